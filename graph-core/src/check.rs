@@ -1,0 +1,78 @@
+//! The rules that make a graph right: what the compiler refuses, and the builder with it.
+//!
+//! [`check`] looks at the structure alone, so it needs no types and no state. The macro calls it
+//! while the user's code compiles and turns each [`Finding`] into an error at its [`Place`]; the
+//! run-time builder returns the same findings in its error. The rules that need types are the
+//! macro's business, but their [`Code`]s stand here with the others.
+//!
+//! One cause gives one finding, and all causes are found in one go.
+
+mod bound;
+mod cycle;
+mod finding;
+mod name;
+mod reach;
+mod text;
+
+pub use bound::max_handoffs;
+pub use finding::{Code, Finding, Place};
+pub use name::{UnknownNode, nearest};
+
+use crate::topology::Topology;
+
+/// Finds everything that is wrong with the structure of a graph, in the order of the codes.
+///
+/// What is found does not depend on the order in which the edges were declared.
+///
+/// ```
+/// use handoffs_core::{Edge, NodeShape, Route, Topology, check};
+///
+/// let mut desk = Topology::new("SupportDesk");
+/// let triage = desk.node(NodeShape::new("triage"));
+/// let billing = desk.node(NodeShape::new("billing"));
+/// desk.start(triage);
+/// desk.edge(Edge::new(triage, "_", Route::to(billing)));
+/// desk.edge(Edge::new(billing, "Billed::Done", Route::end()));
+/// desk.edge(Edge::new(billing, "Billed::WrongDesk", Route::to(triage)));
+///
+/// let findings = check(&desk);
+/// assert_eq!(
+///     findings[0].message(&desk),
+///     "H004: a handoff loop without a bound: `triage -> billing -> triage`",
+/// );
+/// assert_eq!(
+///     findings[0].help(&desk),
+///     "bound it, for example `triage(limit = 3, else = end)`",
+/// );
+/// ```
+pub fn check(topology: &Topology) -> Vec<Finding> {
+    if topology.is_too_large() {
+        // What was left out would be missed by every other rule.
+        return vec![Finding::TooLarge];
+    }
+
+    let misnamed = name::misnamed(topology);
+    let mut findings = reach::check(topology, &misnamed);
+    findings.extend(cycle::unbounded_loops(topology));
+    findings.extend(misnamed);
+    findings.extend(zero_limits(topology));
+
+    let unknown: Vec<_> = name::undeclared(topology).collect();
+    if !unknown.is_empty() {
+        findings.retain(Finding::survives_new_edges);
+        findings.extend(unknown);
+    }
+
+    findings.sort_by_key(Finding::code);
+    findings
+}
+
+fn zero_limits(topology: &Topology) -> impl Iterator<Item = Finding> {
+    topology
+        .edges()
+        .filter(|(_, edge)| edge.route.times() == Some(0))
+        .map(|(edge, _)| Finding::ZeroLimit { edge })
+}
+
+#[cfg(test)]
+mod tests;

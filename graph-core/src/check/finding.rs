@@ -1,0 +1,203 @@
+//! What a rule found: a code, a place and, in `text`, the words.
+
+use std::fmt;
+
+use super::name::UnknownNode;
+use crate::topology::{EdgeIndex, NodeIndex, Way};
+
+/// The number of a rule, the same in every error, page and test.
+///
+/// ```
+/// assert_eq!(handoffs_core::Code::H004.to_string(), "H004");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Code {
+    /// An edge leads to a node that does not exist.
+    H001,
+    /// Nothing reaches a node from the start.
+    H002,
+    /// The end cannot be reached from a node.
+    H003,
+    /// A handoff loop has no bound.
+    H004,
+    /// A node has no way left to the end when all limits are used up.
+    H005,
+    /// A route forgets an outcome, or has an arm that can never match.
+    H006,
+    /// A node needs a field that is not set on every path to it.
+    H007,
+    /// Two branches of one fork may both write a field which has no merge.
+    H008,
+    /// A branch can leave its fork without reaching the join, or a join can starve.
+    H009,
+    /// A handoff grants what its node may not pass on, or a node uses what no path grants.
+    H010,
+    /// A part of the graph does not fit: a name, a number, a type.
+    H011,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A variant is its own text, and `pad` lets a table align it.
+        f.pad(match self {
+            Self::H001 => "H001",
+            Self::H002 => "H002",
+            Self::H003 => "H003",
+            Self::H004 => "H004",
+            Self::H005 => "H005",
+            Self::H006 => "H006",
+            Self::H007 => "H007",
+            Self::H008 => "H008",
+            Self::H009 => "H009",
+            Self::H010 => "H010",
+            Self::H011 => "H011",
+        })
+    }
+}
+
+/// One thing that is wrong with a graph.
+///
+/// [`message`](Self::message) says what, [`help`](Self::help) how to mend it, and
+/// [`place`](Self::place) where: a macro puts the error there, an editor the mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finding {
+    /// H001: a name is no node's.
+    #[non_exhaustive]
+    UnknownNode {
+        /// The name, and the nearest one that exists.
+        unknown: UnknownNode,
+    },
+    /// H002: nothing reaches these nodes from the start.
+    #[non_exhaustive]
+    Unreachable {
+        /// The first node which, once reached, brings all the others with it.
+        node: NodeIndex,
+        /// The others.
+        behind: Vec<NodeIndex>,
+    },
+    /// H003: the end cannot be reached from these nodes.
+    #[non_exhaustive]
+    Trap {
+        /// The first of the nodes in the order of declaration.
+        node: NodeIndex,
+        /// The others that hang together with it.
+        others: Vec<NodeIndex>,
+    },
+    /// H004: a run could go round these nodes for ever.
+    #[non_exhaustive]
+    UnboundedLoop {
+        /// The nodes in the order of the run, each once, from the first in the order of declaration.
+        nodes: Vec<NodeIndex>,
+        /// The ways that lead from the last node back to the first; there is at least one.
+        closed_by: Vec<Way>,
+    },
+    /// H005: the node has no way left to the end when its limits are used up.
+    #[non_exhaustive]
+    Stranded {
+        /// The node.
+        node: NodeIndex,
+        /// Its edges, all limited and without an `else`; there is at least one.
+        edges: Vec<EdgeIndex>,
+    },
+    /// H011: an edge may be taken zero times.
+    #[non_exhaustive]
+    ZeroLimit {
+        /// The edge.
+        edge: EdgeIndex,
+    },
+    /// H011: two nodes have one name.
+    #[non_exhaustive]
+    DuplicateName {
+        /// The later node.
+        node: NodeIndex,
+        /// The first node of that name.
+        first: NodeIndex,
+    },
+    /// H011: the name of a node is a word of the language of routes.
+    #[non_exhaustive]
+    ReservedName {
+        /// The node.
+        node: NodeIndex,
+    },
+    /// H011: nothing says where a run starts.
+    NoStart,
+    /// H011: the graph has more nodes or edges than there are places for.
+    TooLarge,
+}
+
+impl Finding {
+    /// Returns the number of the rule.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::UnknownNode { .. } => Code::H001,
+            Self::Unreachable { .. } => Code::H002,
+            Self::Trap { .. } => Code::H003,
+            Self::UnboundedLoop { .. } => Code::H004,
+            Self::Stranded { .. } => Code::H005,
+            Self::ZeroLimit { .. }
+            | Self::DuplicateName { .. }
+            | Self::ReservedName { .. }
+            | Self::NoStart
+            | Self::TooLarge => Code::H011,
+        }
+    }
+
+    /// Returns the smallest part of the graph that is wrong.
+    pub fn place(&self) -> Place {
+        match self {
+            Self::UnknownNode { .. } | Self::NoStart | Self::TooLarge => Place::Graph,
+            Self::Unreachable { node, .. }
+            | Self::Trap { node, .. }
+            | Self::DuplicateName { node, .. }
+            | Self::ReservedName { node } => Place::Node(*node),
+            Self::UnboundedLoop { nodes, closed_by } => match closed_by.first() {
+                Some(way) if way.is_else => Place::Else(way.edge),
+                Some(way) => Place::Target(way.edge),
+                None => nodes
+                    .first()
+                    .map_or(Place::Graph, |first| Place::Node(*first)),
+            },
+            Self::Stranded { node, edges } => edges
+                .first()
+                .map_or(Place::Node(*node), |edge| Place::Target(*edge)),
+            Self::ZeroLimit { edge } => Place::Limit(*edge),
+        }
+    }
+
+    /// Returns whether the finding stands even if the graph has more edges than the check saw.
+    ///
+    /// A caller that had to leave out edges, because a name in them is unknown, reports only these:
+    /// the others may be nothing but the shadow of the missing edges.
+    pub fn survives_new_edges(&self) -> bool {
+        match self {
+            Self::UnknownNode { .. }
+            | Self::UnboundedLoop { .. }
+            | Self::ZeroLimit { .. }
+            | Self::DuplicateName { .. }
+            | Self::ReservedName { .. }
+            | Self::TooLarge => true,
+            Self::Unreachable { .. }
+            | Self::Trap { .. }
+            | Self::Stranded { .. }
+            | Self::NoStart => false,
+        }
+    }
+}
+
+/// The part of a graph to which a finding points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Place {
+    /// The graph as a whole.
+    Graph,
+    /// The declaration of a node.
+    Node(NodeIndex),
+    /// The target of an edge.
+    Target(EdgeIndex),
+    /// The `else` of an edge.
+    Else(EdgeIndex),
+    /// The limit of an edge.
+    Limit(EdgeIndex),
+}

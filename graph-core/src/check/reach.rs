@@ -1,0 +1,145 @@
+//! What can be reached: from the start (H002), to the end (H003), and to the end once the limits
+//! are used up (H005).
+//!
+//! One cause is one finding, so each rule looks for the cause. Nodes that only an unreachable node
+//! leads to are named behind it. Trapped nodes that hang together are one trap. A node is stranded
+//! if it has nothing but limited edges; that its senders are then stranded as well needs no word.
+
+use std::collections::BTreeMap;
+
+use petgraph::unionfind::UnionFind;
+use petgraph::visit::{Dfs, IntoNeighbors, NodeIndexable, Reversed, Visitable};
+
+use super::finding::Finding;
+use crate::route::Target;
+use crate::topology::{NodeIndex, Topology, vertex};
+
+/// Finds what cannot be reached, given the misnamed nodes that were found before.
+pub(super) fn check(topology: &Topology, misnamed: &[Finding]) -> Vec<Finding> {
+    let Some(start) = topology.start_node() else {
+        return vec![Finding::NoStart];
+    };
+    let graph = topology.digraph(|_| true);
+    let reached = closure(&graph, vertex(start));
+    let ending = closure(Reversed(&graph), topology.vertex(Target::End));
+    let is_trapped = |node: NodeIndex| reached[node.slot()] && !ending[node.slot()];
+
+    let mut findings = unreachable(topology, &reached, misnamed);
+    findings.extend(traps(topology, is_trapped));
+    findings.extend(stranded(topology, &reached, is_trapped));
+    findings
+}
+
+/// Returns for each vertex whether a walk from `root` meets it; the root itself counts.
+pub(super) fn closure<G>(graph: G, root: G::NodeId) -> Vec<bool>
+where
+    G: IntoNeighbors + NodeIndexable + Visitable,
+{
+    let mut met = vec![false; graph.node_bound()];
+    let mut walk = Dfs::new(graph, root);
+    while let Some(vertex) = walk.next(graph) {
+        met[graph.to_index(vertex)] = true;
+    }
+    met
+}
+
+/// H002, one finding for each component that nothing leads to, and what hangs on it.
+fn unreachable(topology: &Topology, reached: &[bool], misnamed: &[Finding]) -> Vec<Finding> {
+    let components = topology.components(|_| true);
+    let mut is_led_to = vec![false; components.members.len()];
+    for step in topology.steps().filter(|step| !components.joins(step)) {
+        if let Some(to) = step.to.node() {
+            is_led_to[components.of(to)] = true;
+        }
+    }
+    let mut sources: Vec<_> = components
+        .members
+        .iter()
+        .zip(is_led_to)
+        .filter(|(members, is_led_to)| !is_led_to && !reached[members[0].slot()])
+        .map(|(members, _)| members)
+        .collect();
+    sources.sort_unstable();
+
+    let mut is_misnamed = vec![false; topology.nodes().len()];
+    for finding in misnamed {
+        if let Finding::DuplicateName { node, .. } | Finding::ReservedName { node } = finding {
+            is_misnamed[node.slot()] = true;
+        }
+    }
+
+    // One walk for all sources, so that a node behind two of them is named once.
+    let graph = topology.digraph(|_| true);
+    let mut walk = Dfs::empty(&graph);
+    let mut findings = Vec::new();
+    for members in sources {
+        let node = members[0];
+        walk.move_to(vertex(node));
+        let mut behind = Vec::new();
+        while let Some(at) = walk.next(&graph) {
+            let met = topology.node_at(at).filter(|met| *met != node);
+            behind.extend(met.filter(|met| !reached[met.slot()]));
+        }
+        behind.sort_unstable();
+        // Nobody can lead to a node whose name is taken or reserved: the name is the cause.
+        if !members.iter().any(|node| is_misnamed[node.slot()]) {
+            findings.push(Finding::Unreachable { node, behind });
+        }
+    }
+    findings
+}
+
+/// H003, one finding for each group of trapped nodes that hang together.
+fn traps(topology: &Topology, is_trapped: impl Fn(NodeIndex) -> bool) -> Vec<Finding> {
+    let trapped: Vec<_> = topology
+        .nodes()
+        .map(|(node, _)| node)
+        .filter(|node| is_trapped(*node))
+        .collect();
+    let mut groups = UnionFind::<usize>::new(topology.nodes().len());
+    for step in topology.steps().filter(|step| is_trapped(step.from)) {
+        // Whatever a trapped node leads to is trapped as well.
+        if let Some(to) = step.to.node() {
+            groups.union(step.from.slot(), to.slot());
+        }
+    }
+    let mut by_group: BTreeMap<usize, (NodeIndex, Vec<NodeIndex>)> = BTreeMap::new();
+    for node in trapped {
+        by_group
+            .entry(groups.find(node.slot()))
+            .and_modify(|(_, others)| others.push(node))
+            .or_insert((node, Vec::new()));
+    }
+    let mut findings: Vec<_> = by_group.into_values().collect();
+    findings.sort_unstable();
+    findings
+        .into_iter()
+        .map(|(node, others)| Finding::Trap { node, others })
+        .collect()
+}
+
+/// H005, one finding for each node that has nothing but limited edges without an `else`.
+///
+/// These are all the causes. Whoever is left without a way to the end has, if anything, ways to
+/// others who are. Follow them, and they come back, which is an unbounded loop, or lead into a trap,
+/// or stop at a node that has none.
+fn stranded(
+    topology: &Topology,
+    reached: &[bool],
+    is_trapped: impl Fn(NodeIndex) -> bool,
+) -> Vec<Finding> {
+    let mut has_lasting_way = vec![false; topology.nodes().len()];
+    for step in topology.steps() {
+        // A step to the end is never used up: it is the last one of its run.
+        has_lasting_way[step.from.slot()] |= step.is_free() || step.to == Target::End;
+    }
+    topology
+        .nodes()
+        .map(|(node, _)| node)
+        .filter(|node| reached[node.slot()] && !has_lasting_way[node.slot()] && !is_trapped(*node))
+        .map(|node| Finding::Stranded {
+            node,
+            edges: topology.edges_from(node).map(|(edge, _)| edge).collect(),
+        })
+        .collect()
+}

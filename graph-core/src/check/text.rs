@@ -1,0 +1,258 @@
+//! The words of the findings: what is wrong, and how to mend it.
+//!
+//! Kept in one place so that the macro, the builder and the pages say the same. A help that proposes
+//! an edge proposes one that would pass: see [`fallback`].
+
+use std::fmt::Write as _;
+
+use petgraph::visit::Reversed;
+
+use super::finding::Finding;
+use super::name::RESERVED;
+use super::reach::closure;
+use crate::route::{Route, Target};
+use crate::topology::{Edge, EdgeIndex, NodeIndex, NodeKind, Topology, Way, vertex};
+
+/// The limit that a help proposes when the user wrote none.
+const SOME_LIMIT: u32 = 3;
+
+impl Finding {
+    /// Returns what is wrong, beginning with the code, on one line.
+    pub fn message(&self, topology: &Topology) -> String {
+        let name = |node: &NodeIndex| topology.name_of(*node);
+        let code = self.code();
+        match self {
+            Self::UnknownNode { unknown } => unknown.to_string(),
+            Self::Unreachable { node, behind } => {
+                let start = topology.start_node().as_ref().map_or("?", name);
+                let mut text = format!("{code}: no path leads from `{start}` to `{}`", name(node));
+                if !behind.is_empty() {
+                    let _ = write!(text, ", nor to {} behind it", names(topology, behind));
+                }
+                text
+            }
+            Self::Trap { node, others } if others.is_empty() => {
+                format!(
+                    "{code}: `{}` is a trap: no path leads from it to `end`",
+                    name(node)
+                )
+            }
+            Self::Trap { node, others } => format!(
+                "{code}: {} are a trap: no path leads from them to `end`",
+                names(topology, &with(*node, others)),
+            ),
+            Self::UnboundedLoop { nodes, .. } => {
+                let mut text = format!("{code}: a handoff loop without a bound: `");
+                for node in nodes {
+                    let _ = write!(text, "{} -> ", name(node));
+                }
+                let _ = write!(text, "{}`", nodes.first().map_or("?", name));
+                text
+            }
+            Self::Stranded { node, .. } => format!(
+                "{code}: `{}` is stranded when its limits are used up: no way is left to `end`",
+                name(node),
+            ),
+            Self::ZeroLimit { edge } => {
+                let from = topology
+                    .get_edge(*edge)
+                    .map_or("?", |edge| name(&edge.from));
+                format!("{code}: an edge of `{from}` has a limit of 0, so it can never be taken")
+            }
+            Self::DuplicateName { node, .. } => {
+                format!("{code}: two nodes are named `{}`", name(node))
+            }
+            Self::ReservedName { node } => {
+                format!(
+                    "{code}: `{}` is a reserved word and no name for a node",
+                    name(node)
+                )
+            }
+            Self::NoStart => format!("{code}: nothing says at which node a run starts"),
+            Self::TooLarge => format!(
+                "{code}: the graph is too large: it may have {most} nodes and {most} edges",
+                most = Topology::MOST,
+            ),
+        }
+    }
+
+    /// Returns how to mend it, on one line.
+    pub fn help(&self, topology: &Topology) -> String {
+        let name = |node: &NodeIndex| topology.name_of(*node);
+        match self {
+            Self::UnknownNode { unknown } => unknown.help().to_owned(),
+            Self::Unreachable { node, behind } => format!(
+                "lead an edge to `{}`, or remove {}",
+                name(node),
+                if behind.is_empty() { "it" } else { "them" },
+            ),
+            Self::Trap { node, others } => {
+                let trapped = with(*node, others);
+                let dead_ends: Vec<_> = trapped
+                    .iter()
+                    .copied()
+                    .filter(|node| topology.edges_from(*node).next().is_none())
+                    .collect();
+                if dead_ends == [*node] && others.is_empty() {
+                    "it has no route: add `#[route(_ => end)]`".to_owned()
+                } else if dead_ends.is_empty() {
+                    format!(
+                        "lead on from here, for example with `_ => end` in the route of `{}`",
+                        name(node)
+                    )
+                } else {
+                    let has = if dead_ends.len() == 1 { "has" } else { "have" };
+                    format!(
+                        "{} {has} no route: add `#[route(_ => end)]`",
+                        names(topology, &dead_ends),
+                    )
+                }
+            }
+            Self::UnboundedLoop { nodes, closed_by } => match (nodes.first(), closed_by.first()) {
+                (Some(first), Some(way)) => bound(topology, *first, *way, closed_by),
+                _ => String::from("bound it with a `limit`"),
+            },
+            Self::Stranded { edges, .. } => match edges.first() {
+                Some(edge) => {
+                    format!(
+                        "say where to go then, for example `{}`",
+                        with_else(topology, *edge)
+                    )
+                }
+                None => String::from("add an `else` to the edge"),
+            },
+            Self::ZeroLimit { .. } => "allow it at least once, or remove it".to_owned(),
+            Self::DuplicateName { .. } => "rename one of them".to_owned(),
+            Self::ReservedName { .. } => {
+                format!(
+                    "rename it; these words have a meaning in a route: {}",
+                    quoted(RESERVED)
+                )
+            }
+            Self::NoStart => match topology.nodes().next() {
+                Some((_, first)) => format!("name it, for example `start = {}`", first.name),
+                None => "declare a node and start there".to_owned(),
+            },
+            Self::TooLarge => {
+                "make a part of it a graph of its own, and that graph a node".to_owned()
+            }
+        }
+    }
+}
+
+/// Proposes a bound for the loop that `way` closes at `first`.
+fn bound(topology: &Topology, first: NodeIndex, way: Way, closed_by: &[Way]) -> String {
+    let Some(edge) = topology.get_edge(way.edge) else {
+        return String::new();
+    };
+    let elsewhere = fallback(topology, edge);
+    if way.is_else {
+        let route = Route::__new(*edge.route.target(), edge.route.times(), Some(elsewhere));
+        return format!(
+            "no limit holds for an `else`; lead it elsewhere, for example `{}`",
+            named(topology, route),
+        );
+    }
+    // An `else` that the user wrote is kept, unless it would close the same loop.
+    let else_closes = closed_by
+        .iter()
+        .any(|other| other.is_else && other.edge == way.edge);
+    let otherwise = edge
+        .route
+        .otherwise()
+        .copied()
+        .filter(|_| !else_closes)
+        .unwrap_or(elsewhere);
+    let route = Route::__new(Target::Node(first), Some(SOME_LIMIT), Some(otherwise));
+    format!("bound it, for example `{}`", named(topology, route))
+}
+
+/// Proposes an `else` for a limited edge that has none.
+fn with_else(topology: &Topology, edge: EdgeIndex) -> String {
+    topology.get_edge(edge).map_or_else(String::new, |edge| {
+        let elsewhere = fallback(topology, edge);
+        let route = Route::__new(*edge.route.target(), edge.route.times(), Some(elsewhere));
+        named(topology, route)
+    })
+}
+
+/// Returns where an `else` of the edge could lead: to a person if there is one, else to where a
+/// catch-all arm of the same cycle leads, else to another node to which its own node hands over
+/// anyway, else to the end.
+///
+/// A node only counts if a run gets from it to the end and never back to where the edge begins, so
+/// that the proposal closes no new loop.
+fn fallback(topology: &Topology, edge: &Edge<NodeIndex>) -> Target<NodeIndex> {
+    let graph = topology.digraph(|_| true);
+    let ends = closure(Reversed(&graph), topology.vertex(Target::End));
+    let returns = closure(Reversed(&graph), vertex(edge.from));
+    let follows = closure(&graph, vertex(edge.from));
+    let fits = |node: &NodeIndex| {
+        ends[node.slot()] && !returns[node.slot()] && *edge.route.target() != Target::Node(*node)
+    };
+    // The first in the order of nodes, as the order of edges must not matter.
+    let receiver = |wanted: &dyn Fn(&Edge<NodeIndex>) -> bool| {
+        topology
+            .edges()
+            .filter(|(_, edge)| wanted(edge))
+            .filter_map(|(_, edge)| edge.route.target().node())
+            .filter(fits)
+            .min()
+    };
+
+    let person = topology
+        .nodes()
+        .filter(|(_, node)| node.kind == NodeKind::Human)
+        .map(|(index, _)| index)
+        .find(fits);
+    person
+        .or_else(|| {
+            receiver(&|other| {
+                let from = other.from.slot();
+                other.on == "_" && other.guard.is_none() && returns[from] && follows[from]
+            })
+        })
+        .or_else(|| receiver(&|other| other.from == edge.from))
+        .map_or(Target::End, Target::Node)
+}
+
+fn named(topology: &Topology, route: Route<NodeIndex>) -> String {
+    route.map(|node| topology.name_of(node)).to_string()
+}
+
+fn with(node: NodeIndex, others: &[NodeIndex]) -> Vec<NodeIndex> {
+    std::iter::once(node)
+        .chain(others.iter().copied())
+        .collect()
+}
+
+/// Lists nodes for the middle of a sentence, the first few of them if there are many.
+fn names(topology: &Topology, nodes: &[NodeIndex]) -> String {
+    const SHOWN: usize = 8;
+    let more = nodes.len().saturating_sub(SHOWN);
+    let shown = &nodes[..nodes.len() - more];
+    let mut text = String::new();
+    for (place, node) in shown.iter().enumerate() {
+        let is_last = place + 1 == shown.len() && more == 0;
+        let _ = match (place, is_last) {
+            (0, _) => Ok(()),
+            (_, true) => text.write_str(" and "),
+            (_, false) => text.write_str(", "),
+        };
+        let _ = write!(text, "`{}`", topology.name_of(*node));
+    }
+    if more > 0 {
+        let _ = write!(text, " and {more} more");
+    }
+    text
+}
+
+/// Lists words in backticks, separated by commas.
+pub(super) fn quoted<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let mut text = String::new();
+    for word in words {
+        let comma = if text.is_empty() { "" } else { ", " };
+        let _ = write!(text, "{comma}`{word}`");
+    }
+    text
+}

@@ -1,0 +1,512 @@
+//! What a node promises about the state's fields, and whether the promises meet.
+//!
+//! A node's contract is read off its signature. A graph's derive lets the compiler run [`Flow`]
+//! over the contracts of its nodes: a forward data flow that keeps, for each node, the fields that
+//! are set on *every* path to it. It is a `const fn`, so a context that a handoff would lose is an
+//! error of `cargo check`.
+
+use core::fmt;
+
+use crate::outcome::Outcome;
+use crate::state::Field;
+
+/// A set of fields of a state, by their index in `State::FIELDS`; a state has 128 at most.
+///
+/// ```
+/// use handoffs_core::FieldSet;
+///
+/// let set = FieldSet::EMPTY.with(0).with(2);
+/// assert!(set.contains(2) && !set.contains(1));
+/// assert_eq!(set.iter().collect::<Vec<_>>(), [0, 2]);
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct FieldSet(u128);
+
+impl FieldSet {
+    /// No field.
+    pub const EMPTY: Self = Self(0);
+    /// Each field.
+    pub const ALL: Self = Self(u128::MAX);
+    /// The most fields that a state can have.
+    pub const CAPACITY: usize = 128;
+
+    /// Returns the fields of these names; a name that no field has is passed over.
+    pub const fn named(fields: &[Field], names: &[&str]) -> Self {
+        let mut set = Self::EMPTY;
+        let mut n = 0;
+        while n < names.len() {
+            let mut f = 0;
+            while f < fields.len() {
+                if same(fields[f].name, names[n]) {
+                    set = set.with(f);
+                }
+                f += 1;
+            }
+            n += 1;
+        }
+        set
+    }
+
+    /// Adds a field; an index beyond [`FieldSet::CAPACITY`] is passed over.
+    pub const fn with(self, field: usize) -> Self {
+        if field < Self::CAPACITY {
+            Self(self.0 | 1 << field)
+        } else {
+            self
+        }
+    }
+
+    /// Returns the fields in either.
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Returns the fields in both.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Returns the fields that are not in `other`.
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Returns this set if `keep` holds, or no field.
+    pub const fn when(self, keep: bool) -> Self {
+        if keep { self } else { Self::EMPTY }
+    }
+
+    /// Returns whether a field is in the set.
+    pub const fn contains(self, field: usize) -> bool {
+        field < Self::CAPACITY && self.0 >> field & 1 == 1
+    }
+
+    /// Returns whether no field is in the set.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Returns the lowest index in the set.
+    pub const fn first(self) -> Option<usize> {
+        if self.0 == 0 {
+            None
+        } else {
+            Some(self.0.trailing_zeros() as usize)
+        }
+    }
+
+    /// Returns the indices in the set, ascending.
+    pub fn iter(self) -> impl Iterator<Item = usize> {
+        let mut rest = self.0;
+        core::iter::from_fn(move || {
+            let next = Self(rest).first()?;
+            rest &= rest - 1;
+            Some(next)
+        })
+    }
+}
+
+impl fmt::Debug for FieldSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::ALL {
+            return f.write_str("all fields");
+        }
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+const fn same(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    if left.len() != right.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < left.len() {
+        if left[i] != right[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+/// What a node reads, may write, needs and gives; `#[node]` reads it off the signature.
+///
+/// | parameter | the field is |
+/// |---|---|
+/// | `&T` for a field of type `T` | read |
+/// | `&T` for a field of type `Option<T>` | read, and needed: it must be set before |
+/// | `&mut T` for a field of type `T` | written; an `Option` may be left unset, so it no longer counts as set |
+/// | `&mut T` for a field of type `Option<T>` | written and needed |
+/// | `Out<'_, T>` for a field of type `Option<T>` | written and given: it is set when the node returns |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "macros write it as a literal, and a fifth kind would change what a contract is"
+)]
+pub struct Contract {
+    /// The fields that the node sees.
+    pub reads: FieldSet,
+    /// The fields that the node may change.
+    pub writes: FieldSet,
+    /// The `Option` fields that must be set before the node runs.
+    pub needs: FieldSet,
+    /// The `Option` fields that are set after the node, whatever its outcome.
+    pub gives: FieldSet,
+}
+
+impl Contract {
+    /// A node that touches nothing.
+    pub const EMPTY: Self = Self {
+        reads: FieldSet::EMPTY,
+        writes: FieldSet::EMPTY,
+        needs: FieldSet::EMPTY,
+        gives: FieldSet::EMPTY,
+    };
+
+    /// Returns what is set after the node, of what was set before it.
+    const fn after(&self, before: FieldSet) -> FieldSet {
+        let may_unset = self.writes.minus(self.needs);
+        before.minus(may_unset).or(self.gives)
+    }
+}
+
+/// An edge of the data flow: from node to node, with what its outcome gives beyond the node's contract.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the derive writes it as a literal"
+)]
+pub struct FlowEdge {
+    /// The index of the node that the edge leaves.
+    pub from: usize,
+    /// The index of the node that it leads to.
+    pub to: usize,
+    /// The fields that the edge's outcome gives.
+    pub gives: FieldSet,
+}
+
+/// Returns the fields that are set whenever an outcome is one of the variants of these names, or any
+/// if none is named.
+#[doc(hidden)]
+pub const fn given_by<O: Outcome>(fields: &[Field], names: &[&str]) -> FieldSet {
+    let variants = O::VARIANTS;
+    let mut given = FieldSet::ALL;
+    let mut v = 0;
+    while v < variants.len() {
+        let mut meant = names.is_empty();
+        let mut n = 0;
+        while n < names.len() {
+            meant = meant || same(variants[v].name, names[n]);
+            n += 1;
+        }
+        if meant {
+            given = given.and(FieldSet::named(fields, variants[v].gives));
+        }
+        v += 1;
+    }
+    // A name that is no variant's is the name of a binding, which matches any.
+    if given.0 == FieldSet::ALL.0 && !names.is_empty() {
+        return given_by::<O>(fields, &[]);
+    }
+    given
+}
+
+/// The data flow of a graph: the contracts of its nodes along its edges.
+#[doc(hidden)]
+#[derive(Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the derive writes it as a literal"
+)]
+pub struct Flow<const N: usize> {
+    /// The names of the nodes.
+    pub names: [&'static str; N],
+    /// What the nodes promise.
+    pub contracts: [Contract; N],
+    /// The edges from node to node, those of an `else` among them.
+    pub edges: &'static [FlowEdge],
+    /// The index of the node where a run starts.
+    pub start: usize,
+    /// The fields of the state.
+    pub fields: &'static [Field],
+    /// The fields that the caller brings.
+    pub given: FieldSet,
+}
+
+impl<const N: usize> Flow<N> {
+    /// Returns, for each node, the fields that are set on every path to it.
+    pub const fn set(&self) -> [FieldSet; N] {
+        let mut set = [FieldSet::ALL; N];
+        set[self.start] = self.given;
+        // Sets only shrink, so this ends after at most 128 rounds a node.
+        let mut changed = true;
+        while changed {
+            changed = false;
+            let mut e = 0;
+            while e < self.edges.len() {
+                let FlowEdge { from, to, gives } = self.edges[e];
+                let met = set[to].and(self.contracts[from].after(set[from]).or(gives));
+                if met.0 != set[to].0 {
+                    set[to] = met;
+                    changed = true;
+                }
+                e += 1;
+            }
+        }
+        set
+    }
+
+    /// Returns the message of H007 for a node, given what [`Flow::set`] found, or `None` if all that
+    /// the node needs is set on every path to it.
+    pub const fn lost(&self, set: &[FieldSet; N], node: usize) -> Option<Message> {
+        let Some(field) = self.contracts[node].needs.minus(set[node]).first() else {
+            return None;
+        };
+        let name = if field < self.fields.len() {
+            self.fields[field].name
+        } else {
+            "?"
+        };
+        let message = Message::EMPTY
+            .push("H007: `")
+            .push(self.names[node])
+            .push("` needs `")
+            .push(name)
+            .push("`, which is not set on the path `");
+        let message = match self.path_without(field, node) {
+            Some(path) => push_path(message, &path, &self.names),
+            None => message.push(self.names[node]),
+        };
+        Some(
+            message
+                .push("`; set it on the way by `")
+                .push(name)
+                .push(": Out<'_, _>` in a node before, or let the caller bring it: `#[graph(given(")
+                .push(name)
+                .push("))]`"),
+        )
+    }
+
+    /// Finds a shortest path from the start at whose end, on arrival at `node`, `field` is not set.
+    ///
+    /// A place of the search is a node together with whether the field is set on arrival, since a
+    /// node may unset it again.
+    const fn path_without(&self, field: usize, node: usize) -> Option<Path> {
+        const NONE: usize = usize::MAX;
+        let mut came_from = [[(NONE, 0); N]; 2];
+        let mut depth = [[NONE; N]; 2];
+        depth[self.given.contains(field) as usize][self.start] = 0;
+        let mut round = 0;
+        while round <= 2 * N && depth[0][node] == NONE {
+            let mut e = 0;
+            while e < self.edges.len() {
+                let FlowEdge { from, to, gives } = self.edges[e];
+                let mut was = 0;
+                while was < 2 {
+                    if depth[was][from] == round {
+                        let before = FieldSet::EMPTY.with(field).when(was == 1);
+                        let after = self.contracts[from].after(before).or(gives);
+                        let is = after.contains(field) as usize;
+                        if depth[is][to] == NONE {
+                            depth[is][to] = round + 1;
+                            came_from[is][to] = (from, was);
+                        }
+                    }
+                    was += 1;
+                }
+                e += 1;
+            }
+            round += 1;
+        }
+        if depth[0][node] == NONE {
+            return None;
+        }
+        let mut path = Path {
+            nodes: [0; Path::SHOWN],
+            len: depth[0][node] + 1,
+        };
+        let mut at = (node, 0);
+        let mut left = path.len;
+        while left > 0 {
+            left -= 1;
+            if left < Path::SHOWN {
+                path.nodes[left] = at.0;
+            }
+            if left > 0 {
+                at = came_from[at.1][at.0];
+            }
+        }
+        Some(path)
+    }
+}
+
+/// A path of nodes, of which a message shows the first.
+struct Path {
+    nodes: [usize; Path::SHOWN],
+    len: usize,
+}
+
+impl Path {
+    const SHOWN: usize = 32;
+}
+
+const fn push_path(mut message: Message, path: &Path, names: &[&str]) -> Message {
+    let mut i = 0;
+    while i < path.len {
+        if i > 0 {
+            message = message.push(" -> ");
+        }
+        if i == Path::SHOWN {
+            return message.push("…");
+        }
+        message = message.push(names[path.nodes[i]]);
+        i += 1;
+    }
+    message
+}
+
+/// A text that a `const fn` can put together; what does not fit is cut off.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Message {
+    bytes: [u8; Message::CAPACITY],
+    len: usize,
+}
+
+impl Message {
+    const CAPACITY: usize = 1024;
+    const EMPTY: Self = Self {
+        bytes: [0; Self::CAPACITY],
+        len: 0,
+    };
+
+    const fn push(mut self, text: &str) -> Self {
+        let text = text.as_bytes();
+        if self.len + text.len() <= Self::CAPACITY {
+            let mut i = 0;
+            while i < text.len() {
+                self.bytes[self.len] = text[i];
+                self.len += 1;
+                i += 1;
+            }
+        }
+        self
+    }
+
+    /// Returns the text.
+    pub const fn as_str(&self) -> &str {
+        match core::str::from_utf8(self.bytes.split_at(self.len).0) {
+            Ok(text) => text,
+            // Only whole strings are pushed, so this cannot happen; a const fn may not panic for it.
+            Err(_) => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIELDS: [Field; 2] = [Field::__new("note", false), Field::__new("account", false)];
+    const ACCOUNT: FieldSet = FieldSet::EMPTY.with(1);
+    const GIVER: Contract = Contract {
+        writes: ACCOUNT,
+        gives: ACCOUNT,
+        ..Contract::EMPTY
+    };
+    const NEEDER: Contract = Contract {
+        reads: ACCOUNT,
+        needs: ACCOUNT,
+        ..Contract::EMPTY
+    };
+    const CLEARER: Contract = Contract {
+        writes: ACCOUNT,
+        ..Contract::EMPTY
+    };
+
+    const DIAMOND: [FlowEdge; 4] = [edge(0, 1), edge(0, 2), edge(1, 3), edge(2, 3)];
+
+    const fn edge(from: usize, to: usize) -> FlowEdge {
+        FlowEdge {
+            from,
+            to,
+            gives: FieldSet::EMPTY,
+        }
+    }
+
+    fn lost<const N: usize>(
+        contracts: [Contract; N],
+        edges: &'static [FlowEdge],
+        given: FieldSet,
+    ) -> Option<String> {
+        let names = ["a", "b", "c", "d"];
+        let names = core::array::from_fn(|n| names[n]);
+        let flow = Flow {
+            names,
+            contracts,
+            edges,
+            start: 0,
+            fields: &FIELDS,
+            given,
+        };
+        let set = flow.set();
+        let message = (0..N).find_map(|node| flow.lost(&set, node))?;
+        Some(message.as_str().split(';').next().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_field_given_on_every_path_is_not_lost() {
+        let contracts = [Contract::EMPTY, GIVER, GIVER, NEEDER];
+        assert_eq!(lost(contracts, &DIAMOND, FieldSet::EMPTY), None);
+        assert_eq!(lost([NEEDER], &[], ACCOUNT), None);
+    }
+
+    #[test]
+    fn a_field_given_on_one_path_only_is_lost_on_the_other() {
+        let contracts = [Contract::EMPTY, GIVER, Contract::EMPTY, NEEDER];
+        assert_eq!(
+            lost(contracts, &DIAMOND, FieldSet::EMPTY).unwrap(),
+            "H007: `d` needs `account`, which is not set on the path `a -> c -> d`"
+        );
+    }
+
+    #[test]
+    fn a_node_that_may_unset_a_field_loses_it_for_those_behind() {
+        assert_eq!(
+            lost(
+                [GIVER, CLEARER, NEEDER],
+                &[edge(0, 1), edge(1, 2)],
+                FieldSet::EMPTY
+            )
+            .unwrap(),
+            "H007: `c` needs `account`, which is not set on the path `a -> b -> c`"
+        );
+    }
+
+    #[test]
+    fn what_an_outcome_gives_counts_for_its_edge_alone() {
+        let contracts = [Contract::EMPTY, NEEDER, NEEDER];
+        const EDGES: [FlowEdge; 2] = [
+            FlowEdge {
+                from: 0,
+                to: 1,
+                gives: ACCOUNT,
+            },
+            edge(0, 2),
+        ];
+        assert_eq!(
+            lost(contracts, &EDGES, FieldSet::EMPTY).unwrap(),
+            "H007: `c` needs `account`, which is not set on the path `a -> c`"
+        );
+    }
+
+    #[test]
+    fn a_loop_back_to_the_start_does_not_set_what_the_first_visit_lacks() {
+        assert_eq!(
+            lost([NEEDER, GIVER], &[edge(0, 1), edge(1, 0)], FieldSet::EMPTY).unwrap(),
+            "H007: `a` needs `account`, which is not set on the path `a`"
+        );
+    }
+}

@@ -1,0 +1,335 @@
+//! A short number that stands for a value: equal values have equal fingerprints.
+//!
+//! The runtime compares fingerprints of the state to see whether a lap of a loop changed anything.
+//! The value is walked through its `Serialize` and hashed on the way, without an allocation.
+
+use core::fmt::{self, Display};
+use core::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::{FixedState, FoldHasher};
+use serde::ser::{self, Serialize, Serializer};
+
+/// Returns the fingerprint of a value, or `None` if its `Serialize` fails.
+///
+/// The entries of a map count in any order, so two `HashMap`s with the same entries agree.
+///
+/// ```
+/// use handoffs_core::fingerprint;
+///
+/// assert_eq!(fingerprint(&("refund", 12)), fingerprint(&("refund", 12)));
+/// assert_ne!(fingerprint(&("refund", 12)), fingerprint(&("refund", 13)));
+/// ```
+pub fn fingerprint<T: Serialize + ?Sized>(value: &T) -> Option<u64> {
+    let mut walk = Walk { hasher: hasher() };
+    value.serialize(&mut walk).ok()?;
+    Some(walk.hasher.finish())
+}
+
+fn hasher() -> FoldHasher {
+    FixedState::with_seed(0).build_hasher()
+}
+
+/// Feeds what a value serialises as into a hasher; each kind of value begins with a tag of its own.
+struct Walk {
+    hasher: FoldHasher,
+}
+
+impl Walk {
+    fn tag(&mut self, tag: u8) {
+        self.hasher.write_u8(tag);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.hasher.write_usize(text.len());
+        self.hasher.write(text.as_bytes());
+    }
+}
+
+/// The `Serialize` of the value refused.
+#[derive(Debug)]
+struct Refused;
+
+impl Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the value refuses to be serialised")
+    }
+}
+
+impl core::error::Error for Refused {}
+
+impl ser::Error for Refused {
+    fn custom<T: Display>(_: T) -> Self {
+        Self
+    }
+}
+
+macro_rules! numbers {
+    ($($method:ident($type:ty) => $write:ident($tag:literal, $cast:expr);)*) => {$(
+        fn $method(self, value: $type) -> Result<(), Refused> {
+            self.tag($tag);
+            #[allow(clippy::redundant_closure_call, reason = "the cast differs from type to type")]
+            self.hasher.$write(($cast)(value));
+            Ok(())
+        }
+    )*};
+}
+
+impl<'a> Serializer for &'a mut Walk {
+    type Ok = ();
+    type Error = Refused;
+    type SerializeSeq = Self;
+    type SerializeTuple = Self;
+    type SerializeTupleStruct = Self;
+    type SerializeTupleVariant = Self;
+    type SerializeMap = Entries<'a>;
+    type SerializeStruct = Self;
+    type SerializeStructVariant = Self;
+
+    numbers! {
+        serialize_bool(bool) => write_u8(1, u8::from);
+        serialize_i8(i8) => write_i64(2, i64::from);
+        serialize_i16(i16) => write_i64(2, i64::from);
+        serialize_i32(i32) => write_i64(2, i64::from);
+        serialize_i64(i64) => write_i64(2, core::convert::identity);
+        serialize_i128(i128) => write_i128(3, core::convert::identity);
+        serialize_u8(u8) => write_u64(4, u64::from);
+        serialize_u16(u16) => write_u64(4, u64::from);
+        serialize_u32(u32) => write_u64(4, u64::from);
+        serialize_u64(u64) => write_u64(4, core::convert::identity);
+        serialize_u128(u128) => write_u128(5, core::convert::identity);
+        serialize_f32(f32) => write_u32(6, f32::to_bits);
+        serialize_f64(f64) => write_u64(7, f64::to_bits);
+        serialize_char(char) => write_u32(8, u32::from);
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), Refused> {
+        self.tag(9);
+        self.text(value);
+        Ok(())
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), Refused> {
+        self.tag(10);
+        self.hasher.write_usize(value.len());
+        self.hasher.write(value);
+        Ok(())
+    }
+
+    fn serialize_none(self) -> Result<(), Refused> {
+        self.tag(11);
+        Ok(())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Refused> {
+        self.tag(12);
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Refused> {
+        self.tag(13);
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Refused> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+    ) -> Result<(), Refused> {
+        self.tag(14);
+        self.hasher.write_u32(index);
+        Ok(())
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Refused> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Refused> {
+        self.serialize_unit_variant(name, index, variant)?;
+        value.serialize(self)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self, Refused> {
+        self.tag(15);
+        Ok(self)
+    }
+
+    fn serialize_tuple(self, len: usize) -> Result<Self, Refused> {
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Self, Refused> {
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Self, Refused> {
+        self.serialize_unit_variant(name, index, variant)?;
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Entries<'a>, Refused> {
+        self.tag(16);
+        Ok(Entries {
+            walk: self,
+            key: None,
+            sum: 0,
+        })
+    }
+
+    fn serialize_struct(self, _: &'static str, len: usize) -> Result<Self, Refused> {
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Self, Refused> {
+        self.serialize_tuple_variant(name, index, variant, len)
+    }
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+}
+
+/// The entries of a map, hashed one by one and added up, so that their order does not count.
+struct Entries<'a> {
+    walk: &'a mut Walk,
+    key: Option<FoldHasher>,
+    sum: u64,
+}
+
+impl ser::SerializeMap for Entries<'_> {
+    type Ok = ();
+    type Error = Refused;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Refused> {
+        let mut walk = Walk { hasher: hasher() };
+        key.serialize(&mut walk)?;
+        self.key = Some(walk.hasher);
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
+        let mut walk = Walk {
+            hasher: self.key.take().unwrap_or_else(hasher),
+        };
+        value.serialize(&mut walk)?;
+        self.sum = self.sum.wrapping_add(walk.hasher.finish());
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), Refused> {
+        self.walk.hasher.write_u64(self.sum);
+        Ok(())
+    }
+}
+
+macro_rules! sequences {
+    ($($trait:ident::$method:ident,)*) => {$(
+        impl ser::$trait for &mut Walk {
+            type Ok = ();
+            type Error = Refused;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, item: &T) -> Result<(), Refused> {
+                item.serialize(&mut **self)
+            }
+
+            fn end(self) -> Result<(), Refused> {
+                self.tag(17);
+                Ok(())
+            }
+        }
+    )*};
+}
+
+sequences! {
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field,
+    SerializeTupleVariant::serialize_field,
+}
+
+macro_rules! structs {
+    ($($trait:ident,)*) => {$(
+        impl ser::$trait for &mut Walk {
+            type Ok = ();
+            type Error = Refused;
+
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                name: &'static str,
+                item: &T,
+            ) -> Result<(), Refused> {
+                self.text(name);
+                item.serialize(&mut **self)
+            }
+
+            fn end(self) -> Result<(), Refused> {
+                self.tag(17);
+                Ok(())
+            }
+        }
+    )*};
+}
+
+structs! { SerializeStruct, SerializeStructVariant, }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashMap};
+
+    use super::*;
+
+    #[test]
+    fn the_order_of_a_maps_entries_does_not_count_but_their_pairing_does() {
+        let forward: HashMap<_, _> = (0..100).map(|n| (n, n * n)).collect();
+        let backward: HashMap<_, _> = (0..100).rev().map(|n| (n, n * n)).collect();
+        assert_eq!(fingerprint(&forward), fingerprint(&backward));
+
+        let swapped = BTreeMap::from([("a", 2), ("b", 1)]);
+        assert_ne!(
+            fingerprint(&BTreeMap::from([("a", 1), ("b", 2)])),
+            fingerprint(&swapped)
+        );
+    }
+
+    #[test]
+    fn values_that_only_look_alike_when_strung_together_differ() {
+        assert_ne!(fingerprint(&("ab", "c")), fingerprint(&("a", "bc")));
+        assert_ne!(
+            fingerprint(&vec![vec![1], vec![]]),
+            fingerprint(&vec![vec![], vec![1]])
+        );
+        assert_ne!(fingerprint(&Some(0_u8)), fingerprint(&None::<u8>));
+        assert_ne!(
+            fingerprint(&[Some(()), None]),
+            fingerprint(&[None, Some(())])
+        );
+        assert_ne!(fingerprint(&0.0_f64), fingerprint(&-0.0_f64));
+    }
+}

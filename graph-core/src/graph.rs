@@ -1,0 +1,60 @@
+//! A graph whose nodes are the variants of an enum: what `#[derive(AgentGraph)]` writes down.
+
+use core::fmt::{Debug, Display};
+use core::hash::Hash;
+
+use crate::contract::FieldSet;
+use crate::state::State;
+use crate::topology::{Edge, NodeIndex, NodeShape, Topology};
+
+/// A checked graph of nodes over one state. Derive it; it compiles only if the graph is right.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an agent graph",
+    note = "write `#[derive(AgentGraph)]` on the struct"
+)]
+pub trait AgentGraph: Send + Sync + 'static {
+    /// The state that travels along the edges.
+    type State: State;
+    /// The nodes' names, as an enum.
+    type Node: GraphNode;
+
+    /// The graph's name.
+    const NAME: &'static str;
+    /// Where a run starts.
+    const START: Self::Node;
+    /// The edges in the order of declaration.
+    const EDGES: &'static [Edge<Self::Node>];
+    /// The fields that the caller brings; checked when a run starts.
+    const GIVEN: FieldSet;
+    /// The most handoffs that a run can take, from node to node; the step to the end is none.
+    const MAX_HANDOFFS: u64;
+
+    /// Returns the shape of the nodes, in the order of the enum.
+    fn shapes() -> Vec<NodeShape>;
+
+    /// Returns the shape of the graph, to draw or to compare.
+    fn topology() -> Topology {
+        let index = |node: Self::Node| NodeIndex(u16::try_from(node.index()).unwrap_or(u16::MAX));
+        let mut topology = Topology::new(Self::NAME);
+        for shape in Self::shapes() {
+            topology.node(shape);
+        }
+        for edge in Self::EDGES {
+            topology.edge(edge.clone().map(index));
+        }
+        topology.start(index(Self::START));
+        topology
+    }
+}
+
+/// The name of a node in a derived graph.
+pub trait GraphNode: Copy + Eq + Ord + Hash + Debug + Display + Send + Sync + 'static {
+    /// The nodes in the order of declaration.
+    const ALL: &'static [Self];
+
+    /// Returns the node's place in [`GraphNode::ALL`].
+    fn index(self) -> usize;
+
+    /// Returns the node's name: that of its field in the graph.
+    fn name(self) -> &'static str;
+}

@@ -1,0 +1,41 @@
+//! What an agent graph is, and whether it is right.
+//!
+//! This crate is the part of [`handoffs`](https://docs.rs/handoffs) that the macros and the runtime
+//! share. It knows no async runtime, no I/O and no clock. Use it through the facade.
+
+mod fingerprint;
+mod log;
+mod merge;
+mod state;
+
+mod contract;
+mod node;
+mod outcome;
+mod route;
+
+mod check;
+mod draw;
+mod graph;
+mod topology;
+
+pub use check::{Code, Finding, Place, UnknownNode, check, max_handoffs, nearest};
+pub use contract::{Contract, FieldSet};
+pub use draw::Dot;
+pub use fingerprint::fingerprint;
+pub use graph::{AgentGraph, GraphNode};
+pub use log::{Iter as LogIter, Log};
+pub use merge::Merge;
+pub use node::{Access, AccessMut, Node, Out};
+pub use outcome::{Outcome, Payload, Variant};
+pub use route::{Route, Target};
+pub use state::{Field, FieldSource, FieldValue, State};
+pub use topology::{Edge, EdgeIndex, NodeIndex, NodeKind, NodeShape, Topology, Way};
+
+/// What the macros' output is made of. No part of the public API: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::contract::{Flow, FlowEdge, Message, given_by};
+    pub use crate::node::{Change, Compared, Draft, Uncompared, needs};
+    pub use crate::outcome::Conclusion;
+    pub use crate::state::{Plain, Probe};
+}

@@ -1,0 +1,210 @@
+//! What a graph knows of a node before it runs: its contract, and what it can conclude.
+
+use crate::contract::Contract;
+use crate::outcome::Outcome;
+use crate::state::State;
+use crate::topology::NodeKind;
+
+/// A unit of work in a graph over the state `S`, often an agent.
+///
+/// Write it with `#[node(S)]` on an `async fn` or on an `impl` block: the signature is the contract.
+/// This trait is what a graph checks; how the node runs is `Execute`, of the runtime.
+#[diagnostic::on_unimplemented(
+    message = "H011: `{Self}` is not a node for the state `{S}`",
+    label = "not a node of this graph's state",
+    note = "write `#[node({S})]` on its `async fn` or `impl` block, and use the graph's own state there"
+)]
+pub trait Node<S: State>: Send + Sync + 'static {
+    /// What the node can conclude; a graph routes on it.
+    type Outcome: Outcome;
+    /// What the node reads, may write, needs and gives.
+    const CONTRACT: Contract;
+    /// Whether the node works by itself or asks a person.
+    const KIND: NodeKind = NodeKind::Task;
+}
+
+/// How a node's parameter `&T` or `&mut T` reads a field: as it is, or the value of an `Option`.
+#[diagnostic::on_unimplemented(
+    message = "a field of type `{Self}` cannot be taken as `{T}`",
+    note = "take the field by its own type, or an `Option<T>` field as `&T`: then it must be set before"
+)]
+pub trait Access<T: ?Sized> {
+    /// Whether the field must be set for this.
+    const NEEDS: bool;
+
+    /// Returns the value to read, or `None` if the field is not set.
+    fn read(&self) -> Option<&T>;
+}
+
+/// How a node's parameter `&mut T` writes a field: as it is, or the value of an `Option`.
+pub trait AccessMut<T: ?Sized>: Access<T> {
+    /// Returns the value to write, or `None` if the field is not set.
+    fn write(&mut self) -> Option<&mut T>;
+}
+
+impl<T> Access<T> for T {
+    const NEEDS: bool = false;
+
+    fn read(&self) -> Option<&T> {
+        Some(self)
+    }
+}
+
+impl<T> AccessMut<T> for T {
+    fn write(&mut self) -> Option<&mut T> {
+        Some(self)
+    }
+}
+
+impl<T> Access<T> for Option<T> {
+    const NEEDS: bool = true;
+
+    fn read(&self) -> Option<&T> {
+        self.as_ref()
+    }
+}
+
+impl<T> AccessMut<T> for Option<T> {
+    fn write(&mut self) -> Option<&mut T> {
+        self.as_mut()
+    }
+}
+
+macro_rules! unsized_reads {
+    ($($owned:ty as $borrowed:ty, for <$($param:ident)?>;)*) => {$(
+        impl<$($param)?> Access<$borrowed> for $owned {
+            const NEEDS: bool = false;
+
+            fn read(&self) -> Option<&$borrowed> {
+                Some(self)
+            }
+        }
+
+        impl<$($param)?> Access<$borrowed> for Option<$owned> {
+            const NEEDS: bool = true;
+
+            fn read(&self) -> Option<&$borrowed> {
+                self.as_deref()
+            }
+        }
+    )*};
+}
+
+unsized_reads! {
+    String as str, for <>;
+    Vec<T> as [T], for <T>;
+}
+
+/// Returns whether reading a field as `T` needs it to be set; the field's type is inferred from the path.
+#[doc(hidden)]
+pub const fn needs<S, T: ?Sized, F: Access<T>>(_: fn(&S) -> &F) -> bool {
+    F::NEEDS
+}
+
+/// A field that a node promises to set: it holds a value when the node returns.
+///
+/// As a parameter of a node, `account: Out<'_, Account>` stands for the field
+/// `account: Option<Account>`. A node that returns without having set it fails, in its own name.
+///
+/// ```
+/// use handoffs_core::Out;
+///
+/// fn look_up(mut name: Out<'_, String>) {
+///     if name.get().is_none() {
+///         name.set("Ada".to_owned());
+///     }
+/// }
+///
+/// let mut name = None;
+/// look_up(Out::new(&mut name));
+/// assert_eq!(name.as_deref(), Some("Ada"));
+/// ```
+#[derive(Debug)]
+pub struct Out<'a, T>(&'a mut Option<T>);
+
+impl<'a, T> Out<'a, T> {
+    /// Makes a promise to set `field`; in a unit test of a node, any local variable will do.
+    pub fn new(field: &'a mut Option<T>) -> Self {
+        Self(field)
+    }
+
+    /// Sets the field.
+    pub fn set(&mut self, value: T) {
+        *self.0 = Some(value);
+    }
+
+    /// Returns the value that the field holds so far.
+    pub fn get(&self) -> Option<&T> {
+        self.0.as_ref()
+    }
+}
+
+/// The field before and after a node ran on a copy of it.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Draft<'a, T> {
+    /// The field as it was.
+    pub before: &'a T,
+    /// The field as the node left it.
+    pub after: &'a T,
+}
+
+/// How a node's write to a field is kept.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a field is left, continued or replaced"
+)]
+pub enum Change {
+    /// The field is as it was.
+    None,
+    /// A log was appended to.
+    Appended,
+    /// The field has another value.
+    Set,
+}
+
+// As with `Probe`, the compiler picks the first that fits: a log, a type that can be compared, any type.
+impl<T> Draft<'_, crate::Log<T>> {
+    /// Tells how a log changed.
+    pub fn change(&self) -> Change {
+        if !self.after.continues(self.before) {
+            Change::Set
+        } else if self.after.len() > self.before.len() {
+            Change::Appended
+        } else {
+            Change::None
+        }
+    }
+}
+
+/// How a field of a type that can be compared changed.
+#[doc(hidden)]
+pub trait Compared {
+    /// Tells how the field changed.
+    fn change(&self) -> Change;
+}
+
+impl<T: PartialEq> Compared for Draft<'_, T> {
+    fn change(&self) -> Change {
+        if self.before == self.after {
+            Change::None
+        } else {
+            Change::Set
+        }
+    }
+}
+
+/// How a field of a type that cannot be compared changed: it counts as changed.
+#[doc(hidden)]
+pub trait Uncompared {
+    /// Tells that the field may have changed.
+    fn change(&self) -> Change;
+}
+
+impl<T> Uncompared for &Draft<'_, T> {
+    fn change(&self) -> Change {
+        Change::Set
+    }
+}

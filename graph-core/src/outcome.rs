@@ -1,0 +1,118 @@
+//! What a node can conclude.
+
+use core::error::Error;
+
+use serde::Serialize;
+use serde::ser::Serializer;
+
+/// What a node can conclude: an enum, of which a graph routes each variant.
+///
+/// Derive it. The docs of a variant tell a reader, and a model, when to choose it; its fields are
+/// what the receiver is told. The fields must be serialisable, since journals keep them.
+/// `#[outcome(gives(account))]` on a variant promises that this field of the state is set whenever
+/// the node concludes it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an outcome",
+    note = "write `#[derive(Outcome)]` on the enum, or return `()` from a node with one way on"
+)]
+pub trait Outcome: Send + Sync + 'static {
+    /// The variants in the order of declaration.
+    const VARIANTS: &'static [Variant];
+
+    /// Returns the index of this value's variant in [`Outcome::VARIANTS`].
+    fn variant(&self) -> usize;
+
+    /// Writes the fields of this value's variant: a map, a sequence for a tuple variant, or a unit.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a field's own `Serialize` or the serialiser does.
+    fn encode<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error>;
+}
+
+/// A variant of an [`Outcome`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Variant {
+    /// The variant's name.
+    pub name: &'static str,
+    /// The name of the tool by which a model chooses the variant, such as `transfer_to_billing`.
+    pub tool: &'static str,
+    /// The variant's documentation.
+    pub doc: &'static str,
+    /// The fields of the state that are set whenever a node concludes this.
+    pub gives: &'static [&'static str],
+}
+
+impl Variant {
+    #[doc(hidden)]
+    pub const fn __new(
+        name: &'static str,
+        tool: &'static str,
+        doc: &'static str,
+        gives: &'static [&'static str],
+    ) -> Self {
+        Self {
+            name,
+            tool,
+            doc,
+            gives,
+        }
+    }
+}
+
+/// The fields of an outcome's variant as a value to serialise.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a, O>(pub &'a O);
+
+impl<O: Outcome> Serialize for Payload<'_, O> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        self.0.encode(serializer)
+    }
+}
+
+impl Outcome for () {
+    const VARIANTS: &'static [Variant] = &[Variant::__new("()", "done", "", &[])];
+
+    fn variant(&self) -> usize {
+        0
+    }
+
+    fn encode<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        serializer.serialize_unit()
+    }
+}
+
+/// What a node's function may return: an outcome, or a `Result` with one.
+#[diagnostic::on_unimplemented(
+    message = "H011: a node cannot return `{Self}`",
+    note = "return an outcome (`#[derive(Outcome)]`), or a `Result` of an outcome and an error"
+)]
+#[doc(hidden)]
+pub trait Conclusion {
+    /// The outcome.
+    type Outcome: Outcome;
+
+    /// Separates the outcome from the error.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error that the node's function returned.
+    fn conclude(self) -> Result<Self::Outcome, Box<dyn Error + Send + Sync>>;
+}
+
+impl<O: Outcome> Conclusion for O {
+    type Outcome = O;
+
+    fn conclude(self) -> Result<O, Box<dyn Error + Send + Sync>> {
+        Ok(self)
+    }
+}
+
+impl<O: Outcome, E: Into<Box<dyn Error + Send + Sync>>> Conclusion for Result<O, E> {
+    type Outcome = O;
+
+    fn conclude(self) -> Result<O, Box<dyn Error + Send + Sync>> {
+        self.map_err(Into::into)
+    }
+}

@@ -1,0 +1,73 @@
+//! What the topology knows of a node: what a reader of a drawing would ask.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// A node's place in its topology, in the order of declaration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeIndex(pub u16);
+
+impl NodeIndex {
+    pub(crate) fn slot(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl fmt::Display for NodeIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Who does a node's work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NodeKind {
+    /// A program does: a function, a type with a `run`, an agent.
+    #[default]
+    Task,
+    /// A person does: the run pauses until the answer is there.
+    Human,
+}
+
+/// A node as the topology knows it.
+///
+/// ```
+/// use handoffs_core::{NodeKind, NodeShape};
+///
+/// let desk = NodeShape::new("human").doc("Somebody who can help.").kind(NodeKind::Human);
+/// assert_eq!(desk.name, "human");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct NodeShape {
+    /// The node's name, the field's in a derived graph.
+    pub name: Cow<'static, str>,
+    /// The first line of its documentation, if it has any.
+    pub doc: Cow<'static, str>,
+    /// Who does the work.
+    pub kind: NodeKind,
+}
+
+impl NodeShape {
+    /// Names a node that has no documentation and is not a person.
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            name: name.into(),
+            doc: Cow::Borrowed(""),
+            kind: NodeKind::Task,
+        }
+    }
+
+    /// Adds the first line of the documentation.
+    pub fn doc(mut self, doc: impl Into<Cow<'static, str>>) -> Self {
+        self.doc = doc.into();
+        self
+    }
+
+    /// Says who does the work.
+    pub fn kind(mut self, kind: NodeKind) -> Self {
+        self.kind = kind;
+        self
+    }
+}

@@ -1,0 +1,137 @@
+use super::*;
+use crate::check::{Finding, check};
+use crate::route::Route;
+
+fn chain(names: &[&'static str]) -> (Topology, Vec<NodeIndex>) {
+    let mut topology = Topology::new("Chain");
+    let nodes: Vec<_> = names
+        .iter()
+        .map(|name| topology.node(NodeShape::new(*name)))
+        .collect();
+    topology.start(nodes[0]);
+    for pair in nodes.windows(2) {
+        topology.edge(Edge::new(pair[0], "_", Route::to(pair[1])));
+    }
+    (topology, nodes)
+}
+
+#[test]
+fn nodes_and_edges_come_back_in_the_order_of_declaration() {
+    let (topology, nodes) = chain(&["a", "b", "c"]);
+
+    let names: Vec<_> = topology
+        .nodes()
+        .map(|(index, node)| (index.0, &*node.name))
+        .collect();
+    assert_eq!(names, [(0, "a"), (1, "b"), (2, "c")]);
+    assert_eq!(topology.start_node(), Some(nodes[0]));
+    assert_eq!(topology.edges().len(), 2);
+    let from_b: Vec<_> = topology.edges_from(nodes[1]).collect();
+    assert_eq!(from_b.len(), 1);
+    assert_eq!(from_b[0].0, EdgeIndex(1));
+    assert_eq!(from_b[0].1.route, Route::to(nodes[2]));
+}
+
+#[test]
+fn a_place_without_a_node_is_empty() {
+    let (topology, _) = chain(&["a"]);
+    assert_eq!(topology.get_node(NodeIndex(7)), None);
+    assert_eq!(topology.get_edge(EdgeIndex(7)), None);
+    assert_eq!(topology.name_of(NodeIndex(7)), "?");
+}
+
+#[test]
+fn an_edge_to_a_node_that_was_never_declared_is_left_out_and_reported() {
+    let (mut topology, nodes) = chain(&["a"]);
+    topology.edge(Edge::new(nodes[0], "_", Route::to(NodeIndex(7))));
+    topology.edge(Edge::new(
+        nodes[0],
+        "_",
+        Route::end().limit(1).or_else(NodeIndex(7)),
+    ));
+    topology.start(NodeIndex(8));
+
+    assert_eq!(topology.edges().len(), 0);
+    assert_eq!(topology.start_node(), Some(nodes[0]));
+    let texts: Vec<_> = check(&topology)
+        .iter()
+        .map(|finding| finding.message(&topology))
+        .collect();
+    // That `a` leads nowhere is no mistake of its own: its edges were left out.
+    assert_eq!(
+        texts,
+        ["H001: no node is named `#7`", "H001: no node is named `#8`"]
+    );
+}
+
+#[test]
+fn one_node_too_many_is_a_finding_and_never_wraps() {
+    let mut topology = Topology::new("Large");
+    for _ in 0..Topology::MOST {
+        topology.node(NodeShape::new("a"));
+    }
+    assert!(!topology.is_too_large());
+
+    let none = topology.node(NodeShape::new("b"));
+    assert_eq!(topology.get_node(none), None);
+    assert_eq!(topology.nodes().len(), Topology::MOST);
+    assert_eq!(check(&topology), [Finding::TooLarge]);
+}
+
+#[test]
+fn one_edge_too_many_is_a_finding_and_never_wraps() {
+    let (mut topology, nodes) = chain(&["a"]);
+    for _ in 0..Topology::MOST {
+        topology.edge(Edge::new(nodes[0], "_", Route::end()));
+    }
+    assert_eq!(check(&topology), []);
+
+    let none = topology.edge(Edge::new(nodes[0], "_", Route::end()));
+    assert_eq!(topology.get_edge(none), None);
+    assert_eq!(check(&topology), [Finding::TooLarge]);
+}
+
+#[test]
+fn only_edges_with_both_ends_on_a_cycle_are_cyclic() {
+    let (mut topology, nodes) = chain(&["a", "b", "c"]);
+    let back = topology.edge(Edge::new(
+        nodes[1],
+        "_",
+        Route::to(nodes[0]).limit(1).or_end(),
+    ));
+    let own = topology.edge(Edge::new(
+        nodes[2],
+        "_",
+        Route::to(nodes[2]).limit(1).or_end(),
+    ));
+    let out = topology.edge(Edge::new(
+        nodes[1],
+        "_",
+        Route::to(nodes[2]).or_else(nodes[0]),
+    ));
+
+    let cyclic = topology.cyclic_edges();
+    assert_eq!(cyclic, [EdgeIndex(0), back, own]);
+    assert!(!cyclic.contains(&out));
+}
+
+#[test]
+fn a_derived_graph_can_hold_its_edges_in_a_constant() {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Desk {
+        Triage,
+        Billing,
+    }
+    const EDGES: &[Edge<Desk>] = &[Edge::__new(
+        Desk::Triage,
+        "Triaged::Billing { .. }",
+        Some("knows_account"),
+        Route::__new(crate::route::Target::Node(Desk::Billing), Some(2), None),
+    )];
+
+    assert_eq!(EDGES[0].label(), "Triaged::Billing { .. } if knows_account");
+    assert_eq!(EDGES[0].from, Desk::Triage);
+    assert_eq!(EDGES[0].route, Route::to(Desk::Billing).limit(2));
+    let by_place = EDGES[0].clone().map(|desk| desk as u16);
+    assert_eq!(by_place.route, Route::to(1).limit(2));
+}

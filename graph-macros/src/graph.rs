@@ -1,0 +1,22 @@
+//! `derive(AgentGraph)`: fields become nodes, arms become edges.
+
+mod check;
+mod expand;
+mod model;
+mod parse;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::mistakes::Mistakes;
+
+pub(crate) fn derive(input: TokenStream) -> TokenStream {
+    let mut mistakes = Mistakes::default();
+    let code = parse::parse(input, &mut mistakes)
+        .and_then(|parsed| model::resolve(parsed, &mut mistakes))
+        .map(|model| {
+            check::check(&model, &mut mistakes);
+            expand::expand(&model)
+        });
+    quote!(#mistakes #code)
+}

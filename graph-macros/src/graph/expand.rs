@@ -1,0 +1,423 @@
+//! From a resolved graph to its enum of nodes, its table of edges, its edge functions and its steps.
+
+use handoffs_core::{NodeIndex, Route, Target, max_handoffs};
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Pat, Type};
+
+use super::model::Model;
+use super::parse::{Graph, Node};
+use crate::case::camel;
+use crate::krate::Krate;
+
+pub(super) fn expand(model: &Model) -> TokenStream {
+    let names = Names::new(&model.graph);
+    let nodes = node_enum(model, &names);
+    let graph = graph_impl(model, &names);
+    let edges = edge_functions(model, &names);
+    let steps = step_impl(model, &names);
+    let flow = flow_check(model);
+    quote!(#nodes #graph #edges #steps #flow)
+}
+
+/// The identifiers that generated code is about.
+struct Names {
+    node_enum: Ident,
+    variants: Vec<Ident>,
+}
+
+impl Names {
+    fn new(graph: &Graph) -> Self {
+        let mut variants: Vec<Ident> = Vec::new();
+        for node in &graph.nodes {
+            // A name that is taken is a mistake that was reported; the enum compiles all the same.
+            let mut variant = camel(&node.ident);
+            while variants.contains(&variant) {
+                variant = format_ident!("{variant}_");
+            }
+            variants.push(variant);
+        }
+        Self {
+            node_enum: format_ident!("{}Node", graph.ident.unraw()),
+            variants,
+        }
+    }
+
+    fn node(&self, index: usize) -> TokenStream {
+        let Self {
+            node_enum,
+            variants,
+        } = self;
+        let variant = variants.get(index).or(variants.first());
+        quote!(#node_enum::#variant)
+    }
+}
+
+/// Writes a node's type as a node of the graph's state, in the same words wherever it is needed, so
+/// that the compiler reports a type that is none only once.
+fn as_node(graph: &Graph, ty: &Type) -> TokenStream {
+    let Graph { krate, state, .. } = graph;
+    quote_spanned!(ty.span()=> <#ty as #krate::Node<#state>>)
+}
+
+fn node_enum(model: &Model, names: &Names) -> TokenStream {
+    let Graph {
+        krate,
+        ident,
+        vis,
+        nodes,
+        ..
+    } = &model.graph;
+    let Names {
+        node_enum,
+        variants,
+    } = names;
+    let doc = format!("The nodes of [`{ident}`].");
+    let docs = nodes.iter().map(|node| match node.doc.as_str() {
+        "" => format!("The node `{}`.", node.ident),
+        doc => doc.to_owned(),
+    });
+    let texts: Vec<_> = nodes
+        .iter()
+        .map(|node| node.ident.unraw().to_string())
+        .collect();
+    quote! {
+        #[doc = #doc]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #vis enum #node_enum {
+            #(#[doc = #docs] #variants,)*
+        }
+
+        #[automatically_derived]
+        impl #krate::GraphNode for #node_enum {
+            const ALL: &'static [Self] = &[#(Self::#variants),*];
+
+            fn index(self) -> usize {
+                self as usize
+            }
+
+            fn name(self) -> &'static str {
+                match self { #(Self::#variants => #texts,)* }
+            }
+        }
+
+        #[automatically_derived]
+        impl ::core::fmt::Display for #node_enum {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.pad(#krate::GraphNode::name(*self))
+            }
+        }
+    }
+}
+
+fn graph_impl(model: &Model, names: &Names) -> TokenStream {
+    let graph = &model.graph;
+    let Graph {
+        krate,
+        ident,
+        state,
+        generics,
+        nodes,
+        given,
+        ..
+    } = graph;
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    let node_enum = &names.node_enum;
+    let name = ident.unraw().to_string();
+    let start = names.node(
+        model
+            .topology
+            .start_node()
+            .map_or(0, |start| usize::from(start.0)),
+    );
+    let edges = model.topology.edges().map(|(_, edge)| {
+        let from = names.node(usize::from(edge.from.0));
+        let on = edge.on.as_ref();
+        let guard = match &edge.guard {
+            Some(guard) => quote!(::core::option::Option::Some(#guard)),
+            None => quote!(::core::option::Option::None),
+        };
+        let route = route(krate, names, &edge.route);
+        quote!(#krate::Edge::__new(#from, #on, #guard, #route))
+    });
+    let given = given.iter().map(|field| field.unraw().to_string());
+    let most = max_handoffs(&model.topology).unwrap_or(u64::MAX);
+    let shapes = nodes.iter().map(|node| {
+        let (name, doc) = (
+            node.ident.unraw().to_string(),
+            node.doc.lines().next().unwrap_or_default(),
+        );
+        let node = as_node(graph, &node.ty);
+        quote!(#krate::NodeShape::new(#name).doc(#doc).kind(#node::KIND))
+    });
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::AgentGraph for #ident #type_generics #where_clause {
+            type State = #state;
+            type Node = #node_enum;
+
+            const NAME: &'static str = #name;
+            const START: #node_enum = #start;
+            const EDGES: &'static [#krate::Edge<#node_enum>] = &[#(#edges),*];
+            const GIVEN: #krate::FieldSet =
+                #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#(#given),*]);
+            const MAX_HANDOFFS: u64 = #most;
+
+            fn shapes() -> ::std::vec::Vec<#krate::NodeShape> {
+                ::std::vec![#(#shapes),*]
+            }
+        }
+    }
+}
+
+fn route(krate: &Krate, names: &Names, route: &Route<NodeIndex>) -> TokenStream {
+    let target = |target: &Target<NodeIndex>| match target {
+        Target::Node(node) => {
+            let node = names.node(usize::from(node.0));
+            quote!(#krate::Target::Node(#node))
+        }
+        Target::End => quote!(#krate::Target::End),
+    };
+    let to = target(route.target());
+    let limit = match route.times() {
+        Some(times) => quote!(::core::option::Option::Some(#times)),
+        None => quote!(::core::option::Option::None),
+    };
+    let otherwise = match route.otherwise() {
+        Some(otherwise) => {
+            let otherwise = target(otherwise);
+            quote!(::core::option::Option::Some(#otherwise))
+        }
+        None => quote!(::core::option::Option::None),
+    };
+    quote!(#krate::Route::__new(#to, #limit, #otherwise))
+}
+
+/// Writes, for each node, the `match` that picks the edge, and the public function that shows its route.
+fn edge_functions(model: &Model, names: &Names) -> TokenStream {
+    let graph = &model.graph;
+    let Graph {
+        krate,
+        ident,
+        vis,
+        state,
+        generics,
+        nodes,
+        ..
+    } = graph;
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    let node_enum = &names.node_enum;
+    let mut first_edge = 0_usize;
+    let functions = nodes.iter().map(|node| {
+        let after = format_ident!("after_{}", node.ident.unraw(), span = node.ident.span());
+        let pick = pick_name(node);
+        let doc = format!(
+            "Returns where the run goes after `{}`, of all its limits unused.",
+            node.ident
+        );
+        let outcome = as_node(graph, &node.ty);
+        let arms = node.arms.iter().enumerate().map(|(at, arm)| {
+            let (pat, edge) = (&arm.pat, first_edge + at);
+            let guard = arm.guard.as_ref().map(|guard| {
+                let call = quote_spanned! {guard.span()=> {
+                    let __guard: fn(&#state) -> bool = #guard;
+                    __guard(__state)
+                }};
+                quote!(if #call)
+            });
+            quote!(#pat #guard => #edge,)
+        });
+        let arms: Vec<_> = arms.collect();
+        first_edge += node.arms.len();
+        // A route that is missing or unreadable is a mistake that was reported.
+        let rest = (node.broken || node.arms.is_empty()).then(|| quote!(_ => 0,));
+        let scrutinee = Ident::new("__outcome", node.ident.span());
+        quote! {
+            #[doc = #doc]
+            #vis fn #after(
+                state: &#state,
+                outcome: &#outcome::Outcome,
+            ) -> #krate::Route<#node_enum> {
+                #krate::route_of::<Self>(Self::#pick(state, outcome))
+            }
+
+            #[doc(hidden)]
+            #[deny(unreachable_patterns)]
+            #[allow(unused_variables, clippy::match_single_binding, clippy::unnested_or_patterns)]
+            fn #pick(__state: &#state, #scrutinee: &#outcome::Outcome) -> usize {
+                match #scrutinee { #(#arms)* #rest }
+            }
+        }
+    });
+    let functions: Vec<_> = functions.collect();
+    let most_doc =
+        "The most handoffs that a run can take, from node to node; the step to the end is none.";
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #ident #type_generics #where_clause {
+            #[doc = #most_doc]
+            #vis const MAX_HANDOFFS: u64 = <Self as #krate::AgentGraph>::MAX_HANDOFFS;
+
+            #(#functions)*
+        }
+    }
+}
+
+fn pick_name(node: &Node) -> Ident {
+    format_ident!("__pick_after_{}", node.ident.unraw())
+}
+
+/// Writes the step: run the node, then pick the edge. One `match`, no box.
+fn step_impl(model: &Model, names: &Names) -> TokenStream {
+    let Graph {
+        krate,
+        ident,
+        state,
+        generics,
+        nodes,
+        ..
+    } = &model.graph;
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    let node_enum = &names.node_enum;
+    let arms = nodes.iter().enumerate().map(|(index, node)| {
+        let (name, field, ty, pick) = (names.node(index), &node.ident, &node.ty, pick_name(node));
+        let execute = quote_spanned!(ty.span()=> <#ty as #krate::Execute<#state>>::execute);
+        quote! {
+            #name => {
+                let outcome = #execute(&self.#field, state, cx).await?;
+                let edge = Self::#pick(state, &outcome);
+                cx.__concluded(&outcome);
+                ::core::result::Result::Ok(edge)
+            }
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::Runnable for #ident #type_generics #where_clause {
+            async fn step(
+                &self,
+                node: #node_enum,
+                state: &mut #state,
+                cx: &mut #krate::Context<'_>,
+            ) -> ::core::result::Result<usize, #krate::NodeError> {
+                match node { #(#arms)* }
+            }
+        }
+    }
+}
+
+/// Writes the data flow of H007, which the compiler runs: one constant a node, at the node's name.
+///
+/// The contracts of a generic graph are known only where it is used, so there it is left to the
+/// runtime's own check of a node's needs.
+fn flow_check(model: &Model) -> TokenStream {
+    let graph = &model.graph;
+    let Graph {
+        krate,
+        ident,
+        state,
+        generics,
+        nodes,
+        given,
+        ..
+    } = graph;
+    let is_generic =
+        generics.type_params().next().is_some() || generics.const_params().next().is_some();
+    if is_generic {
+        return TokenStream::new();
+    }
+    let count = nodes.len();
+    let names = nodes.iter().map(|node| node.ident.unraw().to_string());
+    let contracts = nodes.iter().map(|node| {
+        let node = as_node(graph, &node.ty);
+        quote!(#node::CONTRACT)
+    });
+    let edges = model.topology.edges().filter_map(|(index, edge)| {
+        let from = usize::from(edge.from.0);
+        let (node, arm) = (nodes.get(from)?, model.arm(index)?);
+        let outcome = as_node(graph, &node.ty);
+        let variants = variants(&arm.pat);
+        let targets = [Some(edge.route.target()), edge.route.otherwise()];
+        let edges = targets.into_iter().flatten().filter_map(move |target| {
+            let to = usize::from(target.node()?.0);
+            Some(quote! {
+                #krate::FlowEdge {
+                    from: #from,
+                    to: #to,
+                    gives: #krate::given_by::<#outcome::Outcome>(FIELDS, &[#(#variants),*]),
+                },
+            })
+        });
+        Some(edges.collect::<TokenStream>())
+    });
+    let start = model
+        .topology
+        .start_node()
+        .map_or(0, |start| usize::from(start.0));
+    let checks = nodes.iter().enumerate().map(|(index, node)| {
+        quote_spanned! {node.ident.span()=>
+            const _: () = if let ::core::option::Option::Some(message) = FLOW.lost(&SET, #index) {
+                ::core::panic!("{}", message.as_str())
+            };
+        }
+    });
+    let givens = given.iter().map(|field| {
+        let name = field.unraw().to_string();
+        let message = format!("H011: the state has no field `{name}`");
+        quote_spanned! {field.span()=>
+            const _: () = ::core::assert!(!#krate::FieldSet::named(FIELDS, &[#name]).is_empty(), #message);
+        }
+    });
+    quote! {
+        const _: () = {
+            const FIELDS: &[#krate::Field] = <#state as #krate::State>::FIELDS;
+            const FLOW: #krate::Flow<#count> = #krate::Flow {
+                names: [#(#names),*],
+                contracts: [#(#contracts),*],
+                edges: &[#(#edges)*],
+                start: #start,
+                fields: FIELDS,
+                given: <#ident as #krate::AgentGraph>::GIVEN,
+            };
+            const SET: [#krate::FieldSet; #count] = FLOW.set();
+            #(#checks)*
+            #(#givens)*
+        };
+    }
+}
+
+/// Returns the variants that a pattern names; none if it may match any.
+fn variants(pat: &Pat) -> Vec<String> {
+    match pat {
+        Pat::Path(path) => last(&path.path),
+        Pat::Struct(pattern) => last(&pattern.path),
+        Pat::TupleStruct(pattern) => last(&pattern.path),
+        Pat::Ident(ident) if ident.subpat.is_none() => vec![ident.ident.unraw().to_string()],
+        Pat::Ident(ident) => ident
+            .subpat
+            .iter()
+            .flat_map(|(_, pat)| variants(pat))
+            .collect(),
+        Pat::Paren(paren) => variants(&paren.pat),
+        Pat::Reference(reference) => variants(&reference.pat),
+        Pat::Or(or) => {
+            let cases: Vec<_> = or.cases.iter().map(variants).collect();
+            if cases.iter().any(Vec::is_empty) {
+                Vec::new()
+            } else {
+                cases.concat()
+            }
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn last(path: &syn::Path) -> Vec<String> {
+    path.segments
+        .last()
+        .map(|segment| segment.ident.unraw().to_string())
+        .into_iter()
+        .collect()
+}

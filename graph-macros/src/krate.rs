@@ -1,0 +1,29 @@
+//! The one place that knows by which path the user's crate reaches ours.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{Path, Token, parse::ParseStream};
+
+/// The path of the facade: `::handoffs`, or what `crate = path` says.
+#[derive(Clone, Default)]
+pub(crate) struct Krate(Option<Path>);
+
+impl Krate {
+    /// Parses `crate = path`.
+    pub(crate) fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        input.parse::<Token![crate]>()?;
+        input.parse::<Token![=]>()?;
+        Ok(Self(Some(input.call(Path::parse_mod_style)?)))
+    }
+}
+
+impl ToTokens for Krate {
+    /// Writes the path of the module that holds all that generated code may name.
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match &self.0 {
+            Some(path) => quote!(#path::__private),
+            None => quote!(::handoffs::__private),
+        }
+        .to_tokens(tokens);
+    }
+}

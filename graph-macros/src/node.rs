@@ -1,0 +1,20 @@
+//! `#[node(State)]`: a signature becomes a contract.
+//!
+//! The item stays as the user wrote it. Beside it stand the node's contract, read off the
+//! parameters, and a run on copies of the fields that may be written, which enter the state only
+//! when the node has concluded.
+
+mod expand;
+mod parse;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::mistakes::Mistakes;
+
+pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut mistakes = Mistakes::default();
+    let model = parse::parse(args, item.clone(), &mut mistakes);
+    let code = model.map(|model| expand::expand(&model));
+    quote!(#item #mistakes #code)
+}

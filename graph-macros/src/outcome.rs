@@ -1,0 +1,216 @@
+//! `derive(Outcome)`: the variants of an enum as the ways on from a node.
+
+use std::collections::HashMap;
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::ext::IdentExt;
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Data, DataEnum, DeriveInput, Expr, Fields, Ident, Lit, Meta, Token};
+
+use crate::case::snake;
+use crate::krate::Krate;
+use crate::mistakes::Mistakes;
+
+/// A variant of the outcome.
+struct Variant<'a> {
+    ident: &'a Ident,
+    fields: &'a Fields,
+    doc: String,
+    tool: String,
+    gives: Vec<String>,
+}
+
+pub(crate) fn derive(input: TokenStream) -> TokenStream {
+    let mut mistakes = Mistakes::default();
+    let input: DeriveInput = match syn::parse2(input) {
+        Ok(input) => input,
+        Err(error) => return error.to_compile_error(),
+    };
+    let krate = parse_krate(&input, &mut mistakes);
+    let variants = match &input.data {
+        Data::Enum(data) => parse_variants(data, &mut mistakes),
+        Data::Struct(_) | Data::Union(_) => {
+            mistakes.mend(
+                &input.ident,
+                "H011: an outcome is an enum",
+                "write one variant for each way on from the node; a node with one way on can return `()`",
+            );
+            return quote!(#mistakes);
+        }
+    };
+    if variants.is_empty() {
+        mistakes.mend(
+            &input.ident,
+            "H011: an outcome has at least one variant",
+            "a node with one way on can return `()`",
+        );
+    }
+    let code = expand(&input, &krate, &variants);
+    quote!(#mistakes #code)
+}
+
+fn parse_krate(input: &DeriveInput, mistakes: &mut Mistakes) -> Krate {
+    let mut krate = Krate::default();
+    for attr in outcome_attrs(&input.attrs) {
+        mistakes.take(attr.parse_args_with(|args: syn::parse::ParseStream<'_>| {
+            if args.peek(Token![crate]) {
+                krate = Krate::parse(args)?;
+                return Ok(());
+            }
+            Err(args.error("H011: unknown key; on the enum, `outcome` knows: `crate = path`"))
+        }));
+    }
+    krate
+}
+
+fn outcome_attrs(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("outcome"))
+}
+
+fn parse_variants<'a>(data: &'a DataEnum, mistakes: &mut Mistakes) -> Vec<Variant<'a>> {
+    let mut tools: HashMap<String, &Ident> = HashMap::new();
+    let mut variants = Vec::new();
+    for variant in &data.variants {
+        let ident = &variant.ident;
+        let mut gives = Vec::new();
+        for attr in outcome_attrs(&variant.attrs) {
+            mistakes.take(attr.parse_nested_meta(|meta| {
+                if !meta.path.is_ident("gives") {
+                    return Err(meta.error(
+                        "H011: unknown key; on a variant, `outcome` knows: `gives(field, ..)`",
+                    ));
+                }
+                let content;
+                syn::parenthesized!(content in meta.input);
+                let fields = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
+                gives.extend(fields.iter().map(|field| field.unraw().to_string()));
+                Ok(())
+            }));
+        }
+        let tool = format!("transfer_to_{}", snake(&ident.unraw().to_string()));
+        if let Some(first) = tools.insert(tool.clone(), ident) {
+            mistakes.mend(
+                ident,
+                format_args!("H011: `{first}` and `{ident}` both become the tool `{tool}`"),
+                "rename one of them, so that a model can tell them apart",
+            );
+        }
+        let doc = doc_text(&variant.attrs);
+        variants.push(Variant {
+            ident,
+            fields: &variant.fields,
+            doc,
+            tool,
+            gives,
+        });
+    }
+    variants
+}
+
+/// Returns the text of the doc comments, line by line, without the space that follows `///`.
+pub(crate) fn doc_text(attrs: &[Attribute]) -> String {
+    let lines: Vec<String> = attrs
+        .iter()
+        .filter_map(|attr| match &attr.meta {
+            Meta::NameValue(doc) if doc.path.is_ident("doc") => match &doc.value {
+                Expr::Lit(text) => match &text.lit {
+                    Lit::Str(line) => Some(line.value().trim().to_owned()),
+                    _ => None,
+                },
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
+    lines.join("\n").trim().to_owned()
+}
+
+fn expand(input: &DeriveInput, krate: &Krate, variants: &[Variant<'_>]) -> TokenStream {
+    let name = &input.ident;
+    let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+    let infos = variants.iter().map(
+        |Variant {
+             ident,
+             doc,
+             tool,
+             gives,
+             ..
+         }| {
+            let name = ident.unraw().to_string();
+            quote!(#krate::Variant::__new(#name, #tool, #doc, &[#(#gives),*]))
+        },
+    );
+    let indices = variants.iter().enumerate().map(|(index, variant)| {
+        let ident = variant.ident;
+        quote!(Self::#ident { .. } => #index,)
+    });
+    let encodes = variants.iter().map(|variant| encode(krate, variant));
+    // A reference to an enum without variants is still a value to a `match`.
+    let none = variants
+        .is_empty()
+        .then(|| quote!(_ => ::core::unreachable!(),));
+
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::Outcome for #name #type_generics #where_clause {
+            const VARIANTS: &'static [#krate::Variant] = &[#(#infos),*];
+
+            fn variant(&self) -> usize {
+                match self { #(#indices)* #none }
+            }
+
+            fn encode<__Z: #krate::serde::Serializer>(
+                &self,
+                __serializer: __Z,
+            ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
+                match self { #(#encodes)* #none }
+            }
+        }
+    }
+}
+
+/// Writes the arm that serialises a variant's fields.
+fn encode(krate: &Krate, variant: &Variant<'_>) -> TokenStream {
+    let Variant { ident, fields, .. } = variant;
+    let name = ident.unraw().to_string();
+    let len = fields.len();
+    match fields {
+        Fields::Unit => quote! {
+            Self::#ident => #krate::serde::Serializer::serialize_unit(__serializer),
+        },
+        Fields::Named(fields) => {
+            let idents: Vec<_> = fields
+                .named
+                .iter()
+                .filter_map(|field| field.ident.as_ref())
+                .collect();
+            let bound: Vec<_> = idents
+                .iter()
+                .map(|ident| format_ident!("__{}", ident.unraw()))
+                .collect();
+            let names = idents.iter().map(|ident| ident.unraw().to_string());
+            quote! {
+                Self::#ident { #(#idents: #bound),* } => {
+                    #[allow(unused_mut)]
+                    let mut fields = #krate::serde::Serializer::serialize_struct(__serializer, #name, #len)?;
+                    #(#krate::serde::ser::SerializeStruct::serialize_field(&mut fields, #names, #bound)?;)*
+                    #krate::serde::ser::SerializeStruct::end(fields)
+                }
+            }
+        }
+        Fields::Unnamed(fields) => {
+            let bound: Vec<_> = (0..fields.unnamed.len())
+                .map(|at| format_ident!("__{at}"))
+                .collect();
+            quote! {
+                Self::#ident(#(#bound),*) => {
+                    #[allow(unused_mut)]
+                    let mut fields = #krate::serde::Serializer::serialize_tuple(__serializer, #len)?;
+                    #(#krate::serde::ser::SerializeTuple::serialize_element(&mut fields, #bound)?;)*
+                    #krate::serde::ser::SerializeTuple::end(fields)
+                }
+            }
+        }
+    }
+}

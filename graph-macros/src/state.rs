@@ -1,0 +1,225 @@
+//! `derive(State)`: the fields of a struct, one by one.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Data, DeriveInput, Fields, Ident, Token, Type};
+
+use crate::krate::Krate;
+use crate::mistakes::Mistakes;
+
+/// A field of the state.
+struct Field {
+    ident: Ident,
+    ty: Type,
+    progress: bool,
+}
+
+/// The most fields that a `FieldSet` holds.
+const MOST: usize = handoffs_core::FieldSet::CAPACITY;
+
+pub(crate) fn derive(input: TokenStream) -> TokenStream {
+    let mut mistakes = Mistakes::default();
+    let input: DeriveInput = match syn::parse2(input) {
+        Ok(input) => input,
+        Err(error) => return error.to_compile_error(),
+    };
+    let krate = parse_krate(&input, &mut mistakes);
+    let fields = parse_fields(&input, &mut mistakes);
+    let code = expand(&input, &krate, &fields);
+    quote!(#mistakes #code)
+}
+
+fn parse_krate(input: &DeriveInput, mistakes: &mut Mistakes) -> Krate {
+    let mut krate = Krate::default();
+    for attr in input
+        .attrs
+        .iter()
+        .filter(|attr| attr.path().is_ident("state"))
+    {
+        mistakes.take(attr.parse_args_with(|args: syn::parse::ParseStream<'_>| {
+            if args.peek(Token![crate]) {
+                krate = Krate::parse(args)?;
+                return Ok(());
+            }
+            Err(args.error("H011: unknown key; on the struct, `state` knows: `crate = path`"))
+        }));
+    }
+    krate
+}
+
+fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Vec<Field> {
+    let fields = match &input.data {
+        Data::Struct(data) => &data.fields,
+        Data::Enum(data) => {
+            mistakes.mend(
+                data.enum_token,
+                "H011: a state is a struct with named fields",
+                "put the enum into a field of a struct",
+            );
+            return Vec::new();
+        }
+        Data::Union(data) => {
+            mistakes.at(
+                data.union_token,
+                "H011: a state is a struct with named fields",
+            );
+            return Vec::new();
+        }
+    };
+    let Fields::Named(named) = fields else {
+        mistakes.mend(
+            &input.ident,
+            "H011: the fields of a state have names",
+            "nodes ask for fields by their names: `struct Name { field: Type }`",
+        );
+        return Vec::new();
+    };
+    if let Some(first_beyond) = named.named.iter().nth(MOST) {
+        mistakes.mend(
+            first_beyond,
+            format_args!("H011: a state has at most {MOST} fields"),
+            "put fields that belong together into a struct of their own",
+        );
+    }
+    let mut parsed = Vec::new();
+    for field in &named.named {
+        let Some(ident) = field.ident.clone() else {
+            continue;
+        };
+        let mut progress = false;
+        for attr in &field.attrs {
+            if attr.path().is_ident("state") {
+                mistakes.take(attr.parse_nested_meta(|meta| {
+                    if meta.path.is_ident("progress") {
+                        progress = true;
+                        return Ok(());
+                    }
+                    Err(meta.error("H011: unknown key; on a field, `state` knows: `progress`"))
+                }));
+            } else if attr.path().is_ident("serde") {
+                refuse_serde(attr, mistakes);
+            }
+        }
+        parsed.push(Field {
+            ident,
+            ty: field.ty.clone(),
+            progress,
+        });
+    }
+    parsed
+}
+
+/// Refuses what would make a journal keep a field in another way than the user believes.
+fn refuse_serde(attr: &syn::Attribute, mistakes: &mut Mistakes) {
+    const IGNORED: [&str; 7] = [
+        "skip",
+        "skip_serializing",
+        "skip_deserializing",
+        "with",
+        "serialize_with",
+        "deserialize_with",
+        "flatten",
+    ];
+    // What serde itself would refuse, it reports itself.
+    let _ = attr.parse_nested_meta(|meta| {
+        if let Some(key) = IGNORED.iter().find(|key| meta.path.is_ident(key)) {
+            mistakes.mend(
+                &meta.path,
+                format_args!(
+                    "H011: a journal keeps each field by its own type and would ignore `{key}`"
+                ),
+                "give the field a type of its own that serialises as you want",
+            );
+        }
+        if let Ok(value) = meta.value() {
+            value.parse::<syn::Expr>()?;
+        }
+        Ok(())
+    });
+}
+
+fn expand(input: &DeriveInput, krate: &Krate, fields: &[Field]) -> TokenStream {
+    let name = &input.ident;
+    let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+    let fields = fields.get(..MOST).unwrap_or(fields);
+    let infos = fields.iter().map(|field| {
+        let (name, progress) = (field.ident.unraw().to_string(), field.progress);
+        quote!(#krate::Field::__new(#name, #progress))
+    });
+    let ask = |question: TokenStream| -> Vec<TokenStream> {
+        let arm = |(index, field): (usize, &Field)| {
+            let ident = &field.ident;
+            quote_spanned! {field.ty.span()=> #index => #krate::Probe(&self.#ident).#question,}
+        };
+        fields.iter().enumerate().map(arm).collect()
+    };
+    let marks = ask(quote!(mark()));
+    let sets = ask(quote!(is_set()));
+    let fingerprints = ask(quote!(fingerprint()));
+    let encodes = ask(quote!(encode(since, serializer)));
+    let decodes = fields
+        .iter()
+        .enumerate()
+        .map(|(index, Field { ident, ty, .. })| {
+            let read = quote_spanned! {ty.span()=>
+                #krate::FieldSource::field::<#ty>(source, &<Self as #krate::State>::FIELDS[#index])?
+            };
+            quote!(#ident: #read)
+        });
+
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::State for #name #type_generics #where_clause {
+            const FIELDS: &'static [#krate::Field] = &[#(#infos),*];
+
+            fn mark(&self, field: usize) -> ::core::option::Option<usize> {
+                #[allow(unused_imports)]
+                use #krate::Plain as _;
+                match field {
+                    #(#marks)*
+                    _ => ::core::option::Option::None,
+                }
+            }
+
+            fn is_set(&self, field: usize) -> bool {
+                #[allow(unused_imports)]
+                use #krate::Plain as _;
+                match field {
+                    #(#sets)*
+                    _ => false,
+                }
+            }
+
+            fn fingerprint(&self, field: usize) -> ::core::option::Option<u64> {
+                #[allow(unused_imports)]
+                use #krate::Plain as _;
+                match field {
+                    #(#fingerprints)*
+                    _ => ::core::option::Option::None,
+                }
+            }
+
+            fn encode<__Z: #krate::serde::Serializer>(
+                &self,
+                field: usize,
+                since: usize,
+                serializer: __Z,
+            ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
+                #[allow(unused_imports)]
+                use #krate::Plain as _;
+                match field {
+                    #(#encodes)*
+                    _ => #krate::serde::Serializer::serialize_unit(serializer),
+                }
+            }
+
+            fn decode<__F: #krate::FieldSource>(
+                source: &mut __F,
+            ) -> ::core::result::Result<Self, __F::Error> {
+                ::core::result::Result::Ok(Self { #(#decodes),* })
+            }
+        }
+    }
+}

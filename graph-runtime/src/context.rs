@@ -1,0 +1,204 @@
+//! What a node sees of the run it is part of.
+
+use std::error::Error;
+use std::fmt;
+use std::future::pending;
+use std::sync::Mutex;
+
+use handoffs_core::__private::Change;
+use handoffs_core::{FieldSet, Outcome, Payload};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::journal::{Conclusion, ThreadId};
+
+/// What a node sees of the run it is part of: where it stands, and how to ask a person.
+///
+/// A node takes it as a parameter `cx: &mut Context<'_>`.
+pub struct Context<'a> {
+    place: &'a Place<'a>,
+    desk: &'a Desk,
+    /// The fields that the node changed, and of these the logs that it only appended to.
+    pub(crate) changed: FieldSet,
+    pub(crate) appended: FieldSet,
+    /// What the node concluded, when there is a journal to keep it.
+    pub(crate) concluded: Option<serde_json::Result<Conclusion>>,
+}
+
+/// Where in a run a node is executed.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) thread: &'a ThreadId,
+    pub(crate) node: &'static str,
+    /// The sequence number that the step will have in the journal.
+    pub(crate) seq: u64,
+    pub(crate) has_journal: bool,
+}
+
+/// Where questions are laid down and answers picked up, while one node is at work.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    /// The answers that this visit of the node has got so far, by the keys of their questions.
+    pub(crate) answers: Vec<(String, Box<RawValue>)>,
+    /// The question that the node waits for.
+    pub(crate) asked: Mutex<Option<Question>>,
+}
+
+/// A question that a node put to a person.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) key: String,
+    pub(crate) text: Box<RawValue>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(place: &'a Place<'a>, desk: &'a Desk) -> Self {
+        Self {
+            place,
+            desk,
+            changed: FieldSet::EMPTY,
+            appended: FieldSet::EMPTY,
+            concluded: None,
+        }
+    }
+
+    /// Returns the thread that the run belongs to.
+    pub fn thread(&self) -> &ThreadId {
+        self.place.thread
+    }
+
+    /// Returns the name of the node in its graph.
+    pub fn node(&self) -> &'static str {
+        self.place.node
+    }
+
+    /// Returns a text that is the same whenever this step is repeated, after a crash for instance,
+    /// and differs from that of any other step: what payment services and the like ask for.
+    pub fn idempotency_key(&self) -> String {
+        format!("{}/{}/{}", self.place.thread, self.place.seq, self.place.node)
+    }
+
+    /// Asks a person, and returns the answer.
+    ///
+    /// As long as there is none, this does not return: the run pauses, to be resumed with an answer
+    /// in a day or a year, on any machine. The node then runs again from its beginning, and the
+    /// question with this `key` is answered at once. So ask before you do anything that should not
+    /// be done twice. A [`Human`](crate::Human) node is nothing but one such question.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the runtime has no journal to keep the question in, if the question cannot be
+    /// serialised, or if the answer is no `A`; the run then stays paused at this question.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the question asked.
+    pub async fn ask<Q, A>(&mut self, key: &str, question: &Q) -> Result<A, NodeError>
+    where
+        Q: Serialize + ?Sized,
+        A: DeserializeOwned,
+    {
+        if let Some((_, answer)) = self.desk.answers.iter().find(|(asked, _)| asked == key) {
+            return serde_json::from_str(answer.get())
+                .map_err(|source| NodeError(Kind::WrongAnswer(source)));
+        }
+        if !self.place.has_journal {
+            return Err(NodeError(Kind::NoJournal));
+        }
+        let text = to_raw_value(question).map_err(|source| NodeError::new(source))?;
+        let question = Question { key: key.to_owned(), text };
+        *self.desk.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(question);
+        // The driver sees the question and drops this future.
+        pending().await
+    }
+
+    /// Notes how a field changed.
+    #[doc(hidden)]
+    pub fn __changed(&mut self, field: FieldSet, change: Change) {
+        match change {
+            Change::None => {}
+            Change::Appended => {
+                self.changed = self.changed.or(field);
+                self.appended = self.appended.or(field);
+            }
+            Change::Set => self.changed = self.changed.or(field),
+        }
+    }
+
+    /// Notes what the node concluded.
+    #[doc(hidden)]
+    pub fn __concluded<O: Outcome>(&mut self, outcome: &O) {
+        if self.place.has_journal {
+            let variant = O::VARIANTS.get(outcome.variant()).map_or("?", |variant| variant.name);
+            self.concluded = Some(to_raw_value(&Payload(outcome)).map(|payload| Conclusion {
+                variant: variant.into(),
+                payload: (payload.get() != "null").then_some(payload),
+            }));
+        }
+    }
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("thread", self.place.thread)
+            .field("node", &self.place.node)
+            .field("seq", &self.place.seq)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a node did not conclude.
+///
+/// Any error that a node returns turns into one of these; the runtime adds thread and node.
+#[derive(Debug)]
+pub struct NodeError(pub(crate) Kind);
+
+/// The ways in which a node can fail.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// The node returned an error.
+    Returned(Box<dyn Error + Send + Sync>),
+    /// A field that the node needs is not set.
+    Unset(&'static str),
+    /// The node returned without having set a field that it promised.
+    Broken(&'static str),
+    /// The answer does not fit the question.
+    WrongAnswer(serde_json::Error),
+    /// There is no journal that could keep a question.
+    NoJournal,
+}
+
+impl NodeError {
+    /// Wraps the error that a node returned.
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Kind::Returned(error.into()))
+    }
+}
+
+impl fmt::Display for NodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Returned(_) => f.write_str("the node returned an error"),
+            Kind::Unset(field) => write!(f, "the node needs `{field}`, which is not set"),
+            Kind::Broken(field) => {
+                write!(f, "the node promised to set `{field}` and returned without having done so")
+            }
+            Kind::WrongAnswer(_) => f.write_str("the answer does not fit the question"),
+            Kind::NoJournal => f.write_str(
+                "the node asks a person, and the runtime has no journal to keep the question in",
+            ),
+        }
+    }
+}
+
+impl Error for NodeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.0 {
+            Kind::Returned(error) => Some(error.as_ref()),
+            Kind::WrongAnswer(error) => Some(error),
+            Kind::Unset(_) | Kind::Broken(_) | Kind::NoJournal => None,
+        }
+    }
+}

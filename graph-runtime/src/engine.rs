@@ -1,0 +1,310 @@
+//! What happens next: facts in, actions out.
+//!
+//! The engine is a value. It knows no async, no clock and no state, only the plan of a graph and
+//! where a run stands in it, so a run can be replayed from its journal by feeding it the same facts.
+
+use std::sync::Arc;
+
+use handoffs_core::{NodeIndex, Target, Topology};
+use serde::{Deserialize, Serialize};
+
+use crate::journal::{AskId, GraphId, Hash, Masked};
+
+/// What the engine has to know of a graph.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) id: GraphId,
+    pub(crate) start: u16,
+    pub(crate) nodes: Vec<String>,
+    edges: Vec<PlanEdge>,
+    /// The node that may ask a person by its kind, if there is one.
+    pub(crate) human: Option<String>,
+}
+
+#[derive(Debug)]
+struct PlanEdge {
+    from: u16,
+    to: Target<u16>,
+    otherwise: Option<Target<u16>>,
+    limit: Option<u32>,
+    /// Whether the edge is on a cycle and says what happens when it is masked, so that it can be.
+    watched: bool,
+}
+
+impl Plan {
+    /// Makes a plan of a graph, whose fingerprint also covers the names of the state's fields.
+    pub(crate) fn new(topology: &Topology, fields: impl IntoIterator<Item = &'static str>) -> Self {
+        let cyclic = topology.cyclic_edges();
+        let target = |target: &Target<NodeIndex>| target.map(|node| node.0);
+        let edges = topology.edges().map(|(index, edge)| PlanEdge {
+            from: edge.from.0,
+            to: target(edge.route.target()),
+            otherwise: edge.route.otherwise().map(target),
+            limit: edge.route.times(),
+            watched: edge.route.times().is_some()
+                || edge.route.otherwise().is_some() && cyclic.contains(&index),
+        });
+        Self {
+            id: graph_id(topology, fields),
+            start: topology.start_node().map_or(0, |node| node.0),
+            nodes: topology.nodes().map(|(_, node)| node.name.clone().into_owned()).collect(),
+            edges: edges.collect(),
+            human: topology
+                .nodes()
+                .find(|(_, node)| node.kind == handoffs_core::NodeKind::Human)
+                .map(|(_, node)| node.name.clone().into_owned()),
+        }
+    }
+
+    /// Returns whether taking an edge depends on the progress that was made.
+    pub(crate) fn is_watched(&self, edge: u16) -> bool {
+        self.edges.get(usize::from(edge)).is_some_and(|edge| edge.watched)
+    }
+
+    /// Returns the name of a node.
+    pub(crate) fn name(&self, node: u16) -> &str {
+        self.nodes.get(usize::from(node)).map_or("?", String::as_str)
+    }
+}
+
+/// Names a graph after all that a journal of it relies on.
+fn graph_id(topology: &Topology, fields: impl IntoIterator<Item = &'static str>) -> GraphId {
+    let mut text = String::new();
+    let mut line = |words: &[&str]| {
+        for word in words {
+            // A length in front keeps two lists of words from running into the same text.
+            text.push_str(&format!("{}:{word},", word.len()));
+        }
+        text.push('\n');
+    };
+    for field in fields {
+        line(&["field", field]);
+    }
+    for (_, node) in topology.nodes() {
+        line(&["node", &node.name]);
+    }
+    if let Some(start) = topology.start_node() {
+        line(&["start", &start.to_string()]);
+    }
+    for (_, edge) in topology.edges() {
+        line(&["edge", &edge.from.to_string(), &edge.label(), &edge.route.to_string()]);
+    }
+    let hash = Hash::of(text.as_bytes()).to_string();
+    GraphId(format!("{}#{}", topology.name(), hash.get(..16).unwrap_or(&hash)).into())
+}
+
+/// Where a run stands, and what it has used up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Engine {
+    position: Position,
+    /// How often each edge was taken.
+    laps: Vec<Lap>,
+    handoffs: u64,
+    /// Counts the inputs from outside; after one, an edge may be taken from old progress again.
+    epoch: u32,
+    /// The nodes of the last handoffs, in a ring, for the text of an error.
+    recent: [u16; Engine::RECENT],
+}
+
+/// How often an edge was taken, and from what progress the last time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Lap {
+    taken: u32,
+    epoch: u32,
+    progress: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Position {
+    /// Nothing has begun.
+    New,
+    /// A node is due.
+    At(u16),
+    /// A node waits for an answer.
+    Asking(u16, AskId),
+    /// A node is due again after an error.
+    Failed(u16),
+    /// The run is over.
+    Ended,
+}
+
+/// What the driver is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Begin a run.
+    Start,
+    /// Execute this node.
+    Execute(u16),
+    /// Wait for the answer to this question of this node.
+    Wait(u16, AskId),
+    /// Nothing more: the run is over.
+    Finish,
+}
+
+/// What has happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fact {
+    /// A run was begun.
+    Started,
+    /// The node that was due concluded, and its outcome chose this edge.
+    Decided {
+        edge: u16,
+        /// The fingerprint of the progress fields; only asked for if the edge is watched.
+        progress: Option<u64>,
+    },
+    /// The node that was due asked a person.
+    Asked(AskId),
+    /// The question was answered.
+    Answered,
+    /// The run ended with an error at the node that was due.
+    Failed,
+}
+
+/// Which way the run went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hop {
+    pub(crate) to: Target<u16>,
+    pub(crate) masked: Option<Masked>,
+}
+
+/// A fact that cannot have happened where the run stands.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// A masked edge was insisted on, and it says no other way.
+    Loop { edge: u16, why: Masked, cycle: Vec<u16>, laps: u32 },
+    /// The fact does not follow from what happened before.
+    Impossible(&'static str),
+}
+
+impl Engine {
+    const RECENT: usize = 32;
+
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            position: Position::New,
+            laps: vec![Lap::default(); plan.edges.len()],
+            handoffs: 0,
+            epoch: 0,
+            recent: [plan.start; Self::RECENT],
+        }
+    }
+
+    /// Returns what is to be done next.
+    pub(crate) const fn next(&self) -> Action {
+        match self.position {
+            Position::New => Action::Start,
+            Position::At(node) | Position::Failed(node) => Action::Execute(node),
+            Position::Asking(node, ask) => Action::Wait(node, ask),
+            Position::Ended => Action::Finish,
+        }
+    }
+
+    /// Returns whether the last thing that happened was an error.
+    pub(crate) const fn has_failed(&self) -> bool {
+        matches!(self.position, Position::Failed(_))
+    }
+
+    /// Takes a fact in; of a decision, returns the way that the run goes on.
+    pub(crate) fn on(&mut self, plan: &Plan, fact: Fact) -> Result<Option<Hop>, Refused> {
+        match (self.position, fact) {
+            (Position::At(from) | Position::Failed(from), Fact::Decided { edge, progress }) => {
+                return self.decide(plan, from, edge, progress).map(Some);
+            }
+            (Position::New | Position::Ended | Position::Failed(_), Fact::Started) => {
+                *self = Self { epoch: self.epoch + 1, ..Self::new(plan) };
+                self.position = Position::At(plan.start);
+            }
+            (Position::At(node) | Position::Failed(node), Fact::Asked(ask)) => {
+                self.position = Position::Asking(node, ask);
+            }
+            (Position::Asking(node, _), Fact::Answered) => {
+                self.epoch += 1;
+                self.position = Position::At(node);
+            }
+            (Position::At(node) | Position::Failed(node), Fact::Failed) => {
+                self.position = Position::Failed(node);
+            }
+            (_, Fact::Started) => return Err(Refused::Impossible("a run began within a run")),
+            (_, Fact::Decided { .. }) => return Err(Refused::Impossible("no node was due")),
+            (_, Fact::Asked(_)) => return Err(Refused::Impossible("no node was due to ask")),
+            (_, Fact::Answered) => return Err(Refused::Impossible("no question was open")),
+            (_, Fact::Failed) => return Err(Refused::Impossible("no node was due to fail")),
+        }
+        Ok(None)
+    }
+
+    fn decide(
+        &mut self,
+        plan: &Plan,
+        from: u16,
+        chosen: u16,
+        progress: Option<u64>,
+    ) -> Result<Hop, Refused> {
+        let edge = match plan.edges.get(usize::from(chosen)) {
+            Some(edge) if edge.from == from => edge,
+            _ => return Err(Refused::Impossible("the edge does not leave the node")),
+        };
+        let mut hop = Hop { to: edge.to, masked: None };
+        if edge.watched {
+            let lap = &mut self.laps[usize::from(chosen)];
+            let again = progress.is_some() && (lap.epoch, lap.progress) == (self.epoch, progress);
+            hop.masked = if edge.limit.is_some_and(|limit| lap.taken >= limit) {
+                Some(Masked::Limit)
+            } else if again {
+                Some(Masked::NoProgress)
+            } else {
+                None
+            };
+            match (hop.masked, edge.otherwise) {
+                (None, _) => {
+                    *lap = Lap { taken: lap.taken + 1, epoch: self.epoch, progress };
+                }
+                (Some(_), Some(otherwise)) => hop.to = otherwise,
+                (Some(why), None) => {
+                    let laps = lap.taken;
+                    let cycle = self.cycle(from, edge.to);
+                    return Err(Refused::Loop { edge: chosen, why, cycle, laps });
+                }
+            }
+        }
+        self.position = match hop.to {
+            Target::Node(to) => {
+                self.recent[Self::slot(self.handoffs)] = from;
+                self.handoffs += 1;
+                Position::At(to)
+            }
+            Target::End => Position::Ended,
+        };
+        Ok(hop)
+    }
+
+    /// Returns the way of the last lap: from `to` over the nodes that followed it to `from`, and to `to` again.
+    fn cycle(&self, from: u16, to: Target<u16>) -> Vec<u16> {
+        let Target::Node(to) = to else { return vec![from] };
+        let mut back = vec![to, from];
+        let remembered = self.handoffs.min(Self::RECENT as u64);
+        for ago in 1..=remembered {
+            if *back.last().unwrap_or(&to) == to {
+                break;
+            }
+            back.push(self.recent[Self::slot(self.handoffs - ago)]);
+        }
+        back.reverse();
+        back
+    }
+
+    const fn slot(handoffs: u64) -> usize {
+        (handoffs % Self::RECENT as u64) as usize
+    }
+}
+
+impl Refused {
+    /// Writes a cycle as the names of its nodes.
+    pub(crate) fn cycle_text(plan: &Plan, cycle: &[u16]) -> Arc<str> {
+        let names: Vec<_> = cycle.iter().map(|node| plan.name(*node)).collect();
+        names.join(" -> ").into()
+    }
+}
+
+#[cfg(test)]
+mod tests;

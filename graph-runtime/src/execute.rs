@@ -1,0 +1,103 @@
+//! How nodes and graphs are executed: the traits behind the macros.
+
+use handoffs_core::__private::Conclusion;
+use handoffs_core::{
+    Access, AccessMut, AgentGraph, Node, Outcome, Route, State,
+};
+
+use crate::context::{Context, Kind, NodeError};
+
+/// A [`Node`] that can be executed.
+///
+/// `#[node]` writes it. Write it by hand for a node whose contract is no signature, such as one that
+/// wraps other nodes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be executed on the state `{S}`",
+    note = "write `#[node({S})]` on its `async fn` or `impl` block"
+)]
+pub trait Execute<S: State>: Node<S> {
+    /// Runs the node: reads from the state, and writes to it once it has concluded.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the node from concluding. It must leave the state as it was, also when the
+    /// future is dropped.
+    fn execute(
+        &self,
+        state: &mut S,
+        cx: &mut Context<'_>,
+    ) -> impl Future<Output = Result<Self::Outcome, NodeError>> + Send;
+}
+
+/// A graph that can be executed; `#[derive(AgentGraph)]` writes it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an agent graph",
+    note = "write `#[derive(AgentGraph)]` on the struct"
+)]
+pub trait Runnable: AgentGraph {
+    /// Executes a node and returns the place in [`AgentGraph::EDGES`] of the edge that its outcome takes.
+    ///
+    /// # Errors
+    ///
+    /// Fails as the node does.
+    fn step(
+        &self,
+        node: Self::Node,
+        state: &mut Self::State,
+        cx: &mut Context<'_>,
+    ) -> impl Future<Output = Result<usize, NodeError>> + Send;
+}
+
+/// Separates the outcome from the error of what a node's function returned.
+#[doc(hidden)]
+pub fn conclude<C: Conclusion>(returned: C) -> Result<C::Outcome, NodeError> {
+    returned.conclude().map_err(|error| {
+        // A `NodeError` that a node passes on, from `cx.ask` for instance, stays what it is.
+        match error.downcast::<NodeError>() {
+            Ok(own) => *own,
+            Err(error) => NodeError(Kind::Returned(error)),
+        }
+    })
+}
+
+/// Reads a field for a parameter `&T`.
+#[doc(hidden)]
+pub fn read<'a, T: ?Sized, F: Access<T>>(field: &'a F, name: &'static str) -> Result<&'a T, NodeError> {
+    field.read().ok_or(NodeError(Kind::Unset(name)))
+}
+
+/// Reads a field for a parameter `&mut T`.
+#[doc(hidden)]
+pub fn write<'a, T: ?Sized, F: AccessMut<T>>(
+    field: &'a mut F,
+    name: &'static str,
+) -> Result<&'a mut T, NodeError> {
+    field.write().ok_or(NodeError(Kind::Unset(name)))
+}
+
+/// Checks that the fields which a node and its outcome promise are set.
+#[doc(hidden)]
+pub fn keep_promises<O: Outcome>(
+    outcome: &O,
+    gives: &[&'static str],
+    is_set: impl Fn(&str) -> bool,
+) -> Result<(), NodeError> {
+    let by_outcome = O::VARIANTS.get(outcome.variant()).map_or(&[][..], |variant| variant.gives);
+    match gives.iter().chain(by_outcome).find(|name| !is_set(name)) {
+        None => Ok(()),
+        Some(name) => Err(NodeError(Kind::Broken(name))),
+    }
+}
+
+/// Returns whether a field is set, by its name.
+#[doc(hidden)]
+pub fn is_set<S: State>(state: &S, name: &str) -> bool {
+    let field = S::FIELDS.iter().position(|field| field.name == name);
+    field.is_some_and(|field| state.is_set(field))
+}
+
+/// Returns the route of an edge, by its place.
+#[doc(hidden)]
+pub fn route_of<G: AgentGraph>(edge: usize) -> Route<G::Node> {
+    G::EDGES[edge].route
+}

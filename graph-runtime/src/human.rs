@@ -1,0 +1,79 @@
+//! A node that is a person.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use handoffs_core::{Contract, Node, NodeKind, State};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::context::{Context, NodeError};
+use crate::execute::Execute;
+
+/// A node that pauses the run until a person answers.
+///
+/// The question `Q` is made `From` the state. The answer `A` is itself a node: it is executed with
+/// the state when it arrives, so its signature says what it may write, and its outcome is routed.
+///
+/// ```
+/// # use handoffs_runtime::Human;
+/// # struct Question; struct Answer;
+/// let human: Human<Question, Answer> = Human::new();
+/// ```
+pub struct Human<Q, A> {
+    types: PhantomData<fn(Q) -> A>,
+}
+
+/// The key of the one question that a human node asks.
+const KEY: &str = "human";
+
+impl<Q, A> Human<Q, A> {
+    /// Creates the node.
+    pub const fn new() -> Self {
+        Self { types: PhantomData }
+    }
+}
+
+impl<S, Q, A> Node<S> for Human<Q, A>
+where
+    S: State,
+    Q: for<'s> From<&'s S> + Serialize + Send + 'static,
+    A: Node<S> + DeserializeOwned,
+{
+    type Outcome = A::Outcome;
+    const CONTRACT: Contract = A::CONTRACT;
+    const KIND: NodeKind = NodeKind::Human;
+}
+
+impl<S, Q, A> Execute<S> for Human<Q, A>
+where
+    S: State,
+    Q: for<'s> From<&'s S> + Serialize + Send + 'static,
+    A: Execute<S> + DeserializeOwned,
+{
+    async fn execute(&self, state: &mut S, cx: &mut Context<'_>) -> Result<A::Outcome, NodeError> {
+        let question = serde_json::to_value(Q::from(state)).map_err(NodeError::new)?;
+        let answer: A = cx.ask(KEY, &question).await?;
+        answer.execute(state, cx).await
+    }
+}
+
+impl<Q, A> Default for Human<Q, A> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<Q, A> Clone for Human<Q, A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Q, A> Copy for Human<Q, A> {}
+
+impl<Q, A> fmt::Debug for Human<Q, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Human")
+    }
+}

@@ -1,0 +1,228 @@
+//! The journal: the one thing a run is remembered by.
+//!
+//! A thread's journal is a list of records that is only ever appended to, one record a finished step.
+//! A record is opaque to the store that keeps it: bytes, and their hash. What the bytes say stands in
+//! [`Entry`]; where a thread is and what its state is, is the fold of its entries.
+
+mod entry;
+mod fold;
+mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use entry::{Ask, AskId, Conclusion, Entry, GraphId, Hash, Masked, Recorded, Write, Writes};
+pub(crate) use fold::{Fields, Folded, Head, entries};
+pub use memory::Memory;
+#[cfg(feature = "sqlite")]
+pub use sqlite::Sqlite;
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+/// The name of a thread: one conversation, or one job. It has nothing to do with an OS thread.
+///
+/// Any text will do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ThreadId(Arc<str>);
+
+impl ThreadId {
+    /// Names a thread.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// Returns the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: Into<Arc<str>>> From<T> for ThreadId {
+    fn from(name: T) -> Self {
+        Self::new(name)
+    }
+}
+
+impl fmt::Display for ThreadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// One entry as a journal keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Record {
+    /// The record's place in its thread, counted from 1 without gaps.
+    pub seq: u64,
+    /// The hash of `body`.
+    pub hash: Hash,
+    /// The entry, as JSON.
+    pub body: Vec<u8>,
+}
+
+impl Record {
+    /// Puts a record together.
+    pub fn new(seq: u64, hash: Hash, body: Vec<u8>) -> Self {
+        Self { seq, hash, body }
+    }
+}
+
+/// A store of journals.
+///
+/// An implementation keeps what it is given and nothing else: it neither reads the records' bodies
+/// nor checks their hashes. Its promises are these:
+///
+/// - an append is there whole or not at all, also after a crash at any moment;
+/// - of two appends that expect the same head, at most one succeeds;
+/// - a read sees a prefix of the thread, in order, and what it returned never changes;
+/// - threads, named by any text, do not see each other.
+#[async_trait]
+pub trait Journal: fmt::Debug + Send + Sync + 'static {
+    /// Appends records to a thread whose last record is number `head`; 0 if it has none.
+    ///
+    /// The records are numbered `head + 1` and up. The append has succeeded once this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Conflict`] if the thread's last record has another number, and any other
+    /// variant if the store fails. Nothing was written then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the thread with all of the records or with none.
+    async fn append(
+        &self,
+        thread: &ThreadId,
+        head: u64,
+        records: Vec<Record>,
+    ) -> Result<(), JournalError>;
+
+    /// Returns the records of a thread after number `after`, in order; none if there is no such thread.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does.
+    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError>;
+
+    /// Returns the names of all threads, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does.
+    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError>;
+}
+
+#[async_trait]
+impl<J: Journal + ?Sized> Journal for Arc<J> {
+    async fn append(
+        &self,
+        thread: &ThreadId,
+        head: u64,
+        records: Vec<Record>,
+    ) -> Result<(), JournalError> {
+        (**self).append(thread, head, records).await
+    }
+
+    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
+        (**self).read(thread, after).await
+    }
+
+    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
+        (**self).threads().await
+    }
+}
+
+/// Why a journal could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// Another worker appended to the thread first.
+    #[error("thread `{thread}` is not at record {expected} any more: another worker has advanced it")]
+    #[non_exhaustive]
+    Conflict {
+        /// The thread.
+        thread: ThreadId,
+        /// The record that was expected to be the last.
+        expected: u64,
+    },
+    /// A record is not what was written.
+    #[error("record {seq} of thread `{thread}` is damaged: {reason}")]
+    #[non_exhaustive]
+    Damaged {
+        /// The thread.
+        thread: ThreadId,
+        /// The first record that is damaged.
+        seq: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file is something else than a journal of ours.
+    #[error("`{place}` is no journal: {reason}")]
+    #[non_exhaustive]
+    Foreign {
+        /// Where the journal was looked for.
+        place: String,
+        /// What was found there.
+        reason: String,
+    },
+    /// There is no room left for another record. What was written before is safe.
+    #[error("no room left in `{place}`; make room and recover the thread")]
+    #[non_exhaustive]
+    Full {
+        /// Where the journal is kept.
+        place: String,
+        /// What the store says.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The store failed in another way.
+    #[error("could not {action} `{place}`")]
+    #[non_exhaustive]
+    Store {
+        /// Where the journal is kept.
+        place: String,
+        /// What was being done.
+        action: &'static str,
+        /// What the store says.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl JournalError {
+    /// Says that another worker appended to the thread first.
+    pub fn conflict(thread: &ThreadId, expected: u64) -> Self {
+        Self::Conflict { thread: thread.clone(), expected }
+    }
+
+    /// Says that a record is not what was written.
+    pub fn damaged(thread: &ThreadId, seq: u64, reason: impl Into<String>) -> Self {
+        Self::Damaged { thread: thread.clone(), seq, reason: reason.into() }
+    }
+
+    /// Says that the file is something else than a journal.
+    pub fn foreign(place: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Foreign { place: place.into(), reason: reason.into() }
+    }
+
+    /// Says that there is no room left.
+    pub fn full(place: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Full { place: place.into(), source: source.into() }
+    }
+
+    /// Says that the store failed while doing something, such as "append to".
+    pub fn store(
+        place: impl Into<String>,
+        action: &'static str,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Store { place: place.into(), action, source: source.into() }
+    }
+
+    /// Returns whether another worker was faster, so that this one should stop.
+    pub const fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict { .. })
+    }
+}

@@ -1,0 +1,277 @@
+//! What a journal says: one entry a finished step.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use handoffs_core::{Field, FieldSet, FieldValue, State};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
+
+/// One entry of a thread's journal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The entry's place in its thread, counted from 1.
+    pub seq: u64,
+    /// When it was written, in milliseconds since 1970 in UTC.
+    pub at_ms: u64,
+    /// The graph that wrote it.
+    pub graph: GraphId,
+    /// The hash of the entry before it; zero for the first.
+    pub prev: Hash,
+    /// What happened.
+    pub event: Recorded,
+}
+
+impl Entry {
+    pub(crate) const fn new(seq: u64, at_ms: u64, graph: GraphId, prev: Hash, event: Recorded) -> Self {
+        Self { seq, at_ms, graph, prev, event }
+    }
+}
+
+/// What an entry says happened.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Recorded {
+    /// A run began with this state; of a later run in a thread, only what differs from the state before.
+    #[non_exhaustive]
+    Started {
+        /// The fields of the state.
+        writes: Writes,
+    },
+    /// A node concluded, and an edge was taken.
+    #[non_exhaustive]
+    Stepped {
+        /// The node.
+        node: Cow<'static, str>,
+        /// What the node concluded.
+        outcome: Conclusion,
+        /// The place of the edge that the outcome chose, in the order of declaration.
+        edge: u16,
+        /// The edge's condition as it is written in the graph.
+        on: Cow<'static, str>,
+        /// Why the edge was masked and its `else` taken, if so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        masked: Option<Masked>,
+        /// The node that follows; none at the end of the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Cow<'static, str>>,
+        /// The fingerprint of the progress fields, where a loop is watched.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        progress: Option<u64>,
+        /// The fields that the step changed.
+        #[serde(default, skip_serializing_if = "Writes::is_empty")]
+        writes: Writes,
+    },
+    /// A node asked a person, and the run paused.
+    Asked(Ask),
+    /// A person answered.
+    #[non_exhaustive]
+    Answered {
+        /// The question.
+        ask: AskId,
+        /// The answer.
+        answer: Box<RawValue>,
+    },
+    /// The run ended with an error; the state is as after the step before.
+    #[non_exhaustive]
+    Failed {
+        /// The node at which it ended.
+        node: Cow<'static, str>,
+        /// The error and its causes.
+        error: String,
+    },
+}
+
+/// What a node concluded.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Conclusion {
+    /// The variant of the outcome.
+    pub variant: Cow<'static, str>,
+    /// The variant's fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Box<RawValue>>,
+}
+
+/// Why an edge was not offered any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Masked {
+    /// It had been taken as often as its limit allows.
+    Limit,
+    /// It would have been taken again without any progress since the last time.
+    NoProgress,
+}
+
+impl fmt::Display for Masked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Limit => "its limit is used up",
+            Self::NoProgress => "nothing has changed since it was last taken",
+        })
+    }
+}
+
+/// A question to a person, for which a run waits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Ask {
+    /// The question's number in its thread.
+    pub id: AskId,
+    /// The node that asks.
+    pub node: Cow<'static, str>,
+    /// The question's name within the node.
+    pub key: String,
+    /// The question, as JSON.
+    pub question: Box<RawValue>,
+}
+
+impl Ask {
+    /// Returns the question as the type that it was asked with.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the question is no `Q`.
+    pub fn question<Q: DeserializeOwned>(&self) -> serde_json::Result<Q> {
+        serde_json::from_str(self.question.get())
+    }
+}
+
+/// The number of a question in its thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AskId(pub(crate) u64);
+
+impl fmt::Display for AskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for AskId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// The fields that an entry changes, by their names.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Writes(pub(crate) Vec<(Cow<'static, str>, Write)>);
+
+/// How an entry changes a field.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Write {
+    /// The field has this value.
+    Set(Box<RawValue>),
+    /// These items were appended to the log that the field is.
+    Append(Box<RawValue>),
+}
+
+impl Writes {
+    /// Takes the fields of `changed` from the state; of those in `appended`, the items after their marks.
+    pub(crate) fn of<S: State>(
+        state: &S,
+        changed: FieldSet,
+        appended: FieldSet,
+        mark: impl Fn(usize) -> usize,
+    ) -> Result<Self, (&'static Field, serde_json::Error)> {
+        let fields = S::FIELDS.iter().enumerate().filter(|(index, _)| changed.contains(*index));
+        let writes = fields.map(|(index, field)| {
+            let value = FieldValue::new(state, index);
+            let write = if appended.contains(index) {
+                to_raw_value(&value.since(mark(index))).map(Write::Append)
+            } else {
+                to_raw_value(&value).map(Write::Set)
+            };
+            write.map(|write| (field.name.into(), write)).map_err(|error| (field, error))
+        });
+        writes.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Returns whether no field was changed.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the changed fields by name, in the order of declaration.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Write)> {
+        self.0.iter().map(|(name, write)| (name.as_ref(), write))
+    }
+}
+
+/// Which graph, in which shape, wrote an entry.
+///
+/// Its text is the graph's name and a fingerprint of its nodes, edges and fields: `SupportDesk#1f0c…`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GraphId(pub(crate) std::sync::Arc<str>);
+
+impl GraphId {
+    /// Returns the graph's name, without the fingerprint.
+    pub fn name(&self) -> &str {
+        self.0.split_once('#').map_or(&*self.0, |(name, _)| name)
+    }
+}
+
+impl fmt::Display for GraphId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A BLAKE3 hash; its text is 64 hexadecimal digits.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Hash(pub(crate) [u8; 32]);
+
+impl Hash {
+    /// Hashes bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(*blake3::hash(bytes).as_bytes())
+    }
+
+    /// Takes a hash that was computed before.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the 32 bytes of the hash.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&blake3::Hash::from_bytes(self.0).to_hex())
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        serializer.serialize_str(&blake3::Hash::from_bytes(self.0).to_hex())
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        let hash = blake3::Hash::from_hex(text.as_bytes()).map_err(serde::de::Error::custom)?;
+        Ok(Self(*hash.as_bytes()))
+    }
+}

@@ -1,0 +1,230 @@
+//! Where a thread is: the fold of its journal.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use handoffs_core::{Field, FieldSource, State};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::entry::{Ask, Entry, GraphId, Hash, Recorded, Write, Writes};
+use super::{JournalError, Record, ThreadId};
+use crate::engine::{Engine, Fact, Plan, Refused};
+use crate::error::RunError;
+
+/// The end of a thread's journal, to which the next record is appended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) seq: u64,
+    pub(crate) hash: Hash,
+}
+
+/// What a thread's journal adds up to.
+#[derive(Debug)]
+pub(crate) struct Folded {
+    pub(crate) engine: Engine,
+    pub(crate) head: Head,
+    pub(crate) fields: Fields,
+    /// The question that is open.
+    pub(crate) open: Option<Ask>,
+    /// The answers that the node which is due has got so far, by the keys of their questions.
+    pub(crate) answers: Vec<(String, Box<RawValue>)>,
+    /// The questions that were answered.
+    pub(crate) answered: Vec<super::AskId>,
+}
+
+/// Reads a thread's entries, and checks that each is what was written and follows the one before.
+pub(crate) fn entries(thread: &ThreadId, records: &[Record]) -> Result<Vec<Entry>, JournalError> {
+    let mut head = Head::default();
+    let mut entries = Vec::with_capacity(records.len());
+    for record in records {
+        let damaged = |reason: String| JournalError::damaged(thread, record.seq, reason);
+        if record.seq != head.seq + 1 {
+            return Err(damaged(format!("it follows record {}", head.seq)));
+        }
+        if Hash::of(&record.body) != record.hash {
+            return Err(damaged("its hash is not that of its content".to_owned()));
+        }
+        let entry: Entry = serde_json::from_slice(&record.body)
+            .map_err(|error| damaged(format!("it is no entry: {error}")))?;
+        if entry.prev != head.hash || entry.seq != record.seq {
+            return Err(damaged("it does not belong behind the record before it".to_owned()));
+        }
+        head = Head { seq: record.seq, hash: record.hash };
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+impl Folded {
+    /// Folds a thread's journal, as the graph of `plan` wrote it.
+    pub(crate) fn new<S: State>(
+        plan: &Plan,
+        thread: &ThreadId,
+        records: &[Record],
+    ) -> Result<Self, RunError> {
+        let journal = |source| RunError::Journal { thread: thread.clone(), source };
+        let mut folded = Self {
+            engine: Engine::new(plan),
+            head: Head::default(),
+            fields: Fields::new::<S>(),
+            open: None,
+            answers: Vec::new(),
+            answered: Vec::new(),
+        };
+        for entry in entries(thread, records).map_err(journal)? {
+            if entry.graph != plan.id {
+                return Err(other_graph(thread, entry.graph, plan));
+            }
+            let seq = entry.seq;
+            folded
+                .take(plan, entry.event)
+                .map_err(|reason| journal(JournalError::damaged(thread, seq, reason)))?;
+        }
+        if let Some(last) = records.last() {
+            folded.head = Head { seq: last.seq, hash: last.hash };
+        }
+        Ok(folded)
+    }
+
+    fn take(&mut self, plan: &Plan, event: Recorded) -> Result<(), String> {
+        let fact = match event {
+            Recorded::Started { writes } => {
+                self.fields.take(writes)?;
+                self.answers.clear();
+                Fact::Started
+            }
+            Recorded::Stepped { edge, progress, writes, .. } => {
+                self.fields.take(writes)?;
+                self.answers.clear();
+                Fact::Decided { edge, progress }
+            }
+            Recorded::Asked(ask) => {
+                let id = ask.id;
+                self.open = Some(ask);
+                Fact::Asked(id)
+            }
+            Recorded::Answered { ask, answer } => {
+                let question = self.open.take().filter(|open| open.id == ask);
+                let question = question.ok_or_else(|| format!("question {ask} was not open"))?;
+                self.answers.push((question.key, answer));
+                self.answered.push(ask);
+                Fact::Answered
+            }
+            Recorded::Failed { .. } => Fact::Failed,
+        };
+        match self.engine.on(plan, fact) {
+            Ok(_) => Ok(()),
+            Err(Refused::Loop { .. }) => Err("a masked edge was taken".to_owned()),
+            Err(Refused::Impossible(reason)) => Err(reason.to_owned()),
+        }
+    }
+}
+
+fn other_graph(thread: &ThreadId, recorded: GraphId, plan: &Plan) -> RunError {
+    RunError::OtherGraph { thread: thread.clone(), recorded, graph: plan.id.clone() }
+}
+
+/// The fields of a state as JSON, put together of what the entries say.
+#[derive(Clone, Debug)]
+pub(crate) struct Fields(Vec<(&'static str, Folding)>);
+
+/// The JSON of a field: a value, and the items that were appended to it since.
+#[derive(Clone, Debug, Default)]
+struct Folding {
+    value: Option<Box<RawValue>>,
+    appended: Vec<Box<RawValue>>,
+}
+
+impl Fields {
+    fn new<S: State>() -> Self {
+        Self(S::FIELDS.iter().map(|field| (field.name, Folding::default())).collect())
+    }
+
+    fn take(&mut self, writes: Writes) -> Result<(), String> {
+        for (name, write) in writes.0 {
+            let field = self.0.iter_mut().find(|(field, _)| *field == name);
+            let (_, folding) = field.ok_or_else(|| format!("the state has no field `{name}`"))?;
+            match write {
+                Write::Set(value) => *folding = Folding { value: Some(value), appended: Vec::new() },
+                Write::Append(items) => folding.appended.push(items),
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns a field's JSON.
+    fn json(&self, name: &str) -> Option<Cow<'_, str>> {
+        let (_, folding) = self.0.iter().find(|(field, _)| *field == name)?;
+        let value = folding.value.as_ref()?.get();
+        if folding.appended.is_empty() {
+            return Some(Cow::Borrowed(value));
+        }
+        let lists = core::iter::once(value).chain(folding.appended.iter().map(|items| items.get()));
+        let items: Vec<&str> = lists.map(inner).filter(|items| !items.is_empty()).collect();
+        Some(Cow::Owned(format!("[{}]", items.join(","))))
+    }
+
+    /// Keeps of a new state's fields only what differs from these; of a list that begins with the
+    /// items known already, only the others.
+    pub(crate) fn difference(&self, new: Writes) -> Writes {
+        let differing = new.0.into_iter().filter_map(|(name, write)| {
+            let (Write::Set(value), Some(known)) = (&write, self.json(&name)) else {
+                return Some((name, write));
+            };
+            if value.get() == known {
+                return None;
+            }
+            let appended = appended(&known, value.get()).and_then(|items| RawValue::from_string(items).ok());
+            Some((name, appended.map_or(write, Write::Append)))
+        });
+        Writes(differing.collect())
+    }
+
+    /// Builds the state.
+    pub(crate) fn state<S: State>(&self, thread: &ThreadId) -> Result<S, RunError> {
+        S::decode(&mut Reader(self)).map_err(|Unreadable { field, source }| RunError::Decode {
+            thread: thread.clone(),
+            field,
+            source: source.into(),
+        })
+    }
+}
+
+/// Returns what stands between the brackets of a JSON list.
+fn inner(list: &str) -> &str {
+    let list = list.trim();
+    list.strip_prefix('[').and_then(|list| list.strip_suffix(']')).unwrap_or(list).trim()
+}
+
+/// Returns the items that `new` has behind those of `old`, as a list, if both are lists and `new` begins like `old`.
+fn appended(old: &str, new: &str) -> Option<String> {
+    let known = old.strip_prefix('[')?.strip_suffix(']')?;
+    let rest = new.strip_prefix('[')?.strip_suffix(']')?.strip_prefix(known)?;
+    let rest = if known.is_empty() { rest } else { rest.strip_prefix(',')? };
+    Some(format!("[{rest}]"))
+}
+
+/// Reads a state's fields from their JSON.
+struct Reader<'a>(&'a Fields);
+
+struct Unreadable {
+    field: &'static str,
+    source: serde_json::Error,
+}
+
+impl FieldSource for Reader<'_> {
+    type Error = Unreadable;
+
+    fn field<T: DeserializeOwned>(&mut self, field: &'static Field) -> Result<T, Unreadable> {
+        // What was never written reads as `null`: an `Option` is `None`, any other type objects.
+        let json = self.0.json(field.name).unwrap_or(Cow::Borrowed("null"));
+        serde_json::from_str(&json).map_err(|source| Unreadable { field: field.name, source })
+    }
+}
+
+impl fmt::Debug for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.source)
+    }
+}

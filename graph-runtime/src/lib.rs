@@ -1,0 +1,41 @@
+//! What happens when an agent graph runs.
+//!
+//! This crate is the part of [`handoffs`](https://docs.rs/handoffs) that executes: an engine that
+//! decides, a driver that does, and journals that remember. Use it through the facade.
+
+mod runtime;
+mod run;
+mod event;
+mod error;
+
+mod engine;
+mod driver;
+mod progress;
+
+mod execute;
+mod context;
+mod human;
+
+mod journal;
+
+pub use context::{Context, NodeError};
+pub use error::RunError;
+pub use event::{Event, EventStream};
+pub use execute::{Execute, Runnable};
+pub use human::Human;
+pub use journal::{
+    Ask, AskId, Conclusion, Entry, GraphId, Hash, Journal, JournalError, Masked,
+    Memory, Record, Recorded, ThreadId, Write, Writes,
+};
+#[cfg(feature = "sqlite")]
+pub use journal::Sqlite;
+pub use run::{Run, Status};
+pub use runtime::{Ephemeral, Keep, Runtime, Thread};
+
+/// What the macros' output is made of. No part of the public API: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::execute::{
+        conclude, is_set, keep_promises, read, route_of, write,
+    };
+}

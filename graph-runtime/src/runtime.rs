@@ -1,0 +1,408 @@
+//! The runtime: a graph, the journal it writes to, and its threads.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::channel::mpsc;
+use futures::stream;
+use handoffs_core::{AgentGraph, GraphNode, State};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::driver::Driver;
+use crate::engine::{Action, Fact, Plan};
+use crate::error::RunError;
+use crate::event::{Event, EventStream, Silent};
+use crate::execute::Runnable;
+use crate::journal::{AskId, Entry, Folded, Journal, JournalError, Recorded, ThreadId, entries};
+use crate::progress::Progress;
+use crate::run::{Run, Status};
+
+/// A graph together with the journal that its runs are written to.
+///
+/// It is cheap to clone, and every clone runs the same graph. Of a runtime without a journal the
+/// threads can only be [`run`](Thread::run); with one they are durable: whatever has been written
+/// survives a crash, and [`recover`](Thread::recover) goes on from there.
+///
+/// ```
+/// use handoffs_runtime::{Memory, Runtime};
+/// # use handoffs_runtime::Runnable;
+///
+/// fn durable<G: Runnable>(graph: G) -> Runtime<G, Memory> {
+///     Runtime::new(graph).journal(Memory::default())
+/// }
+/// ```
+pub struct Runtime<G, J = Ephemeral> {
+    shared: Arc<Shared<G, J>>,
+}
+
+struct Shared<G, J> {
+    graph: Arc<G>,
+    plan: Arc<Plan>,
+    keep: J,
+    watch_loops: bool,
+}
+
+/// The journal of a runtime that keeps none.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Ephemeral;
+
+/// Where a runtime keeps what happens: a [`Journal`], or nowhere.
+pub trait Keep: Send + Sync + 'static {
+    /// Returns the journal, if there is one.
+    fn journal(&self) -> Option<&dyn Journal>;
+}
+
+impl Keep for Ephemeral {
+    fn journal(&self) -> Option<&dyn Journal> {
+        None
+    }
+}
+
+impl<J: Journal> Keep for J {
+    fn journal(&self) -> Option<&dyn Journal> {
+        Some(self)
+    }
+}
+
+impl<G: Runnable> Runtime<G> {
+    /// Prepares a graph to run. Nothing is kept unless a [`journal`](Self::journal) is added.
+    pub fn new(graph: G) -> Self {
+        let fields = <G::State as State>::FIELDS.iter().map(|field| field.name);
+        let plan = Arc::new(Plan::new(&G::topology(), fields));
+        let shared = Shared { graph: Arc::new(graph), plan, keep: Ephemeral, watch_loops: true };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Writes each step of each run to a journal before the run goes on.
+    pub fn journal<J: Journal>(self, journal: J) -> Runtime<G, J> {
+        let Shared { graph, plan, watch_loops, .. } = &*self.shared;
+        let (graph, plan) = (Arc::clone(graph), Arc::clone(plan));
+        Runtime { shared: Arc::new(Shared { graph, plan, keep: journal, watch_loops: *watch_loops }) }
+    }
+}
+
+impl<G: Runnable, J: Keep> Runtime<G, J> {
+    /// Says whether an edge is masked when it would be taken again without progress; by default it is.
+    ///
+    /// Without it, only the limits of the edges bound a loop.
+    pub fn watch_loops(self, watch: bool) -> Self
+    where
+        J: Clone,
+    {
+        let Shared { graph, plan, keep, .. } = &*self.shared;
+        let (graph, plan, keep) = (Arc::clone(graph), Arc::clone(plan), keep.clone());
+        Self { shared: Arc::new(Shared { graph, plan, keep, watch_loops: watch }) }
+    }
+
+    /// Returns a thread by its name, whether it exists or not.
+    pub fn thread(&self, id: impl Into<ThreadId>) -> Thread<G, J> {
+        Thread { shared: Arc::clone(&self.shared), id: id.into() }
+    }
+}
+
+impl<G, J> Clone for Runtime<G, J> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<G: AgentGraph, J> fmt::Debug for Runtime<G, J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("graph", &G::NAME).finish_non_exhaustive()
+    }
+}
+
+/// One conversation, or one job, in a runtime. It has nothing to do with an OS thread.
+pub struct Thread<G, J = Ephemeral> {
+    shared: Arc<Shared<G, J>>,
+    id: ThreadId,
+}
+
+/// How a run is to begin.
+enum Begin<S> {
+    Anew(S),
+    Recover,
+    Resume(AskId, Box<RawValue>),
+}
+
+impl<G: Runnable, J: Keep> Thread<G, J> {
+    /// Returns the thread's name.
+    pub fn id(&self) -> &ThreadId {
+        &self.id
+    }
+
+    /// Runs the graph from its start with this state, to the end or to a question.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a node does, if the journal does, or if a handoff loop is stopped; see [`RunError`].
+    /// A thread whose last run is unfinished or paused is left as it is. With a journal, everything
+    /// up to the last step is safe.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the run; with a journal, the thread can be recovered.
+    pub async fn run(&self, state: G::State) -> Result<Run<G::State>, RunError> {
+        self.begin(Begin::Anew(state)).await?.drive(&mut Silent).await
+    }
+
+    /// Runs the graph as [`run`](Self::run) does, and tells what happens as it happens.
+    ///
+    /// The run advances only as the stream is polled. Its last item is [`Event::Finished`],
+    /// [`Event::Paused`] or an error.
+    pub fn stream(&self, state: G::State) -> EventStream<G> {
+        self.streamed(Begin::Anew(state))
+    }
+
+    fn streamed(&self, begin: Begin<G::State>) -> EventStream<G> {
+        let thread = self.clone();
+        let (mut sender, events) = mpsc::channel(0);
+        let run = async move {
+            let driver = thread.begin(begin).await?;
+            driver.drive(&mut sender).await
+        };
+        let last = stream::once(run).map(|run| {
+            run.map(|run| match run {
+                Run::Finished(state) => Event::Finished(state),
+                Run::Paused(ask) => Event::Paused(ask),
+            })
+        });
+        // Events come first, so that the last one is last.
+        Box::pin(stream::select_with_strategy(events.map(Ok), last, |(): &mut ()| stream::PollNext::Left))
+    }
+
+    /// Brings the thread to where its first node is due.
+    async fn begin(&self, begin: Begin<G::State>) -> Result<Driver<'_, G>, RunError> {
+        let Shared { graph, plan, keep, watch_loops } = &*self.shared;
+        let journal = keep.journal();
+        let folded = match journal {
+            Some(journal) => self.fold(journal).await?,
+            None => match &plan.human {
+                Some(node) => return Err(RunError::NoJournal { node: node.clone() }),
+                None => Folded::new::<G::State>(plan, &self.id, &[])?,
+            },
+        };
+        let (state, fact, pending) = match begin {
+            Begin::Anew(state) => {
+                self.may_start(&folded, &state)?;
+                (state, Some(Fact::Started), None)
+            }
+            Begin::Recover => {
+                self.may_recover(&folded)?;
+                (folded.fields.state(&self.id)?, None, None)
+            }
+            Begin::Resume(ask, answer) => {
+                self.may_resume(&folded, ask)?;
+                let answered = Recorded::Answered { ask, answer };
+                (folded.fields.state(&self.id)?, Some(Fact::Answered), Some(answered))
+            }
+        };
+        let mut driver = Driver {
+            graph: graph.as_ref(),
+            plan,
+            thread: &self.id,
+            journal,
+            head: folded.head,
+            engine: folded.engine,
+            state,
+            answers: folded.answers,
+            pending,
+            progress: watch_loops.then(Progress::new::<G::State>),
+        };
+        match fact {
+            Some(Fact::Started) => driver.start(&folded.fields).await?,
+            Some(_) => driver.resume(folded.open)?,
+            None => {}
+        }
+        Ok(driver)
+    }
+
+    async fn fold(&self, journal: &dyn Journal) -> Result<Folded, RunError> {
+        let records = journal.read(&self.id, 0).await.map_err(|source| self.journal_error(source))?;
+        Folded::new::<G::State>(&self.shared.plan, &self.id, &records)
+    }
+
+    fn journal_error(&self, source: JournalError) -> RunError {
+        RunError::Journal { thread: self.id.clone(), source }
+    }
+
+    fn may_start(&self, folded: &Folded, state: &G::State) -> Result<(), RunError> {
+        let thread = self.id.clone();
+        let fields = <G::State as State>::FIELDS;
+        let missing = G::GIVEN.iter().find(|field| !state.is_set(*field));
+        if let Some(field) = missing.and_then(|field| fields.get(field)) {
+            return Err(RunError::NotGiven { thread, field: field.name });
+        }
+        match folded.engine.next() {
+            Action::Execute(node) if !folded.engine.has_failed() => {
+                Err(RunError::Unfinished { thread, node: self.shared.plan.name(node).to_owned() })
+            }
+            Action::Wait(node, ask) => Err(self.waiting(node, ask)),
+            Action::Execute(_) | Action::Start | Action::Finish => Ok(()),
+        }
+    }
+
+    fn may_recover(&self, folded: &Folded) -> Result<(), RunError> {
+        match folded.engine.next() {
+            Action::Start => Err(RunError::UnknownThread { thread: self.id.clone() }),
+            Action::Wait(node, ask) => Err(self.waiting(node, ask)),
+            // A run that is over is recovered by doing nothing.
+            Action::Execute(_) | Action::Finish => Ok(()),
+        }
+    }
+
+    fn may_resume(&self, folded: &Folded, ask: AskId) -> Result<(), RunError> {
+        let thread = self.id.clone();
+        let reason = match folded.engine.next() {
+            Action::Wait(_, open) if open == ask => return Ok(()),
+            Action::Start => return Err(RunError::UnknownThread { thread }),
+            _ if folded.answered.contains(&ask) => "it was answered before",
+            _ => "the thread has not asked it",
+        };
+        Err(RunError::NotAsked { thread, ask, reason })
+    }
+
+    fn waiting(&self, node: u16, ask: AskId) -> RunError {
+        let node = self.shared.plan.name(node).to_owned();
+        RunError::Waiting { thread: self.id.clone(), node, ask }
+    }
+}
+
+impl<G: Runnable, J: Journal> Thread<G, J> {
+    /// Answers a question, and runs on to the end or to the next question.
+    ///
+    /// The answer is written to the journal together with what comes of it, so an answer that does
+    /// not fit leaves the question open.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::NotAsked`] if the question was answered already or never asked,
+    /// [`RunError::WrongAnswer`] if the answer is of another type than the node expects, and all
+    /// that [`run`](Self::run) fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run). If the future is dropped before the first step after the answer, the
+    /// question is still open.
+    pub async fn resume(&self, ask: AskId, answer: impl Serialize) -> Result<Run<G::State>, RunError> {
+        let answer = self.encode_answer(ask, &answer)?;
+        self.begin(Begin::Resume(ask, answer)).await?.drive(&mut Silent).await
+    }
+
+    /// Answers a question as [`resume`](Self::resume) does, and tells what happens as it happens.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Encode`] if the answer cannot be serialised; all else comes from the stream.
+    pub fn resume_stream(&self, ask: AskId, answer: impl Serialize) -> Result<EventStream<G>, RunError> {
+        Ok(self.streamed(Begin::Resume(ask, self.encode_answer(ask, &answer)?)))
+    }
+
+    fn encode_answer(&self, ask: AskId, answer: &impl Serialize) -> Result<Box<RawValue>, RunError> {
+        to_raw_value(answer).map_err(|source| RunError::Encode {
+            thread: self.id.clone(),
+            node: "?".to_owned(),
+            what: format!("the answer to question {ask}"),
+            source: source.into(),
+        })
+    }
+
+    /// Goes on with a run that was cut off by a crash, by being dropped or by an error.
+    ///
+    /// What was written is not done again; the step that was under way is. Of a run that is over,
+    /// the result is returned once more.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::UnknownThread`] if there is nothing to recover, [`RunError::Waiting`] if the
+    /// thread waits for a person, and all that [`run`](Self::run) fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    pub async fn recover(&self) -> Result<Run<G::State>, RunError> {
+        self.begin(Begin::Recover).await?.drive(&mut Silent).await
+    }
+
+    /// Recovers the run as [`recover`](Self::recover) does, and tells what happens as it happens.
+    pub fn recover_stream(&self) -> EventStream<G> {
+        self.streamed(Begin::Recover)
+    }
+
+    /// Returns the state as it is after the last step that was written.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::UnknownThread`] if there is no such thread, [`RunError::OtherGraph`] if another
+    /// graph wrote it, [`RunError::Decode`] if it does not fit the state, and
+    /// [`RunError::Journal`] if the journal cannot be read or is damaged.
+    pub async fn state(&self) -> Result<G::State, RunError> {
+        let folded = self.fold(self.kept()).await?;
+        if folded.engine.next() == Action::Start {
+            return Err(RunError::UnknownThread { thread: self.id.clone() });
+        }
+        folded.fields.state(&self.id)
+    }
+
+    /// Returns where the thread stands.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`state`](Self::state) does, save that an unknown thread is [`Status::New`].
+    pub async fn status(&self) -> Result<Status<G::Node>, RunError> {
+        let folded = self.fold(self.kept()).await?;
+        let name = |node: u16| G::Node::ALL.get(usize::from(node)).copied().unwrap_or(G::START);
+        Ok(match folded.engine.next() {
+            Action::Start => Status::New,
+            Action::Execute(node) if folded.engine.has_failed() => Status::Failed(name(node)),
+            Action::Execute(node) => Status::Unfinished(name(node)),
+            Action::Wait(node, ask) => match folded.open {
+                Some(open) => Status::Paused(open),
+                None => return Err(self.waiting(node, ask)),
+            },
+            Action::Finish => Status::Finished,
+        })
+    }
+
+    /// Returns all that happened in the thread, from its beginning; nothing if it is unknown.
+    ///
+    /// It can be read whatever graph wrote it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the journal cannot be read or is damaged.
+    pub async fn history(&self) -> Result<Vec<Entry>, RunError> {
+        let records = self.kept().read(&self.id, 0).await.map_err(|source| self.journal_error(source))?;
+        entries(&self.id, &records).map_err(|source| self.journal_error(source))
+    }
+
+    fn kept(&self) -> &dyn Journal {
+        &self.shared.keep
+    }
+}
+
+impl<G: Runnable, J: Journal> Runtime<G, J> {
+    /// Returns the names of the threads in the journal.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the journal cannot be read.
+    pub async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
+        self.shared.keep.threads().await
+    }
+}
+
+impl<G, J> Clone for Thread<G, J> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), id: self.id.clone() }
+    }
+}
+
+impl<G: AgentGraph, J> fmt::Debug for Thread<G, J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Thread").field("graph", &G::NAME).field("id", &self.id).finish()
+    }
+}

@@ -1,0 +1,58 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+// What a graph is.
+pub use handoffs_core::{
+    AgentGraph, Contract, Edge, Field, FieldSet, FieldSource, FieldValue, GraphNode, Log, LogIter,
+    Merge, Node, NodeKind, Out, Outcome, Payload, Route, State, Target, Variant, fingerprint,
+};
+
+// Its shape as data, and whether it is right.
+pub use handoffs_core::{
+    Access, AccessMut, Code, Dot, EdgeIndex, Finding, NodeIndex, NodeShape, Place, Topology,
+    UnknownNode, Way, check, max_handoffs, nearest,
+};
+
+// What happens when it runs.
+pub use handoffs_runtime::{
+    Context, Ephemeral, Event, EventStream, Execute, Human, Keep, NodeError, Run, RunError,
+    Runnable, Runtime, Status, Thread,
+};
+
+// What it is remembered by.
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use handoffs_runtime::Sqlite;
+pub use handoffs_runtime::{
+    Ask, AskId, Conclusion, Entry, GraphId, Hash, Journal, JournalError, Masked, Memory, Record,
+    Recorded, ThreadId, Write, Writes,
+};
+
+mod macros;
+pub use macros::{AgentGraph, Outcome, State, node};
+
+/// What nearly every file that defines or runs a graph needs.
+///
+/// ```
+/// use handoffs::prelude::*;
+/// ```
+pub mod prelude {
+    pub use crate::{AgentGraph, Outcome, State, node};
+    pub use crate::{Ask, Context, Event, Human, Log, Memory, Out, Route, Run, Runtime, Status};
+
+    #[cfg(feature = "sqlite")]
+    pub use crate::Sqlite;
+}
+
+/// What the macros' output is made of. No part of the public API: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use handoffs_core::__private::*;
+    pub use handoffs_core::{
+        AgentGraph, Contract, Edge, Field, FieldSet, FieldSource, GraphNode, Node, NodeShape, Out,
+        Outcome, Route, State, Target, Variant,
+    };
+    pub use handoffs_runtime::__private::*;
+    pub use handoffs_runtime::{Context, Execute, NodeError, Runnable};
+    pub use serde;
+}
