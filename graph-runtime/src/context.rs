@@ -20,7 +20,7 @@ use crate::journal::{Conclusion, ThreadId};
 pub struct Context<'a> {
     thread: &'a ThreadId,
     node: &'static str,
-    /// The sequence number that the step will have in the journal.
+    /// One more than the entry that brought the run here: it stays the same when the step is repeated.
     seq: u64,
     has_journal: bool,
     /// Whether somebody is told of each step, so that the driver has to see it.
@@ -109,8 +109,8 @@ impl<'a> Context<'a> {
         self.node
     }
 
-    /// Returns a text that is the same whenever this step is repeated, after a crash for instance,
-    /// and differs from that of any other step: what payment services and the like ask for.
+    /// Returns a text that is the same whenever this step is repeated, after a crash, an error or a
+    /// question to a person, and differs from that of any other step: what payment services and the like ask for.
     pub fn idempotency_key(&self) -> String {
         let step = if self.has_journal { self.seq } else { self.course.engine.handoffs() + 1 };
         format!("{}/{step}/{}", self.thread, self.node)

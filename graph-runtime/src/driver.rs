@@ -29,6 +29,8 @@ pub(crate) struct Driver<'a, G: AgentGraph> {
     pub(crate) thread: &'a ThreadId,
     pub(crate) journal: Option<&'a dyn Journal>,
     pub(crate) head: Head,
+    /// The last entry that brought the run to the node which is due.
+    pub(crate) arrived: u64,
     pub(crate) state: G::State,
     pub(crate) cx: Context<'a>,
     /// What is to be written with the next entry, and not before: an answer that is not proven to fit.
@@ -44,6 +46,7 @@ impl<G: Runnable> Driver<'_, G> {
             let all = FieldSet::first_of(<G::State as State>::FIELDS.len());
             let writes = known.difference(self.writes(all, FieldSet::EMPTY)?);
             self.append(Recorded::Started { writes }).await?;
+            self.arrived = self.head.seq;
         }
         self.tell(Fact::Started)
     }
@@ -96,7 +99,7 @@ impl<G: Runnable> Driver<'_, G> {
             }
             self.mark();
             let traced = tracing::enabled!(tracing::Level::DEBUG);
-            self.cx.enter(node.name(), self.head.seq + 1, K::LISTENS || traced);
+            self.cx.enter(node.name(), self.arrived + 1, K::LISTENS || traced);
             let edge = match self.execute(node).await {
                 Ok(Ok(edge)) => edge,
                 Ok(Err(error)) => return Err(self.node_error(error)),
@@ -160,6 +163,7 @@ impl<G: Runnable> Driver<'_, G> {
                 writes,
             };
             self.append(stepped).await?;
+            self.arrived = self.head.seq;
             self.cx.answers.clear();
         }
         Ok(hop)
