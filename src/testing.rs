@@ -43,7 +43,10 @@ pub fn assert_dot<G: AgentGraph>(path: impl AsRef<Path>) {
         return;
     }
     let kept = std::fs::read_to_string(path).unwrap_or_else(|error| {
-        panic!("could not read `{}`: {error}; set {BLESS}=1 to draw it", path.display())
+        panic!(
+            "could not read `{}`: {error}; set {BLESS}=1 to draw it",
+            path.display()
+        )
     });
     // A checkout may have turned the ends of the lines.
     let kept = kept.replace("\r\n", "\n");
@@ -60,7 +63,9 @@ pub fn assert_dot<G: AgentGraph>(path: impl AsRef<Path>) {
 /// Lists the lines that only one of two drawings has; each line of a drawing stands for itself.
 fn differences(kept: &str, drawn: &str) -> String {
     let only = |of: &str, other: &str, mark: char| -> String {
-        let lines = of.lines().filter(|line| !other.lines().any(|known| known == *line));
+        let lines = of
+            .lines()
+            .filter(|line| !other.lines().any(|known| known == *line));
         lines.map(|line| format!("{mark}{line}\n")).collect()
     };
     only(kept, drawn, '-') + &only(drawn, kept, '+')

@@ -12,7 +12,7 @@ use crate::journal::{AskId, GraphId, JournalError, Masked, ThreadId};
 #[non_exhaustive]
 pub enum RunError {
     /// A node returned an error, or broke its contract.
-    #[error("node `{node}` of thread `{thread}` failed")]
+    #[error("node `{node}` of thread `{thread}` failed; the thread stands before it, and `recover` tries it again")]
     #[non_exhaustive]
     Node {
         /// The thread.
@@ -23,7 +23,7 @@ pub enum RunError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// A node panicked, or a guard of one of its edges did.
-    #[error("node `{node}` of thread `{thread}` panicked: {message}")]
+    #[error("node `{node}` of thread `{thread}` panicked: {message}; the thread stands before it, and `recover` tries it again")]
     #[non_exhaustive]
     Panicked {
         /// The thread.
@@ -159,7 +159,7 @@ pub enum RunError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// The journal could not be read or written.
-    #[error("the journal of thread `{thread}` failed")]
+    #[error("the journal of thread `{thread}` could not be read or written; what was written before is safe")]
     #[non_exhaustive]
     Journal {
         /// The thread.

@@ -150,7 +150,7 @@ pub enum JournalError {
         expected: u64,
     },
     /// A record is not what was written.
-    #[error("record {seq} of thread `{thread}` is damaged: {reason}")]
+    #[error("record {seq} of thread `{thread}` is damaged: {reason}; restore the journal from a backup")]
     #[non_exhaustive]
     Damaged {
         /// The thread.

@@ -228,3 +228,67 @@ impl fmt::Debug for Unreadable {
         write!(f, "{}: {}", self.field, self.source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writes(fields: &[(&'static str, &str, bool)]) -> Writes {
+        let write = |(name, json, append): &(&'static str, &str, bool)| {
+            let json = RawValue::from_string((*json).to_owned()).unwrap();
+            let write = if *append { Write::Append(json) } else { Write::Set(json) };
+            (Cow::Borrowed(*name), write)
+        };
+        Writes(fields.iter().map(write).collect())
+    }
+
+    fn fields(names: &[&'static str]) -> Fields {
+        Fields(names.iter().map(|name| (*name, Folding::default())).collect())
+    }
+
+    #[test]
+    fn what_was_appended_stands_behind_what_was_set() {
+        let mut known = fields(&["log", "note"]);
+        known.take(writes(&[("log", "[]", false), ("note", "\"a\"", false)])).unwrap();
+        known.take(writes(&[("log", "[1, 2]", true)])).unwrap();
+        known.take(writes(&[("log", "[]", true), ("note", "\"b\"", false)])).unwrap();
+        known.take(writes(&[("log", "[[3]]", true)])).unwrap();
+        assert_eq!(known.json("log").as_deref(), Some("[1, 2,[3]]"));
+        assert_eq!(known.json("note").as_deref(), Some("\"b\""));
+
+        known.take(writes(&[("log", "[9]", false)])).unwrap();
+        assert_eq!(known.json("log").as_deref(), Some("[9]"), "a list that was replaced");
+    }
+
+    #[test]
+    fn a_field_that_the_state_does_not_have_is_refused() {
+        let refused = fields(&["answer"]).take(writes(&[("note", "1", false)]));
+        assert_eq!(refused.unwrap_err(), "the state has no field `note`");
+    }
+
+    #[test]
+    fn of_a_new_state_only_the_difference_is_kept() {
+        let mut known = fields(&["log", "note", "count", "first"]);
+        known
+            .take(writes(&[("log", "[1]", false), ("note", "\"a\"", false), ("count", "1", false)]))
+            .unwrap();
+        let new = [
+            ("log", "[1,2,3]", false),
+            ("note", "\"a\"", false),
+            ("count", "12", false),
+            ("first", "[]", false),
+        ];
+        let kept = serde_json::to_string(&known.difference(writes(&new))).unwrap();
+        let expected = r#"{"log":{"append":[2,3]},"count":{"set":12},"first":{"set":[]}}"#;
+        assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn only_a_list_that_begins_with_the_known_items_was_appended_to() {
+        assert_eq!(appended("[]", "[1]").as_deref(), Some("[1]"));
+        assert_eq!(appended("[1]", "[1,2]").as_deref(), Some("[2]"));
+        assert_eq!(appended("[1]", "[12]"), None, "another number");
+        assert_eq!(appended("[1,2]", "[1]"), None, "a shorter list");
+        assert_eq!(appended("{}", "{\"a\":1}"), None, "no list");
+    }
+}
