@@ -19,7 +19,12 @@ impl Progress {
         let marked = all.iter().filter(|field| S::FIELDS[*field].progress);
         let marked = marked.fold(FieldSet::EMPTY, FieldSet::with);
         let watched = if marked.is_empty() { all } else { marked };
-        Self { watched, stale: watched, fields: vec![0; S::FIELDS.len()], all: 0 }
+        Self {
+            watched,
+            stale: watched,
+            fields: vec![0; S::FIELDS.len()],
+            all: 0,
+        }
     }
 
     /// Notes that fields have changed.
@@ -75,7 +80,10 @@ mod tests {
         }
 
         fn decode<F: FieldSource>(source: &mut F) -> Result<Self, F::Error> {
-            Ok(Self(source.field(&Self::FIELDS[0])?, source.field(&Self::FIELDS[1])?))
+            Ok(Self(
+                source.field(&Self::FIELDS[0])?,
+                source.field(&Self::FIELDS[1])?,
+            ))
         }
     }
 
@@ -94,7 +102,11 @@ mod tests {
         assert_ne!(progress.fingerprint(&state), whole(&Pair(1, 2)));
         state.1 = 2;
         progress.changed(FieldSet::EMPTY.with(1));
-        assert_eq!(progress.fingerprint(&state), whole(&Pair(1, 2)), "back where it was");
+        assert_eq!(
+            progress.fingerprint(&state),
+            whole(&Pair(1, 2)),
+            "back where it was"
+        );
     }
 
     #[test]

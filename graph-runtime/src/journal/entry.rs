@@ -26,8 +26,20 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(crate) const fn new(seq: u64, at_ms: u64, graph: GraphId, prev: Hash, event: Recorded) -> Self {
-        Self { seq, at_ms, graph, prev, event }
+    pub(crate) const fn new(
+        seq: u64,
+        at_ms: u64,
+        graph: GraphId,
+        prev: Hash,
+        event: Recorded,
+    ) -> Self {
+        Self {
+            seq,
+            at_ms,
+            graph,
+            prev,
+            event,
+        }
     }
 }
 
@@ -184,7 +196,10 @@ impl Writes {
         appended: FieldSet,
         mark: impl Fn(usize) -> usize,
     ) -> Result<Self, (&'static Field, serde_json::Error)> {
-        let fields = S::FIELDS.iter().enumerate().filter(|(index, _)| changed.contains(*index));
+        let fields = S::FIELDS
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| changed.contains(*index));
         let writes = fields.map(|(index, field)| {
             let value = FieldValue::new(state, index);
             let write = if appended.contains(index) {
@@ -192,7 +207,9 @@ impl Writes {
             } else {
                 to_raw_value(&value).map(Write::Set)
             };
-            write.map(|write| (field.name.into(), write)).map_err(|error| (field, error))
+            write
+                .map(|write| (field.name.into(), write))
+                .map_err(|error| (field, error))
         });
         writes.collect::<Result<_, _>>().map(Self)
     }
