@@ -547,14 +547,14 @@ async fn whatever_fails_leaves_the_state_as_before_it_and_can_be_recovered() {
         let history = thread.history().await.unwrap();
         assert_eq!(lines(&history)[..2], ["started", "before: _ => worker"]);
         let failed = lines(&history)[2].clone();
-        assert!(failed.starts_with(&format!("worker failed: {said}")), "{failed}");
+        assert!(
+            failed.starts_with(&format!("worker failed: {said}")),
+            "{failed}"
+        );
 
         let state = thread.recover().await.unwrap().finished().unwrap();
         assert_eq!(state.count, 1);
-        assert_eq!(
-            path(&thread.history().await.unwrap()),
-            ["before", "worker"]
-        );
+        assert_eq!(path(&thread.history().await.unwrap()), ["before", "worker"]);
         assert_eq!(worker.keys.lock().unwrap().len(), 2, "tried twice: {said}");
     }
 }
@@ -578,7 +578,12 @@ async fn after_a_failure_a_new_run_may_begin_instead() {
     let (runtime, _) = workshop([Act::Fail]);
     let thread = runtime.thread("t");
     thread.run(Job::default()).await.unwrap_err();
-    let state = thread.run(Job::default()).await.unwrap().finished().unwrap();
+    let state = thread
+        .run(Job::default())
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     assert_eq!(state.count, 1);
     assert_eq!(
         path(&thread.history().await.unwrap()),
@@ -719,7 +724,12 @@ async fn an_entry_holds_only_what_its_step_changed_and_of_a_log_the_new_items() 
 async fn the_second_run_of_a_thread_stores_only_what_is_new() {
     let (runtime, _) = workshop([]);
     let thread = runtime.thread("t");
-    let mut state = thread.run(Job::default()).await.unwrap().finished().unwrap();
+    let mut state = thread
+        .run(Job::default())
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     let first = thread.history().await.unwrap().len();
     state.notes.push("once more".to_owned());
     let state = thread.run(state).await.unwrap().finished().unwrap();

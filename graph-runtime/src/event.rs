@@ -43,7 +43,12 @@ impl<G: AgentGraph<State: fmt::Debug>> fmt::Debug for Event<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Entered { node } => f.debug_struct("Entered").field("node", node).finish(),
-            Self::Stepped { node, edge, to, masked } => f
+            Self::Stepped {
+                node,
+                edge,
+                to,
+                masked,
+            } => f
                 .debug_struct("Stepped")
                 .field("node", node)
                 .field("edge", edge)
