@@ -86,6 +86,7 @@ impl<G: Runnable> Driver<'_, G> {
                     message: panic_text(&*panic),
                 },
             };
+            let error = self.blame(error);
             self.record_failure(&error).await;
             Err(error)
         }
@@ -331,24 +332,36 @@ impl<G: Runnable> Driver<'_, G> {
                 source,
             },
             Kind::NoJournal => RunError::NoJournal { node },
-            Kind::WrongAnswer(source) => match &self.pending {
-                Some(Recorded::Answered { ask, .. }) => RunError::WrongAnswer {
-                    thread,
-                    node,
-                    ask: *ask,
-                    source: source.into(),
-                },
-                _ => RunError::Node {
-                    thread,
-                    node,
-                    source: source.into(),
-                },
+            Kind::WrongAnswer(source) => RunError::Node {
+                thread,
+                node,
+                source: source.into(),
             },
             kind => RunError::Node {
                 thread,
                 node,
                 source: Box::new(NodeError::of(kind)),
             },
+        }
+    }
+
+    /// Says that the answer which is pending does not fit, if a node failed on that, in whatever
+    /// words of its own it says so.
+    fn blame(&self, error: RunError) -> RunError {
+        let (true, Some(Recorded::Answered { ask, .. })) = (self.cx.misfit, &self.pending) else {
+            return error;
+        };
+        let source = match error {
+            RunError::Node { source, .. } => source,
+            panicked @ RunError::Panicked { .. } => panicked.into(),
+            other => return other,
+        };
+        let ((thread, node), ask) = (self.whereabouts(), *ask);
+        RunError::WrongAnswer {
+            thread,
+            node,
+            ask,
+            source,
         }
     }
 
