@@ -1,5 +1,11 @@
 //! How a run waits for a person, and goes on with the answer.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
+#![allow(
+    clippy::ignored_unit_patterns,
+    clippy::ptr_arg,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "so routes and nodes are written"
+)]
 
 mod common;
 
