@@ -19,7 +19,6 @@ use crate::journal::{Conclusion, ThreadId};
 /// A node takes it as a parameter `cx: &mut Context<'_>`.
 pub struct Context<'a> {
     thread: &'a ThreadId,
-    node: &'static str,
     /// The sequence number that the step will have in the journal.
     seq: u64,
     has_journal: bool,
@@ -63,7 +62,6 @@ impl<'a> Context<'a> {
     pub(crate) fn new(thread: &'a ThreadId, has_journal: bool, course: Course<'a>) -> Self {
         Self {
             thread,
-            node: "",
             seq: 0,
             has_journal,
             attended: true,
@@ -77,8 +75,7 @@ impl<'a> Context<'a> {
     }
 
     /// Gets ready for the next step.
-    pub(crate) fn enter(&mut self, node: &'static str, seq: u64, attended: bool) {
-        self.node = node;
+    pub(crate) fn enter(&mut self, seq: u64, attended: bool) {
         self.seq = seq;
         self.attended = attended || self.has_journal;
         self.changed = FieldSet::EMPTY;
@@ -93,10 +90,8 @@ impl<'a> Context<'a> {
         if self.attended {
             return None;
         }
-        let to = self.course.pass(edge, state)?;
-        let node = *G::Node::ALL.get(usize::from(to))?;
-        self.node = node.name();
-        Some(node)
+        let to = self.course.pass(edge, &mut self.changed, state)?;
+        G::Node::ALL.get(usize::from(to)).copied()
     }
 
     /// Returns the thread that the run belongs to.
@@ -105,8 +100,8 @@ impl<'a> Context<'a> {
     }
 
     /// Returns the name of the node in its graph.
-    pub fn node(&self) -> &'static str {
-        self.node
+    pub fn node(&self) -> &str {
+        self.course.due()
     }
 
     /// Returns a text that is the same whenever this step is repeated, after a crash for instance,
@@ -117,7 +112,7 @@ impl<'a> Context<'a> {
         } else {
             self.course.engine.handoffs() + 1
         };
-        format!("{}/{step}/{}", self.thread, self.node)
+        format!("{}/{step}/{}", self.thread, self.node())
     }
 
     /// Asks a person, and returns the answer.
@@ -160,9 +155,6 @@ impl<'a> Context<'a> {
     #[doc(hidden)]
     #[inline]
     pub fn __changed(&mut self, field: FieldSet, change: Change) {
-        if let (Some(progress), true) = (&mut self.course.progress, change != Change::None) {
-            progress.changed(field);
-        }
         match change {
             Change::None => {}
             Change::Appended => {
@@ -193,7 +185,7 @@ impl fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
             .field("thread", self.thread)
-            .field("node", &self.node)
+            .field("node", &self.node())
             .field("seq", &self.seq)
             .finish_non_exhaustive()
     }

@@ -102,8 +102,7 @@ impl<G: Runnable> Driver<'_, G> {
             }
             self.mark();
             let traced = tracing::enabled!(tracing::Level::DEBUG);
-            self.cx
-                .enter(node.name(), self.head.seq + 1, K::LISTENS || traced);
+            self.cx.enter(self.head.seq + 1, K::LISTENS || traced);
             let edge = match self.execute(node).await {
                 Ok(Ok(edge)) => edge,
                 Ok(Err(error)) => return Err(self.node_error(error)),
@@ -157,7 +156,7 @@ impl<G: Runnable> Driver<'_, G> {
             }
             None => None,
         };
-        let decided = self.cx.course.decide(edge, &self.state);
+        let decided = self.cx.course.decide(edge, self.cx.changed, &self.state);
         let (hop, progress) = decided.map_err(|refused| self.refused(refused))?;
         let to = hop.to.map(|to| Self::node(to));
         tracing::debug!(from = node.name(), %to, masked = ?hop.masked, "handoff");
