@@ -497,7 +497,7 @@ mod tests {
 
     #[test]
     fn the_longest_run_is_known_when_the_graph_compiles() {
-        // identify, triage, desk, hand_back, and from triage once more, then a person: 7 handoffs.
+        // identify, triage, desk, hand_back, triage, desk, hand_back, human
         assert_eq!(SupportDesk::MAX_HANDOFFS, 7);
     }
 
