@@ -30,6 +30,15 @@ impl FieldSet {
     /// The most fields that a state can have.
     pub const CAPACITY: usize = 128;
 
+    /// Returns the first `count` fields.
+    pub const fn first_of(count: usize) -> Self {
+        if count >= Self::CAPACITY {
+            Self::ALL
+        } else {
+            Self((1 << count) - 1)
+        }
+    }
+
     /// Returns the fields of these names; a name that no field has is passed over.
     pub const fn named(fields: &[Field], names: &[&str]) -> Self {
         let mut set = Self::EMPTY;

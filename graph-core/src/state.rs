@@ -189,6 +189,7 @@ pub trait Plain {
 }
 
 impl<T: Serialize> Plain for Probe<'_, T> {
+    #[inline]
     fn fingerprint(&self) -> Option<u64> {
         fingerprint(self.0)
     }

@@ -192,6 +192,7 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: &[Field]) -> TokenStream {
                 }
             }
 
+            #[inline]
             fn fingerprint(&self, field: usize) -> ::core::option::Option<u64> {
                 #[allow(unused_imports)]
                 use #krate::Plain as _;
