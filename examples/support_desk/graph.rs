@@ -2,6 +2,11 @@
 //!
 //! Read it from the bottom: [`SupportDesk`] is the whole picture, and `-- dot` draws it.
 
+#![allow(
+    clippy::ignored_unit_patterns,
+    reason = "`_ => end` is also what a route says of a node with one way on"
+)]
+
 use handoffs::prelude::*;
 use serde::{Deserialize, Serialize};
 
