@@ -163,6 +163,10 @@ impl<T: Serialize> Probe<'_, Log<T>> {
     }
 
     /// Writes the items after `since`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an item's `Serialize` or the serialiser does.
     pub fn encode<Z: Serializer>(&self, since: usize, serializer: Z) -> Result<Z::Ok, Z::Error> {
         serializer.collect_seq(self.0.since(since))
     }
@@ -185,6 +189,10 @@ pub trait Plain {
     fn fingerprint(&self) -> Option<u64>;
 
     /// Writes the value.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the value's `Serialize` or the serialiser does.
     fn encode<Z: Serializer>(&self, since: usize, serializer: Z) -> Result<Z::Ok, Z::Error>;
 }
 

@@ -143,7 +143,7 @@ impl<'a> Context<'a> {
         if !self.has_journal {
             return Err(NodeError::of(Kind::NoJournal));
         }
-        let text = to_raw_value(question).map_err(|source| NodeError::new(source))?;
+        let text = to_raw_value(question).map_err(NodeError::new)?;
         self.desk.lay_down(Box::new(Question { key: key.to_owned(), text }));
         // The driver sees the question and drops this future.
         pending().await

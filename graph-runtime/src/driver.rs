@@ -87,7 +87,7 @@ impl<G: Runnable> Driver<'_, G> {
     async fn advance<K: Sink<G>>(&mut self, sink: &mut K) -> Result<Option<Ask>, RunError> {
         loop {
             let node = match self.cx.course.engine.next() {
-                Action::Execute(node) => self.node(node),
+                Action::Execute(node) => Self::node(node),
                 Action::Wait(_, ask) => return Err(self.waiting(ask)),
                 Action::Start | Action::Finish => return Ok(None),
             };
@@ -105,7 +105,7 @@ impl<G: Runnable> Driver<'_, G> {
             let node = self.due();
             let hop = self.decide(node, edge).await?;
             if let (true, Some(edge)) = (K::LISTENS, G::EDGES.get(edge)) {
-                let (to, masked) = (hop.to.map(|to| self.node(to)), hop.masked);
+                let (to, masked) = (hop.to.map(|to| Self::node(to)), hop.masked);
                 sink.emit(|| Event::Stepped { node, edge, to, masked }).await;
             }
             if self.cx.course.is_turn_over() {
@@ -146,7 +146,7 @@ impl<G: Runnable> Driver<'_, G> {
         };
         let decided = self.cx.course.decide(edge, &self.state);
         let (hop, progress) = decided.map_err(|refused| self.refused(refused))?;
-        let to = hop.to.map(|to| self.node(to));
+        let to = hop.to.map(|to| Self::node(to));
         tracing::debug!(from = node.name(), %to, masked = ?hop.masked, "handoff");
         if let Some((outcome, writes)) = kept {
             let stepped = Recorded::Stepped {
@@ -227,14 +227,14 @@ impl<G: Runnable> Driver<'_, G> {
     }
 
     /// Returns a node by its index, which came from this graph's own plan.
-    fn node(&self, index: u16) -> G::Node {
+    fn node(index: u16) -> G::Node {
         G::Node::ALL.get(usize::from(index)).copied().unwrap_or(G::START)
     }
 
     /// Returns the node that is due.
     fn due(&self) -> G::Node {
         match self.cx.course.engine.next() {
-            Action::Execute(node) | Action::Wait(node, _) => self.node(node),
+            Action::Execute(node) | Action::Wait(node, _) => Self::node(node),
             Action::Start | Action::Finish => G::START,
         }
     }

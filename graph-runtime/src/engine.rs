@@ -74,7 +74,9 @@ fn graph_id(topology: &Topology, fields: impl IntoIterator<Item = &'static str>)
     let mut line = |words: &[&str]| {
         for word in words {
             // A length in front keeps two lists of words from running into the same text.
-            text.push_str(&format!("{}:{word},", word.len()));
+            for part in [&word.len().to_string(), ":", word, ","] {
+                text.push_str(part);
+            }
         }
         text.push('\n');
     };
@@ -104,7 +106,7 @@ pub(crate) struct Engine {
     /// Counts the inputs from outside; after one, an edge may be taken from old progress again.
     epoch: u32,
     /// The nodes of the last handoffs, in a ring, for the text of an error.
-    recent: [u16; Engine::RECENT],
+    recent: [u16; Engine::RECENT as usize],
 }
 
 /// How often an edge was taken, and from what progress the last time.
@@ -178,7 +180,7 @@ pub(crate) enum Refused {
 }
 
 impl Engine {
-    const RECENT: usize = 32;
+    const RECENT: u16 = 32;
 
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
@@ -186,7 +188,7 @@ impl Engine {
             laps: vec![Lap::default(); plan.edges.len()],
             handoffs: 0,
             epoch: 0,
-            recent: [plan.start; Self::RECENT],
+            recent: [plan.start; Self::RECENT as usize],
         }
     }
 
@@ -329,7 +331,7 @@ impl Engine {
     fn cycle(&self, from: u16, to: Target<u16>) -> Vec<u16> {
         let Target::Node(to) = to else { return vec![from] };
         let mut back = vec![to, from];
-        let remembered = self.handoffs.min(Self::RECENT as u64);
+        let remembered = self.handoffs.min(Self::RECENT.into());
         for ago in 1..=remembered {
             if *back.last().unwrap_or(&to) == to {
                 break;
@@ -341,8 +343,9 @@ impl Engine {
     }
 
     #[inline]
-    const fn slot(handoffs: u64) -> usize {
-        (handoffs % Self::RECENT as u64) as usize
+    fn slot(handoffs: u64) -> usize {
+        let [low, ..] = handoffs.to_le_bytes();
+        usize::from(u16::from(low) % Self::RECENT)
     }
 }
 

@@ -407,6 +407,6 @@ impl<G, J> Clone for Thread<G, J> {
 
 impl<G: AgentGraph, J> fmt::Debug for Thread<G, J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Thread").field("graph", &G::NAME).field("id", &self.id).finish()
+        f.debug_struct("Thread").field("graph", &G::NAME).field("id", &self.id).finish_non_exhaustive()
     }
 }
