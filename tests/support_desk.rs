@@ -203,6 +203,19 @@ journal  support_desk.db, thread t
 }
 
 #[test]
+fn a_question_that_no_desk_wants_is_stopped_from_going_round() {
+    let office = Office::new();
+    let page = office.prints(&["How do I use my money in a different country?"]);
+    let stopped = "\
+hand_back  done
+           _ => triage(limit = 1, else = human)
+           on to human, as its limit is used up
+human      asks, and waits
+";
+    assert!(page.contains(stopped), "{page}");
+}
+
+#[test]
 fn a_thread_of_its_own_for_each_question_unless_it_is_named() {
     let office = Office::new();
     let first = office.prints(&["where is my card"]);
@@ -453,7 +466,7 @@ async fn a_journal_that_another_graph_wrote() {
     #[derive(AgentGraph)]
     #[graph(state = Empty, start = only)]
     struct Another {
-        #[route(_ => end)]
+        #[route(() => end)]
         only: Only,
     }
 

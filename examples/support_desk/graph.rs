@@ -45,6 +45,18 @@ pub(crate) enum Message {
     Reply { by: String, text: String },
 }
 
+impl Message {
+    fn note(cx: &Context<'_>, text: impl Into<String>) -> Self {
+        let (by, text) = (cx.node().into(), text.into());
+        Self::Note { by, text }
+    }
+
+    fn reply(cx: &Context<'_>, text: impl Into<String>) -> Self {
+        let (by, text) = (cx.node().into(), text.into());
+        Self::Reply { by, text }
+    }
+}
+
 impl Ticket {
     /// Opens a ticket with a customer's question.
     pub(crate) fn new(customer: impl Into<String>, question: impl Into<String>) -> Self {
@@ -215,19 +227,17 @@ impl Clerk {
         messages: &mut Log<Message>,
         cx: &mut Context<'_>,
     ) -> Served {
-        let by = cx.node().to_owned();
         match work(guess, question(messages), account) {
             Reply::Answered { text, .. } => {
-                messages.push(Message::Reply { by, text });
+                messages.push(Message::reply(cx, text));
                 Served::Answered
             }
             Reply::WrongDesk { note } => {
-                let text = note.clone();
-                messages.push(Message::Note { by, text });
+                messages.push(Message::note(cx, &note));
                 Served::NotOurs { note }
             }
-            Reply::NeedsPerson { question: text } => {
-                messages.push(Message::Note { by, text });
+            Reply::NeedsPerson { question } => {
+                messages.push(Message::note(cx, question));
                 Served::NeedsPerson
             }
         }
@@ -243,13 +253,12 @@ pub(crate) fn charges(
     refund: &mut Option<Refund>,
     cx: &mut Context<'_>,
 ) -> Charged {
-    let by = cx.node().to_owned();
     match work(guess, question(messages), account) {
         Reply::Answered {
             text,
             refund: Some(owed),
         } => {
-            messages.push(Message::Note { by, text });
+            messages.push(Message::note(cx, text));
             let Refund { amount, charge } = refund.insert(owed);
             Charged::Refund {
                 amount: amount.to_string(),
@@ -257,16 +266,15 @@ pub(crate) fn charges(
             }
         }
         Reply::Answered { text, refund: None } => {
-            messages.push(Message::Reply { by, text });
+            messages.push(Message::reply(cx, text));
             Charged::Answered
         }
         Reply::WrongDesk { note } => {
-            let text = note.clone();
-            messages.push(Message::Note { by, text });
+            messages.push(Message::note(cx, &note));
             Charged::NotOurs { note }
         }
-        Reply::NeedsPerson { question: text } => {
-            messages.push(Message::Note { by, text });
+        Reply::NeedsPerson { question } => {
+            messages.push(Message::note(cx, question));
             Charged::NeedsPerson
         }
     }
@@ -285,17 +293,13 @@ pub(crate) fn payout(
 ) {
     let Refund { amount, charge } = refund;
     account.balance = account.balance + *amount;
-    let (by, name, balance) = (cx.node().to_owned(), &account.name, account.balance);
-    messages.push(Message::Note {
-        by: by.clone(),
-        text: format!("booked under {}", cx.idempotency_key()),
-    });
-    messages.push(Message::Reply {
-        by,
-        text: format!(
-            "{name}, charge {charge} should not have been made. {amount} is back in the account, which holds {balance}.",
-        ),
-    });
+    let (name, balance) = (&account.name, account.balance);
+    let booked = format!("booked under {}", cx.idempotency_key());
+    let told = format!(
+        "{name}, charge {charge} should not have been made. {amount} is back in the account, which holds {balance}."
+    );
+    messages.push(Message::note(cx, booked));
+    messages.push(Message::reply(cx, told));
 }
 
 /// Takes a question back from a desk that would not have it, and strikes the desk off triage's list.
@@ -337,10 +341,7 @@ pub(crate) struct Answer(pub(crate) String);
 #[node(Ticket)]
 impl Answer {
     fn run(&self, messages: &mut Log<Message>, cx: &mut Context<'_>) {
-        messages.push(Message::Reply {
-            by: cx.node().to_owned(),
-            text: self.0.clone(),
-        });
+        messages.push(Message::reply(cx, self.0.as_str()));
     }
 }
 

@@ -22,7 +22,11 @@
 //! ```
 //!
 //! Kill the second one whenever you like, and start it again: it goes on where it was, and ends with
-//! the same table.
+//! the same table. Then break the graph, and see what `cargo check --example support_desk` says:
+//!
+//! - `_ => triage` in `hand_back`, without the limit: a handoff loop without a bound;
+//! - `Identified::Unknown => triage`: the desks may be reached without the account that they need;
+//! - take an arm away, or misspell a node.
 
 mod args;
 mod bank;

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use handoffs::{Conclusion, Entry, Recorded, Write};
+use handoffs::{AgentGraph, Conclusion, Entry, Recorded, Write};
 use serde_json::Value;
+
+use crate::graph::SupportDesk;
 
 /// A value is cut off after so many letters.
 const WIDEST: usize = 100;
@@ -18,6 +20,7 @@ pub(crate) fn path(history: &[Entry]) -> String {
             Recorded::Stepped {
                 node,
                 outcome,
+                edge,
                 on,
                 masked,
                 to,
@@ -25,11 +28,12 @@ pub(crate) fn path(history: &[Entry]) -> String {
             } => {
                 let _ = writeln!(page, "{node:<10} {}", conclusion(outcome));
                 let to = to.as_deref().unwrap_or("end");
-                let _ = write!(page, "           {on} => {to}");
+                let route = SupportDesk::EDGES.get(usize::from(*edge));
+                let route = route.map_or(to.to_owned(), |edge| edge.route.to_string());
+                let _ = writeln!(page, "           {on} => {route}");
                 if let Some(why) = masked {
-                    let _ = write!(page, ", not as the edge says: {why}");
+                    let _ = writeln!(page, "           on to {to}, as {why}");
                 }
-                page.push('\n');
             }
             Recorded::Asked(ask) => {
                 let _ = writeln!(page, "{:<10} asks, and waits", ask.node);
@@ -71,7 +75,7 @@ pub(crate) fn history(thread: &str, entries: &[Entry]) -> String {
                 let _ = writeln!(page, "{node} concluded {}", conclusion(outcome));
                 let _ = writeln!(page, "      {on} => {to}");
                 if let Some(why) = masked {
-                    let _ = writeln!(page, "      not as the edge says: {why}");
+                    let _ = writeln!(page, "      not where the edge leads first, as {why}");
                 }
                 changes(&mut page, writes.iter());
             }
