@@ -112,7 +112,11 @@ impl<'a> Context<'a> {
     /// Returns a text that is the same whenever this step is repeated, after a crash for instance,
     /// and differs from that of any other step: what payment services and the like ask for.
     pub fn idempotency_key(&self) -> String {
-        let step = if self.has_journal { self.seq } else { self.course.engine.handoffs() + 1 };
+        let step = if self.has_journal {
+            self.seq
+        } else {
+            self.course.engine.handoffs() + 1
+        };
         format!("{}/{step}/{}", self.thread, self.node)
     }
 
@@ -144,7 +148,10 @@ impl<'a> Context<'a> {
             return Err(NodeError::of(Kind::NoJournal));
         }
         let text = to_raw_value(question).map_err(NodeError::new)?;
-        self.desk.lay_down(Box::new(Question { key: key.to_owned(), text }));
+        self.desk.lay_down(Box::new(Question {
+            key: key.to_owned(),
+            text,
+        }));
         // The driver sees the question and drops this future.
         pending().await
     }
@@ -171,7 +178,9 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn __concluded<O: Outcome>(&mut self, outcome: &O) {
         if self.has_journal {
-            let variant = O::VARIANTS.get(outcome.variant()).map_or("?", |variant| variant.name);
+            let variant = O::VARIANTS
+                .get(outcome.variant())
+                .map_or("?", |variant| variant.name);
             self.concluded = Some(to_raw_value(&Payload(outcome)).map(|payload| Conclusion {
                 variant: variant.into(),
                 payload: (payload.get() != "null").then_some(payload),
@@ -233,7 +242,10 @@ impl fmt::Display for NodeError {
             Kind::Returned(_) => f.write_str("the node returned an error"),
             Kind::Unset(field) => write!(f, "the node needs `{field}`, which is not set"),
             Kind::Broken(field) => {
-                write!(f, "the node promised to set `{field}` and returned without having done so")
+                write!(
+                    f,
+                    "the node promised to set `{field}` and returned without having done so"
+                )
             }
             Kind::WrongAnswer(_) => f.write_str("the answer does not fit the question"),
             Kind::NoJournal => f.write_str(

@@ -21,7 +21,12 @@ pub(crate) struct Course<'a> {
 
 impl<'a> Course<'a> {
     pub(crate) const fn new(plan: &'a Plan, engine: Engine, progress: Option<Progress>) -> Self {
-        Self { plan, engine, progress, steps: 0 }
+        Self {
+            plan,
+            engine,
+            progress,
+            steps: 0,
+        }
     }
 
     /// Takes a decision in, and returns the way on, and the progress on which it depended.

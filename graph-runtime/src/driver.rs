@@ -19,7 +19,8 @@ use crate::error::RunError;
 use crate::event::{Event, Sink};
 use crate::execute::Runnable;
 use crate::journal::{
-    Ask, AskId, Entry, Fields, Hash, Head, Journal, JournalError, Record, Recorded, ThreadId, Writes,
+    Ask, AskId, Entry, Fields, Hash, Head, Journal, JournalError, Record, Recorded, ThreadId,
+    Writes,
 };
 use crate::run::Run;
 
@@ -58,11 +59,16 @@ impl<G: Runnable> Driver<'_, G> {
 
     fn tell(&mut self, fact: Fact) -> Result<(), RunError> {
         let Course { plan, engine, .. } = &mut self.cx.course;
-        engine.on(plan, fact).map_err(|refused| self.refused(refused))
+        engine
+            .on(plan, fact)
+            .map_err(|refused| self.refused(refused))
     }
 
     /// Runs until the end or a pause. An error at a node is written to the journal.
-    pub(crate) async fn drive(mut self, sink: &mut impl Sink<G>) -> Result<Run<G::State>, RunError> {
+    pub(crate) async fn drive(
+        mut self,
+        sink: &mut impl Sink<G>,
+    ) -> Result<Run<G::State>, RunError> {
         let span = tracing::info_span!("run", graph = G::NAME, thread = %self.thread);
         async {
             // One guard for the whole run and not one a step: what panicked is known from the engine.
@@ -96,7 +102,8 @@ impl<G: Runnable> Driver<'_, G> {
             }
             self.mark();
             let traced = tracing::enabled!(tracing::Level::DEBUG);
-            self.cx.enter(node.name(), self.head.seq + 1, K::LISTENS || traced);
+            self.cx
+                .enter(node.name(), self.head.seq + 1, K::LISTENS || traced);
             let edge = match self.execute(node).await {
                 Ok(Ok(edge)) => edge,
                 Ok(Err(error)) => return Err(self.node_error(error)),
@@ -106,7 +113,13 @@ impl<G: Runnable> Driver<'_, G> {
             let hop = self.decide(node, edge).await?;
             if let (true, Some(edge)) = (K::LISTENS, G::EDGES.get(edge)) {
                 let (to, masked) = (hop.to.map(|to| Self::node(to)), hop.masked);
-                sink.emit(|| Event::Stepped { node, edge, to, masked }).await;
+                sink.emit(|| Event::Stepped {
+                    node,
+                    edge,
+                    to,
+                    masked,
+                })
+                .await;
             }
             if self.cx.course.is_turn_over() {
                 tokio::task::yield_now().await;
@@ -169,7 +182,12 @@ impl<G: Runnable> Driver<'_, G> {
         let node = self.due();
         let answered = u64::from(self.pending.is_some());
         let id = AskId(self.head.seq + 1 + answered);
-        let ask = Ask { id, node: node.name().into(), key: question.key, question: question.text };
+        let ask = Ask {
+            id,
+            node: node.name().into(),
+            key: question.key,
+            question: question.text,
+        };
         self.tell(Fact::Asked(id))?;
         self.append(Recorded::Asked(ask.clone())).await?;
         tracing::debug!(node = node.name(), ask = %id, "paused");
@@ -178,18 +196,33 @@ impl<G: Runnable> Driver<'_, G> {
 
     /// Appends an entry, and before it the one that is pending.
     async fn append(&mut self, event: Recorded) -> Result<(), RunError> {
-        let Some(journal) = self.journal else { return Ok(()) };
+        let Some(journal) = self.journal else {
+            return Ok(());
+        };
         let mut head = self.head;
         let mut records = Vec::with_capacity(2);
         for event in self.pending.take().into_iter().chain([event]) {
-            let entry = Entry::new(head.seq + 1, now_ms(), self.cx.course.plan.id.clone(), head.hash, event);
-            let body = serde_json::to_vec(&entry).map_err(|error| self.unencoded("an entry", error))?;
+            let entry = Entry::new(
+                head.seq + 1,
+                now_ms(),
+                self.cx.course.plan.id.clone(),
+                head.hash,
+                event,
+            );
+            let body =
+                serde_json::to_vec(&entry).map_err(|error| self.unencoded("an entry", error))?;
             let record = Record::new(entry.seq, Hash::of(&body), body);
-            head = Head { seq: record.seq, hash: record.hash };
+            head = Head {
+                seq: record.seq,
+                hash: record.hash,
+            };
             records.push(record);
         }
         let appended = journal.append(self.thread, self.head.seq, records).await;
-        appended.map_err(|source| RunError::Journal { thread: self.thread.clone(), source })?;
+        appended.map_err(|source| RunError::Journal {
+            thread: self.thread.clone(),
+            source,
+        })?;
         self.head = head;
         Ok(())
     }
@@ -199,12 +232,18 @@ impl<G: Runnable> Driver<'_, G> {
     async fn record_failure(&mut self, error: &RunError) {
         let keep = matches!(
             error,
-            RunError::Node { .. } | RunError::Panicked { .. } | RunError::HandoffLoop { .. } | RunError::Encode { .. }
+            RunError::Node { .. }
+                | RunError::Panicked { .. }
+                | RunError::HandoffLoop { .. }
+                | RunError::Encode { .. }
         );
         if !keep || self.journal.is_none() {
             return;
         }
-        let failed = Recorded::Failed { node: self.due().name().into(), error: chain(error) };
+        let failed = Recorded::Failed {
+            node: self.due().name().into(),
+            error: chain(error),
+        };
         if let Err(unwritten) = self.append(failed).await {
             // The run is lost to the first error already, and the thread stands where it stood.
             tracing::error!(error = %chain(&unwritten), "could not write down how the run ended");
@@ -216,7 +255,8 @@ impl<G: Runnable> Driver<'_, G> {
         if self.journal.is_some() {
             let fields = 0..<G::State as State>::FIELDS.len();
             self.marks.clear();
-            self.marks.extend(fields.map(|field| self.state.mark(field).unwrap_or(0)));
+            self.marks
+                .extend(fields.map(|field| self.state.mark(field).unwrap_or(0)));
         }
     }
 
@@ -228,7 +268,10 @@ impl<G: Runnable> Driver<'_, G> {
 
     /// Returns a node by its index, which came from this graph's own plan.
     fn node(index: u16) -> G::Node {
-        G::Node::ALL.get(usize::from(index)).copied().unwrap_or(G::START)
+        G::Node::ALL
+            .get(usize::from(index))
+            .copied()
+            .unwrap_or(G::START)
     }
 
     /// Returns the node that is due.
@@ -252,12 +295,20 @@ impl<G: Runnable> Driver<'_, G> {
     fn refused(&self, refused: Refused) -> RunError {
         let thread = self.thread.clone();
         match refused {
-            Refused::Loop { edge, why, cycle, laps } => RunError::HandoffLoop {
+            Refused::Loop {
+                edge,
+                why,
+                cycle,
+                laps,
+            } => RunError::HandoffLoop {
                 thread,
                 node: self.due().name().to_owned(),
                 cycle: Refused::cycle_text(self.cx.course.plan, &cycle),
                 laps,
-                edge: G::EDGES.get(usize::from(edge)).map(|edge| format!("{} => {}", edge.label(), edge.route)).unwrap_or_default(),
+                edge: G::EDGES
+                    .get(usize::from(edge))
+                    .map(|edge| format!("{} => {}", edge.label(), edge.route))
+                    .unwrap_or_default(),
                 why,
             },
             Refused::Impossible(reason) => {
@@ -270,15 +321,30 @@ impl<G: Runnable> Driver<'_, G> {
     fn node_error(&self, error: NodeError) -> RunError {
         let (thread, node) = self.whereabouts();
         match error.into_kind() {
-            Kind::Returned(source) => RunError::Node { thread, node, source },
+            Kind::Returned(source) => RunError::Node {
+                thread,
+                node,
+                source,
+            },
             Kind::NoJournal => RunError::NoJournal { node },
             Kind::WrongAnswer(source) => match &self.pending {
-                Some(Recorded::Answered { ask, .. }) => {
-                    RunError::WrongAnswer { thread, node, ask: *ask, source: source.into() }
-                }
-                _ => RunError::Node { thread, node, source: source.into() },
+                Some(Recorded::Answered { ask, .. }) => RunError::WrongAnswer {
+                    thread,
+                    node,
+                    ask: *ask,
+                    source: source.into(),
+                },
+                _ => RunError::Node {
+                    thread,
+                    node,
+                    source: source.into(),
+                },
             },
-            kind => RunError::Node { thread, node, source: Box::new(NodeError::of(kind)) },
+            kind => RunError::Node {
+                thread,
+                node,
+                source: Box::new(NodeError::of(kind)),
+            },
         }
     }
 
@@ -306,11 +372,14 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
 }
 
 /// Returns the time in milliseconds since 1970; a clock that stands before it counts as 1970.
 fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
