@@ -2,11 +2,6 @@
 //!
 //! Read it from the bottom: [`SupportDesk`] is the whole picture, and `-- dot` draws it.
 
-#![allow(
-    clippy::ignored_unit_patterns,
-    reason = "`_ => end` is also what a route says of a node with one way on"
-)]
-
 use handoffs::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -446,8 +441,6 @@ impl SupportDesk {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use handoffs::AgentGraph;
 
     use super::*;
@@ -509,16 +502,7 @@ mod tests {
 
     #[test]
     fn the_drawing_is_up_to_date() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/support_desk.dot");
-        let drawn = SupportDesk::topology().dot().to_string();
-        if std::env::var_os("HANDOFFS_BLESS").is_some_and(|bless| bless == "1") {
-            std::fs::write(&path, &drawn).expect("the drawing can be written");
-        }
-        let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(
-            kept, drawn,
-            "the graph has changed: set HANDOFFS_BLESS=1 and run again to redraw it"
-        );
+        handoffs::testing::assert_dot::<SupportDesk>("docs/support_desk.dot");
     }
 
     // A node is an ordinary function as well.
