@@ -455,6 +455,30 @@ fn a_journal_that_is_none() {
     }
 }
 
+#[test]
+fn a_journal_that_was_changed_behind_its_back() {
+    let office = Office::new();
+    office.prints(&["where is my card", "--thread", "t"]);
+    office.prints(&["where is my card", "--thread", "other"]);
+    let file = rusqlite::Connection::open(office.path("support_desk.db")).expect("a database");
+    let forged =
+        "UPDATE entry SET body = CAST(replace(CAST(body AS TEXT), 'Known', 'Unknown') AS BLOB)
+        WHERE thread = 't' AND seq = 2";
+    assert_eq!(file.execute(forged, []), Ok(1));
+    drop(file);
+    let (code, complaint) = office.fails(&["history", "t"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        complaint.contains("record 2 of thread `t` is damaged"),
+        "{complaint}"
+    );
+    assert!(
+        office
+            .prints(&["history", "other"])
+            .contains("concluded Known")
+    );
+}
+
 #[tokio::test]
 async fn a_journal_that_another_graph_wrote() {
     #[derive(State, Clone, Debug, Default)]
