@@ -5,7 +5,7 @@
 use handoffs::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::bank::{self, Account, Pence, Refund};
+use crate::bank::{self, Account, Pence, Refund, UnknownCustomer};
 use crate::classify::{Classifier, Guess, ModelError, Reading};
 use crate::desks::{Reply, work};
 use crate::intents::Desk;
@@ -105,18 +105,10 @@ fn question(messages: &Log<Message>) -> &str {
 
 // What the nodes can conclude. A route is a `match` on one of these, so none can be forgotten.
 
-/// Whether the bank knows who writes.
-#[derive(Outcome)]
-pub(crate) enum Identified {
-    /// The customer has an account. On this way the account is set: the runtime sees to it that the
-    /// promise is kept, and the compiler relies on it.
-    #[outcome(gives(account))]
-    Known,
-    /// Nobody banks here under that id.
-    Unknown,
-}
-
 /// Which desk the question is for: how sure triage is, in percent, and the words that told.
+///
+/// Where a desk stands out, the guess is set: the runtime sees to it that this promise is kept, and
+/// the compiler relies on it.
 #[derive(Outcome)]
 pub(crate) enum Triaged {
     /// The card itself: delivery, PIN, loss, a card that is refused.
@@ -161,17 +153,17 @@ pub(crate) enum Charged {
 }
 
 // The nodes. The signature of each is its contract: `&` reads a field, `&mut` may write it, and
-// `&Account`, where the field is an `Option<Account>`, says: do not come here before it is set.
-// A node that has to wait for something is an `async fn`; none of these has.
+// `&Account`, where the field is an `Option<Account>`, says: do not come here before it is set. A node
+// with one way on concludes `()`, and one that has to wait for something is an `async fn`.
 
-/// Finds the customer's account.
+/// Finds the customer's account: `Out` promises to set it, or to fail.
 #[node(Ticket)]
-pub(crate) fn identify(customer: &str, account: &mut Option<Account>) -> Identified {
-    *account = bank::look_up(customer).ok();
-    match account {
-        Some(_) => Identified::Known,
-        None => Identified::Unknown,
-    }
+pub(crate) fn identify(
+    customer: &str,
+    mut account: Out<'_, Account>,
+) -> Result<(), UnknownCustomer> {
+    account.set(bank::look_up(customer)?);
+    Ok(())
 }
 
 /// Reads the question, and says whose it is.
@@ -188,7 +180,7 @@ impl Triage {
         guess: &mut Option<Guess>,
     ) -> Triaged {
         match self.classifier.classify(question(messages), declined) {
-            Reading::Clear(clear) => guess.insert(clear).into(),
+            Reading::Clear(clear) => Triaged::from(&*guess.insert(clear)),
             Reading::Unclear(nearest) => Triaged::Unclear {
                 nearest: nearest.map(|guess| guess.desk),
             },
@@ -196,8 +188,8 @@ impl Triage {
     }
 }
 
-impl From<&mut Guess> for Triaged {
-    fn from(guess: &mut Guess) -> Self {
+impl From<&Guess> for Triaged {
+    fn from(guess: &Guess) -> Self {
         let (sure, because) = (guess.percent(), guess.because.join(", "));
         match guess.desk {
             Desk::Cards => Self::Cards { sure, because },
@@ -318,7 +310,6 @@ impl From<&Ticket> for Question {
     fn from(ticket: &Ticket) -> Self {
         let decide = match ticket.messages.last() {
             Some(Message::Note { by, text }) => format!("{by}: {text}"),
-            _ if ticket.account.is_none() => "Nobody banks here under that id. Who is it?".into(),
             _ => "No desk stands out. What should the customer hear?".into(),
         };
         Self {
@@ -354,10 +345,7 @@ fn is_small(ticket: &Ticket) -> bool {
 #[graph(state = Ticket, start = identify)]
 pub(crate) struct SupportDesk {
     /// Finds the customer's account.
-    #[route(
-        Identified::Known => triage,
-        Identified::Unknown => human,
-    )]
+    #[route(_ => triage)]
     identify: Identify,
 
     /// Reads the question, and says whose it is.
@@ -510,7 +498,7 @@ mod tests {
     #[test]
     fn a_customer_without_an_id_has_no_account() {
         let mut account = None;
-        assert!(matches!(identify(" ", &mut account), Identified::Unknown));
+        assert_eq!(identify(" ", Out::new(&mut account)), Err(UnknownCustomer));
         assert!(account.is_none());
     }
 

@@ -25,7 +25,7 @@
 //! the same table. Then break the graph, and see what `cargo check --example support_desk` says:
 //!
 //! - `_ => triage` in `hand_back`, without the limit: a handoff loop without a bound;
-//! - `Identified::Unknown => triage`: the desks may be reached without the account that they need;
+//! - `start = triage`: nothing finds the account that the desks need;
 //! - take an arm away, or misspell a node.
 
 mod args;
@@ -157,7 +157,7 @@ async fn ask(journal: &Path, name: &str, customer: &str, text: &str) -> Result<S
     let office = open(journal).await?;
     let thread = office.thread(name);
     let ended = match thread.status().await? {
-        Status::Unfinished(_) | Status::Failed(_) if thread.state().await?.question() == text => {
+        Status::Unfinished(_) if thread.state().await?.question() == text => {
             thread.recover().await?
         }
         Status::Finished => thread.run(thread.state().await?.ask_again(text)).await?,
