@@ -429,8 +429,6 @@ impl SupportDesk {
 
 #[cfg(test)]
 mod tests {
-    use handoffs::AgentGraph;
-
     use super::*;
 
     fn ticket_with_refund(amount: Pence) -> Ticket {
