@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+pub use handoffs_runtime::TestContext;
+
 use crate::AgentGraph;
 
 /// The environment variable that, set to 1, lets a test rewrite what it compares with.

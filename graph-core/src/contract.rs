@@ -187,7 +187,8 @@ impl Contract {
     /// Returns what is set after the node, of what was set before it.
     const fn after(&self, before: FieldSet) -> FieldSet {
         let may_unset = self.writes.minus(self.needs);
-        before.minus(may_unset).or(self.gives)
+        // A node that ran had what it needs; where it has not, that is one error, its own.
+        before.or(self.needs).minus(may_unset).or(self.gives)
     }
 }
 

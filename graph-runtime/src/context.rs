@@ -22,8 +22,10 @@ pub struct Context<'a> {
     /// The sequence number that the step will have in the journal.
     seq: u64,
     has_journal: bool,
-    /// Whether somebody is told of each step, so that the driver has to see it.
+    /// Whether the driver has to see each step.
     attended: bool,
+    /// Whether somebody is told what the node concludes.
+    noted: bool,
     pub(crate) course: Course<'a>,
     pub(crate) desk: Arc<Desk>,
     /// The answers that this visit of the node has got so far, by the keys of their questions.
@@ -31,7 +33,7 @@ pub struct Context<'a> {
     /// The fields that the node changed, and of these the logs that it only appended to.
     pub(crate) changed: FieldSet,
     pub(crate) appended: FieldSet,
-    /// What the node concluded, when there is a journal to keep it.
+    /// What the node concluded, if somebody is told.
     pub(crate) concluded: Option<serde_json::Result<Conclusion>>,
 }
 
@@ -65,6 +67,7 @@ impl<'a> Context<'a> {
             seq: 0,
             has_journal,
             attended: true,
+            noted: true,
             course,
             desk: Arc::default(),
             answers: Vec::new(),
@@ -74,10 +77,11 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Gets ready for the next step.
-    pub(crate) fn enter(&mut self, seq: u64, attended: bool) {
+    /// Gets ready for the next step, of which somebody may be told, by an event or by a trace.
+    pub(crate) fn enter(&mut self, seq: u64, listens: bool, traced: bool) {
         self.seq = seq;
-        self.attended = attended || self.has_journal;
+        self.noted = self.has_journal || listens;
+        self.attended = self.noted || traced;
         self.changed = FieldSet::EMPTY;
         self.appended = FieldSet::EMPTY;
     }
@@ -169,7 +173,7 @@ impl<'a> Context<'a> {
     #[doc(hidden)]
     #[inline]
     pub fn __concluded<O: Outcome>(&mut self, outcome: &O) {
-        if self.has_journal {
+        if self.noted {
             let variant = O::VARIANTS
                 .get(outcome.variant())
                 .map_or("?", |variant| variant.name);

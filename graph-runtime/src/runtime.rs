@@ -161,6 +161,7 @@ pub struct Thread<G, J = Ephemeral> {
 /// How a run is to begin.
 enum Begin<S> {
     Anew(S),
+    Once(S),
     Recover,
     Resume(AskId, Box<RawValue>),
 }
@@ -239,10 +240,16 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 self.may_start(&folded, &state)?;
                 (state, Some(Fact::Started), None)
             }
-            Begin::Recover => {
-                self.may_recover(&folded)?;
-                (folded.fields.state(&self.id)?, None, None)
+            Begin::Once(state) if folded.engine.next() == Action::Start => {
+                self.may_start(&folded, &state)?;
+                (state, Some(Fact::Started), None)
             }
+            Begin::Recover if folded.engine.next() == Action::Start => {
+                return Err(RunError::UnknownThread {
+                    thread: self.id.clone(),
+                });
+            }
+            Begin::Once(_) | Begin::Recover => (folded.fields.state(&self.id)?, None, None),
             Begin::Resume(ask, answer) => {
                 self.may_resume(&folded, ask)?;
                 let answered = Recorded::Answered { ask, answer };
@@ -264,12 +271,13 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             head: folded.head,
             state,
             cx,
+            open: folded.open,
             pending,
             marks: Vec::new(),
         };
         match fact {
             Some(Fact::Started) => driver.start(&folded.fields).await?,
-            Some(_) => driver.resume(folded.open)?,
+            Some(_) => driver.resume()?,
             None => {}
         }
         Ok(driver)
@@ -307,17 +315,6 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             }),
             Action::Wait(node, ask) => Err(self.waiting(node, ask)),
             Action::Execute(_) | Action::Start | Action::Finish => Ok(()),
-        }
-    }
-
-    fn may_recover(&self, folded: &Folded) -> Result<(), RunError> {
-        match folded.engine.next() {
-            Action::Start => Err(RunError::UnknownThread {
-                thread: self.id.clone(),
-            }),
-            Action::Wait(node, ask) => Err(self.waiting(node, ask)),
-            // A run that is over is recovered by doing nothing.
-            Action::Execute(_) | Action::Finish => Ok(()),
         }
     }
 
@@ -400,15 +397,35 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         })
     }
 
-    /// Goes on with a run that was cut off by a crash, by being dropped or by an error.
+    /// Begins the thread's run with this state, or, if there is one, goes on with it as
+    /// [`recover`](Self::recover) does.
     ///
-    /// What was written is not done again; the step that was under way is. Of a run that is over,
-    /// the result is returned once more.
+    /// This is what a job needs that is started again after a crash: however often it is called, the
+    /// thread has one run, and each call returns what has become of it.
     ///
     /// # Errors
     ///
-    /// [`RunError::UnknownThread`] if there is nothing to recover, [`RunError::Waiting`] if the
-    /// thread waits for a person, and all that [`run`](Self::run) fails with.
+    /// As [`run`](Self::run), save that a thread that is known already is no error.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_once(&self, state: G::State) -> Result<Run<G::State>, RunError> {
+        self.begin(Begin::Once(state))
+            .await?
+            .drive(&mut Silent)
+            .await
+    }
+
+    /// Goes on with a run that was cut off by a crash, by being dropped or by an error.
+    ///
+    /// What was written is not done again; the step that was under way is. Of a run that is over,
+    /// the result is returned once more, and of one that waits for a person, the question.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::UnknownThread`] if there is nothing to recover, and all that [`run`](Self::run)
+    /// fails with.
     ///
     /// # Cancel safety
     ///
