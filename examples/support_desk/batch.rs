@@ -60,20 +60,15 @@ pub(crate) fn stem(file: &Path) -> String {
 /// Brings one question to its end, or to a person, wherever it stands; then tells how it went.
 async fn one(office: &Office, name: String, question: String) -> Result<Vec<Entry>, Error> {
     let thread = office.thread(name.as_str());
-    let status = thread.status().await?;
-    if matches!(status, Status::New) {
-        // Whether it ends or pauses, its history will tell.
-        let _ = thread.run(Ticket::new(name, question)).await?;
-        return Ok(thread.history().await?);
-    }
+    // Whether it ends or pauses, its history will tell.
+    let _ = thread
+        .run_once(Ticket::new(name.as_str(), question.as_str()))
+        .await?;
     if thread.state().await?.question() != question {
         return Err(format!(
             "thread `{name}` was begun with another question; give each file a journal of its own with `--journal`"
         )
         .into());
-    }
-    if matches!(status, Status::Unfinished(_) | Status::Failed(_)) {
-        let _ = thread.recover().await?;
     }
     Ok(thread.history().await?)
 }
