@@ -6,7 +6,6 @@ use std::time::Instant;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use handoffs::Entry;
 use handoffs::Recorded;
-use handoffs::prelude::*;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cases::Case;

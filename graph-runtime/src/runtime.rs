@@ -36,13 +36,9 @@ use crate::run::{Run, Status};
 /// }
 /// ```
 pub struct Runtime<G, J = Ephemeral> {
-    shared: Arc<Shared<G, J>>,
-}
-
-struct Shared<G, J> {
     graph: Arc<G>,
     plan: Arc<Plan>,
-    keep: J,
+    keep: Arc<J>,
     watch_loops: bool,
 }
 
@@ -73,34 +69,28 @@ impl<G: Runnable> Runtime<G> {
     /// Prepares a graph to run. Nothing is kept unless a [`journal`](Self::journal) is added.
     pub fn new(graph: G) -> Self {
         let fields = <G::State as State>::FIELDS.iter().map(|field| field.name);
-        let plan = Arc::new(Plan::new(&G::topology(), fields));
-        let shared = Shared {
-            graph: Arc::new(graph),
-            plan,
-            keep: Ephemeral,
-            watch_loops: true,
-        };
+        let plan = Plan::new(&G::topology(), fields);
         Self {
-            shared: Arc::new(shared),
+            graph: Arc::new(graph),
+            plan: Arc::new(plan),
+            keep: Arc::new(Ephemeral),
+            watch_loops: true,
         }
     }
 
     /// Writes each step of each run to a journal before the run goes on.
     pub fn journal<J: Journal>(self, journal: J) -> Runtime<G, J> {
-        let Shared {
+        let Self {
             graph,
             plan,
             watch_loops,
             ..
-        } = &*self.shared;
-        let (graph, plan) = (Arc::clone(graph), Arc::clone(plan));
+        } = self;
         Runtime {
-            shared: Arc::new(Shared {
-                graph,
-                plan,
-                keep: journal,
-                watch_loops: *watch_loops,
-            }),
+            graph,
+            plan,
+            keep: Arc::new(journal),
+            watch_loops,
         }
     }
 }
@@ -109,28 +99,15 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     /// Says whether an edge is masked when it would be taken again without progress; by default it is.
     ///
     /// Without it, only the limits of the edges bound a loop.
-    pub fn watch_loops(self, watch: bool) -> Self
-    where
-        J: Clone,
-    {
-        let Shared {
-            graph, plan, keep, ..
-        } = &*self.shared;
-        let (graph, plan, keep) = (Arc::clone(graph), Arc::clone(plan), keep.clone());
-        Self {
-            shared: Arc::new(Shared {
-                graph,
-                plan,
-                keep,
-                watch_loops: watch,
-            }),
-        }
+    pub fn watch_loops(mut self, watch: bool) -> Self {
+        self.watch_loops = watch;
+        self
     }
 
     /// Returns a thread by its name, whether it exists or not.
     pub fn thread(&self, id: impl Into<ThreadId>) -> Thread<G, J> {
         Thread {
-            shared: Arc::clone(&self.shared),
+            runtime: self.clone(),
             id: id.into(),
         }
     }
@@ -139,7 +116,10 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
 impl<G, J> Clone for Runtime<G, J> {
     fn clone(&self) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
+            graph: Arc::clone(&self.graph),
+            plan: Arc::clone(&self.plan),
+            keep: Arc::clone(&self.keep),
+            watch_loops: self.watch_loops,
         }
     }
 }
@@ -154,7 +134,7 @@ impl<G: AgentGraph, J> fmt::Debug for Runtime<G, J> {
 
 /// One conversation, or one job, in a runtime. It has nothing to do with an OS thread.
 pub struct Thread<G, J = Ephemeral> {
-    shared: Arc<Shared<G, J>>,
+    runtime: Runtime<G, J>,
     id: ThreadId,
 }
 
@@ -221,12 +201,12 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
 
     /// Brings the thread to where its first node is due.
     async fn begin(&self, begin: Begin<G::State>) -> Result<Driver<'_, G>, RunError> {
-        let Shared {
+        let Runtime {
             graph,
             plan,
             keep,
             watch_loops,
-        } = &*self.shared;
+        } = &self.runtime;
         let journal = keep.journal();
         let folded = match journal {
             Some(journal) => self.fold(journal).await?,
@@ -288,7 +268,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             .read(&self.id, 0)
             .await
             .map_err(|source| self.journal_error(source))?;
-        Folded::new::<G::State>(&self.shared.plan, &self.id, &records)
+        Folded::new::<G::State>(&self.runtime.plan, &self.id, &records)
     }
 
     fn journal_error(&self, source: JournalError) -> RunError {
@@ -311,7 +291,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         match folded.engine.next() {
             Action::Execute(node) if !folded.engine.has_failed() => Err(RunError::Unfinished {
                 thread,
-                node: self.shared.plan.name(node).to_owned(),
+                node: self.runtime.plan.name(node).to_owned(),
             }),
             Action::Wait(node, ask) => Err(self.waiting(node, ask)),
             Action::Execute(_) | Action::Start | Action::Finish => Ok(()),
@@ -334,7 +314,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     }
 
     fn waiting(&self, node: u16, ask: AskId) -> RunError {
-        let node = self.shared.plan.name(node).to_owned();
+        let node = self.runtime.plan.name(node).to_owned();
         RunError::Waiting {
             thread: self.id.clone(),
             node,
@@ -498,7 +478,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     }
 
     fn kept(&self) -> &dyn Journal {
-        &self.shared.keep
+        &*self.runtime.keep
     }
 }
 
@@ -509,14 +489,14 @@ impl<G: Runnable, J: Journal> Runtime<G, J> {
     ///
     /// Fails if the journal cannot be read.
     pub async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        self.shared.keep.threads().await
+        self.keep.threads().await
     }
 }
 
 impl<G, J> Clone for Thread<G, J> {
     fn clone(&self) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
+            runtime: self.runtime.clone(),
             id: self.id.clone(),
         }
     }
