@@ -83,7 +83,7 @@ impl<'a> Course<'a> {
 }
 
 const fn ends_turn(handoffs: u64) -> bool {
-    handoffs % HANDOFFS_A_TURN == 0
+    handoffs.is_multiple_of(HANDOFFS_A_TURN)
 }
 
 /// Returns an edge's place as the engine counts it; a place beyond its range is no edge's.
