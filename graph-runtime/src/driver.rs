@@ -114,8 +114,9 @@ impl<G: Runnable> Driver<'_, G> {
             };
             let node = self.due();
             let outcome = self.concluded()?;
-            let hop = self.decide(node, edge, outcome.as_ref()).await?;
-            if let (true, Some(edge), Some(outcome)) = (K::LISTENS, G::EDGES.get(edge), outcome) {
+            let told = if K::LISTENS { outcome.clone() } else { None };
+            let hop = self.decide(node, edge, outcome).await?;
+            if let (Some(outcome), Some(edge)) = (told, G::EDGES.get(edge)) {
                 let (to, masked) = (hop.to.map(Self::node), hop.masked);
                 let stepped = || Event::Stepped {
                     node,
@@ -163,14 +164,13 @@ impl<G: Runnable> Driver<'_, G> {
         &mut self,
         node: G::Node,
         edge: usize,
-        outcome: Option<&Conclusion>,
+        outcome: Option<Conclusion>,
     ) -> Result<Hop, RunError> {
         // What cannot be kept must not be decided, so it is encoded first.
         let kept = match (self.journal, outcome) {
-            (Some(_), Some(outcome)) => Some((
-                outcome.clone(),
-                self.writes(self.cx.changed, self.cx.appended)?,
-            )),
+            (Some(_), Some(outcome)) => {
+                Some((outcome, self.writes(self.cx.changed, self.cx.appended)?))
+            }
             _ => None,
         };
         let decided = self.cx.course.decide(edge, self.cx.changed, &self.state);
