@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+pub use handoffs_runtime::TestContext;
+
 use crate::AgentGraph;
 
 /// The environment variable that, set to 1, lets a test rewrite what it compares with.
@@ -50,25 +52,27 @@ pub fn assert_dot<G: AgentGraph>(path: impl AsRef<Path>) {
     });
     // A checkout may have turned the ends of the lines.
     let kept = kept.replace("\r\n", "\n");
-    if kept != drawn {
-        panic!(
-            "`{}` is not the drawing of `{}` any more; set {BLESS}=1 to redraw it\n{}",
-            path.display(),
-            G::NAME,
-            differences(&kept, &drawn),
-        );
-    }
+    assert!(
+        kept == drawn,
+        "`{}` is not the drawing of `{}` any more; set {BLESS}=1 to redraw it\n{}",
+        path.display(),
+        G::NAME,
+        differences(&kept, &drawn),
+    );
 }
 
 /// Lists the lines that only one of two drawings has; each line of a drawing stands for itself.
 fn differences(kept: &str, drawn: &str) -> String {
-    let only = |of: &str, other: &str, mark: char| -> String {
-        let lines = of
-            .lines()
-            .filter(|line| !other.lines().any(|known| known == *line));
-        lines.map(|line| format!("{mark}{line}\n")).collect()
-    };
-    only(kept, drawn, '-') + &only(drawn, kept, '+')
+    let gone = kept
+        .lines()
+        .filter(|line| !drawn.lines().any(|other| other == *line));
+    let new = drawn
+        .lines()
+        .filter(|line| !kept.lines().any(|other| other == *line));
+    let lines = gone
+        .map(|line| ["-", line])
+        .chain(new.map(|line| ["+", line]));
+    lines.flat_map(|[mark, line]| [mark, line, "\n"]).collect()
 }
 
 #[cfg(test)]

@@ -19,12 +19,13 @@ use crate::journal::{Conclusion, ThreadId};
 /// A node takes it as a parameter `cx: &mut Context<'_>`.
 pub struct Context<'a> {
     thread: &'a ThreadId,
-    node: &'static str,
     /// One more than the entry that brought the run here: it stays the same when the step is repeated.
     seq: u64,
     has_journal: bool,
-    /// Whether somebody is told of each step, so that the driver has to see it.
+    /// Whether the driver has to see each step.
     attended: bool,
+    /// Whether somebody is told what the node concludes.
+    noted: bool,
     pub(crate) course: Course<'a>,
     pub(crate) desk: Arc<Desk>,
     /// The answers that this visit of the node has got so far, by the keys of their questions.
@@ -34,7 +35,7 @@ pub struct Context<'a> {
     /// The fields that the node changed, and of these the logs that it only appended to.
     pub(crate) changed: FieldSet,
     pub(crate) appended: FieldSet,
-    /// What the node concluded, when there is a journal to keep it.
+    /// What the node concluded, if somebody is told.
     pub(crate) concluded: Option<serde_json::Result<Conclusion>>,
 }
 
@@ -74,10 +75,10 @@ impl<'a> Context<'a> {
     pub(crate) fn new(thread: &'a ThreadId, has_journal: bool, course: Course<'a>) -> Self {
         Self {
             thread,
-            node: "",
             seq: 0,
             has_journal,
             attended: true,
+            noted: true,
             course,
             desk: Arc::default(),
             answers: Vec::new(),
@@ -88,11 +89,11 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Gets ready for the next step.
-    pub(crate) fn enter(&mut self, node: &'static str, seq: u64, attended: bool) {
-        self.node = node;
+    /// Gets ready for the next step, of which somebody may be told, by an event or by a trace.
+    pub(crate) fn enter(&mut self, seq: u64, listens: bool, traced: bool) {
         self.seq = seq;
-        self.attended = attended || self.has_journal;
+        self.noted = self.has_journal || listens;
+        self.attended = self.noted || traced;
         self.changed = FieldSet::EMPTY;
         self.appended = FieldSet::EMPTY;
     }
@@ -105,10 +106,8 @@ impl<'a> Context<'a> {
         if self.attended {
             return None;
         }
-        let to = self.course.pass(edge, state)?;
-        let node = *G::Node::ALL.get(usize::from(to))?;
-        self.node = node.name();
-        Some(node)
+        let to = self.course.pass(edge, &mut self.changed, state)?;
+        G::Node::ALL.get(usize::from(to)).copied()
     }
 
     /// Returns the thread that the run belongs to.
@@ -117,8 +116,8 @@ impl<'a> Context<'a> {
     }
 
     /// Returns the name of the node in its graph.
-    pub fn node(&self) -> &'static str {
-        self.node
+    pub fn node(&self) -> &str {
+        self.course.due()
     }
 
     /// Returns a text that is the same whenever this step is repeated, after a crash, an error or a
@@ -129,7 +128,7 @@ impl<'a> Context<'a> {
         } else {
             self.course.engine.handoffs() + 1
         };
-        format!("{}/{step}/{}", self.thread, self.node)
+        format!("{}/{step}/{}", self.thread, self.node())
     }
 
     /// Asks a person, and returns the answer.
@@ -175,9 +174,6 @@ impl<'a> Context<'a> {
     #[doc(hidden)]
     #[inline]
     pub fn __changed(&mut self, field: FieldSet, change: Change) {
-        if let (Some(progress), true) = (&mut self.course.progress, change != Change::None) {
-            progress.changed(field);
-        }
         match change {
             Change::None => {}
             Change::Appended => {
@@ -192,7 +188,7 @@ impl<'a> Context<'a> {
     #[doc(hidden)]
     #[inline]
     pub fn __concluded<O: Outcome>(&mut self, outcome: &O) {
-        if self.has_journal {
+        if self.noted {
             let variant = O::VARIANTS
                 .get(outcome.variant())
                 .map_or("?", |variant| variant.name);
@@ -208,7 +204,7 @@ impl fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
             .field("thread", self.thread)
-            .field("node", &self.node)
+            .field("node", &self.node())
             .field("seq", &self.seq)
             .finish_non_exhaustive()
     }

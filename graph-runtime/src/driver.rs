@@ -19,8 +19,8 @@ use crate::error::RunError;
 use crate::event::{Event, Sink};
 use crate::execute::Runnable;
 use crate::journal::{
-    Ask, AskId, Entry, Fields, Hash, Head, Journal, JournalError, Record, Recorded, ThreadId,
-    Writes,
+    Ask, AskId, Conclusion, Entry, Fields, Hash, Head, Journal, JournalError, Record, Recorded,
+    ThreadId, Writes,
 };
 use crate::run::Run;
 
@@ -34,6 +34,8 @@ pub(crate) struct Driver<'a, G: AgentGraph> {
     pub(crate) arrived: u64,
     pub(crate) state: G::State,
     pub(crate) cx: Context<'a>,
+    /// The question that is open.
+    pub(crate) open: Option<Ask>,
     /// What is to be written with the next entry, and not before: an answer that is not proven to fit.
     pub(crate) pending: Option<Recorded>,
     /// How long the logs were before the step that is under way.
@@ -53,8 +55,10 @@ impl<G: Runnable> Driver<'_, G> {
     }
 
     /// Hands the answer that is pending to the node that asked.
-    pub(crate) fn resume(&mut self, open: Option<Ask>) -> Result<(), RunError> {
-        if let (Some(open), Some(Recorded::Answered { answer, .. })) = (open, &self.pending) {
+    pub(crate) fn resume(&mut self) -> Result<(), RunError> {
+        if let (Some(open), Some(Recorded::Answered { answer, .. })) =
+            (self.open.take(), &self.pending)
+        {
             self.cx.answers.push((open.key, answer.clone()));
         }
         self.tell(Fact::Answered)
@@ -98,7 +102,7 @@ impl<G: Runnable> Driver<'_, G> {
         loop {
             let node = match self.cx.course.engine.next() {
                 Action::Execute(node) => Self::node(node),
-                Action::Wait(_, ask) => return Err(self.waiting(ask)),
+                Action::Wait(..) => return Ok(self.open.take()),
                 Action::Start | Action::Finish => return Ok(None),
             };
             if K::LISTENS {
@@ -106,24 +110,26 @@ impl<G: Runnable> Driver<'_, G> {
             }
             self.mark();
             let traced = tracing::enabled!(tracing::Level::DEBUG);
-            self.cx
-                .enter(node.name(), self.arrived + 1, K::LISTENS || traced);
+            self.cx.enter(self.arrived + 1, K::LISTENS, traced);
             let edge = match self.execute(node).await {
                 Ok(Ok(edge)) => edge,
                 Ok(Err(error)) => return Err(self.node_error(error)),
                 Err(question) => return self.ask(*question).await.map(Some),
             };
             let node = self.due();
-            let hop = self.decide(node, edge).await?;
-            if let (true, Some(edge)) = (K::LISTENS, G::EDGES.get(edge)) {
-                let (to, masked) = (hop.to.map(|to| Self::node(to)), hop.masked);
-                sink.emit(|| Event::Stepped {
+            let outcome = self.concluded()?;
+            let told = if K::LISTENS { outcome.clone() } else { None };
+            let hop = self.decide(node, edge, outcome).await?;
+            if let (Some(outcome), Some(edge)) = (told, G::EDGES.get(edge)) {
+                let (to, masked) = (hop.to.map(Self::node), hop.masked);
+                let stepped = || Event::Stepped {
                     node,
+                    outcome,
                     edge,
                     to,
                     masked,
-                })
-                .await;
+                };
+                sink.emit(stepped).await;
             }
             if self.cx.course.is_turn_over() {
                 tokio::task::yield_now().await;
@@ -150,20 +156,30 @@ impl<G: Runnable> Driver<'_, G> {
         .await
     }
 
+    /// Takes what the node concluded, if somebody is told.
+    fn concluded(&mut self) -> Result<Option<Conclusion>, RunError> {
+        let concluded = self.cx.concluded.take().transpose();
+        concluded.map_err(|error| self.unencoded("the outcome", error))
+    }
+
     /// Decides where the run goes, and writes the step to the journal, if there is one, before it
     /// goes there.
-    async fn decide(&mut self, node: G::Node, edge: usize) -> Result<Hop, RunError> {
+    async fn decide(
+        &mut self,
+        node: G::Node,
+        edge: usize,
+        outcome: Option<Conclusion>,
+    ) -> Result<Hop, RunError> {
         // What cannot be kept must not be decided, so it is encoded first.
-        let kept = match self.cx.concluded.take() {
-            Some(outcome) => {
-                let outcome = outcome.map_err(|error| self.unencoded("the outcome", error))?;
+        let kept = match (self.journal, outcome) {
+            (Some(_), Some(outcome)) => {
                 Some((outcome, self.writes(self.cx.changed, self.cx.appended)?))
             }
-            None => None,
+            _ => None,
         };
-        let decided = self.cx.course.decide(edge, &self.state);
+        let decided = self.cx.course.decide(edge, self.cx.changed, &self.state);
         let (hop, progress) = decided.map_err(|refused| self.refused(refused))?;
-        let to = hop.to.map(|to| Self::node(to));
+        let to = hop.to.map(Self::node);
         tracing::debug!(from = node.name(), %to, masked = ?hop.masked, "handoff");
         if let Some((outcome, writes)) = kept {
             let stepped = Recorded::Stepped {
@@ -290,11 +306,6 @@ impl<G: Runnable> Driver<'_, G> {
     /// Returns the thread and the name of the node that is due, for the text of an error.
     fn whereabouts(&self) -> (ThreadId, String) {
         (self.thread.clone(), self.due().name().to_owned())
-    }
-
-    fn waiting(&self, ask: AskId) -> RunError {
-        let (thread, node) = self.whereabouts();
-        RunError::Waiting { thread, node, ask }
     }
 
     fn refused(&self, refused: Refused) -> RunError {

@@ -9,7 +9,7 @@ use futures::sink::SinkExt;
 use handoffs_core::{AgentGraph, Edge, Target};
 
 use crate::error::RunError;
-use crate::journal::{Ask, Masked};
+use crate::journal::{Ask, Conclusion, Masked};
 
 /// Something that happened in a run.
 #[non_exhaustive]
@@ -25,6 +25,8 @@ pub enum Event<G: AgentGraph> {
     Stepped {
         /// The node.
         node: G::Node,
+        /// What the node concluded.
+        outcome: Conclusion,
         /// The edge that the node's outcome chose.
         edge: &'static Edge<G::Node>,
         /// Where the run goes: the edge's target, or its `else` if it was masked.
@@ -45,12 +47,14 @@ impl<G: AgentGraph<State: fmt::Debug>> fmt::Debug for Event<G> {
             Self::Entered { node } => f.debug_struct("Entered").field("node", node).finish(),
             Self::Stepped {
                 node,
+                outcome,
                 edge,
                 to,
                 masked,
             } => f
                 .debug_struct("Stepped")
                 .field("node", node)
+                .field("outcome", outcome)
                 .field("edge", edge)
                 .field("to", to)
                 .field("masked", masked)

@@ -19,6 +19,8 @@ mod human;
 
 mod journal;
 
+mod testing;
+
 pub use context::{Context, NodeError};
 pub use error::RunError;
 pub use event::{Event, EventStream};
@@ -32,6 +34,7 @@ pub use journal::{
 };
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime, Thread};
+pub use testing::TestContext;
 
 /// What the macros' output is made of. No part of the public API: it changes without notice.
 #[doc(hidden)]

@@ -36,13 +36,9 @@ use crate::run::{Run, Status};
 /// }
 /// ```
 pub struct Runtime<G, J = Ephemeral> {
-    shared: Arc<Shared<G, J>>,
-}
-
-struct Shared<G, J> {
     graph: Arc<G>,
     plan: Arc<Plan>,
-    keep: J,
+    keep: Arc<J>,
     watch_loops: bool,
 }
 
@@ -73,34 +69,28 @@ impl<G: Runnable> Runtime<G> {
     /// Prepares a graph to run. Nothing is kept unless a [`journal`](Self::journal) is added.
     pub fn new(graph: G) -> Self {
         let fields = <G::State as State>::FIELDS.iter().map(|field| field.name);
-        let plan = Arc::new(Plan::new(&G::topology(), fields));
-        let shared = Shared {
-            graph: Arc::new(graph),
-            plan,
-            keep: Ephemeral,
-            watch_loops: true,
-        };
+        let plan = Plan::new(&G::topology(), fields);
         Self {
-            shared: Arc::new(shared),
+            graph: Arc::new(graph),
+            plan: Arc::new(plan),
+            keep: Arc::new(Ephemeral),
+            watch_loops: true,
         }
     }
 
     /// Writes each step of each run to a journal before the run goes on.
     pub fn journal<J: Journal>(self, journal: J) -> Runtime<G, J> {
-        let Shared {
+        let Self {
             graph,
             plan,
             watch_loops,
             ..
-        } = &*self.shared;
-        let (graph, plan) = (Arc::clone(graph), Arc::clone(plan));
+        } = self;
         Runtime {
-            shared: Arc::new(Shared {
-                graph,
-                plan,
-                keep: journal,
-                watch_loops: *watch_loops,
-            }),
+            graph,
+            plan,
+            keep: Arc::new(journal),
+            watch_loops,
         }
     }
 }
@@ -109,28 +99,15 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     /// Says whether an edge is masked when it would be taken again without progress; by default it is.
     ///
     /// Without it, only the limits of the edges bound a loop.
-    pub fn watch_loops(self, watch: bool) -> Self
-    where
-        J: Clone,
-    {
-        let Shared {
-            graph, plan, keep, ..
-        } = &*self.shared;
-        let (graph, plan, keep) = (Arc::clone(graph), Arc::clone(plan), keep.clone());
-        Self {
-            shared: Arc::new(Shared {
-                graph,
-                plan,
-                keep,
-                watch_loops: watch,
-            }),
-        }
+    pub fn watch_loops(mut self, watch: bool) -> Self {
+        self.watch_loops = watch;
+        self
     }
 
     /// Returns a thread by its name, whether it exists or not.
     pub fn thread(&self, id: impl Into<ThreadId>) -> Thread<G, J> {
         Thread {
-            shared: Arc::clone(&self.shared),
+            runtime: self.clone(),
             id: id.into(),
         }
     }
@@ -139,7 +116,10 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
 impl<G, J> Clone for Runtime<G, J> {
     fn clone(&self) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
+            graph: Arc::clone(&self.graph),
+            plan: Arc::clone(&self.plan),
+            keep: Arc::clone(&self.keep),
+            watch_loops: self.watch_loops,
         }
     }
 }
@@ -154,13 +134,14 @@ impl<G: AgentGraph, J> fmt::Debug for Runtime<G, J> {
 
 /// One conversation, or one job, in a runtime. It has nothing to do with an OS thread.
 pub struct Thread<G, J = Ephemeral> {
-    shared: Arc<Shared<G, J>>,
+    runtime: Runtime<G, J>,
     id: ThreadId,
 }
 
 /// How a run is to begin.
 enum Begin<S> {
     Anew(S),
+    Once(S),
     Recover,
     Resume(AskId, Box<RawValue>),
 }
@@ -220,12 +201,12 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
 
     /// Brings the thread to where its first node is due.
     async fn begin(&self, begin: Begin<G::State>) -> Result<Driver<'_, G>, RunError> {
-        let Shared {
+        let Runtime {
             graph,
             plan,
             keep,
             watch_loops,
-        } = &*self.shared;
+        } = &self.runtime;
         let journal = keep.journal();
         let folded = match journal {
             Some(journal) => self.fold(journal).await?,
@@ -239,10 +220,16 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 self.may_start(&folded, &state)?;
                 (state, Some(Fact::Started), None)
             }
-            Begin::Recover => {
-                self.may_recover(&folded)?;
-                (folded.fields.state(&self.id)?, None, None)
+            Begin::Once(state) if folded.engine.next() == Action::Start => {
+                self.may_start(&folded, &state)?;
+                (state, Some(Fact::Started), None)
             }
+            Begin::Recover if folded.engine.next() == Action::Start => {
+                return Err(RunError::UnknownThread {
+                    thread: self.id.clone(),
+                });
+            }
+            Begin::Once(_) | Begin::Recover => (folded.fields.state(&self.id)?, None, None),
             Begin::Resume(ask, answer) => {
                 self.may_resume(&folded, ask)?;
                 let answered = Recorded::Answered { ask, answer };
@@ -265,12 +252,13 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             arrived: folded.arrived,
             state,
             cx,
+            open: folded.open,
             pending,
             marks: Vec::new(),
         };
         match fact {
             Some(Fact::Started) => driver.start(&folded.fields).await?,
-            Some(_) => driver.resume(folded.open)?,
+            Some(_) => driver.resume()?,
             None => {}
         }
         Ok(driver)
@@ -281,7 +269,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             .read(&self.id, 0)
             .await
             .map_err(|source| self.journal_error(source))?;
-        Folded::new::<G::State>(&self.shared.plan, &self.id, &records)
+        Folded::new::<G::State>(&self.runtime.plan, &self.id, &records)
     }
 
     fn journal_error(&self, source: JournalError) -> RunError {
@@ -304,21 +292,10 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         match folded.engine.next() {
             Action::Execute(node) if !folded.engine.has_failed() => Err(RunError::Unfinished {
                 thread,
-                node: self.shared.plan.name(node).to_owned(),
+                node: self.runtime.plan.name(node).to_owned(),
             }),
             Action::Wait(node, ask) => Err(self.waiting(node, ask)),
             Action::Execute(_) | Action::Start | Action::Finish => Ok(()),
-        }
-    }
-
-    fn may_recover(&self, folded: &Folded) -> Result<(), RunError> {
-        match folded.engine.next() {
-            Action::Start => Err(RunError::UnknownThread {
-                thread: self.id.clone(),
-            }),
-            Action::Wait(node, ask) => Err(self.waiting(node, ask)),
-            // A run that is over is recovered by doing nothing.
-            Action::Execute(_) | Action::Finish => Ok(()),
         }
     }
 
@@ -338,7 +315,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     }
 
     fn waiting(&self, node: u16, ask: AskId) -> RunError {
-        let node = self.shared.plan.name(node).to_owned();
+        let node = self.runtime.plan.name(node).to_owned();
         RunError::Waiting {
             thread: self.id.clone(),
             node,
@@ -401,15 +378,35 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         })
     }
 
-    /// Goes on with a run that was cut off by a crash, by being dropped or by an error.
+    /// Begins the thread's run with this state, or, if there is one, goes on with it as
+    /// [`recover`](Self::recover) does.
     ///
-    /// What was written is not done again; the step that was under way is. Of a run that is over,
-    /// the result is returned once more.
+    /// This is what a job needs that is started again after a crash: however often it is called, the
+    /// thread has one run, and each call returns what has become of it.
     ///
     /// # Errors
     ///
-    /// [`RunError::UnknownThread`] if there is nothing to recover, [`RunError::Waiting`] if the
-    /// thread waits for a person, and all that [`run`](Self::run) fails with.
+    /// As [`run`](Self::run), save that a thread that is known already is no error.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_once(&self, state: G::State) -> Result<Run<G::State>, RunError> {
+        self.begin(Begin::Once(state))
+            .await?
+            .drive(&mut Silent)
+            .await
+    }
+
+    /// Goes on with a run that was cut off by a crash, by being dropped or by an error.
+    ///
+    /// What was written is not done again; the step that was under way is. Of a run that is over,
+    /// the result is returned once more, and of one that waits for a person, the question.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::UnknownThread`] if there is nothing to recover, and all that [`run`](Self::run)
+    /// fails with.
     ///
     /// # Cancel safety
     ///
@@ -482,7 +479,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     }
 
     fn kept(&self) -> &dyn Journal {
-        &self.shared.keep
+        &*self.runtime.keep
     }
 }
 
@@ -493,14 +490,14 @@ impl<G: Runnable, J: Journal> Runtime<G, J> {
     ///
     /// Fails if the journal cannot be read.
     pub async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        self.shared.keep.threads().await
+        self.keep.threads().await
     }
 }
 
 impl<G, J> Clone for Thread<G, J> {
     fn clone(&self) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
+            runtime: self.runtime.clone(),
             id: self.id.clone(),
         }
     }

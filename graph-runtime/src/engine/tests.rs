@@ -187,3 +187,19 @@ fn a_graph_is_named_after_all_that_its_journals_rely_on() {
     assert!(base != looser && base != shorter && looser != shorter);
     assert_eq!(base.name(), "Test");
 }
+
+#[test]
+fn an_engine_is_a_value_that_can_be_written_down_in_the_middle_of_a_run() {
+    let plan = plan(2, &[(0, Some(1), None, false), (1, Some(0), Some(2), true)]);
+    let mut engine = started(&plan);
+    for (edge, progress) in [(0, 1), (1, 1), (0, 2)] {
+        engine.decide(&plan, edge, Some(progress)).unwrap();
+    }
+    let json = serde_json::to_string(&engine).unwrap();
+    let mut read: Engine = serde_json::from_str(&json).unwrap();
+    assert_eq!(read, engine);
+    assert_eq!(
+        read.decide(&plan, 1, Some(1)),
+        engine.decide(&plan, 1, Some(1))
+    );
+}
