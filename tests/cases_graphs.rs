@@ -4,6 +4,11 @@
 //! in `COMPATIBILITY.md`.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 #![allow(
+    clippy::disallowed_names,
+    clippy::struct_field_names,
+    reason = "the names are those of the cases"
+)]
+#![allow(
     clippy::ignored_unit_patterns,
     clippy::ptr_arg,
     clippy::trivially_copy_pass_by_ref,

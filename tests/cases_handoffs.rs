@@ -1,10 +1,11 @@
-//! Cases from the field, part A: handoffs (Swarm, the Agents SDK, AutoGen and others).
+//! Cases from the field, part A: handoffs (Swarm, the Agents SDK, `AutoGen` and others).
 //!
 //! The numbers are those of the project's collection of cases; what does not apply, and why, stands
 //! in `COMPATIBILITY.md`.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 #![allow(
     clippy::ignored_unit_patterns,
+    clippy::ref_option,
     clippy::trivially_copy_pass_by_ref,
     reason = "so routes and nodes are written"
 )]
@@ -232,7 +233,7 @@ async fn a46_a_productive_pair_goes_on() {
 
 #[derive(AgentGraph)]
 #[graph(state = Talk, start = one)]
-struct Five {
+struct Chain {
     #[route(_ => two)]
     one: First,
     #[route(_ => three)]
@@ -248,15 +249,15 @@ struct Five {
 #[tokio::test]
 async fn a46_the_most_handoffs_are_computed_and_not_guessed() {
     // "Max handoffs reached: 3" cannot happen to a graph that needs four.
-    assert_eq!(Five::MAX_HANDOFFS, 4);
-    let five = Five {
+    assert_eq!(Chain::MAX_HANDOFFS, 4);
+    let chain = Chain {
         one: First,
         two: Second,
         three: Third,
         four: First,
         five: Second,
     };
-    let talk = Runtime::new(five).thread("t").run(Talk::default()).await;
+    let talk = Runtime::new(chain).thread("t").run(Talk::default()).await;
     assert_eq!(talk.unwrap().finished().unwrap().lines.len(), 5);
 }
 

@@ -9,7 +9,7 @@
 
 mod common;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -668,6 +668,34 @@ async fn a_thread_that_nobody_began_is_unknown() {
     assert!(runtime.threads().await.unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn to_run_once_is_to_run_to_go_on_or_to_look_up_as_the_thread_stands() {
+    let began = Arc::new(Notify::new());
+    let (runtime, worker) = workshop([Act::Hang(began.clone()), Act::Fail, Act::Work]);
+    let thread = runtime.thread("t");
+    let input = |note: &str| Job {
+        notes: vec![note.to_owned()].into(),
+        ..Job::default()
+    };
+    tokio::select! {
+        ended = thread.run_once(input("first")) => panic!("{ended:?}"),
+        () = began.notified() => {}
+    }
+    // Cut off, failed, finished: what was brought the first time is what counts.
+    thread.run_once(input("second")).await.unwrap_err();
+    let job = thread.run_once(input("third")).await.unwrap();
+    let written = thread.history().await.unwrap().len();
+    let again = thread.run_once(input("fourth")).await.unwrap();
+    let (job, again) = (job.finished().unwrap(), again.finished().unwrap());
+    assert_eq!(
+        job.notes.iter().map(String::as_str).collect::<Vec<_>>(),
+        ["first", "before", "worker"]
+    );
+    assert_eq!(again, job);
+    assert_eq!(thread.history().await.unwrap().len(), written);
+    assert_eq!(worker.keys.lock().unwrap().len(), 3);
+}
+
 // ---- What is kept of it.
 
 #[tokio::test]
@@ -758,6 +786,87 @@ async fn a_log_takes_room_in_proportion_to_its_length_and_not_to_its_square() {
         hundred < 11 * ten,
         "ten times the runs take {ten} -> {hundred} bytes"
     );
+}
+
+/// A board whose keys are no strings, so that JSON has no word for it once it is not empty.
+#[derive(State, Clone, Debug, Default)]
+struct Game {
+    moves: u32,
+    board: BTreeMap<(u8, u8), char>,
+}
+
+#[node(Game)]
+fn open_up(moves: &mut u32) {
+    *moves += 1;
+}
+
+#[node(Game)]
+fn put(moves: &mut u32, board: &mut BTreeMap<(u8, u8), char>) {
+    *moves += 1;
+    board.insert((1, 1), 'x');
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Game, start = open_up)]
+struct Board {
+    #[route(_ => put)]
+    open_up: OpenUp,
+    #[route(_ => end)]
+    put: Put,
+}
+
+#[tokio::test]
+async fn what_cannot_be_kept_is_not_done() {
+    let board = Board {
+        open_up: OpenUp,
+        put: Put,
+    };
+    let thread = Runtime::new(board).journal(Memory::default()).thread("t");
+    let error = thread.run(Game::default()).await.unwrap_err();
+    assert!(
+        matches!(&error, RunError::Encode { node, .. } if node == "put"),
+        "{error:?}"
+    );
+    let text = chain(&error);
+    for part in ["thread `t`", "node `put`", "field `board`", "key"] {
+        assert!(text.contains(part), "`{part}` is missing in: {text}");
+    }
+    assert_eq!(thread.state().await.unwrap().moves, 1);
+    assert!(matches!(
+        thread.status().await.unwrap(),
+        Status::Failed(BoardNode::Put)
+    ));
+}
+
+#[derive(State, Clone, Debug, Default)]
+struct Measured {
+    ratio: f64,
+    seen: Option<()>,
+}
+
+#[node(Measured)]
+fn divide(ratio: &mut f64, seen: &mut Option<()>) {
+    *seen = Some(());
+    *ratio /= 0.0;
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Measured, start = divide)]
+struct Measuring {
+    #[route(_ => end)]
+    divide: Divide,
+}
+
+/// Today the run finishes, and the thread cannot be read any more: JSON has `null` for all of these.
+#[tokio::test]
+#[ignore = "known: NaN, infinity and `Some(())` are written as `null`, and the thread is unreadable"]
+async fn what_json_writes_as_null_is_refused_and_not_lost() {
+    let thread = Runtime::new(Measuring { divide: Divide })
+        .journal(Memory::default())
+        .thread("t");
+    let error = thread.run(Measured::default()).await.unwrap_err();
+    assert!(matches!(error, RunError::Encode { .. }), "{error:?}");
+    assert!(thread.state().await.is_ok());
 }
 
 // ---- What must be there before anything runs.
