@@ -12,7 +12,7 @@ use serde::ser::Serializer;
 /// `#[outcome(gives(account))]` on a variant promises that this field of the state is set whenever
 /// the node concludes it.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an outcome",
+    message = "H011: `{Self}` is not an outcome",
     note = "write `#[derive(Outcome)]` on the enum, or return `()` from a node with one way on"
 )]
 pub trait Outcome: Send + Sync + 'static {
@@ -86,7 +86,9 @@ impl Outcome for () {
 /// What a node's function may return: an outcome, or a `Result` with one.
 #[diagnostic::on_unimplemented(
     message = "H011: a node cannot return `{Self}`",
-    note = "return an outcome (`#[derive(Outcome)]`), or a `Result` of an outcome and an error"
+    label = "not what a node can conclude",
+    note = "return an enum with `#[derive(Outcome)]`, or `()` from a node with one way on; \
+            or a `Result` of either and an error that is `Error + Send + Sync`, or a text"
 )]
 #[doc(hidden)]
 pub trait Conclusion {
@@ -101,6 +103,7 @@ pub trait Conclusion {
     fn conclude(self) -> Result<Self::Outcome, Box<dyn Error + Send + Sync>>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<O: Outcome> Conclusion for O {
     type Outcome = O;
 
@@ -109,6 +112,7 @@ impl<O: Outcome> Conclusion for O {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<O: Outcome, E: Into<Box<dyn Error + Send + Sync>>> Conclusion for Result<O, E> {
     type Outcome = O;
 

@@ -180,7 +180,13 @@ pub trait Plain {
     fn mark(&self) -> Option<usize> {
         None
     }
+}
 
+impl<T> Plain for Probe<'_, T> {}
+
+/// What [`Probe`] answers for a field that is serialised as a whole.
+#[doc(hidden)]
+pub trait Whole {
     /// Hashes the value.
     fn fingerprint(&self) -> Option<u64>;
 
@@ -188,7 +194,7 @@ pub trait Plain {
     fn encode<Z: Serializer>(&self, since: usize, serializer: Z) -> Result<Z::Ok, Z::Error>;
 }
 
-impl<T: Serialize> Plain for Probe<'_, T> {
+impl<T: Serialize> Whole for Probe<'_, T> {
     fn fingerprint(&self) -> Option<u64> {
         fingerprint(self.0)
     }
@@ -197,3 +203,19 @@ impl<T: Serialize> Plain for Probe<'_, T> {
         self.0.serialize(serializer)
     }
 }
+
+/// Stands in for [`Whole`] on a field that cannot be serialised, which is reported elsewhere.
+#[doc(hidden)]
+pub trait Unkept {
+    /// Returns that the value cannot be serialised.
+    fn fingerprint(&self) -> Option<u64> {
+        None
+    }
+
+    /// Writes nothing.
+    fn encode<Z: Serializer>(&self, _: usize, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        serializer.serialize_unit()
+    }
+}
+
+impl<T> Unkept for &Probe<'_, T> {}
