@@ -19,12 +19,14 @@ use serde::ser::{self, Serialize, Serializer};
 /// assert_eq!(fingerprint(&("refund", 12)), fingerprint(&("refund", 12)));
 /// assert_ne!(fingerprint(&("refund", 12)), fingerprint(&("refund", 13)));
 /// ```
+#[inline]
 pub fn fingerprint<T: Serialize + ?Sized>(value: &T) -> Option<u64> {
     let mut walk = Walk { hasher: hasher() };
     value.serialize(&mut walk).ok()?;
     Some(walk.hasher.finish())
 }
 
+#[inline]
 fn hasher() -> FoldHasher {
     FixedState::with_seed(0).build_hasher()
 }
@@ -35,6 +37,7 @@ struct Walk {
 }
 
 impl Walk {
+    #[inline]
     fn tag(&mut self, tag: u8) {
         self.hasher.write_u8(tag);
     }
@@ -65,6 +68,7 @@ impl ser::Error for Refused {
 
 macro_rules! numbers {
     ($($method:ident($type:ty) => $write:ident($tag:literal, $cast:expr);)*) => {$(
+        #[inline]
         fn $method(self, value: $type) -> Result<(), Refused> {
             self.tag($tag);
             #[allow(clippy::redundant_closure_call, reason = "the cast differs from type to type")]

@@ -60,6 +60,7 @@ pub struct Carry<'a, T: ?Sized>(pub &'a T);
 
 impl<'a, T: Serialize + ?Sized> Carry<'a, T> {
     /// Returns the value.
+    #[inline]
     pub fn value(self) -> &'a T {
         self.0
     }
@@ -93,6 +94,7 @@ impl<T: DeserializeOwned> Load<T> {
     /// # Errors
     ///
     /// Fails as the source does.
+    #[inline]
     pub fn load<F: FieldSource>(
         self,
         source: &mut F,
@@ -125,6 +127,7 @@ impl<F, T: ?Sized> Take<F, T> {
 
 impl<'a, F: Access<T>, T: ?Sized> Take<&'a F, T> {
     /// Returns the value to read, or `None` if the field is not set.
+    #[inline]
     pub fn read(self) -> Option<&'a T> {
         self.0.read()
     }
@@ -132,6 +135,7 @@ impl<'a, F: Access<T>, T: ?Sized> Take<&'a F, T> {
 
 impl<'a, F: AccessMut<T>, T: ?Sized> Take<&'a mut F, T> {
     /// Returns the value to write, or `None` if the field is not set.
+    #[inline]
     pub fn write(self) -> Option<&'a mut T> {
         self.0.write()
     }
@@ -139,6 +143,7 @@ impl<'a, F: AccessMut<T>, T: ?Sized> Take<&'a mut F, T> {
 
 impl<'a, T> Take<&'a mut Option<T>, T> {
     /// Returns the promise to set the field.
+    #[inline]
     pub fn out(self) -> Out<'a, T> {
         Out::new(self.0)
     }

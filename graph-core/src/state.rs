@@ -163,6 +163,10 @@ impl<T: Serialize> Probe<'_, Log<T>> {
     }
 
     /// Writes the items after `since`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an item's `Serialize` or the serialiser does.
     pub fn encode<Z: Serializer>(&self, since: usize, serializer: Z) -> Result<Z::Ok, Z::Error> {
         serializer.collect_seq(self.0.since(since))
     }
@@ -191,10 +195,15 @@ pub trait Whole {
     fn fingerprint(&self) -> Option<u64>;
 
     /// Writes the value.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the value's `Serialize` or the serialiser does.
     fn encode<Z: Serializer>(&self, since: usize, serializer: Z) -> Result<Z::Ok, Z::Error>;
 }
 
 impl<T: Serialize> Whole for Probe<'_, T> {
+    #[inline]
     fn fingerprint(&self) -> Option<u64> {
         fingerprint(self.0)
     }
@@ -213,6 +222,10 @@ pub trait Unkept {
     }
 
     /// Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the serialiser does.
     fn encode<Z: Serializer>(&self, _: usize, serializer: Z) -> Result<Z::Ok, Z::Error> {
         serializer.serialize_unit()
     }

@@ -3,22 +3,32 @@
 use std::error::Error;
 use std::fmt;
 use std::future::pending;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use handoffs_core::__private::Change;
-use handoffs_core::{FieldSet, Outcome, Payload};
+use handoffs_core::{AgentGraph, FieldSet, GraphNode, Outcome, Payload};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::course::Course;
 use crate::journal::{Conclusion, ThreadId};
 
 /// What a node sees of the run it is part of: where it stands, and how to ask a person.
 ///
 /// A node takes it as a parameter `cx: &mut Context<'_>`.
 pub struct Context<'a> {
-    place: &'a Place<'a>,
-    desk: &'a Desk,
+    thread: &'a ThreadId,
+    node: &'static str,
+    /// The sequence number that the step will have in the journal.
+    seq: u64,
+    has_journal: bool,
+    /// Whether somebody is told of each step, so that the driver has to see it.
+    attended: bool,
+    pub(crate) course: Course<'a>,
+    pub(crate) desk: Arc<Desk>,
+    /// The answers that this visit of the node has got so far, by the keys of their questions.
+    pub(crate) answers: Vec<(String, Box<RawValue>)>,
     /// The fields that the node changed, and of these the logs that it only appended to.
     pub(crate) changed: FieldSet,
     pub(crate) appended: FieldSet,
@@ -26,23 +36,20 @@ pub struct Context<'a> {
     pub(crate) concluded: Option<serde_json::Result<Conclusion>>,
 }
 
-/// Where in a run a node is executed.
-#[derive(Debug)]
-pub(crate) struct Place<'a> {
-    pub(crate) thread: &'a ThreadId,
-    pub(crate) node: &'static str,
-    /// The sequence number that the step will have in the journal.
-    pub(crate) seq: u64,
-    pub(crate) has_journal: bool,
-}
-
-/// Where questions are laid down and answers picked up, while one node is at work.
+/// Where a node lays down its question for the driver, which holds the other end while the node has
+/// the context.
 #[derive(Debug, Default)]
-pub(crate) struct Desk {
-    /// The answers that this visit of the node has got so far, by the keys of their questions.
-    pub(crate) answers: Vec<(String, Box<RawValue>)>,
-    /// The question that the node waits for.
-    pub(crate) asked: Mutex<Option<Question>>,
+pub(crate) struct Desk(Mutex<Option<Box<Question>>>);
+
+impl Desk {
+    /// Takes the question that the node waits for.
+    pub(crate) fn take(&self) -> Option<Box<Question>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn lay_down(&self, question: Box<Question>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(question);
+    }
 }
 
 /// A question that a node put to a person.
@@ -53,30 +60,60 @@ pub(crate) struct Question {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(place: &'a Place<'a>, desk: &'a Desk) -> Self {
+    pub(crate) fn new(thread: &'a ThreadId, has_journal: bool, course: Course<'a>) -> Self {
         Self {
-            place,
-            desk,
+            thread,
+            node: "",
+            seq: 0,
+            has_journal,
+            attended: true,
+            course,
+            desk: Arc::default(),
+            answers: Vec::new(),
             changed: FieldSet::EMPTY,
             appended: FieldSet::EMPTY,
             concluded: None,
         }
     }
 
+    /// Gets ready for the next step.
+    pub(crate) fn enter(&mut self, node: &'static str, seq: u64, attended: bool) {
+        self.node = node;
+        self.seq = seq;
+        self.attended = attended || self.has_journal;
+        self.changed = FieldSet::EMPTY;
+        self.appended = FieldSet::EMPTY;
+    }
+
+    /// Takes an edge without the driver if nobody is told of the step and the edge leads on to
+    /// another node, and returns that node.
+    #[doc(hidden)]
+    #[inline]
+    pub fn __pass<G: AgentGraph>(&mut self, edge: usize, state: &G::State) -> Option<G::Node> {
+        if self.attended {
+            return None;
+        }
+        let to = self.course.pass(edge, state)?;
+        let node = *G::Node::ALL.get(usize::from(to))?;
+        self.node = node.name();
+        Some(node)
+    }
+
     /// Returns the thread that the run belongs to.
     pub fn thread(&self) -> &ThreadId {
-        self.place.thread
+        self.thread
     }
 
     /// Returns the name of the node in its graph.
     pub fn node(&self) -> &'static str {
-        self.place.node
+        self.node
     }
 
     /// Returns a text that is the same whenever this step is repeated, after a crash for instance,
     /// and differs from that of any other step: what payment services and the like ask for.
     pub fn idempotency_key(&self) -> String {
-        format!("{}/{}/{}", self.place.thread, self.place.seq, self.place.node)
+        let step = if self.has_journal { self.seq } else { self.course.engine.handoffs() + 1 };
+        format!("{}/{step}/{}", self.thread, self.node)
     }
 
     /// Asks a person, and returns the answer.
@@ -99,23 +136,26 @@ impl<'a> Context<'a> {
         Q: Serialize + ?Sized,
         A: DeserializeOwned,
     {
-        if let Some((_, answer)) = self.desk.answers.iter().find(|(asked, _)| asked == key) {
+        if let Some((_, answer)) = self.answers.iter().find(|(asked, _)| asked == key) {
             return serde_json::from_str(answer.get())
-                .map_err(|source| NodeError(Kind::WrongAnswer(source)));
+                .map_err(|source| NodeError::of(Kind::WrongAnswer(source)));
         }
-        if !self.place.has_journal {
-            return Err(NodeError(Kind::NoJournal));
+        if !self.has_journal {
+            return Err(NodeError::of(Kind::NoJournal));
         }
-        let text = to_raw_value(question).map_err(|source| NodeError::new(source))?;
-        let question = Question { key: key.to_owned(), text };
-        *self.desk.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(question);
+        let text = to_raw_value(question).map_err(NodeError::new)?;
+        self.desk.lay_down(Box::new(Question { key: key.to_owned(), text }));
         // The driver sees the question and drops this future.
         pending().await
     }
 
     /// Notes how a field changed.
     #[doc(hidden)]
+    #[inline]
     pub fn __changed(&mut self, field: FieldSet, change: Change) {
+        if let (Some(progress), true) = (&mut self.course.progress, change != Change::None) {
+            progress.changed(field);
+        }
         match change {
             Change::None => {}
             Change::Appended => {
@@ -128,8 +168,9 @@ impl<'a> Context<'a> {
 
     /// Notes what the node concluded.
     #[doc(hidden)]
+    #[inline]
     pub fn __concluded<O: Outcome>(&mut self, outcome: &O) {
-        if self.place.has_journal {
+        if self.has_journal {
             let variant = O::VARIANTS.get(outcome.variant()).map_or("?", |variant| variant.name);
             self.concluded = Some(to_raw_value(&Payload(outcome)).map(|payload| Conclusion {
                 variant: variant.into(),
@@ -142,9 +183,9 @@ impl<'a> Context<'a> {
 impl fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("thread", self.place.thread)
-            .field("node", &self.place.node)
-            .field("seq", &self.place.seq)
+            .field("thread", self.thread)
+            .field("node", &self.node)
+            .field("seq", &self.seq)
             .finish_non_exhaustive()
     }
 }
@@ -153,7 +194,7 @@ impl fmt::Debug for Context<'_> {
 ///
 /// Any error that a node returns turns into one of these; the runtime adds thread and node.
 #[derive(Debug)]
-pub struct NodeError(pub(crate) Kind);
+pub struct NodeError(Box<Kind>);
 
 /// The ways in which a node can fail.
 #[derive(Debug)]
@@ -173,13 +214,22 @@ pub(crate) enum Kind {
 impl NodeError {
     /// Wraps the error that a node returned.
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(Kind::Returned(error.into()))
+        Self::of(Kind::Returned(error.into()))
+    }
+
+    #[cold]
+    pub(crate) fn of(kind: Kind) -> Self {
+        Self(Box::new(kind))
+    }
+
+    pub(crate) fn into_kind(self) -> Kind {
+        *self.0
     }
 }
 
 impl fmt::Display for NodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &*self.0 {
             Kind::Returned(_) => f.write_str("the node returned an error"),
             Kind::Unset(field) => write!(f, "the node needs `{field}`, which is not set"),
             Kind::Broken(field) => {
@@ -195,7 +245,7 @@ impl fmt::Display for NodeError {
 
 impl Error for NodeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.0 {
+        match &*self.0 {
             Kind::Returned(error) => Some(error.as_ref()),
             Kind::WrongAnswer(error) => Some(error),
             Kind::Unset(_) | Kind::Broken(_) | Kind::NoJournal => None,

@@ -3,60 +3,46 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::PoisonError;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt;
 use futures::future::poll_fn;
-use handoffs_core::{AgentGraph, Edge, FieldSet, GraphNode, State, Target};
-use serde_json::value::RawValue;
+use handoffs_core::{AgentGraph, Edge, FieldSet, GraphNode, State};
 use tracing::Instrument;
 
-use crate::context::{Context, Desk, Kind, NodeError, Place, Question};
-use crate::engine::{Action, Engine, Fact, Hop, Plan, Refused};
+use crate::context::{Context, Kind, NodeError, Question};
+use crate::course::{Course, place};
+use crate::engine::{Action, Fact, Hop, Refused};
 use crate::error::RunError;
 use crate::event::{Event, Sink};
 use crate::execute::Runnable;
 use crate::journal::{
-    Ask, AskId, Conclusion, Entry, Fields, Hash, Head, Journal, JournalError, Record, Recorded, ThreadId, Writes,
+    Ask, AskId, Entry, Fields, Hash, Head, Journal, JournalError, Record, Recorded, ThreadId, Writes,
 };
-use crate::progress::Progress;
 use crate::run::Run;
-
-/// Steps between two points at which a run lets other tasks have their turn.
-const STEPS_A_TURN: u32 = 64;
 
 /// A run in the hands of the driver.
 pub(crate) struct Driver<'a, G: AgentGraph> {
     pub(crate) graph: &'a G,
-    pub(crate) plan: &'a Plan,
     pub(crate) thread: &'a ThreadId,
     pub(crate) journal: Option<&'a dyn Journal>,
     pub(crate) head: Head,
-    pub(crate) engine: Engine,
     pub(crate) state: G::State,
-    /// What the node that is due has been answered.
-    pub(crate) answers: Vec<(String, Box<RawValue>)>,
+    pub(crate) cx: Context<'a>,
     /// What is to be written with the next entry, and not before: an answer that is not proven to fit.
     pub(crate) pending: Option<Recorded>,
-    /// What counts as progress, if loops are watched.
-    pub(crate) progress: Option<Progress>,
-}
-
-/// What came of executing a node.
-enum Came {
-    Decided { edge: usize, changed: FieldSet, appended: FieldSet, concluded: Option<serde_json::Result<Conclusion>> },
-    Asked(Question),
-    Failed(NodeError),
+    /// How long the logs were before the step that is under way.
+    pub(crate) marks: Vec<usize>,
 }
 
 impl<G: Runnable> Driver<'_, G> {
     /// Begins a run in the thread, of whose state the journal knows `fields`.
     pub(crate) async fn start(&mut self, known: &Fields) -> Result<(), RunError> {
         if self.journal.is_some() {
-            let all = (0..<G::State as State>::FIELDS.len()).fold(FieldSet::EMPTY, FieldSet::with);
-            let writes = known.difference(self.writes(all, FieldSet::EMPTY, &[])?);
+            let all = FieldSet::first_of(<G::State as State>::FIELDS.len());
+            let writes = known.difference(self.writes(all, FieldSet::EMPTY)?);
             self.append(Recorded::Started { writes }).await?;
         }
         self.tell(Fact::Started)
@@ -65,16 +51,14 @@ impl<G: Runnable> Driver<'_, G> {
     /// Hands the answer that is pending to the node that asked.
     pub(crate) fn resume(&mut self, open: Option<Ask>) -> Result<(), RunError> {
         if let (Some(open), Some(Recorded::Answered { answer, .. })) = (open, &self.pending) {
-            self.answers.push((open.key, answer.clone()));
+            self.cx.answers.push((open.key, answer.clone()));
         }
         self.tell(Fact::Answered)
     }
 
     fn tell(&mut self, fact: Fact) -> Result<(), RunError> {
-        match self.engine.on(self.plan, fact) {
-            Ok(_) => Ok(()),
-            Err(refused) => Err(self.refused(refused)),
-        }
+        let Course { plan, engine, .. } = &mut self.cx.course;
+        engine.on(plan, fact).map_err(|refused| self.refused(refused))
     }
 
     /// Runs until the end or a pause. An error at a node is written to the journal.
@@ -89,7 +73,7 @@ impl<G: Runnable> Driver<'_, G> {
                 Ok(Err(error)) => error,
                 Err(panic) => RunError::Panicked {
                     thread: self.thread.clone(),
-                    node: self.due(),
+                    node: self.due().name().to_owned(),
                     message: panic_text(&*panic),
                 },
             };
@@ -100,101 +84,89 @@ impl<G: Runnable> Driver<'_, G> {
         .await
     }
 
-    async fn advance(&mut self, sink: &mut impl Sink<G>) -> Result<Option<Ask>, RunError> {
-        let mut steps = 0;
+    async fn advance<K: Sink<G>>(&mut self, sink: &mut K) -> Result<Option<Ask>, RunError> {
         loop {
-            let node = match self.engine.next() {
-                Action::Execute(node) => node,
+            let node = match self.cx.course.engine.next() {
+                Action::Execute(node) => Self::node(node),
                 Action::Wait(_, ask) => return Err(self.waiting(ask)),
                 Action::Start | Action::Finish => return Ok(None),
             };
-            let name = self.node(node)?;
-            sink.emit(|| Event::Entered { node: name }).await;
-            let marks = self.marks();
-            match self.execute(name).await {
-                Came::Decided { edge, changed, appended, concluded } => {
-                    if let Some(progress) = &mut self.progress {
-                        progress.changed(changed);
-                    }
-                    let chosen = u16::try_from(edge).unwrap_or(u16::MAX);
-                    // What cannot be kept must not be decided, so it is encoded first.
-                    let kept = match concluded {
-                        Some(outcome) => {
-                            let outcome = outcome.map_err(|error| self.unencoded("the outcome", error))?;
-                            Some((outcome, self.writes(changed, appended, &marks)?))
-                        }
-                        None => None,
-                    };
-                    let (hop, progress) = self.decide(chosen)?;
-                    if let Some((outcome, writes)) = kept {
-                        let stepped = self.stepped(name, outcome, chosen, hop, progress, writes)?;
-                        self.append(stepped).await?;
-                        self.answers.clear();
-                    }
-                    let to = match hop.to {
-                        Target::Node(to) => Target::Node(self.node(to)?),
-                        Target::End => Target::End,
-                    };
-                    tracing::debug!(from = name.name(), to = %to, masked = ?hop.masked, "handoff");
-                    if let Some(edge) = G::EDGES.get(edge) {
-                        sink.emit(|| Event::Stepped { node: name, edge, to, masked: hop.masked }).await;
-                    }
-                }
-                Came::Asked(question) => return self.ask(name, question).await.map(Some),
-                Came::Failed(error) => return Err(self.node_error(name, error)),
+            if K::LISTENS {
+                sink.emit(|| Event::Entered { node }).await;
             }
-            steps += 1;
-            if steps % STEPS_A_TURN == 0 {
+            self.mark();
+            let traced = tracing::enabled!(tracing::Level::DEBUG);
+            self.cx.enter(node.name(), self.head.seq + 1, K::LISTENS || traced);
+            let edge = match self.execute(node).await {
+                Ok(Ok(edge)) => edge,
+                Ok(Err(error)) => return Err(self.node_error(error)),
+                Err(question) => return self.ask(*question).await.map(Some),
+            };
+            let node = self.due();
+            let hop = self.decide(node, edge).await?;
+            if let (true, Some(edge)) = (K::LISTENS, G::EDGES.get(edge)) {
+                let (to, masked) = (hop.to.map(|to| Self::node(to)), hop.masked);
+                sink.emit(|| Event::Stepped { node, edge, to, masked }).await;
+            }
+            if self.cx.course.is_turn_over() {
                 tokio::task::yield_now().await;
             }
         }
     }
 
-    /// Executes a node until it concludes, fails or asks.
-    async fn execute(&mut self, node: G::Node) -> Came {
-        let place = Place {
-            thread: self.thread,
-            node: node.name(),
-            seq: self.head.seq + 1,
-            has_journal: self.journal.is_some(),
-        };
-        let desk = Desk { answers: core::mem::take(&mut self.answers), ..Desk::default() };
-        let mut cx = Context::new(&place, &desk);
-        let step = {
-            let span = tracing::debug_span!("node", node = node.name());
-            let mut step = pin!(self.graph.step(node, &mut self.state, &mut cx).instrument(span));
-            // A question leaves the node's future pending for ever; then it is dropped.
-            poll_fn(|task| match step.as_mut().poll(task) {
+    /// Executes nodes, from `node` to one whose step has to be seen, until that concludes, fails or asks.
+    async fn execute(&mut self, node: G::Node) -> Result<Result<usize, NodeError>, Box<Question>> {
+        let span = tracing::debug_span!("node", node = node.name());
+        let desk = Arc::clone(&self.cx.desk);
+        let mut step = pin!(self.graph.step(node, &mut self.state, &mut self.cx));
+        // A question leaves the node's future pending for ever; then it is dropped.
+        poll_fn(|task| {
+            let _entered = span.enter();
+            match step.as_mut().poll(task) {
                 Poll::Ready(step) => Poll::Ready(Ok(step)),
-                Poll::Pending => {
-                    let asked = desk.asked.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    asked.map_or(Poll::Pending, |question| Poll::Ready(Err(question)))
-                }
-            })
-            .await
-        };
-        let Context { changed, appended, concluded, .. } = cx;
-        self.answers = desk.answers;
-        match step {
-            Ok(Ok(edge)) => Came::Decided { edge, changed, appended, concluded },
-            Ok(Err(error)) => Came::Failed(error),
-            Err(question) => Came::Asked(question),
-        }
+                Poll::Pending => match desk.take() {
+                    Some(question) => Poll::Ready(Err(question)),
+                    None => Poll::Pending,
+                },
+            }
+        })
+        .await
     }
 
-    fn decide(&mut self, edge: u16) -> Result<(Hop, Option<u64>), RunError> {
-        let progress = match &mut self.progress {
-            Some(progress) if self.plan.is_watched(edge) => progress.fingerprint(&self.state),
-            _ => None,
+    /// Decides where the run goes, and writes the step to the journal, if there is one, before it
+    /// goes there.
+    async fn decide(&mut self, node: G::Node, edge: usize) -> Result<Hop, RunError> {
+        // What cannot be kept must not be decided, so it is encoded first.
+        let kept = match self.cx.concluded.take() {
+            Some(outcome) => {
+                let outcome = outcome.map_err(|error| self.unencoded("the outcome", error))?;
+                Some((outcome, self.writes(self.cx.changed, self.cx.appended)?))
+            }
+            None => None,
         };
-        match self.engine.on(self.plan, Fact::Decided { edge, progress }) {
-            Ok(Some(hop)) => Ok((hop, progress)),
-            Ok(None) => Err(self.node_error(G::START, NodeError::new("the engine took no decision"))),
-            Err(refused) => Err(self.refused(refused)),
+        let decided = self.cx.course.decide(edge, &self.state);
+        let (hop, progress) = decided.map_err(|refused| self.refused(refused))?;
+        let to = hop.to.map(|to| Self::node(to));
+        tracing::debug!(from = node.name(), %to, masked = ?hop.masked, "handoff");
+        if let Some((outcome, writes)) = kept {
+            let stepped = Recorded::Stepped {
+                node: node.name().into(),
+                outcome,
+                edge: place(edge),
+                on: G::EDGES.get(edge).map(Edge::label).unwrap_or_default(),
+                masked: hop.masked,
+                to: to.node().map(|to| to.name().into()),
+                progress,
+                writes,
+            };
+            self.append(stepped).await?;
+            self.cx.answers.clear();
         }
+        Ok(hop)
     }
 
-    async fn ask(&mut self, node: G::Node, question: Question) -> Result<Ask, RunError> {
+    async fn ask(&mut self, question: Question) -> Result<Ask, RunError> {
+        let node = self.due();
         let answered = u64::from(self.pending.is_some());
         let id = AskId(self.head.seq + 1 + answered);
         let ask = Ask { id, node: node.name().into(), key: question.key, question: question.text };
@@ -210,7 +182,7 @@ impl<G: Runnable> Driver<'_, G> {
         let mut head = self.head;
         let mut records = Vec::with_capacity(2);
         for event in self.pending.take().into_iter().chain([event]) {
-            let entry = Entry::new(head.seq + 1, now_ms(), self.plan.id.clone(), head.hash, event);
+            let entry = Entry::new(head.seq + 1, now_ms(), self.cx.course.plan.id.clone(), head.hash, event);
             let body = serde_json::to_vec(&entry).map_err(|error| self.unencoded("an entry", error))?;
             let record = Record::new(entry.seq, Hash::of(&body), body);
             head = Head { seq: record.seq, hash: record.hash };
@@ -232,63 +204,49 @@ impl<G: Runnable> Driver<'_, G> {
         if !keep || self.journal.is_none() {
             return;
         }
-        let failed = Recorded::Failed { node: self.due().into(), error: chain(error) };
+        let failed = Recorded::Failed { node: self.due().name().into(), error: chain(error) };
         if let Err(unwritten) = self.append(failed).await {
             // The run is lost to the first error already, and the thread stands where it stood.
             tracing::error!(error = %chain(&unwritten), "could not write down how the run ended");
         }
     }
 
-    fn marks(&self) -> Vec<usize> {
-        if self.journal.is_none() {
-            return Vec::new();
+    /// Notes how long the logs are before a step, if there is a journal to keep what they grow by.
+    fn mark(&mut self) {
+        if self.journal.is_some() {
+            let fields = 0..<G::State as State>::FIELDS.len();
+            self.marks.clear();
+            self.marks.extend(fields.map(|field| self.state.mark(field).unwrap_or(0)));
         }
-        let fields = 0..<G::State as State>::FIELDS.len();
-        fields.map(|field| self.state.mark(field).unwrap_or(0)).collect()
     }
 
-    fn writes(&self, changed: FieldSet, appended: FieldSet, marks: &[usize]) -> Result<Writes, RunError> {
-        let mark = |field: usize| marks.get(field).copied().unwrap_or(0);
+    fn writes(&self, changed: FieldSet, appended: FieldSet) -> Result<Writes, RunError> {
+        let mark = |field: usize| self.marks.get(field).copied().unwrap_or(0);
         Writes::of(&self.state, changed, appended, mark)
             .map_err(|(field, error)| self.unencoded(&format!("field `{}`", field.name), error))
     }
 
-    fn stepped(
-        &self,
-        node: G::Node,
-        outcome: Conclusion,
-        edge: u16,
-        hop: Hop,
-        progress: Option<u64>,
-        writes: Writes,
-    ) -> Result<Recorded, RunError> {
-        let on = G::EDGES.get(usize::from(edge)).map(Edge::label).unwrap_or_default();
-        let to = match hop.to {
-            Target::Node(to) => Some(self.node(to)?.name().into()),
-            Target::End => None,
-        };
-        let (node, masked) = (node.name().into(), hop.masked);
-        Ok(Recorded::Stepped { node, outcome, edge, on, masked, to, progress, writes })
+    /// Returns a node by its index, which came from this graph's own plan.
+    fn node(index: u16) -> G::Node {
+        G::Node::ALL.get(usize::from(index)).copied().unwrap_or(G::START)
     }
 
-    fn node(&self, index: u16) -> Result<G::Node, RunError> {
-        let node = G::Node::ALL.get(usize::from(index)).copied();
-        node.ok_or_else(|| RunError::Journal {
-            thread: self.thread.clone(),
-            source: JournalError::damaged(self.thread, self.head.seq, format!("there is no node {index}")),
-        })
-    }
-
-    /// Returns the name of the node that is due.
-    fn due(&self) -> String {
-        match self.engine.next() {
-            Action::Execute(node) | Action::Wait(node, _) => self.plan.name(node).to_owned(),
-            Action::Start | Action::Finish => self.plan.name(self.plan.start).to_owned(),
+    /// Returns the node that is due.
+    fn due(&self) -> G::Node {
+        match self.cx.course.engine.next() {
+            Action::Execute(node) | Action::Wait(node, _) => Self::node(node),
+            Action::Start | Action::Finish => G::START,
         }
     }
 
+    /// Returns the thread and the name of the node that is due, for the text of an error.
+    fn whereabouts(&self) -> (ThreadId, String) {
+        (self.thread.clone(), self.due().name().to_owned())
+    }
+
     fn waiting(&self, ask: AskId) -> RunError {
-        RunError::Waiting { thread: self.thread.clone(), node: self.due(), ask }
+        let (thread, node) = self.whereabouts();
+        RunError::Waiting { thread, node, ask }
     }
 
     fn refused(&self, refused: Refused) -> RunError {
@@ -296,8 +254,8 @@ impl<G: Runnable> Driver<'_, G> {
         match refused {
             Refused::Loop { edge, why, cycle, laps } => RunError::HandoffLoop {
                 thread,
-                node: self.due(),
-                cycle: Refused::cycle_text(self.plan, &cycle),
+                node: self.due().name().to_owned(),
+                cycle: Refused::cycle_text(self.cx.course.plan, &cycle),
                 laps,
                 edge: G::EDGES.get(usize::from(edge)).map(|edge| format!("{} => {}", edge.label(), edge.route)).unwrap_or_default(),
                 why,
@@ -309,9 +267,9 @@ impl<G: Runnable> Driver<'_, G> {
         }
     }
 
-    fn node_error(&self, node: G::Node, error: NodeError) -> RunError {
-        let (thread, node) = (self.thread.clone(), node.name().to_owned());
-        match error.0 {
+    fn node_error(&self, error: NodeError) -> RunError {
+        let (thread, node) = self.whereabouts();
+        match error.into_kind() {
             Kind::Returned(source) => RunError::Node { thread, node, source },
             Kind::NoJournal => RunError::NoJournal { node },
             Kind::WrongAnswer(source) => match &self.pending {
@@ -320,14 +278,14 @@ impl<G: Runnable> Driver<'_, G> {
                 }
                 _ => RunError::Node { thread, node, source: source.into() },
             },
-            kind => RunError::Node { thread, node, source: Box::new(NodeError(kind)) },
+            kind => RunError::Node { thread, node, source: Box::new(NodeError::of(kind)) },
         }
     }
 
     fn unencoded(&self, what: &str, error: serde_json::Error) -> RunError {
         RunError::Encode {
             thread: self.thread.clone(),
-            node: self.due(),
+            node: self.due().name().to_owned(),
             what: what.to_owned(),
             source: error.into(),
         }

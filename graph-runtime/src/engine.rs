@@ -57,6 +57,7 @@ impl Plan {
     }
 
     /// Returns whether taking an edge depends on the progress that was made.
+    #[inline]
     pub(crate) fn is_watched(&self, edge: u16) -> bool {
         self.edges.get(usize::from(edge)).is_some_and(|edge| edge.watched)
     }
@@ -73,7 +74,9 @@ fn graph_id(topology: &Topology, fields: impl IntoIterator<Item = &'static str>)
     let mut line = |words: &[&str]| {
         for word in words {
             // A length in front keeps two lists of words from running into the same text.
-            text.push_str(&format!("{}:{word},", word.len()));
+            for part in [&word.len().to_string(), ":", word, ","] {
+                text.push_str(part);
+            }
         }
         text.push('\n');
     };
@@ -103,7 +106,7 @@ pub(crate) struct Engine {
     /// Counts the inputs from outside; after one, an edge may be taken from old progress again.
     epoch: u32,
     /// The nodes of the last handoffs, in a ring, for the text of an error.
-    recent: [u16; Engine::RECENT],
+    recent: [u16; Engine::RECENT as usize],
 }
 
 /// How often an edge was taken, and from what progress the last time.
@@ -177,7 +180,7 @@ pub(crate) enum Refused {
 }
 
 impl Engine {
-    const RECENT: usize = 32;
+    const RECENT: u16 = 32;
 
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
@@ -185,11 +188,12 @@ impl Engine {
             laps: vec![Lap::default(); plan.edges.len()],
             handoffs: 0,
             epoch: 0,
-            recent: [plan.start; Self::RECENT],
+            recent: [plan.start; Self::RECENT as usize],
         }
     }
 
     /// Returns what is to be done next.
+    #[inline]
     pub(crate) const fn next(&self) -> Action {
         match self.position {
             Position::New => Action::Start,
@@ -204,11 +208,16 @@ impl Engine {
         matches!(self.position, Position::Failed(_))
     }
 
-    /// Takes a fact in; of a decision, returns the way that the run goes on.
-    pub(crate) fn on(&mut self, plan: &Plan, fact: Fact) -> Result<Option<Hop>, Refused> {
+    /// Returns how many handoffs the run has taken.
+    pub(crate) const fn handoffs(&self) -> u64 {
+        self.handoffs
+    }
+
+    /// Takes a fact in.
+    pub(crate) fn on(&mut self, plan: &Plan, fact: Fact) -> Result<(), Refused> {
         match (self.position, fact) {
-            (Position::At(from) | Position::Failed(from), Fact::Decided { edge, progress }) => {
-                return self.decide(plan, from, edge, progress).map(Some);
+            (_, Fact::Decided { edge, progress }) => {
+                return self.decide(plan, edge, progress).map(drop);
             }
             (Position::New | Position::Ended | Position::Failed(_), Fact::Started) => {
                 *self = Self { epoch: self.epoch + 1, ..Self::new(plan) };
@@ -225,49 +234,90 @@ impl Engine {
                 self.position = Position::Failed(node);
             }
             (_, Fact::Started) => return Err(Refused::Impossible("a run began within a run")),
-            (_, Fact::Decided { .. }) => return Err(Refused::Impossible("no node was due")),
             (_, Fact::Asked(_)) => return Err(Refused::Impossible("no node was due to ask")),
             (_, Fact::Answered) => return Err(Refused::Impossible("no question was open")),
             (_, Fact::Failed) => return Err(Refused::Impossible("no node was due to fail")),
         }
-        Ok(None)
+        Ok(())
     }
 
-    fn decide(
+    /// Takes the decision of the node that was due in, and returns the way that the run goes on.
+    pub(crate) fn decide(
         &mut self,
         plan: &Plan,
-        from: u16,
         chosen: u16,
         progress: Option<u64>,
     ) -> Result<Hop, Refused> {
-        let edge = match plan.edges.get(usize::from(chosen)) {
-            Some(edge) if edge.from == from => edge,
-            _ => return Err(Refused::Impossible("the edge does not leave the node")),
+        let (from, edge) = self.leaving(plan, chosen)?;
+        let mut hop = Hop { to: edge.to, masked: self.mask(edge, chosen, progress) };
+        if let Some(why) = hop.masked {
+            let Some(otherwise) = edge.otherwise else {
+                let laps = self.laps[usize::from(chosen)].taken;
+                let cycle = self.cycle(from, edge.to);
+                return Err(Refused::Loop { edge: chosen, why, cycle, laps });
+            };
+            hop.to = otherwise;
+        } else {
+            self.count(edge, chosen, progress);
+        }
+        self.go(from, hop.to);
+        Ok(hop)
+    }
+
+    /// Takes a decision in if it leads on to another node, unmasked; any other is left to [`decide`](Self::decide).
+    #[inline]
+    pub(crate) fn pass(&mut self, plan: &Plan, chosen: u16, progress: impl FnOnce() -> Option<u64>) -> Option<u16> {
+        let (from, edge) = self.leaving(plan, chosen).ok()?;
+        let to = edge.to.node()?;
+        if edge.watched {
+            let progress = progress();
+            if self.mask(edge, chosen, progress).is_some() {
+                return None;
+            }
+            self.count(edge, chosen, progress);
+        }
+        self.go(from, edge.to);
+        Some(to)
+    }
+
+    /// Returns the node that is due and an edge that leaves it.
+    #[inline]
+    fn leaving<'p>(&self, plan: &'p Plan, chosen: u16) -> Result<(u16, &'p PlanEdge), Refused> {
+        let (Position::At(from) | Position::Failed(from)) = self.position else {
+            return Err(Refused::Impossible("no node was due"));
         };
-        let mut hop = Hop { to: edge.to, masked: None };
+        match plan.edges.get(usize::from(chosen)) {
+            Some(edge) if edge.from == from => Ok((from, edge)),
+            _ => Err(Refused::Impossible("the edge does not leave the node")),
+        }
+    }
+
+    /// Returns why an edge cannot be taken, if it cannot.
+    #[inline]
+    fn mask(&self, edge: &PlanEdge, chosen: u16, progress: Option<u64>) -> Option<Masked> {
+        let lap = self.laps[usize::from(chosen)];
+        if !edge.watched || lap.taken == 0 {
+            None
+        } else if edge.limit.is_some_and(|limit| lap.taken >= limit) {
+            Some(Masked::Limit)
+        } else if progress.is_some() && lap.epoch == self.epoch && lap.progress == progress {
+            Some(Masked::NoProgress)
+        } else {
+            None
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, edge: &PlanEdge, chosen: u16, progress: Option<u64>) {
         if edge.watched {
             let lap = &mut self.laps[usize::from(chosen)];
-            let again = progress.is_some() && (lap.epoch, lap.progress) == (self.epoch, progress);
-            hop.masked = if edge.limit.is_some_and(|limit| lap.taken >= limit) {
-                Some(Masked::Limit)
-            } else if again {
-                Some(Masked::NoProgress)
-            } else {
-                None
-            };
-            match (hop.masked, edge.otherwise) {
-                (None, _) => {
-                    *lap = Lap { taken: lap.taken + 1, epoch: self.epoch, progress };
-                }
-                (Some(_), Some(otherwise)) => hop.to = otherwise,
-                (Some(why), None) => {
-                    let laps = lap.taken;
-                    let cycle = self.cycle(from, edge.to);
-                    return Err(Refused::Loop { edge: chosen, why, cycle, laps });
-                }
-            }
+            *lap = Lap { taken: lap.taken.saturating_add(1), epoch: self.epoch, progress };
         }
-        self.position = match hop.to {
+    }
+
+    #[inline]
+    fn go(&mut self, from: u16, to: Target<u16>) {
+        self.position = match to {
             Target::Node(to) => {
                 self.recent[Self::slot(self.handoffs)] = from;
                 self.handoffs += 1;
@@ -275,14 +325,13 @@ impl Engine {
             }
             Target::End => Position::Ended,
         };
-        Ok(hop)
     }
 
     /// Returns the way of the last lap: from `to` over the nodes that followed it to `from`, and to `to` again.
     fn cycle(&self, from: u16, to: Target<u16>) -> Vec<u16> {
         let Target::Node(to) = to else { return vec![from] };
         let mut back = vec![to, from];
-        let remembered = self.handoffs.min(Self::RECENT as u64);
+        let remembered = self.handoffs.min(Self::RECENT.into());
         for ago in 1..=remembered {
             if *back.last().unwrap_or(&to) == to {
                 break;
@@ -293,8 +342,10 @@ impl Engine {
         back
     }
 
-    const fn slot(handoffs: u64) -> usize {
-        (handoffs % Self::RECENT as u64) as usize
+    #[inline]
+    fn slot(handoffs: u64) -> usize {
+        let [low, ..] = handoffs.to_le_bytes();
+        usize::from(u16::from(low) % Self::RECENT)
     }
 }
 

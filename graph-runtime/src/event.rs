@@ -43,6 +43,9 @@ pub type EventStream<G> = Pin<Box<dyn Stream<Item = Result<Event<G>, RunError>> 
 
 /// Where a driver's events go.
 pub(crate) trait Sink<G: AgentGraph>: Send {
+    /// Whether anybody listens.
+    const LISTENS: bool;
+
     /// Takes an event; it is only made if somebody wants it.
     fn emit(&mut self, event: impl FnOnce() -> Event<G> + Send) -> impl Future<Output = ()> + Send;
 }
@@ -51,11 +54,14 @@ pub(crate) trait Sink<G: AgentGraph>: Send {
 pub(crate) struct Silent;
 
 impl<G: AgentGraph> Sink<G> for Silent {
-    #[inline]
+    const LISTENS: bool = false;
+
     async fn emit(&mut self, _: impl FnOnce() -> Event<G> + Send) {}
 }
 
 impl<G: AgentGraph> Sink<G> for mpsc::Sender<Event<G>> {
+    const LISTENS: bool = true;
+
     async fn emit(&mut self, event: impl FnOnce() -> Event<G> + Send) {
         // The receiver lives in the same stream as this run, so it is never gone before it.
         let _ = self.send(event()).await;

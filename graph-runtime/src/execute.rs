@@ -35,7 +35,8 @@ pub trait Execute<S: State>: Node<S> {
     note = "write `#[derive(AgentGraph)]` on the struct"
 )]
 pub trait Runnable: AgentGraph {
-    /// Executes a node and returns the place in [`AgentGraph::EDGES`] of the edge that its outcome takes.
+    /// Executes a node, and those that follow it as long as nobody has to see their steps, and
+    /// returns the place in [`AgentGraph::EDGES`] of the edge that the last one's outcome chose.
     ///
     /// # Errors
     ///
@@ -50,33 +51,42 @@ pub trait Runnable: AgentGraph {
 
 /// Separates the outcome from the error of what a node's function returned.
 #[doc(hidden)]
+#[inline]
 pub fn conclude<C: Conclusion>(returned: C) -> Result<C::Outcome, NodeError> {
     returned.conclude().map_err(|error| {
         // A `NodeError` that a node passes on, from `cx.ask` for instance, stays what it is.
         match error.downcast::<NodeError>() {
             Ok(own) => *own,
-            Err(error) => NodeError(Kind::Returned(error)),
+            Err(error) => NodeError::of(Kind::Returned(error)),
         }
     })
 }
 
 /// Reads a field for a parameter `&T`.
 #[doc(hidden)]
+#[inline]
 pub fn read<'a, T: ?Sized, F: Access<T>>(field: &'a F, name: &'static str) -> Result<&'a T, NodeError> {
-    field.read().ok_or(NodeError(Kind::Unset(name)))
+    field.read().ok_or_else(|| unset(name))
 }
 
 /// Reads a field for a parameter `&mut T`.
 #[doc(hidden)]
+#[inline]
 pub fn write<'a, T: ?Sized, F: AccessMut<T>>(
     field: &'a mut F,
     name: &'static str,
 ) -> Result<&'a mut T, NodeError> {
-    field.write().ok_or(NodeError(Kind::Unset(name)))
+    field.write().ok_or_else(|| unset(name))
+}
+
+#[cold]
+fn unset(field: &'static str) -> NodeError {
+    NodeError::of(Kind::Unset(field))
 }
 
 /// Checks that the fields which a node and its outcome promise are set.
 #[doc(hidden)]
+#[inline]
 pub fn keep_promises<O: Outcome>(
     outcome: &O,
     gives: &[&'static str],
@@ -85,7 +95,7 @@ pub fn keep_promises<O: Outcome>(
     let by_outcome = O::VARIANTS.get(outcome.variant()).map_or(&[][..], |variant| variant.gives);
     match gives.iter().chain(by_outcome).find(|name| !is_set(name)) {
         None => Ok(()),
-        Some(name) => Err(NodeError(Kind::Broken(name))),
+        Some(name) => Err(NodeError::of(Kind::Broken(name))),
     }
 }
 

@@ -9,6 +9,7 @@ mod event;
 mod error;
 
 mod engine;
+mod course;
 mod driver;
 mod progress;
 

@@ -7,35 +7,38 @@ use handoffs_core::{FieldSet, State};
 pub(crate) struct Progress {
     watched: FieldSet,
     stale: FieldSet,
-    fingerprints: Vec<u64>,
+    fields: Vec<u64>,
+    /// The fingerprints of all fields, combined by exclusive or.
+    all: u64,
 }
 
 impl Progress {
     /// Watches the fields that the state marks, or all of them if it marks none.
     pub(crate) fn new<S: State>() -> Self {
-        let marked = (0..S::FIELDS.len())
-            .filter(|field| S::FIELDS[*field].progress)
-            .fold(FieldSet::EMPTY, FieldSet::with);
-        let all = (0..S::FIELDS.len()).fold(FieldSet::EMPTY, FieldSet::with);
+        let all = FieldSet::first_of(S::FIELDS.len());
+        let marked = all.iter().filter(|field| S::FIELDS[*field].progress);
+        let marked = marked.fold(FieldSet::EMPTY, FieldSet::with);
         let watched = if marked.is_empty() { all } else { marked };
-        Self { watched, stale: watched, fingerprints: vec![0; S::FIELDS.len()] }
+        Self { watched, stale: watched, fields: vec![0; S::FIELDS.len()], all: 0 }
     }
 
     /// Notes that fields have changed.
+    #[inline]
     pub(crate) fn changed(&mut self, fields: FieldSet) {
-        self.stale = self.stale.or(fields.and(self.watched));
+        self.stale = self.stale.or(fields);
     }
 
     /// Returns the fingerprint of the progress fields, or `None` if one of them cannot be
     /// serialised: then nothing is known of progress, and no edge is masked for the lack of it.
+    #[inline]
     pub(crate) fn fingerprint<S: State>(&mut self, state: &S) -> Option<u64> {
-        for field in self.stale.iter() {
-            self.fingerprints[field] = state.fingerprint(field)?;
+        for field in self.stale.and(self.watched).iter() {
+            // A rotation by the field's place keeps two fields that swap their values apart.
+            let place = u32::try_from(field).unwrap_or(0);
+            let new = state.fingerprint(field)?.rotate_left(place);
+            self.all ^= core::mem::replace(&mut self.fields[field], new) ^ new;
         }
         self.stale = FieldSet::EMPTY;
-        // The golden ratio's bits spread each field's fingerprint before the next is added.
-        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mix = |sum: u64, field: usize| (sum.rotate_left(5) ^ self.fingerprints[field]).wrapping_mul(SPREAD);
-        Some(self.watched.iter().fold(0, mix))
+        Some(self.all)
     }
 }

@@ -10,6 +10,8 @@ use handoffs_core::{AgentGraph, GraphNode, State};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::context::Context;
+use crate::course::Course;
 use crate::driver::Driver;
 use crate::engine::{Action, Fact, Plan};
 use crate::error::RunError;
@@ -200,17 +202,19 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 (folded.fields.state(&self.id)?, Some(Fact::Answered), Some(answered))
             }
         };
+        let progress = watch_loops.then(Progress::new::<G::State>);
+        let course = Course::new(plan, folded.engine, progress);
+        let mut cx = Context::new(&self.id, journal.is_some(), course);
+        cx.answers = folded.answers;
         let mut driver = Driver {
             graph: graph.as_ref(),
-            plan,
             thread: &self.id,
             journal,
             head: folded.head,
-            engine: folded.engine,
             state,
-            answers: folded.answers,
+            cx,
             pending,
-            progress: watch_loops.then(Progress::new::<G::State>),
+            marks: Vec::new(),
         };
         match fact {
             Some(Fact::Started) => driver.start(&folded.fields).await?,
@@ -403,6 +407,6 @@ impl<G, J> Clone for Thread<G, J> {
 
 impl<G: AgentGraph, J> fmt::Debug for Thread<G, J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Thread").field("graph", &G::NAME).field("id", &self.id).finish()
+        f.debug_struct("Thread").field("graph", &G::NAME).field("id", &self.id).finish_non_exhaustive()
     }
 }

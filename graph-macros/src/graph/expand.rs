@@ -269,7 +269,8 @@ fn pick_name(node: &Node) -> Ident {
     format_ident!("__pick_after_{}", node.ident.unraw())
 }
 
-/// Writes the step: run the node, then pick the edge. One `match`, no box.
+/// Writes the step: run the node, then pick the edge. One `match`, no box; and on to the next node
+/// as long as nobody has to be told of it.
 fn step_impl(model: &Model, names: &Names) -> TokenStream {
     let Graph {
         krate,
@@ -287,9 +288,8 @@ fn step_impl(model: &Model, names: &Names) -> TokenStream {
         quote! {
             #name => {
                 let outcome = #execute(&self.#field, state, cx).await?;
-                let edge = Self::#pick(state, &outcome);
                 cx.__concluded(&outcome);
-                ::core::result::Result::Ok(edge)
+                Self::#pick(state, &outcome)
             }
         }
     });
@@ -298,11 +298,17 @@ fn step_impl(model: &Model, names: &Names) -> TokenStream {
         impl #impl_generics #krate::Runnable for #ident #type_generics #where_clause {
             async fn step(
                 &self,
-                node: #node_enum,
+                mut node: #node_enum,
                 state: &mut #state,
                 cx: &mut #krate::Context<'_>,
             ) -> ::core::result::Result<usize, #krate::NodeError> {
-                match node { #(#arms)* }
+                loop {
+                    let edge = match node { #(#arms)* };
+                    match cx.__pass::<Self>(edge, state) {
+                        ::core::option::Option::Some(next) => node = next,
+                        ::core::option::Option::None => return ::core::result::Result::Ok(edge),
+                    }
+                }
             }
         }
     }

@@ -114,7 +114,7 @@ impl Folded {
             Recorded::Failed { .. } => Fact::Failed,
         };
         match self.engine.on(plan, fact) {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
             Err(Refused::Loop { .. }) => Err("a masked edge was taken".to_owned()),
             Err(Refused::Impossible(reason)) => Err(reason.to_owned()),
         }
