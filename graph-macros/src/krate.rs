@@ -19,7 +19,12 @@ impl Krate {
     }
 
     /// Reads the arguments of an attribute that knows `crate = path` and nothing else.
-    pub(crate) fn read_alone(&mut self, args: ParseStream<'_>, knows: &str, mistakes: &mut Mistakes) -> syn::Result<()> {
+    pub(crate) fn read_alone(
+        &mut self,
+        args: ParseStream<'_>,
+        knows: &str,
+        mistakes: &mut Mistakes,
+    ) -> syn::Result<()> {
         while !args.is_empty() {
             if args.peek(Token![crate]) {
                 *self = Self::parse(args)?;

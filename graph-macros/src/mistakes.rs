@@ -28,6 +28,16 @@ impl Mistakes {
         self.mend(key, format_args!("H011: unknown key `{name}`"), knows);
     }
 
+    /// Adds a key that was given before.
+    pub(crate) fn twice(&mut self, key: &impl ToTokens) {
+        let name = key.to_token_stream();
+        self.mend(
+            key,
+            format_args!("H011: `{name}` is given twice"),
+            "remove one of them",
+        );
+    }
+
     /// Adds an error that a parser found.
     pub(crate) fn add(&mut self, error: syn::Error) {
         match &mut self.0 {

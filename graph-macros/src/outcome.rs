@@ -58,9 +58,8 @@ fn parse_krate(input: &DeriveInput, mistakes: &mut Mistakes) -> Krate {
     let mut krate = Krate::default();
     for attr in outcome_attrs(&input.attrs) {
         let knows = "on the enum, `outcome` knows: `crate = path`";
-        let read = attr.parse_args_with(|args: ParseStream<'_>| {
-            krate.read_alone(args, knows, mistakes)
-        });
+        let read =
+            attr.parse_args_with(|args: ParseStream<'_>| krate.read_alone(args, knows, mistakes));
         mistakes.take(read);
     }
     krate
@@ -77,9 +76,8 @@ fn parse_variants<'a>(data: &'a DataEnum, mistakes: &mut Mistakes) -> Vec<Varian
         let ident = &variant.ident;
         let mut gives = Vec::new();
         for attr in outcome_attrs(&variant.attrs) {
-            let read = attr.parse_args_with(|args: ParseStream<'_>| {
-                read_variant(args, &mut gives, mistakes)
-            });
+            let read = attr
+                .parse_args_with(|args: ParseStream<'_>| read_variant(args, &mut gives, mistakes));
             mistakes.take(read);
         }
         let tool = format!("transfer_to_{}", snake(&ident.unraw().to_string()));

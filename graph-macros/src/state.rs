@@ -118,7 +118,11 @@ fn read_field(
         if key.to_string() != "progress" {
             mistakes.unknown_key(&key, "on a field, `state` knows: `progress`");
         } else if !args.is_empty() && !args.peek(Token![,]) {
-            mistakes.mend(&key, "H011: `progress` takes no value", "write `#[state(progress)]`");
+            mistakes.mend(
+                &key,
+                "H011: `progress` takes no value",
+                "write `#[state(progress)]`",
+            );
         }
         *progress = true;
         skip_argument(args);

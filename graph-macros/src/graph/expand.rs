@@ -2,13 +2,13 @@
 
 use handoffs_core::{NodeIndex, Route, Target, max_handoffs};
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Pat, Type};
 
 use super::model::Model;
-use super::parse::{Graph, Node};
+use super::parse::{Graph, Guard, Node};
 use crate::case::camel;
 use crate::krate::Krate;
 
@@ -55,11 +55,12 @@ impl Names {
     }
 }
 
-/// Writes a node's type as a node of the graph's state, in the same words wherever it is needed, so
-/// that the compiler reports a type that is none only once.
-fn as_node(graph: &Graph, ty: &Type) -> TokenStream {
+/// Writes an item of a node's type as a node of the graph's state, in the same words and at the same
+/// place wherever it is needed, so that the compiler reports a type that is none only once.
+fn of_node(graph: &Graph, ty: &Type, item: &str) -> TokenStream {
     let Graph { krate, state, .. } = graph;
-    quote_spanned!(ty.span()=> <#ty as #krate::Node<#state>>)
+    let item = Ident::new(item, ty.span());
+    quote_spanned!(ty.span()=> <#ty as #krate::Node<#state>>::#item)
 }
 
 fn node_enum(model: &Model, names: &Names) -> TokenStream {
@@ -149,8 +150,8 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
             node.ident.unraw().to_string(),
             node.doc.lines().next().unwrap_or_default(),
         );
-        let node = as_node(graph, &node.ty);
-        quote!(#krate::NodeShape::new(#name).doc(#doc).kind(#node::KIND))
+        let kind = of_node(graph, &node.ty, "KIND");
+        quote!(#krate::NodeShape::new(#name).doc(#doc).kind(#kind))
     });
     quote! {
         #[automatically_derived]
@@ -217,16 +218,17 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
             "Returns where the run goes after `{}`, of all its limits unused.",
             node.ident
         );
-        let outcome = as_node(graph, &node.ty);
+        let outcome = of_node(graph, &node.ty, "Outcome");
         let arms = node.arms.iter().enumerate().map(|(at, arm)| {
             let (pat, edge) = (&arm.pat, first_edge + at);
-            let guard = arm.guard.as_ref().map(|guard| {
-                let call = quote_spanned! {guard.span()=> {
+            let guard = match &arm.guard {
+                Guard::None => TokenStream::new(),
+                Guard::Function(guard) => quote_spanned! {guard.span()=> if {
                     let __guard: fn(&#state) -> bool = #guard;
                     __guard(__state)
-                }};
-                quote!(if #call)
-            });
+                }},
+                Guard::Broken => quote!(if true),
+            };
             quote!(#pat #guard => #edge,)
         });
         let arms: Vec<_> = arms.collect();
@@ -234,20 +236,31 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
         // A route that is missing or unreadable is a mistake that was reported.
         let rest = (node.broken || node.arms.is_empty()).then(|| quote!(_ => 0,));
         let scrutinee = Ident::new("__outcome", node.ident.span());
+        // Without the reference, what is missing reads as the user writes it. With it, a binding
+        // does not take what it binds.
+        let matched = if node.arms.iter().any(|arm| needs_reference(&arm.pat)) {
+            quote!(#scrutinee)
+        } else {
+            quote_spanned!(node.ident.span()=> *#scrutinee)
+        };
+        // An arm that was not understood may be the one for which those behind it are there.
+        let level = if node.broken { "allow" } else { "deny" };
+        let level = Ident::new(level, node.ident.span());
+        let unreachable = quote_spanned!(node.ident.span()=> #level(unreachable_patterns));
         quote! {
             #[doc = #doc]
             #vis fn #after(
                 state: &#state,
-                outcome: &#outcome::Outcome,
+                outcome: &#outcome,
             ) -> #krate::Route<#node_enum> {
                 #krate::route_of::<Self>(Self::#pick(state, outcome))
             }
 
             #[doc(hidden)]
-            #[deny(unreachable_patterns)]
+            #[#unreachable]
             #[allow(unused_variables, clippy::match_single_binding, clippy::unnested_or_patterns)]
-            fn #pick(__state: &#state, #scrutinee: &#outcome::Outcome) -> usize {
-                match #scrutinee { #(#arms)* #rest }
+            fn #pick(__state: &#state, #scrutinee: &#outcome) -> usize {
+                match #matched { #(#arms)* #rest }
             }
         }
     });
@@ -284,7 +297,11 @@ fn step_impl(model: &Model, names: &Names) -> TokenStream {
     let node_enum = &names.node_enum;
     let arms = nodes.iter().enumerate().map(|(index, node)| {
         let (name, field, ty, pick) = (names.node(index), &node.ident, &node.ty, pick_name(node));
-        let execute = quote_spanned!(ty.span()=> <#ty as #krate::Execute<#state>>::execute);
+        let outcome = of_node(&model.graph, ty, "Outcome");
+        // Of a type that is no node, this is an error only once, as a node.
+        let execute = quote_spanned! {ty.span()=>
+            <<#ty as #krate::If<#outcome>>::Type as #krate::Execute<#state>>::execute
+        };
         quote! {
             #name => {
                 let outcome = #execute(&self.#field, state, cx).await?;
@@ -336,14 +353,13 @@ fn flow_check(model: &Model) -> TokenStream {
     }
     let count = nodes.len();
     let names = nodes.iter().map(|node| node.ident.unraw().to_string());
-    let contracts = nodes.iter().map(|node| {
-        let node = as_node(graph, &node.ty);
-        quote!(#node::CONTRACT)
-    });
+    let contracts = nodes
+        .iter()
+        .map(|node| of_node(graph, &node.ty, "CONTRACT"));
     let edges = model.topology.edges().filter_map(|(index, edge)| {
         let from = usize::from(edge.from.0);
         let (node, arm) = (nodes.get(from)?, model.arm(index)?);
-        let outcome = as_node(graph, &node.ty);
+        let outcome = of_node(graph, &node.ty, "Outcome");
         let variants = variants(&arm.pat);
         let targets = [Some(edge.route.target()), edge.route.otherwise()];
         let edges = targets.into_iter().flatten().filter_map(move |target| {
@@ -352,7 +368,7 @@ fn flow_check(model: &Model) -> TokenStream {
                 #krate::FlowEdge {
                     from: #from,
                     to: #to,
-                    gives: #krate::given_by::<#outcome::Outcome>(FIELDS, &[#(#variants),*]),
+                    gives: #krate::given_by::<#outcome>(FIELDS, &[#(#variants),*]),
                 },
             })
         });
@@ -369,12 +385,20 @@ fn flow_check(model: &Model) -> TokenStream {
             };
         }
     });
+    let unknown = |token: &dyn ToTokens, found: TokenStream| {
+        quote_spanned! {token.span()=>
+            const _: () = if let ::core::option::Option::Some(message) = #found {
+                ::core::panic!("{}", message.as_str())
+            };
+        }
+    };
     let givens = given.iter().map(|field| {
         let name = field.unraw().to_string();
-        let message = format!("H011: the state has no field `{name}`");
-        quote_spanned! {field.span()=>
-            const _: () = ::core::assert!(!#krate::FieldSet::named(FIELDS, &[#name]).is_empty(), #message);
-        }
+        unknown(field, quote!(#krate::unknown_field(FIELDS, #name)))
+    });
+    let gifts = nodes.iter().map(|node| {
+        let outcome = of_node(graph, &node.ty, "Outcome");
+        unknown(&node.ty, quote!(#krate::unknown_gift::<#outcome>(FIELDS)))
     });
     quote! {
         const _: () = {
@@ -390,7 +414,21 @@ fn flow_check(model: &Model) -> TokenStream {
             const SET: [#krate::FieldSet; #count] = FLOW.set();
             #(#checks)*
             #(#givens)*
+            #(#gifts)*
         };
+    }
+}
+
+/// Returns whether a pattern may bind a value, or is one of a reference.
+fn needs_reference(pat: &Pat) -> bool {
+    match pat {
+        Pat::Wild(_) | Pat::Rest(_) | Pat::Path(_) | Pat::Lit(_) | Pat::Range(_) => false,
+        Pat::Paren(paren) => needs_reference(&paren.pat),
+        Pat::Or(or) => or.cases.iter().any(needs_reference),
+        Pat::Struct(pat) => pat.fields.iter().any(|field| needs_reference(&field.pat)),
+        Pat::TupleStruct(pat) => pat.elems.iter().any(needs_reference),
+        Pat::Tuple(pat) => pat.elems.iter().any(needs_reference),
+        _ => true,
     }
 }
 

@@ -49,7 +49,9 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
             let known = contract(model, state);
             quote!(#krate::Contract { gives: #krate::FieldSet::ALL, ..#known })
         }
-        None => quote!(#krate::Contract { gives: #krate::FieldSet::ALL, ..#krate::Contract::EMPTY }),
+        None => {
+            quote!(#krate::Contract { gives: #krate::FieldSet::ALL, ..#krate::Contract::EMPTY })
+        }
     };
     let run = match &model.state {
         Some(state) if model.sound => run(model, state),
@@ -165,11 +167,7 @@ fn run(model: &NodeModel, state: &Type) -> TokenStream {
         Form::Function { function, .. } => quote!(#function(#(#args),*)),
         Form::Impl { .. } => quote!(Self::run(#(#args),*)),
     };
-    let call = if *is_async {
-        quote!(#call.await)
-    } else {
-        call
-    };
+    let call = if *is_async { quote!(#call.await) } else { call };
     // That the node returns what it cannot is reported where its outcome is named.
     let returned = quote_spanned! {output.span()=>
         <#output as #krate::If<<#output as #krate::Conclusion>::Outcome>>::Type
