@@ -37,7 +37,9 @@ pub use topology::{Edge, EdgeIndex, NodeIndex, NodeKind, NodeShape, Topology, Wa
 pub mod __private {
     pub use crate::contract::{Flow, FlowEdge, Message, given_by, unknown_field, unknown_gift};
     pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut};
-    pub use crate::once::{Carried, Carry, If, Kept, Load, Take, Uncarried, Unloaded, Untaken};
+    pub use crate::once::{
+        Carried, Carry, Fit, Kept, Load, Returned, Take, Uncarried, Unconcluded, Unloaded, Untaken,
+    };
     pub use crate::outcome::Conclusion;
     pub use crate::state::{Plain, Probe, Unkept, Whole};
 }

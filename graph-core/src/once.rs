@@ -7,24 +7,12 @@
 
 use core::marker::PhantomData;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::ser::{Serialize, Serializer};
 
 use crate::node::{Access, AccessMut, Out};
+use crate::outcome::{Conclusion, Outcome, Variant};
 use crate::state::{Field, FieldSource};
-
-/// The type itself, or nothing the compiler complains of if `Proof` is an error already.
-///
-/// `<N as If<<N as Node<S>>::Outcome>>::Type` is `N`. Where `N` is no node, the outcome is an error,
-/// and the compiler lets whatever is built on an error pass.
-pub trait If<Proof: ?Sized> {
-    /// The type itself.
-    type Type: ?Sized;
-}
-
-impl<T: ?Sized, Proof: ?Sized> If<Proof> for T {
-    type Type = T;
-}
 
 /// A type of which a journal can keep a field of the state.
 #[diagnostic::on_unimplemented(
@@ -113,6 +101,64 @@ pub trait Unloaded<T>: Sized {
 }
 
 impl<T> Unloaded<T> for Load<T> {}
+
+/// What a node's function returned.
+#[derive(Debug)]
+pub struct Returned<C>(pub C);
+
+impl<C: Conclusion> Returned<C> {
+    /// Returns it.
+    #[inline]
+    pub fn concluded(self) -> C {
+        self.0
+    }
+}
+
+impl Returned<Unfit> {
+    /// Is never reached.
+    pub fn outcome<O>(self) -> O {
+        unreached()
+    }
+}
+
+/// What becomes of a value that is what it should be.
+pub trait Fit<O>: Sized {
+    /// Returns it.
+    fn outcome(self) -> O;
+}
+
+impl<O> Fit<O> for Returned<O> {
+    #[inline]
+    fn outcome(self) -> O {
+        self.0
+    }
+}
+
+/// Stands in for what no node can return.
+pub trait Unconcluded: Sized {
+    /// Is never reached.
+    fn concluded(self) -> Unfit {
+        unreached()
+    }
+}
+
+impl<C> Unconcluded for Returned<C> {}
+
+/// The outcome of a node that returns what no node can.
+#[derive(Debug)]
+pub enum Unfit {}
+
+impl Outcome for Unfit {
+    const VARIANTS: &'static [Variant] = &[];
+
+    fn variant(&self) -> usize {
+        0
+    }
+
+    fn encode<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        serializer.serialize_unit()
+    }
+}
 
 /// A reference to a field, to be taken as a `T`.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ use serde::ser::Serializer;
 /// the node concludes it.
 #[diagnostic::on_unimplemented(
     message = "H011: `{Self}` is not an outcome",
+    label = "not what a node can conclude",
     note = "write `#[derive(Outcome)]` on the enum, or return `()` from a node with one way on"
 )]
 pub trait Outcome: Send + Sync + 'static {
@@ -103,7 +104,6 @@ pub trait Conclusion {
     fn conclude(self) -> Result<Self::Outcome, Box<dyn Error + Send + Sync>>;
 }
 
-#[diagnostic::do_not_recommend]
 impl<O: Outcome> Conclusion for O {
     type Outcome = O;
 
@@ -112,7 +112,6 @@ impl<O: Outcome> Conclusion for O {
     }
 }
 
-#[diagnostic::do_not_recommend]
 impl<O: Outcome, E: Into<Box<dyn Error + Send + Sync>>> Conclusion for Result<O, E> {
     type Outcome = O;
 

@@ -6,6 +6,7 @@
 //! error.
 
 mod case;
+mod ends;
 mod krate;
 mod mistakes;
 

@@ -10,6 +10,7 @@ use syn::{Pat, Type};
 use super::model::Model;
 use super::parse::{Graph, Guard, Node};
 use crate::case::camel;
+use crate::ends::Ends;
 use crate::krate::Krate;
 
 pub(super) fn expand(model: &Model) -> TokenStream {
@@ -59,8 +60,13 @@ impl Names {
 /// place wherever it is needed, so that the compiler reports a type that is none only once.
 fn of_node(graph: &Graph, ty: &Type, item: &str) -> TokenStream {
     let Graph { krate, state, .. } = graph;
-    let item = Ident::new(item, ty.span());
-    quote_spanned!(ty.span()=> <#ty as #krate::Node<#state>>::#item)
+    let Ends { first, last } = Ends::of(ty);
+    let item = Ident::new(item, last);
+    let (open, close) = (
+        quote_spanned!(first=> <),
+        quote_spanned!(last=> as #krate::Node<#state>>::#item),
+    );
+    quote!(#open #ty #close)
 }
 
 fn node_enum(model: &Model, names: &Names) -> TokenStream {
@@ -219,6 +225,9 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
             node.ident
         );
         let outcome = of_node(graph, &node.ty, "Outcome");
+        let by_reference = Ends::of(&node.ty).put(quote!(&));
+        let outcome = quote!(#by_reference #outcome);
+        let call = Ends::of(&node.ty).put(quote!(Self::#pick));
         let arms = node.arms.iter().enumerate().map(|(at, arm)| {
             let (pat, edge) = (&arm.pat, first_edge + at);
             let guard = match &arm.guard {
@@ -251,15 +260,15 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
             #[doc = #doc]
             #vis fn #after(
                 state: &#state,
-                outcome: &#outcome,
+                outcome: #outcome,
             ) -> #krate::Route<#node_enum> {
-                #krate::route_of::<Self>(Self::#pick(state, outcome))
+                #krate::route_of::<Self>(#call(state, outcome))
             }
 
             #[doc(hidden)]
             #[#unreachable]
             #[allow(unused_variables, clippy::match_single_binding, clippy::unnested_or_patterns)]
-            fn #pick(__state: &#state, #scrutinee: &#outcome) -> usize {
+            fn #pick(__state: &#state, #scrutinee: #outcome) -> usize {
                 match #matched { #(#arms)* #rest }
             }
         }
@@ -297,20 +306,22 @@ fn step_impl(model: &Model, names: &Names) -> TokenStream {
     let node_enum = &names.node_enum;
     let arms = nodes.iter().enumerate().map(|(index, node)| {
         let (name, field, ty, pick) = (names.node(index), &node.ident, &node.ty, pick_name(node));
-        let outcome = of_node(&model.graph, ty, "Outcome");
-        // Of a type that is no node, this is an error only once, as a node.
-        let execute = quote_spanned! {ty.span()=>
-            <<#ty as #krate::If<#outcome>>::Type as #krate::Execute<#state>>::execute
-        };
+        // What the compiler has to say of the type, it says of this as well, so at the same place.
+        let pick = Ends::of(ty).put(quote!(Self::#pick));
         quote! {
             #name => {
-                let outcome = #execute(&self.#field, state, cx).await?;
+                let outcome = __Run::<_, #state>::new(&self.#field).execute(state, cx).await?;
+                let edge = #pick(state, &outcome);
                 cx.__concluded(&outcome);
-                Self::#pick(state, &outcome)
+                edge
             }
         }
     });
+    let run = run(krate);
     quote! {
+        const _: () = {
+        #run
+
         #[automatically_derived]
         impl #impl_generics #krate::Runnable for #ident #type_generics #where_clause {
             async fn step(
@@ -328,6 +339,47 @@ fn step_impl(model: &Model, names: &Names) -> TokenStream {
                 }
             }
         }
+        };
+    }
+}
+
+/// Writes the call of a node: `execute` of [`Execute`](handoffs_core::Node), or, of a type that is no
+/// node, which is reported where the route needs its outcome, a call that fits whatever is expected.
+fn run(krate: &Krate) -> TokenStream {
+    quote! {
+        struct __Run<'a, N, S>(&'a N, ::core::marker::PhantomData<fn(S)>);
+
+        impl<'a, N, S> __Run<'a, N, S> {
+            fn new(node: &'a N) -> Self {
+                Self(node, ::core::marker::PhantomData)
+            }
+        }
+
+        impl<'a, N: #krate::Execute<S>, S: #krate::State> __Run<'a, N, S> {
+            #[inline]
+            fn execute(
+                self,
+                state: &mut S,
+                cx: &mut #krate::Context<'_>,
+            ) -> impl ::core::future::Future<
+                Output = ::core::result::Result<N::Outcome, #krate::NodeError>,
+            > + ::core::marker::Send {
+                #krate::Execute::execute(self.0, state, cx)
+            }
+        }
+
+        #[allow(dead_code)]
+        trait __NoNode<S>: ::core::marker::Sized {
+            fn execute<O>(
+                self,
+                _: &mut S,
+                _: &mut #krate::Context<'_>,
+            ) -> ::core::future::Ready<::core::result::Result<O, #krate::NodeError>> {
+                ::core::unreachable!()
+            }
+        }
+
+        impl<N, S> __NoNode<S> for __Run<'_, N, S> {}
     }
 }
 

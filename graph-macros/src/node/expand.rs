@@ -7,6 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Generics, Type, parse_quote};
 
 use crate::case::camel;
+use crate::ends::Ends;
 
 use super::parse::{Access, Form, NodeModel, Param};
 
@@ -58,7 +59,12 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
         _ => quote!(::core::panic!("this node did not compile")),
     };
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let outcome = quote_spanned!(output.span()=> <#output as #krate::Conclusion>::Outcome);
+    let ends = Ends::of(output);
+    let (open, close) = (
+        quote_spanned!(ends.first=> <),
+        quote_spanned!(ends.last=> as #krate::Conclusion>::Outcome),
+    );
+    let returned = ends.put(quote!(::core::result::Result<Self::Outcome, #krate::NodeError>));
     // Errors about the node as a whole point at its function.
     let (imp, execute) = (
         quote_spanned!(entry.span()=> impl),
@@ -70,7 +76,7 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
 
         #[automatically_derived]
         #imp #impl_generics #krate::Node<#state> for #ty #where_clause {
-            type Outcome = #outcome;
+            type Outcome = #open #output #close;
             const CONTRACT: #krate::Contract = #contract;
         }
 
@@ -80,7 +86,7 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
                 &self,
                 __state: &mut #state,
                 __cx: &mut #krate::Context<'_>,
-            ) -> ::core::result::Result<Self::Outcome, #krate::NodeError> {
+            ) -> #returned {
                 #run
             }
         }
@@ -147,7 +153,6 @@ fn run(model: &NodeModel, state: &Type) -> TokenStream {
         form,
         is_async,
         params,
-        output,
         ..
     } = model;
     let written: Vec<_> = fields(model)
@@ -168,10 +173,6 @@ fn run(model: &NodeModel, state: &Type) -> TokenStream {
         Form::Impl { .. } => quote!(Self::run(#(#args),*)),
     };
     let call = if *is_async { quote!(#call.await) } else { call };
-    // That the node returns what it cannot is reported where its outcome is named.
-    let returned = quote_spanned! {output.span()=>
-        <#output as #krate::If<<#output as #krate::Conclusion>::Outcome>>::Type
-    };
     let gives = fields(model)
         .filter(|(_, access, _)| *access == Access::Out)
         .map(|(field, ..)| field.unraw().to_string());
@@ -189,16 +190,18 @@ fn run(model: &NodeModel, state: &Type) -> TokenStream {
     });
     quote! {
         #[allow(unused_imports)]
-        use #krate::{Compared as _, Plain as _, Uncompared as _, Untaken as _};
+        use #krate::{
+            Compared as _, Fit as _, Plain as _, Uncompared as _, Unconcluded as _, Untaken as _,
+        };
         #(#drafts)*
         #(#takes)*
-        let __outcome = #krate::conclude::<#returned>(#call)?;
+        let __outcome = #krate::conclude(#krate::Returned(#call).concluded())?;
         #krate::keep_promises(&__outcome, &[#(#gives),*], |__name| match __name {
             #(#set)*
             _ => #krate::is_set(__state, __name),
         })?;
         #(#commits)*
-        ::core::result::Result::Ok(__outcome)
+        ::core::result::Result::Ok(#krate::Returned(__outcome).outcome())
     }
 }
 

@@ -1,0 +1,42 @@
+//! Where some tokens begin and end, so that an error about generated code underlines all of them.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+
+/// The spans of the first and the last token.
+#[derive(Clone, Copy)]
+pub(crate) struct Ends {
+    pub(crate) first: Span,
+    pub(crate) last: Span,
+}
+
+impl Ends {
+    pub(crate) fn of(tokens: &impl ToTokens) -> Self {
+        let tokens: Vec<TokenTree> = tokens.to_token_stream().into_iter().collect();
+        let open = |tree: &TokenTree| match tree {
+            TokenTree::Group(group) => group.span_open(),
+            tree => tree.span(),
+        };
+        let close = |tree: &TokenTree| match tree {
+            TokenTree::Group(group) => group.span_close(),
+            tree => tree.span(),
+        };
+        Self {
+            first: tokens.first().map_or_else(Span::call_site, open),
+            last: tokens.last().map_or_else(Span::call_site, close),
+        }
+    }
+
+    /// Moves generated tokens to the place: the first of them to its beginning, the rest to its end.
+    pub(crate) fn put(self, tokens: TokenStream) -> TokenStream {
+        let mut span = self.first;
+        tokens
+            .into_iter()
+            .map(|mut tree| {
+                tree.set_span(span);
+                span = self.last;
+                tree
+            })
+            .collect()
+    }
+}
