@@ -148,6 +148,7 @@ impl<C> Unconcluded for Returned<C> {}
 #[derive(Debug)]
 pub enum Unfit {}
 
+#[diagnostic::do_not_recommend]
 impl Outcome for Unfit {
     const VARIANTS: &'static [Variant] = &[];
 

@@ -1,6 +1,6 @@
 //! Where some tokens begin and end, so that an error about generated code underlines all of them.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
 /// The spans of the first and the last token.
@@ -25,6 +25,35 @@ impl Ends {
             first: tokens.first().map_or_else(Span::call_site, open),
             last: tokens.last().map_or_else(Span::call_site, close),
         }
+    }
+
+    /// Puts generated tokens around those that stand there.
+    pub(crate) fn around(
+        self,
+        before: TokenStream,
+        tokens: &impl ToTokens,
+        after: TokenStream,
+    ) -> TokenStream {
+        let moved = |tokens: TokenStream, span| {
+            tokens.into_iter().map(move |mut tree| {
+                tree.set_span(span);
+                tree
+            })
+        };
+        let before = moved(before, self.first);
+        let after = moved(after, self.last);
+        before
+            .chain(tokens.to_token_stream())
+            .chain(after)
+            .collect()
+    }
+
+    /// Puts generated tokens into braces at the place, since the compiler checks a function's signature
+    /// once more where its body is.
+    pub(crate) fn body(self, tokens: TokenStream) -> Group {
+        let mut body = Group::new(Delimiter::Brace, tokens);
+        body.set_span(self.first);
+        body
     }
 
     /// Moves generated tokens to the place: the first of them to its beginning, the rest to its end.

@@ -60,13 +60,9 @@ impl Names {
 /// place wherever it is needed, so that the compiler reports a type that is none only once.
 fn of_node(graph: &Graph, ty: &Type, item: &str) -> TokenStream {
     let Graph { krate, state, .. } = graph;
-    let Ends { first, last } = Ends::of(ty);
-    let item = Ident::new(item, last);
-    let (open, close) = (
-        quote_spanned!(first=> <),
-        quote_spanned!(last=> as #krate::Node<#state>>::#item),
-    );
-    quote!(#open #ty #close)
+    let ends = Ends::of(ty);
+    let item = format_ident!("{item}");
+    ends.around(quote!(<), ty, quote!(as #krate::Node<#state>>::#item))
 }
 
 fn node_enum(model: &Model, names: &Names) -> TokenStream {
@@ -252,6 +248,9 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
         } else {
             quote_spanned!(node.ident.span()=> *#scrutinee)
         };
+        let ends = Ends::of(&node.ty);
+        let shown = ends.body(quote!(#krate::route_of::<Self>(#call(state, outcome))));
+        let picked = ends.body(quote!(match #matched { #(#arms)* #rest }));
         // An arm that was not understood may be the one for which those behind it are there.
         let level = if node.broken { "allow" } else { "deny" };
         let level = Ident::new(level, node.ident.span());
@@ -261,16 +260,12 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
             #vis fn #after(
                 state: &#state,
                 outcome: #outcome,
-            ) -> #krate::Route<#node_enum> {
-                #krate::route_of::<Self>(#call(state, outcome))
-            }
+            ) -> #krate::Route<#node_enum> #shown
 
             #[doc(hidden)]
             #[#unreachable]
             #[allow(unused_variables, clippy::match_single_binding, clippy::unnested_or_patterns)]
-            fn #pick(__state: &#state, #scrutinee: #outcome) -> usize {
-                match #matched { #(#arms)* #rest }
-            }
+            fn #pick(__state: &#state, #scrutinee: #outcome) -> usize #picked
         }
     });
     let functions: Vec<_> = functions.collect();
@@ -412,6 +407,7 @@ fn flow_check(model: &Model) -> TokenStream {
         let from = usize::from(edge.from.0);
         let (node, arm) = (nodes.get(from)?, model.arm(index)?);
         let outcome = of_node(graph, &node.ty, "Outcome");
+        let ask = Ends::of(&node.ty).around(quote!(#krate::given_by::<), &outcome, quote!(>));
         let variants = variants(&arm.pat);
         let targets = [Some(edge.route.target()), edge.route.otherwise()];
         let edges = targets.into_iter().flatten().filter_map(move |target| {
@@ -420,7 +416,7 @@ fn flow_check(model: &Model) -> TokenStream {
                 #krate::FlowEdge {
                     from: #from,
                     to: #to,
-                    gives: #krate::given_by::<#outcome>(FIELDS, &[#(#variants),*]),
+                    gives: #ask(FIELDS, &[#(#variants),*]),
                 },
             })
         });
@@ -450,7 +446,8 @@ fn flow_check(model: &Model) -> TokenStream {
     });
     let gifts = nodes.iter().map(|node| {
         let outcome = of_node(graph, &node.ty, "Outcome");
-        unknown(&node.ty, quote!(#krate::unknown_gift::<#outcome>(FIELDS)))
+        let ask = Ends::of(&node.ty).around(quote!(#krate::unknown_gift::<), &outcome, quote!(>));
+        unknown(&node.ty, quote!(#ask(FIELDS)))
     });
     quote! {
         const _: () = {

@@ -60,11 +60,9 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
     };
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let ends = Ends::of(output);
-    let (open, close) = (
-        quote_spanned!(ends.first=> <),
-        quote_spanned!(ends.last=> as #krate::Conclusion>::Outcome),
-    );
+    let outcome = ends.around(quote!(<), output, quote!(as #krate::Conclusion>::Outcome));
     let returned = ends.put(quote!(::core::result::Result<Self::Outcome, #krate::NodeError>));
+    let body = ends.body(run);
     // Errors about the node as a whole point at its function.
     let (imp, execute) = (
         quote_spanned!(entry.span()=> impl),
@@ -76,7 +74,7 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
 
         #[automatically_derived]
         #imp #impl_generics #krate::Node<#state> for #ty #where_clause {
-            type Outcome = #open #output #close;
+            type Outcome = #outcome;
             const CONTRACT: #krate::Contract = #contract;
         }
 
@@ -86,9 +84,7 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
                 &self,
                 __state: &mut #state,
                 __cx: &mut #krate::Context<'_>,
-            ) -> #returned {
-                #run
-            }
+            ) -> #returned #body
         }
     }
 }
