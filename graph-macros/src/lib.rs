@@ -15,6 +15,9 @@ mod node;
 mod outcome;
 mod state;
 
+#[cfg(test)]
+mod tests;
+
 use proc_macro::TokenStream;
 
 #[expect(missing_docs, reason = "documented where the facade re-exports it")]

@@ -188,7 +188,7 @@ fn expand(input: &DeriveInput, krate: &Krate, variants: &[Variant<'_>]) -> Token
         impl #impl_generics #krate::Outcome for #name #type_generics #where_clause {
             const VARIANTS: &'static [#krate::Variant] = &[#(#infos),*];
 
-            fn variant(&self) -> usize {
+            fn variant(&self) -> ::core::primitive::usize {
                 match self { #(#indices)* #none }
             }
 

@@ -207,7 +207,7 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
         impl #impl_generics #krate::State for #name #type_generics #where_clause {
             const FIELDS: &'static [#krate::Field] = &[#(#infos),*];
 
-            fn mark(&self, field: usize) -> ::core::option::Option<usize> {
+            fn mark(&self, field: ::core::primitive::usize) -> ::core::option::Option<::core::primitive::usize> {
                 #[allow(unused_imports)]
                 use #krate::Plain as _;
                 match field {
@@ -216,7 +216,7 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
                 }
             }
 
-            fn is_set(&self, field: usize) -> bool {
+            fn is_set(&self, field: ::core::primitive::usize) -> ::core::primitive::bool {
                 #[allow(unused_imports)]
                 use #krate::Plain as _;
                 match field {
@@ -226,7 +226,7 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
             }
 
             #[inline]
-            fn fingerprint(&self, field: usize) -> ::core::option::Option<u64> {
+            fn fingerprint(&self, field: ::core::primitive::usize) -> ::core::option::Option<::core::primitive::u64> {
                 #[allow(unused_imports)]
                 use #krate::{Unkept as _, Whole as _};
                 match field {
@@ -237,8 +237,8 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
 
             fn encode<__Z: #krate::serde::Serializer>(
                 &self,
-                field: usize,
-                since: usize,
+                field: ::core::primitive::usize,
+                since: ::core::primitive::usize,
                 serializer: __Z,
             ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
                 #[allow(unused_imports)]

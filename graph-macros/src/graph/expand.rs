@@ -97,11 +97,11 @@ fn node_enum(model: &Model, names: &Names) -> TokenStream {
         impl #krate::GraphNode for #node_enum {
             const ALL: &'static [Self] = &[#(Self::#variants),*];
 
-            fn index(self) -> usize {
-                self as usize
+            fn index(self) -> ::core::primitive::usize {
+                self as ::core::primitive::usize
             }
 
-            fn name(self) -> &'static str {
+            fn name(self) -> &'static ::core::primitive::str {
                 match self { #(Self::#variants => #texts,)* }
             }
         }
@@ -161,12 +161,12 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
             type State = #state;
             type Node = #node_enum;
 
-            const NAME: &'static str = #name;
+            const NAME: &'static ::core::primitive::str = #name;
             const START: #node_enum = #start;
             const EDGES: &'static [#krate::Edge<#node_enum>] = &[#(#edges),*];
             const GIVEN: #krate::FieldSet =
                 #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#(#given),*]);
-            const MAX_HANDOFFS: u64 = #most;
+            const MAX_HANDOFFS: ::core::primitive::u64 = #most;
 
             fn shapes() -> ::std::vec::Vec<#krate::NodeShape> {
                 ::std::vec![#(#shapes),*]
@@ -229,7 +229,7 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
             let guard = match &arm.guard {
                 Guard::None => TokenStream::new(),
                 Guard::Function(guard) => quote_spanned! {guard.span()=> if {
-                    let __guard: fn(&#state) -> bool = #guard;
+                    let __guard: fn(&#state) -> ::core::primitive::bool = #guard;
                     __guard(__state)
                 }},
                 Guard::Broken => quote!(if true),
@@ -265,7 +265,7 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
             #[doc(hidden)]
             #[#unreachable]
             #[allow(unused_variables, clippy::match_single_binding, clippy::unnested_or_patterns)]
-            fn #pick(__state: &#state, #scrutinee: #outcome) -> usize #picked
+            fn #pick(__state: &#state, #scrutinee: #outcome) -> ::core::primitive::usize #picked
         }
     });
     let functions: Vec<_> = functions.collect();
@@ -275,7 +275,7 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
         #[automatically_derived]
         impl #impl_generics #ident #type_generics #where_clause {
             #[doc = #most_doc]
-            #vis const MAX_HANDOFFS: u64 = <Self as #krate::AgentGraph>::MAX_HANDOFFS;
+            #vis const MAX_HANDOFFS: ::core::primitive::u64 = <Self as #krate::AgentGraph>::MAX_HANDOFFS;
 
             #(#functions)*
         }
@@ -324,7 +324,7 @@ fn step_impl(model: &Model, names: &Names) -> TokenStream {
                 mut node: #node_enum,
                 state: &mut #state,
                 cx: &mut #krate::Context<'_>,
-            ) -> ::core::result::Result<usize, #krate::NodeError> {
+            ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
                 loop {
                     let edge = match node { #(#arms)* };
                     match cx.__pass::<Self>(edge, state) {

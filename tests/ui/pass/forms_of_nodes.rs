@@ -22,7 +22,7 @@ enum Done {
 }
 
 #[node(Ticket)]
-fn sync() {}
+fn plain() {}
 
 #[node(Ticket)]
 fn sync_with_outcome(_name: &str, _items: &[u8]) -> Done {
@@ -72,10 +72,10 @@ impl<T: 'static, const N: usize> Borrowing<'static, T, N> {
 }
 
 #[derive(AgentGraph)]
-#[graph(state = Ticket, start = sync)]
+#[graph(state = Ticket, start = plain)]
 struct Desk {
     #[route(_ => sync_with_outcome)]
-    sync: Sync,
+    plain: Plain,
     #[route(Done::Yes => only_an_error, Done::No => only_an_error)]
     sync_with_outcome: SyncWithOutcome,
     #[route(() => a_string)]
@@ -94,7 +94,7 @@ struct Desk {
 
 fn main() {
     let desk = Desk {
-        sync: Sync,
+        plain: Plain,
         sync_with_outcome: SyncWithOutcome,
         only_an_error: OnlyAnError,
         a_string: AStringAsAnError,
@@ -104,5 +104,5 @@ fn main() {
         borrowing: Borrowing { types: PhantomData },
     };
     let _ = Runtime::new(desk);
-    sync();
+    plain();
 }

@@ -54,8 +54,8 @@ struct Service {
         Billing { kind: Kind::Transfer { to: Some(name) }, urgent: true } if is_new => desk,
         Billing { urgent, kind: _ } if rules::is_old => end,
         Billing { .. } => end,
-        Access(_, count @ 1..) if crate::is_new => desk,
-        (Access(..) | Unclear) => end,
+        Access(_, count @ 1..) if is_new => desk,
+        Access(..) | Unclear => end,
     )]
     triage: Triage,
     #[route(anything => end)]
