@@ -26,7 +26,7 @@ pub trait Node<S: State>: Send + Sync + 'static {
 /// How a node's parameter `&T` or `&mut T` reads a field: as it is, or the value of an `Option`.
 #[diagnostic::on_unimplemented(
     message = "H011: a field of type `{Self}` cannot be taken as `{T}`",
-    label = "the field is a `{Self}`",
+    label = "the field is of type `{Self}`",
     note = "take the field by its own type, or an `Option<T>` field as `&T`: then it must be set before"
 )]
 pub trait Access<T: ?Sized> {
@@ -40,7 +40,7 @@ pub trait Access<T: ?Sized> {
 /// How a node's parameter `&mut T` writes a field: as it is, or the value of an `Option`.
 #[diagnostic::on_unimplemented(
     message = "H011: a field of type `{Self}` cannot be taken as `{T}`",
-    label = "the field is a `{Self}`",
+    label = "the field is of type `{Self}`",
     note = "take the field by its own type, or an `Option<T>` field as `&mut T`: then it must be set before"
 )]
 pub trait AccessMut<T: ?Sized>: Access<T> {
@@ -129,7 +129,7 @@ pub const fn gives<S, T, F: Given<T>>(_: fn(&S) -> &F) -> bool {
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "H011: `Out<'_, {T}>` cannot set a field of type `{Self}`",
-    label = "the field is a `{Self}`",
+    label = "the field is of type `{Self}`",
     note = "`Out<'_, T>` stands for a field of type `Option<T>`; any other field is always set, so take it as `&mut`"
 )]
 pub trait Given<T> {

@@ -56,6 +56,15 @@ impl Ends {
         body
     }
 
+    /// Writes a call at the place, arguments and all.
+    pub(crate) fn call(self, function: TokenStream, args: TokenStream) -> TokenStream {
+        let mut args = Group::new(Delimiter::Parenthesis, args);
+        args.set_span(self.last);
+        let mut call = self.put(function);
+        call.extend([TokenTree::from(args)]);
+        call
+    }
+
     /// Moves generated tokens to the place: the first of them to its beginning, the rest to its end.
     pub(crate) fn put(self, tokens: TokenStream) -> TokenStream {
         let mut span = self.first;

@@ -223,7 +223,7 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
         let outcome = of_node(graph, &node.ty, "Outcome");
         let by_reference = Ends::of(&node.ty).put(quote!(&));
         let outcome = quote!(#by_reference #outcome);
-        let call = Ends::of(&node.ty).put(quote!(Self::#pick));
+        let call = Ends::of(&node.ty).call(quote!(Self::#pick), quote!(state, outcome));
         let arms = node.arms.iter().enumerate().map(|(at, arm)| {
             let (pat, edge) = (&arm.pat, first_edge + at);
             let guard = match &arm.guard {
@@ -249,7 +249,7 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
             quote_spanned!(node.ident.span()=> *#scrutinee)
         };
         let ends = Ends::of(&node.ty);
-        let shown = ends.body(quote!(#krate::route_of::<Self>(#call(state, outcome))));
+        let shown = ends.body(quote!(#krate::route_of::<Self>(#call)));
         let picked = ends.body(quote!(match #matched { #(#arms)* #rest }));
         // An arm that was not understood may be the one for which those behind it are there.
         let level = if node.broken { "allow" } else { "deny" };
@@ -302,11 +302,11 @@ fn step_impl(model: &Model, names: &Names) -> TokenStream {
     let arms = nodes.iter().enumerate().map(|(index, node)| {
         let (name, field, ty, pick) = (names.node(index), &node.ident, &node.ty, pick_name(node));
         // What the compiler has to say of the type, it says of this as well, so at the same place.
-        let pick = Ends::of(ty).put(quote!(Self::#pick));
+        let pick = Ends::of(ty).call(quote!(Self::#pick), quote!(state, &outcome));
         quote! {
             #name => {
                 let outcome = __Run::<_, #state>::new(&self.#field).execute(state, cx).await?;
-                let edge = #pick(state, &outcome);
+                let edge = #pick;
                 cx.__concluded(&outcome);
                 edge
             }
