@@ -58,11 +58,16 @@ impl Ends {
 
     /// Writes a call at the place, arguments and all.
     pub(crate) fn call(self, function: TokenStream, args: TokenStream) -> TokenStream {
+        let mut call = self.put(function);
+        call.extend([TokenTree::from(self.args(args))]);
+        call
+    }
+
+    /// Puts the arguments of a call into parentheses at the end of the place.
+    pub(crate) fn args(self, args: TokenStream) -> Group {
         let mut args = Group::new(Delimiter::Parenthesis, args);
         args.set_span(self.last);
-        let mut call = self.put(function);
-        call.extend([TokenTree::from(args)]);
-        call
+        args
     }
 
     /// Moves generated tokens to the place: the first of them to its beginning, the rest to its end.

@@ -407,8 +407,10 @@ fn flow_check(model: &Model) -> TokenStream {
         let from = usize::from(edge.from.0);
         let (node, arm) = (nodes.get(from)?, model.arm(index)?);
         let outcome = of_node(graph, &node.ty, "Outcome");
-        let ask = Ends::of(&node.ty).around(quote!(#krate::given_by::<), &outcome, quote!(>));
+        let ends = Ends::of(&node.ty);
+        let ask = ends.around(quote!(#krate::given_by::<), &outcome, quote!(>));
         let variants = variants(&arm.pat);
+        let args = ends.args(quote!(FIELDS, &[#(#variants),*]));
         let targets = [Some(edge.route.target()), edge.route.otherwise()];
         let edges = targets.into_iter().flatten().filter_map(move |target| {
             let to = usize::from(target.node()?.0);
@@ -416,7 +418,7 @@ fn flow_check(model: &Model) -> TokenStream {
                 #krate::FlowEdge {
                     from: #from,
                     to: #to,
-                    gives: #ask(FIELDS, &[#(#variants),*]),
+                    gives: #ask #args,
                 },
             })
         });
@@ -446,8 +448,10 @@ fn flow_check(model: &Model) -> TokenStream {
     });
     let gifts = nodes.iter().map(|node| {
         let outcome = of_node(graph, &node.ty, "Outcome");
-        let ask = Ends::of(&node.ty).around(quote!(#krate::unknown_gift::<), &outcome, quote!(>));
-        unknown(&node.ty, quote!(#ask(FIELDS)))
+        let ends = Ends::of(&node.ty);
+        let ask = ends.around(quote!(#krate::unknown_gift::<), &outcome, quote!(>));
+        let args = ends.args(quote!(FIELDS));
+        unknown(&node.ty, quote!(#ask #args))
     });
     quote! {
         const _: () = {

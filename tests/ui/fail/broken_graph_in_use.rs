@@ -17,16 +17,16 @@ async fn triage() -> Triaged {
 }
 
 #[node(Ticket)]
-async fn billing(messages: Log<String>) {}
+async fn billing(_messages: Log<String>) {}
 
 #[derive(AgentGraph)]
 #[graph(state = Ticket, start = triage)]
 struct Desk {
     #[route(Triaged::Billing => biling, _ => end)]
     triage: Triage,
-    #[route(_ => triage)]
+    #[route(_ => end)]
     billing: Billing,
-    #[route(_ -> end)]
+    #[route(_ => access(limit = 2, else = human), _ -> end)]
     access: Billing,
 }
 

@@ -25,14 +25,14 @@ async fn human(_messages: Log<String>) {}
 #[derive(AgentGraph)]
 #[graph(state = Ticket, start = triage)]
 struct Desk {
-    #[route(Triaged::Billing => biling)]
+    #[route(Triaged::Billing => biling, Triaged::Acces => human)]
     triage: Triage,
     #[route(_ => triage)]
     billing: Billing,
     #[route(_ => end(limit = 1))]
     human: Human,
     #[route(_ => end)]
-    end: String,
+    archive: String,
 }
 
 fn main() {}
