@@ -56,18 +56,25 @@ impl Ends {
         body
     }
 
-    /// Writes a call at the place, arguments and all.
-    pub(crate) fn call(self, function: TokenStream, args: TokenStream) -> TokenStream {
+    /// Writes a call at the place, which its last argument alone underlines as a whole: the compiler
+    /// checks the type of each argument once more where the argument is.
+    pub(crate) fn call(
+        self,
+        function: TokenStream,
+        args: TokenStream,
+        last_arg: TokenStream,
+    ) -> TokenStream {
+        let at_end = Self {
+            first: self.last,
+            last: self.last,
+        };
+        let mut all = at_end.put(args);
+        all.extend(self.put(last_arg));
+        let mut group = Group::new(Delimiter::Parenthesis, all);
+        group.set_span(self.last);
         let mut call = self.put(function);
-        call.extend([TokenTree::from(self.args(args))]);
+        call.extend([TokenTree::from(group)]);
         call
-    }
-
-    /// Puts the arguments of a call into parentheses at the end of the place.
-    pub(crate) fn args(self, args: TokenStream) -> Group {
-        let mut args = Group::new(Delimiter::Parenthesis, args);
-        args.set_span(self.last);
-        args
     }
 
     /// Moves generated tokens to the place: the first of them to its beginning, the rest to its end.

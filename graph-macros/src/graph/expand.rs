@@ -223,7 +223,7 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
         let outcome = of_node(graph, &node.ty, "Outcome");
         let by_reference = Ends::of(&node.ty).put(quote!(&));
         let outcome = quote!(#by_reference #outcome);
-        let call = Ends::of(&node.ty).call(quote!(Self::#pick), quote!(state, outcome));
+        let call = Ends::of(&node.ty).call(quote!(Self::#pick), quote!(state,), quote!(&*outcome));
         let arms = node.arms.iter().enumerate().map(|(at, arm)| {
             let (pat, edge) = (&arm.pat, first_edge + at);
             let guard = match &arm.guard {
@@ -257,6 +257,7 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
         let unreachable = quote_spanned!(node.ident.span()=> #level(unreachable_patterns));
         quote! {
             #[doc = #doc]
+            #[allow(clippy::borrow_deref_ref)]
             #vis fn #after(
                 state: &#state,
                 outcome: #outcome,
@@ -302,7 +303,7 @@ fn step_impl(model: &Model, names: &Names) -> TokenStream {
     let arms = nodes.iter().enumerate().map(|(index, node)| {
         let (name, field, ty, pick) = (names.node(index), &node.ident, &node.ty, pick_name(node));
         // What the compiler has to say of the type, it says of this as well, so at the same place.
-        let pick = Ends::of(ty).call(quote!(Self::#pick), quote!(state, &outcome));
+        let pick = Ends::of(ty).call(quote!(Self::#pick), quote!(state,), quote!(&outcome));
         quote! {
             #name => {
                 let outcome = __Run::<_, #state>::new(&self.#field).execute(state, cx).await?;
@@ -410,7 +411,6 @@ fn flow_check(model: &Model) -> TokenStream {
         let ends = Ends::of(&node.ty);
         let ask = ends.around(quote!(#krate::given_by::<), &outcome, quote!(>));
         let variants = variants(&arm.pat);
-        let args = ends.args(quote!(FIELDS, &[#(#variants),*]));
         let targets = [Some(edge.route.target()), edge.route.otherwise()];
         let edges = targets.into_iter().flatten().filter_map(move |target| {
             let to = usize::from(target.node()?.0);
@@ -418,7 +418,7 @@ fn flow_check(model: &Model) -> TokenStream {
                 #krate::FlowEdge {
                     from: #from,
                     to: #to,
-                    gives: #ask #args,
+                    gives: #ask(FIELDS, &[#(#variants),*]),
                 },
             })
         });
@@ -450,8 +450,7 @@ fn flow_check(model: &Model) -> TokenStream {
         let outcome = of_node(graph, &node.ty, "Outcome");
         let ends = Ends::of(&node.ty);
         let ask = ends.around(quote!(#krate::unknown_gift::<), &outcome, quote!(>));
-        let args = ends.args(quote!(FIELDS));
-        unknown(&node.ty, quote!(#ask #args))
+        unknown(&node.ty, quote!(#ask(FIELDS)))
     });
     quote! {
         const _: () = {
