@@ -232,7 +232,7 @@ pub const fn unknown_field(fields: &[Field], name: &str) -> Option<Message> {
         .push("H011: the state has no field `")
         .push(name)
         .push("`");
-    Some(push_fields(message, fields))
+    Some(push_fields(&message, fields))
 }
 
 /// Returns the message of H011 for an outcome of which a variant gives what the state has not.
@@ -250,7 +250,7 @@ pub const fn unknown_gift<O: Outcome>(fields: &[Field]) -> Option<Message> {
                     .push("` of this node gives `")
                     .push(variant.gives[g])
                     .push("`, and the state has no such field");
-                return Some(push_fields(message, fields));
+                return Some(push_fields(&message, fields));
             }
             g += 1;
         }
@@ -259,8 +259,8 @@ pub const fn unknown_gift<O: Outcome>(fields: &[Field]) -> Option<Message> {
     None
 }
 
-const fn push_fields(message: Message, fields: &[Field]) -> Message {
-    let mut message = message.push("\nhelp: the fields are: ");
+const fn push_fields(message: &Message, fields: &[Field]) -> Message {
+    let mut message = (*message).push("\nhelp: the fields are: ");
     let mut f = 0;
     while f < fields.len() {
         let comma = if f == 0 { "`" } else { "`, `" };

@@ -95,6 +95,10 @@ impl<T: DeserializeOwned> Load<T> {
 /// Stands in for the reading of a type that cannot be deserialised.
 pub trait Unloaded<T>: Sized {
     /// Is never reached.
+    ///
+    /// # Errors
+    ///
+    /// None.
     fn load<F: FieldSource>(self, _: &mut F, _: &'static Field) -> Result<T, F::Error> {
         unreached()
     }

@@ -196,7 +196,7 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
             }};
             quote!(#ident: #read)
         });
-    let decoded = if is_sound {
+    let built = if is_sound {
         quote!(::core::result::Result::Ok(Self { #(#decodes),* }))
     } else {
         quote!(::core::unreachable!())
@@ -254,7 +254,7 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
             ) -> ::core::result::Result<Self, __F::Error> {
                 #[allow(unused_imports)]
                 use #krate::Unloaded as _;
-                #decoded
+                #built
             }
         }
     }
