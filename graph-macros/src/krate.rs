@@ -44,9 +44,10 @@ impl Krate {
 impl ToTokens for Krate {
     /// Writes the path of the module that holds all that generated code may name.
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        match &self.0 {
-            Some(path) => quote!(#path::__private),
-            None => quote!(::handoffs::__private),
+        if let Some(path) = &self.0 {
+            quote!(#path::__private)
+        } else {
+            quote!(::handoffs::__private)
         }
         .to_tokens(tokens);
     }

@@ -41,5 +41,5 @@ pub fn derive_agent_graph(input: TokenStream) -> TokenStream {
 #[expect(missing_docs, reason = "documented where the facade re-exports it")]
 #[proc_macro_attribute]
 pub fn node(args: TokenStream, item: TokenStream) -> TokenStream {
-    node::expand(args.into(), item.into()).into()
+    node::expand(args.into(), &item.into()).into()
 }

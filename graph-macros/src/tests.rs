@@ -31,7 +31,7 @@ fn expansions(root: Option<&TokenStream>) -> Vec<TokenStream> {
         }),
         crate::node::expand(
             quote!(Ticket #behind),
-            quote! {
+            &quote! {
                 pub async fn triage(
                     messages: &Log<String>,
                     account: Out<'_, Account>,
@@ -44,7 +44,7 @@ fn expansions(root: Option<&TokenStream>) -> Vec<TokenStream> {
         ),
         crate::node::expand(
             quote!(Ticket<T> #behind),
-            quote!(
+            &quote!(
                 impl<T: Clone> Billing<T> {
                     fn run(&self, _account: &Account) {}
                 }
@@ -79,7 +79,7 @@ fn refused() -> Vec<TokenStream> {
         )),
         crate::node::expand(
             quote!(),
-            quote!(
+            &quote!(
                 fn triage(count: u32, (a, b): &(u8, u8)) {}
             ),
         ),

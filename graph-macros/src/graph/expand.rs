@@ -138,9 +138,10 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
     let edges = model.topology.edges().map(|(_, edge)| {
         let from = names.node(usize::from(edge.from.0));
         let on = edge.on.as_ref();
-        let guard = match &edge.guard {
-            Some(guard) => quote!(::core::option::Option::Some(#guard)),
-            None => quote!(::core::option::Option::None),
+        let guard = if let Some(guard) = &edge.guard {
+            quote!(::core::option::Option::Some(#guard))
+        } else {
+            quote!(::core::option::Option::None)
         };
         let route = route(krate, names, &edge.route);
         quote!(#krate::Edge::__new(#from, #on, #guard, #route))
@@ -184,16 +185,16 @@ fn route(krate: &Krate, names: &Names, route: &Route<NodeIndex>) -> TokenStream 
         Target::End => quote!(#krate::Target::End),
     };
     let to = target(route.target());
-    let limit = match route.times() {
-        Some(times) => quote!(::core::option::Option::Some(#times)),
-        None => quote!(::core::option::Option::None),
+    let limit = if let Some(times) = route.times() {
+        quote!(::core::option::Option::Some(#times))
+    } else {
+        quote!(::core::option::Option::None)
     };
-    let otherwise = match route.otherwise() {
-        Some(otherwise) => {
-            let otherwise = target(otherwise);
-            quote!(::core::option::Option::Some(#otherwise))
-        }
-        None => quote!(::core::option::Option::None),
+    let otherwise = if let Some(otherwise) = route.otherwise() {
+        let otherwise = target(otherwise);
+        quote!(::core::option::Option::Some(#otherwise))
+    } else {
+        quote!(::core::option::Option::None)
     };
     quote!(#krate::Route::__new(#to, #limit, #otherwise))
 }

@@ -194,13 +194,12 @@ fn parse_node(field: &Field, mistakes: &mut Mistakes) -> Option<Node> {
                     }
                     Ok(arm)
                 });
-                match mistakes.take(arm) {
-                    Some(arm) => arms.push(arm),
-                    None => {
-                        broken = true;
-                        skip_argument(args);
-                        args.parse::<Option<Token![,]>>()?;
-                    }
+                if let Some(arm) = mistakes.take(arm) {
+                    arms.push(arm);
+                } else {
+                    broken = true;
+                    skip_argument(args);
+                    args.parse::<Option<Token![,]>>()?;
                 }
             }
             Ok(())

@@ -37,12 +37,11 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
         ),
     };
     // A node without a state, which is reported, is one of any, so that no graph complains of it.
-    let state: Type = match &model.state {
-        Some(state) => state.clone(),
-        None => {
-            generics.params.push(parse_quote!(__S: #krate::State));
-            parse_quote!(__S)
-        }
+    let state: Type = if let Some(state) = &model.state {
+        state.clone()
+    } else {
+        generics.params.push(parse_quote!(__S: #krate::State));
+        parse_quote!(__S)
     };
     let contract = match &model.state {
         Some(state) if model.sound => contract(model, state),

@@ -39,6 +39,10 @@ pub(super) enum Form {
 }
 
 /// A parameter of the node.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all parameters are fields"
+)]
 pub(super) enum Param {
     /// `&self`
     Receiver,
