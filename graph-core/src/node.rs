@@ -2,7 +2,6 @@
 
 use crate::contract::Contract;
 use crate::outcome::Outcome;
-use crate::state::State;
 use crate::topology::NodeKind;
 
 /// A unit of work in a graph over the state `S`, often an agent.
@@ -14,7 +13,7 @@ use crate::topology::NodeKind;
     label = "not a node of this graph's state",
     note = "write `#[node({S})]` on its `async fn` or `impl` block, and use the graph's own state there"
 )]
-pub trait Node<S: State>: Send + Sync + 'static {
+pub trait Node<S>: Send + Sync + 'static {
     /// What the node can conclude; a graph routes on it.
     type Outcome: Outcome;
     /// What the node reads, may write, needs and gives.

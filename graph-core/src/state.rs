@@ -19,7 +19,7 @@ use crate::log::Log;
 /// The methods are plumbing between the derive and the runtime; `field` is an index into
 /// [`State::FIELDS`], and an index beyond it is answered as an empty, unset field.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a state",
+    message = "H011: `{Self}` is not a state",
     note = "write `#[derive(State)]` on the struct"
 )]
 pub trait State: Clone + Send + Sync + 'static {
