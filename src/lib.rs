@@ -28,6 +28,8 @@ pub use handoffs_runtime::{
     Recorded, ThreadId, Write, Writes,
 };
 
+pub mod testing;
+
 mod macros;
 pub use macros::{AgentGraph, Outcome, State, node};
 
@@ -38,7 +40,9 @@ pub use macros::{AgentGraph, Outcome, State, node};
 /// ```
 pub mod prelude {
     pub use crate::{AgentGraph, Outcome, State, node};
-    pub use crate::{Ask, Context, Event, Human, Log, Memory, Out, Route, Run, Runtime, Status};
+    pub use crate::{
+        Ask, Context, Event, Human, Log, Memory, Out, Route, Run, RunError, Runtime, Status, Target,
+    };
 
     #[cfg(feature = "sqlite")]
     pub use crate::Sqlite;

@@ -1,17 +1,182 @@
 //! The macros, documented where they are re-exported, so that their examples compile.
 
-/// Makes a struct the state of a graph.
+/// Makes a struct the [`State`](trait@crate::State) of a graph.
+///
+/// The struct must be `Clone`, and its fields `Clone`, `Send`, `Sync` and serialisable both ways:
+/// a journal keeps each field under its name, so the struct itself need not be serialisable.
+///
+/// ```
+/// use handoffs::prelude::*;
+///
+/// #[derive(State, Clone, Debug, Default)]
+/// struct Ticket {
+///     /// Only grows: a step stores no more than it appends.
+///     messages: Log<String>,
+///     account: Option<String>,
+///     /// What counts as progress when the runtime looks for loops.
+///     #[state(progress)]
+///     refund: Option<u32>,
+/// }
+/// # assert_eq!(<Ticket as handoffs::State>::FIELDS.len(), 3);
+/// ```
+///
+/// | attribute | on | meaning |
+/// |---|---|---|
+/// | `#[state(progress)]` | a field | it counts as progress; with none marked, all fields count |
+/// | `#[state(crate = path)]` | the struct | the path of this crate, if it is renamed |
 #[doc(inline)]
 pub use handoffs_macros::State;
 
-/// Makes an enum what a node can conclude.
+/// Makes an enum an [`Outcome`](trait@crate::Outcome): what a node can conclude.
+///
+/// The docs of a variant say when to choose it, to a reader and to a model; its fields are what the
+/// receiver is told, and must be `Serialize`, since journals keep them.
+///
+/// ```
+/// use handoffs::prelude::*;
+///
+/// #[derive(Outcome)]
+/// enum Triaged {
+///     /// Charges, invoices and refunds.
+///     Billing { reason: String },
+///     /// Sign-in and account security.
+///     #[outcome(gives(account))]
+///     Access,
+/// }
+/// # use handoffs::Outcome as _;
+/// assert_eq!(Triaged::VARIANTS[0].tool, "transfer_to_billing");
+/// ```
+///
+/// | attribute | on | meaning |
+/// |---|---|---|
+/// | `#[outcome(gives(field, ..))]` | a variant | these fields of the state are set whenever the node concludes this; checked when it does |
+/// | `#[outcome(crate = path)]` | the enum | the path of this crate, if it is renamed |
 #[doc(inline)]
 pub use handoffs_macros::Outcome;
 
-/// Makes a struct a graph.
+/// Makes a struct an [`AgentGraph`](trait@crate::AgentGraph): one field a node, one arm an edge.
+///
+/// ```
+/// use handoffs::prelude::*;
+///
+/// # #[derive(State, Clone, Default)]
+/// # struct Ticket { account: Option<String> }
+/// # #[derive(Outcome)]
+/// # enum Triaged { Billing { reason: String }, Access, Unclear }
+/// # #[derive(Outcome)]
+/// # enum Billed { Done, WrongDesk }
+/// # #[node(Ticket)] async fn triage() -> Triaged { Triaged::Access }
+/// # #[node(Ticket)] async fn billing() -> Billed { Billed::Done }
+/// # #[node(Ticket)] async fn access() {}
+/// # #[node(Ticket)] async fn clerk() {}
+/// fn knows_account(ticket: &Ticket) -> bool {
+///     ticket.account.is_some()
+/// }
+///
+/// #[derive(AgentGraph)]
+/// #[graph(state = Ticket, start = triage)]
+/// struct SupportDesk {
+///     #[route(
+///         Triaged::Billing { .. } => billing,
+///         Triaged::Access if knows_account => access,
+///         _ => clerk,
+///     )]
+///     triage: Triage,
+///     #[route(
+///         Billed::Done => end,
+///         Billed::WrongDesk => triage(limit = 2, else = clerk),
+///     )]
+///     billing: Billing,
+///     #[route(_ => end)]
+///     access: Access,
+///     #[route(_ => end)]
+///     clerk: Clerk,
+/// }
+///
+/// let edge = SupportDesk::after_billing(&Ticket::default(), &Billed::WrongDesk);
+/// assert_eq!(edge, Route::to(SupportDeskNode::Triage).limit(2).or_else(SupportDeskNode::Clerk));
+/// assert_eq!(SupportDesk::MAX_HANDOFFS, 6);
+/// ```
+///
+/// An arm of a route is `Pattern => target`, or `Pattern if guard => target` with the name of an
+/// `fn(&State) -> bool`. The first arm that matches the node's outcome is taken, and all outcomes
+/// must be matched. A target is a node or `end`, and a node may be followed by options:
+///
+/// | option | meaning |
+/// |---|---|
+/// | `limit = N` | a run takes the edge at most N times; every loop needs one |
+/// | `else = node` | where to go instead, once the limit is used up or when the edge would be taken again without progress since the last time |
+///
+/// | key of `graph` | meaning |
+/// |---|---|
+/// | `state = Type` | the state |
+/// | `start = node` | where a run starts |
+/// | `given(field, ..)` | the fields that the caller brings: they count as set, which is checked when a run starts |
+/// | `crate = path` | the path of this crate, if it is renamed |
+///
+/// For a graph `Desk` this also makes the enum `DeskNode` of its nodes, an edge function
+/// `Desk::after_<node>(&state, &outcome)` for each node, and `Desk::MAX_HANDOFFS`.
+///
+/// What a node needs ([`Contract`](crate::Contract)) is proven while the graph compiles. The
+/// contracts of a generic graph are not known there; it checks a node's needs when the node is due.
 #[doc(inline)]
 pub use handoffs_macros::AgentGraph;
 
-/// Makes a function or an `impl` block a node.
+/// Makes an `async fn`, or the `run` of an `impl` block, a [`Node`](crate::Node).
+///
+/// On a function `triage` it also makes the unit struct `Triage`, which is the node; the function
+/// stays as it is, to be called in a unit test with plain references.
+///
+/// ```
+/// use handoffs::prelude::*;
+///
+/// # #[derive(State, Clone, Default)]
+/// # struct Ticket { messages: Log<String>, account: Option<String>, refund: Option<u32> }
+/// # struct Ledger;
+/// # #[derive(Debug)] struct LedgerError;
+/// # impl std::fmt::Display for LedgerError { fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { Ok(()) } }
+/// # impl std::error::Error for LedgerError {}
+/// # impl Ledger { async fn charge_of(&self, _: &str) -> Result<Option<u32>, LedgerError> { Ok(Some(12)) } }
+/// #[node(Ticket)]
+/// async fn triage(messages: &Log<String>, mut account: Out<'_, String>) {
+///     account.set(format!("account of {}", messages[0]));
+/// }
+///
+/// struct Billing { ledger: Ledger }
+///
+/// #[derive(Outcome)]
+/// enum Billed { Done, WrongDesk }
+///
+/// #[node(Ticket)]
+/// impl Billing {
+///     async fn run(&self, account: &str, refund: &mut Option<u32>) -> Result<Billed, LedgerError> {
+///         *refund = self.ledger.charge_of(account).await?;
+///         Ok(if refund.is_some() { Billed::Done } else { Billed::WrongDesk })
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), LedgerError> {
+/// let mut refund = None;
+/// let billing = Billing { ledger: Ledger };
+/// assert!(matches!(billing.run("Ada", &mut refund).await?, Billed::Done));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The parameters are the node's contract:
+///
+/// | parameter | the state's field of that name is |
+/// |---|---|
+/// | `field: &T` | read |
+/// | `field: &T` where it is an `Option<T>` | read, and must be set before: a graph that cannot promise it does not compile |
+/// | `field: &mut T` | written; an `Option` so taken may be unset, and no longer counts as set |
+/// | `field: &mut T` where it is an `Option<T>` | written, and must be set before |
+/// | `field: Out<'_, T>` where it is an `Option<T>` | written, and set when the node returns |
+/// | `cx: &mut Context<'_>` | no field: it is the [`Context`](crate::Context) of the run |
+///
+/// The node works on copies of what it may write, which enter the state once it has concluded; a
+/// field that is a [`Log`](crate::Log) is copied in O(1). It returns an outcome, or a `Result` of an
+/// outcome and any error. `#[node(State, crate = path)]` names this crate if it is renamed.
 #[doc(inline)]
 pub use handoffs_macros::node;

@@ -105,12 +105,23 @@ impl FieldSet {
     }
 
     /// Returns the indices in the set, ascending.
+    #[inline]
     pub fn iter(self) -> impl Iterator<Item = usize> {
-        let mut rest = self.0;
+        // By halves, as a processor counts zeros of 64 bits at a time.
+        const LOW: u128 = u64::MAX as u128;
+        let half = |bits: u128| u64::try_from(bits).unwrap_or(0);
+        let (mut low, mut high) = (half(self.0 & LOW), half(self.0 >> 64));
         core::iter::from_fn(move || {
-            let next = Self(rest).first()?;
-            rest &= rest - 1;
-            Some(next)
+            let (half, base) = if low != 0 {
+                (&mut low, 0)
+            } else if high != 0 {
+                (&mut high, 64)
+            } else {
+                return None;
+            };
+            let next = half.trailing_zeros() as usize;
+            *half &= *half - 1;
+            Some(base + next)
         })
     }
 }
@@ -176,7 +187,8 @@ impl Contract {
     /// Returns what is set after the node, of what was set before it.
     const fn after(&self, before: FieldSet) -> FieldSet {
         let may_unset = self.writes.minus(self.needs);
-        before.minus(may_unset).or(self.gives)
+        // A node that ran had what it needs; where it has not, that is one error, its own.
+        before.or(self.needs).minus(may_unset).or(self.gives)
     }
 }
 

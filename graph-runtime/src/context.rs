@@ -19,12 +19,13 @@ use crate::journal::{Conclusion, ThreadId};
 /// A node takes it as a parameter `cx: &mut Context<'_>`.
 pub struct Context<'a> {
     thread: &'a ThreadId,
-    node: &'static str,
     /// The sequence number that the step will have in the journal.
     seq: u64,
     has_journal: bool,
-    /// Whether somebody is told of each step, so that the driver has to see it.
+    /// Whether the driver has to see each step.
     attended: bool,
+    /// Whether somebody is told what the node concludes.
+    noted: bool,
     pub(crate) course: Course<'a>,
     pub(crate) desk: Arc<Desk>,
     /// The answers that this visit of the node has got so far, by the keys of their questions.
@@ -32,7 +33,7 @@ pub struct Context<'a> {
     /// The fields that the node changed, and of these the logs that it only appended to.
     pub(crate) changed: FieldSet,
     pub(crate) appended: FieldSet,
-    /// What the node concluded, when there is a journal to keep it.
+    /// What the node concluded, if somebody is told.
     pub(crate) concluded: Option<serde_json::Result<Conclusion>>,
 }
 
@@ -63,10 +64,10 @@ impl<'a> Context<'a> {
     pub(crate) fn new(thread: &'a ThreadId, has_journal: bool, course: Course<'a>) -> Self {
         Self {
             thread,
-            node: "",
             seq: 0,
             has_journal,
             attended: true,
+            noted: true,
             course,
             desk: Arc::default(),
             answers: Vec::new(),
@@ -76,11 +77,11 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Gets ready for the next step.
-    pub(crate) fn enter(&mut self, node: &'static str, seq: u64, attended: bool) {
-        self.node = node;
+    /// Gets ready for the next step, of which somebody may be told, by an event or by a trace.
+    pub(crate) fn enter(&mut self, seq: u64, listens: bool, traced: bool) {
         self.seq = seq;
-        self.attended = attended || self.has_journal;
+        self.noted = self.has_journal || listens;
+        self.attended = self.noted || traced;
         self.changed = FieldSet::EMPTY;
         self.appended = FieldSet::EMPTY;
     }
@@ -93,10 +94,8 @@ impl<'a> Context<'a> {
         if self.attended {
             return None;
         }
-        let to = self.course.pass(edge, state)?;
-        let node = *G::Node::ALL.get(usize::from(to))?;
-        self.node = node.name();
-        Some(node)
+        let to = self.course.pass(edge, &mut self.changed, state)?;
+        G::Node::ALL.get(usize::from(to)).copied()
     }
 
     /// Returns the thread that the run belongs to.
@@ -105,15 +104,19 @@ impl<'a> Context<'a> {
     }
 
     /// Returns the name of the node in its graph.
-    pub fn node(&self) -> &'static str {
-        self.node
+    pub fn node(&self) -> &str {
+        self.course.due()
     }
 
     /// Returns a text that is the same whenever this step is repeated, after a crash for instance,
     /// and differs from that of any other step: what payment services and the like ask for.
     pub fn idempotency_key(&self) -> String {
-        let step = if self.has_journal { self.seq } else { self.course.engine.handoffs() + 1 };
-        format!("{}/{step}/{}", self.thread, self.node)
+        let step = if self.has_journal {
+            self.seq
+        } else {
+            self.course.engine.handoffs() + 1
+        };
+        format!("{}/{step}/{}", self.thread, self.node())
     }
 
     /// Asks a person, and returns the answer.
@@ -144,7 +147,10 @@ impl<'a> Context<'a> {
             return Err(NodeError::of(Kind::NoJournal));
         }
         let text = to_raw_value(question).map_err(NodeError::new)?;
-        self.desk.lay_down(Box::new(Question { key: key.to_owned(), text }));
+        self.desk.lay_down(Box::new(Question {
+            key: key.to_owned(),
+            text,
+        }));
         // The driver sees the question and drops this future.
         pending().await
     }
@@ -153,9 +159,6 @@ impl<'a> Context<'a> {
     #[doc(hidden)]
     #[inline]
     pub fn __changed(&mut self, field: FieldSet, change: Change) {
-        if let (Some(progress), true) = (&mut self.course.progress, change != Change::None) {
-            progress.changed(field);
-        }
         match change {
             Change::None => {}
             Change::Appended => {
@@ -170,8 +173,10 @@ impl<'a> Context<'a> {
     #[doc(hidden)]
     #[inline]
     pub fn __concluded<O: Outcome>(&mut self, outcome: &O) {
-        if self.has_journal {
-            let variant = O::VARIANTS.get(outcome.variant()).map_or("?", |variant| variant.name);
+        if self.noted {
+            let variant = O::VARIANTS
+                .get(outcome.variant())
+                .map_or("?", |variant| variant.name);
             self.concluded = Some(to_raw_value(&Payload(outcome)).map(|payload| Conclusion {
                 variant: variant.into(),
                 payload: (payload.get() != "null").then_some(payload),
@@ -184,7 +189,7 @@ impl fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
             .field("thread", self.thread)
-            .field("node", &self.node)
+            .field("node", &self.node())
             .field("seq", &self.seq)
             .finish_non_exhaustive()
     }
@@ -233,7 +238,10 @@ impl fmt::Display for NodeError {
             Kind::Returned(_) => f.write_str("the node returned an error"),
             Kind::Unset(field) => write!(f, "the node needs `{field}`, which is not set"),
             Kind::Broken(field) => {
-                write!(f, "the node promised to set `{field}` and returned without having done so")
+                write!(
+                    f,
+                    "the node promised to set `{field}` and returned without having done so"
+                )
             }
             Kind::WrongAnswer(_) => f.write_str("the answer does not fit the question"),
             Kind::NoJournal => f.write_str(

@@ -1,12 +1,12 @@
 //! A run's way through its graph: the plan, where the run stands in it, and what counts as progress.
 
-use handoffs_core::State;
+use handoffs_core::{FieldSet, State};
 
-use crate::engine::{Engine, Hop, Plan, Refused};
+use crate::engine::{Action, Engine, Hop, Plan, Refused};
 use crate::progress::Progress;
 
-/// Steps between two points at which a run lets other tasks have their turn.
-const STEPS_A_TURN: u32 = 256;
+/// Handoffs between two points at which a run lets other tasks have their turn.
+const HANDOFFS_A_TURN: u64 = 256;
 
 /// A run's way through its graph.
 #[derive(Debug)]
@@ -15,48 +15,75 @@ pub(crate) struct Course<'a> {
     pub(crate) engine: Engine,
     /// What counts as progress, if loops are watched.
     pub(crate) progress: Option<Progress>,
-    /// Steps since other tasks last had their turn.
-    steps: u32,
 }
 
 impl<'a> Course<'a> {
     pub(crate) const fn new(plan: &'a Plan, engine: Engine, progress: Option<Progress>) -> Self {
-        Self { plan, engine, progress, steps: 0 }
+        Self {
+            plan,
+            engine,
+            progress,
+        }
+    }
+
+    /// Returns the name of the node that is due.
+    pub(crate) fn due(&self) -> &str {
+        match self.engine.next() {
+            Action::Execute(node) | Action::Wait(node, _) => self.plan.name(node),
+            Action::Start | Action::Finish => self.plan.name(self.plan.start),
+        }
     }
 
     /// Takes a decision in, and returns the way on, and the progress on which it depended.
     pub(crate) fn decide<S: State>(
         &mut self,
         edge: usize,
+        changed: FieldSet,
         state: &S,
     ) -> Result<(Hop, Option<u64>), Refused> {
         let edge = place(edge);
-        let progress = match &mut self.progress {
-            Some(progress) if self.plan.is_watched(edge) => progress.fingerprint(state),
-            _ => None,
-        };
+        let progress = self.progress.as_mut().and_then(|progress| {
+            progress.changed(changed);
+            let watched = self.plan.is_watched(edge);
+            if watched {
+                progress.fingerprint(state)
+            } else {
+                None
+            }
+        });
         let hop = self.engine.decide(self.plan, edge, progress)?;
         Ok((hop, progress))
     }
 
     /// Takes a decision in if it leads on to another node and neither masks an edge nor uses up the
-    /// turn, and returns that node.
+    /// turn, and returns that node. The fields that have `changed` are then accounted for.
     #[inline]
-    pub(crate) fn pass<S: State>(&mut self, edge: usize, state: &S) -> Option<u16> {
-        if self.is_turn_over() {
+    pub(crate) fn pass<S: State>(
+        &mut self,
+        edge: usize,
+        changed: &mut FieldSet,
+        state: &S,
+    ) -> Option<u16> {
+        if ends_turn(self.engine.handoffs() + 1) {
             return None;
         }
         let progress = &mut self.progress;
-        let fingerprint = || progress.as_mut()?.fingerprint(state);
+        let fingerprint = || {
+            let progress = progress.as_mut()?;
+            progress.changed(core::mem::take(changed));
+            progress.fingerprint(state)
+        };
         self.engine.pass(self.plan, place(edge), fingerprint)
     }
 
-    /// Counts a step, and returns whether other tasks should have their turn.
-    #[inline]
-    pub(crate) fn is_turn_over(&mut self) -> bool {
-        self.steps = self.steps.wrapping_add(1);
-        self.steps.is_multiple_of(STEPS_A_TURN)
+    /// Returns whether it is time that other tasks have their turn.
+    pub(crate) const fn is_turn_over(&self) -> bool {
+        ends_turn(self.engine.handoffs())
     }
+}
+
+const fn ends_turn(handoffs: u64) -> bool {
+    handoffs.is_multiple_of(HANDOFFS_A_TURN)
 }
 
 /// Returns an edge's place as the engine counts it; a place beyond its range is no edge's.

@@ -19,7 +19,8 @@ use crate::error::RunError;
 use crate::event::{Event, Sink};
 use crate::execute::Runnable;
 use crate::journal::{
-    Ask, AskId, Entry, Fields, Hash, Head, Journal, JournalError, Record, Recorded, ThreadId, Writes,
+    Ask, AskId, Conclusion, Entry, Fields, Hash, Head, Journal, JournalError, Record, Recorded,
+    ThreadId, Writes,
 };
 use crate::run::Run;
 
@@ -31,6 +32,8 @@ pub(crate) struct Driver<'a, G: AgentGraph> {
     pub(crate) head: Head,
     pub(crate) state: G::State,
     pub(crate) cx: Context<'a>,
+    /// The question that is open.
+    pub(crate) open: Option<Ask>,
     /// What is to be written with the next entry, and not before: an answer that is not proven to fit.
     pub(crate) pending: Option<Recorded>,
     /// How long the logs were before the step that is under way.
@@ -49,8 +52,10 @@ impl<G: Runnable> Driver<'_, G> {
     }
 
     /// Hands the answer that is pending to the node that asked.
-    pub(crate) fn resume(&mut self, open: Option<Ask>) -> Result<(), RunError> {
-        if let (Some(open), Some(Recorded::Answered { answer, .. })) = (open, &self.pending) {
+    pub(crate) fn resume(&mut self) -> Result<(), RunError> {
+        if let (Some(open), Some(Recorded::Answered { answer, .. })) =
+            (self.open.take(), &self.pending)
+        {
             self.cx.answers.push((open.key, answer.clone()));
         }
         self.tell(Fact::Answered)
@@ -58,11 +63,16 @@ impl<G: Runnable> Driver<'_, G> {
 
     fn tell(&mut self, fact: Fact) -> Result<(), RunError> {
         let Course { plan, engine, .. } = &mut self.cx.course;
-        engine.on(plan, fact).map_err(|refused| self.refused(refused))
+        engine
+            .on(plan, fact)
+            .map_err(|refused| self.refused(refused))
     }
 
     /// Runs until the end or a pause. An error at a node is written to the journal.
-    pub(crate) async fn drive(mut self, sink: &mut impl Sink<G>) -> Result<Run<G::State>, RunError> {
+    pub(crate) async fn drive(
+        mut self,
+        sink: &mut impl Sink<G>,
+    ) -> Result<Run<G::State>, RunError> {
         let span = tracing::info_span!("run", graph = G::NAME, thread = %self.thread);
         async {
             // One guard for the whole run and not one a step: what panicked is known from the engine.
@@ -88,7 +98,7 @@ impl<G: Runnable> Driver<'_, G> {
         loop {
             let node = match self.cx.course.engine.next() {
                 Action::Execute(node) => Self::node(node),
-                Action::Wait(_, ask) => return Err(self.waiting(ask)),
+                Action::Wait(..) => return Ok(self.open.take()),
                 Action::Start | Action::Finish => return Ok(None),
             };
             if K::LISTENS {
@@ -96,17 +106,26 @@ impl<G: Runnable> Driver<'_, G> {
             }
             self.mark();
             let traced = tracing::enabled!(tracing::Level::DEBUG);
-            self.cx.enter(node.name(), self.head.seq + 1, K::LISTENS || traced);
+            self.cx.enter(self.head.seq + 1, K::LISTENS, traced);
             let edge = match self.execute(node).await {
                 Ok(Ok(edge)) => edge,
                 Ok(Err(error)) => return Err(self.node_error(error)),
                 Err(question) => return self.ask(*question).await.map(Some),
             };
             let node = self.due();
-            let hop = self.decide(node, edge).await?;
-            if let (true, Some(edge)) = (K::LISTENS, G::EDGES.get(edge)) {
-                let (to, masked) = (hop.to.map(|to| Self::node(to)), hop.masked);
-                sink.emit(|| Event::Stepped { node, edge, to, masked }).await;
+            let outcome = self.concluded()?;
+            let told = if K::LISTENS { outcome.clone() } else { None };
+            let hop = self.decide(node, edge, outcome).await?;
+            if let (Some(outcome), Some(edge)) = (told, G::EDGES.get(edge)) {
+                let (to, masked) = (hop.to.map(Self::node), hop.masked);
+                let stepped = || Event::Stepped {
+                    node,
+                    outcome,
+                    edge,
+                    to,
+                    masked,
+                };
+                sink.emit(stepped).await;
             }
             if self.cx.course.is_turn_over() {
                 tokio::task::yield_now().await;
@@ -133,20 +152,30 @@ impl<G: Runnable> Driver<'_, G> {
         .await
     }
 
+    /// Takes what the node concluded, if somebody is told.
+    fn concluded(&mut self) -> Result<Option<Conclusion>, RunError> {
+        let concluded = self.cx.concluded.take().transpose();
+        concluded.map_err(|error| self.unencoded("the outcome", error))
+    }
+
     /// Decides where the run goes, and writes the step to the journal, if there is one, before it
     /// goes there.
-    async fn decide(&mut self, node: G::Node, edge: usize) -> Result<Hop, RunError> {
+    async fn decide(
+        &mut self,
+        node: G::Node,
+        edge: usize,
+        outcome: Option<Conclusion>,
+    ) -> Result<Hop, RunError> {
         // What cannot be kept must not be decided, so it is encoded first.
-        let kept = match self.cx.concluded.take() {
-            Some(outcome) => {
-                let outcome = outcome.map_err(|error| self.unencoded("the outcome", error))?;
+        let kept = match (self.journal, outcome) {
+            (Some(_), Some(outcome)) => {
                 Some((outcome, self.writes(self.cx.changed, self.cx.appended)?))
             }
-            None => None,
+            _ => None,
         };
-        let decided = self.cx.course.decide(edge, &self.state);
+        let decided = self.cx.course.decide(edge, self.cx.changed, &self.state);
         let (hop, progress) = decided.map_err(|refused| self.refused(refused))?;
-        let to = hop.to.map(|to| Self::node(to));
+        let to = hop.to.map(Self::node);
         tracing::debug!(from = node.name(), %to, masked = ?hop.masked, "handoff");
         if let Some((outcome, writes)) = kept {
             let stepped = Recorded::Stepped {
@@ -169,7 +198,12 @@ impl<G: Runnable> Driver<'_, G> {
         let node = self.due();
         let answered = u64::from(self.pending.is_some());
         let id = AskId(self.head.seq + 1 + answered);
-        let ask = Ask { id, node: node.name().into(), key: question.key, question: question.text };
+        let ask = Ask {
+            id,
+            node: node.name().into(),
+            key: question.key,
+            question: question.text,
+        };
         self.tell(Fact::Asked(id))?;
         self.append(Recorded::Asked(ask.clone())).await?;
         tracing::debug!(node = node.name(), ask = %id, "paused");
@@ -178,18 +212,33 @@ impl<G: Runnable> Driver<'_, G> {
 
     /// Appends an entry, and before it the one that is pending.
     async fn append(&mut self, event: Recorded) -> Result<(), RunError> {
-        let Some(journal) = self.journal else { return Ok(()) };
+        let Some(journal) = self.journal else {
+            return Ok(());
+        };
         let mut head = self.head;
         let mut records = Vec::with_capacity(2);
         for event in self.pending.take().into_iter().chain([event]) {
-            let entry = Entry::new(head.seq + 1, now_ms(), self.cx.course.plan.id.clone(), head.hash, event);
-            let body = serde_json::to_vec(&entry).map_err(|error| self.unencoded("an entry", error))?;
+            let entry = Entry::new(
+                head.seq + 1,
+                now_ms(),
+                self.cx.course.plan.id.clone(),
+                head.hash,
+                event,
+            );
+            let body =
+                serde_json::to_vec(&entry).map_err(|error| self.unencoded("an entry", error))?;
             let record = Record::new(entry.seq, Hash::of(&body), body);
-            head = Head { seq: record.seq, hash: record.hash };
+            head = Head {
+                seq: record.seq,
+                hash: record.hash,
+            };
             records.push(record);
         }
         let appended = journal.append(self.thread, self.head.seq, records).await;
-        appended.map_err(|source| RunError::Journal { thread: self.thread.clone(), source })?;
+        appended.map_err(|source| RunError::Journal {
+            thread: self.thread.clone(),
+            source,
+        })?;
         self.head = head;
         Ok(())
     }
@@ -199,12 +248,18 @@ impl<G: Runnable> Driver<'_, G> {
     async fn record_failure(&mut self, error: &RunError) {
         let keep = matches!(
             error,
-            RunError::Node { .. } | RunError::Panicked { .. } | RunError::HandoffLoop { .. } | RunError::Encode { .. }
+            RunError::Node { .. }
+                | RunError::Panicked { .. }
+                | RunError::HandoffLoop { .. }
+                | RunError::Encode { .. }
         );
         if !keep || self.journal.is_none() {
             return;
         }
-        let failed = Recorded::Failed { node: self.due().name().into(), error: chain(error) };
+        let failed = Recorded::Failed {
+            node: self.due().name().into(),
+            error: chain(error),
+        };
         if let Err(unwritten) = self.append(failed).await {
             // The run is lost to the first error already, and the thread stands where it stood.
             tracing::error!(error = %chain(&unwritten), "could not write down how the run ended");
@@ -216,7 +271,8 @@ impl<G: Runnable> Driver<'_, G> {
         if self.journal.is_some() {
             let fields = 0..<G::State as State>::FIELDS.len();
             self.marks.clear();
-            self.marks.extend(fields.map(|field| self.state.mark(field).unwrap_or(0)));
+            self.marks
+                .extend(fields.map(|field| self.state.mark(field).unwrap_or(0)));
         }
     }
 
@@ -228,7 +284,10 @@ impl<G: Runnable> Driver<'_, G> {
 
     /// Returns a node by its index, which came from this graph's own plan.
     fn node(index: u16) -> G::Node {
-        G::Node::ALL.get(usize::from(index)).copied().unwrap_or(G::START)
+        G::Node::ALL
+            .get(usize::from(index))
+            .copied()
+            .unwrap_or(G::START)
     }
 
     /// Returns the node that is due.
@@ -244,20 +303,23 @@ impl<G: Runnable> Driver<'_, G> {
         (self.thread.clone(), self.due().name().to_owned())
     }
 
-    fn waiting(&self, ask: AskId) -> RunError {
-        let (thread, node) = self.whereabouts();
-        RunError::Waiting { thread, node, ask }
-    }
-
     fn refused(&self, refused: Refused) -> RunError {
         let thread = self.thread.clone();
         match refused {
-            Refused::Loop { edge, why, cycle, laps } => RunError::HandoffLoop {
+            Refused::Loop {
+                edge,
+                why,
+                cycle,
+                laps,
+            } => RunError::HandoffLoop {
                 thread,
                 node: self.due().name().to_owned(),
                 cycle: Refused::cycle_text(self.cx.course.plan, &cycle),
                 laps,
-                edge: G::EDGES.get(usize::from(edge)).map(|edge| format!("{} => {}", edge.label(), edge.route)).unwrap_or_default(),
+                edge: G::EDGES
+                    .get(usize::from(edge))
+                    .map(|edge| format!("{} => {}", edge.label(), edge.route))
+                    .unwrap_or_default(),
                 why,
             },
             Refused::Impossible(reason) => {
@@ -270,15 +332,30 @@ impl<G: Runnable> Driver<'_, G> {
     fn node_error(&self, error: NodeError) -> RunError {
         let (thread, node) = self.whereabouts();
         match error.into_kind() {
-            Kind::Returned(source) => RunError::Node { thread, node, source },
+            Kind::Returned(source) => RunError::Node {
+                thread,
+                node,
+                source,
+            },
             Kind::NoJournal => RunError::NoJournal { node },
             Kind::WrongAnswer(source) => match &self.pending {
-                Some(Recorded::Answered { ask, .. }) => {
-                    RunError::WrongAnswer { thread, node, ask: *ask, source: source.into() }
-                }
-                _ => RunError::Node { thread, node, source: source.into() },
+                Some(Recorded::Answered { ask, .. }) => RunError::WrongAnswer {
+                    thread,
+                    node,
+                    ask: *ask,
+                    source: source.into(),
+                },
+                _ => RunError::Node {
+                    thread,
+                    node,
+                    source: source.into(),
+                },
             },
-            kind => RunError::Node { thread, node, source: Box::new(NodeError::of(kind)) },
+            kind => RunError::Node {
+                thread,
+                node,
+                source: Box::new(NodeError::of(kind)),
+            },
         }
     }
 
@@ -306,11 +383,14 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
 }
 
 /// Returns the time in milliseconds since 1970; a clock that stands before it counts as 1970.
 fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -47,7 +47,10 @@ impl Plan {
         Self {
             id: graph_id(topology, fields),
             start: topology.start_node().map_or(0, |node| node.0),
-            nodes: topology.nodes().map(|(_, node)| node.name.clone().into_owned()).collect(),
+            nodes: topology
+                .nodes()
+                .map(|(_, node)| node.name.clone().into_owned())
+                .collect(),
             edges: edges.collect(),
             human: topology
                 .nodes()
@@ -59,12 +62,16 @@ impl Plan {
     /// Returns whether taking an edge depends on the progress that was made.
     #[inline]
     pub(crate) fn is_watched(&self, edge: u16) -> bool {
-        self.edges.get(usize::from(edge)).is_some_and(|edge| edge.watched)
+        self.edges
+            .get(usize::from(edge))
+            .is_some_and(|edge| edge.watched)
     }
 
     /// Returns the name of a node.
     pub(crate) fn name(&self, node: u16) -> &str {
-        self.nodes.get(usize::from(node)).map_or("?", String::as_str)
+        self.nodes
+            .get(usize::from(node))
+            .map_or("?", String::as_str)
     }
 }
 
@@ -90,7 +97,12 @@ fn graph_id(topology: &Topology, fields: impl IntoIterator<Item = &'static str>)
         line(&["start", &start.to_string()]);
     }
     for (_, edge) in topology.edges() {
-        line(&["edge", &edge.from.to_string(), &edge.label(), &edge.route.to_string()]);
+        line(&[
+            "edge",
+            &edge.from.to_string(),
+            &edge.label(),
+            &edge.route.to_string(),
+        ]);
     }
     let hash = Hash::of(text.as_bytes()).to_string();
     GraphId(format!("{}#{}", topology.name(), hash.get(..16).unwrap_or(&hash)).into())
@@ -174,7 +186,12 @@ pub(crate) struct Hop {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// A masked edge was insisted on, and it says no other way.
-    Loop { edge: u16, why: Masked, cycle: Vec<u16>, laps: u32 },
+    Loop {
+        edge: u16,
+        why: Masked,
+        cycle: Vec<u16>,
+        laps: u32,
+    },
     /// The fact does not follow from what happened before.
     Impossible(&'static str),
 }
@@ -220,7 +237,10 @@ impl Engine {
                 return self.decide(plan, edge, progress).map(drop);
             }
             (Position::New | Position::Ended | Position::Failed(_), Fact::Started) => {
-                *self = Self { epoch: self.epoch + 1, ..Self::new(plan) };
+                *self = Self {
+                    epoch: self.epoch + 1,
+                    ..Self::new(plan)
+                };
                 self.position = Position::At(plan.start);
             }
             (Position::At(node) | Position::Failed(node), Fact::Asked(ask)) => {
@@ -249,12 +269,20 @@ impl Engine {
         progress: Option<u64>,
     ) -> Result<Hop, Refused> {
         let (from, edge) = self.leaving(plan, chosen)?;
-        let mut hop = Hop { to: edge.to, masked: self.mask(edge, chosen, progress) };
+        let mut hop = Hop {
+            to: edge.to,
+            masked: self.mask(edge, chosen, progress),
+        };
         if let Some(why) = hop.masked {
             let Some(otherwise) = edge.otherwise else {
                 let laps = self.laps[usize::from(chosen)].taken;
                 let cycle = self.cycle(from, edge.to);
-                return Err(Refused::Loop { edge: chosen, why, cycle, laps });
+                return Err(Refused::Loop {
+                    edge: chosen,
+                    why,
+                    cycle,
+                    laps,
+                });
             };
             hop.to = otherwise;
         } else {
@@ -266,7 +294,12 @@ impl Engine {
 
     /// Takes a decision in if it leads on to another node, unmasked; any other is left to [`decide`](Self::decide).
     #[inline]
-    pub(crate) fn pass(&mut self, plan: &Plan, chosen: u16, progress: impl FnOnce() -> Option<u64>) -> Option<u16> {
+    pub(crate) fn pass(
+        &mut self,
+        plan: &Plan,
+        chosen: u16,
+        progress: impl FnOnce() -> Option<u64>,
+    ) -> Option<u16> {
         let (from, edge) = self.leaving(plan, chosen).ok()?;
         let to = edge.to.node()?;
         if edge.watched {
@@ -311,7 +344,11 @@ impl Engine {
     fn count(&mut self, edge: &PlanEdge, chosen: u16, progress: Option<u64>) {
         if edge.watched {
             let lap = &mut self.laps[usize::from(chosen)];
-            *lap = Lap { taken: lap.taken.saturating_add(1), epoch: self.epoch, progress };
+            *lap = Lap {
+                taken: lap.taken.saturating_add(1),
+                epoch: self.epoch,
+                progress,
+            };
         }
     }
 
@@ -329,7 +366,9 @@ impl Engine {
 
     /// Returns the way of the last lap: from `to` over the nodes that followed it to `from`, and to `to` again.
     fn cycle(&self, from: u16, to: Target<u16>) -> Vec<u16> {
-        let Target::Node(to) = to else { return vec![from] };
+        let Target::Node(to) = to else {
+            return vec![from];
+        };
         let mut back = vec![to, from];
         let remembered = self.handoffs.min(Self::RECENT.into());
         for ago in 1..=remembered {

@@ -12,7 +12,9 @@ use crate::journal::{AskId, GraphId, JournalError, Masked, ThreadId};
 #[non_exhaustive]
 pub enum RunError {
     /// A node returned an error, or broke its contract.
-    #[error("node `{node}` of thread `{thread}` failed")]
+    #[error(
+        "node `{node}` of thread `{thread}` failed; the thread stands before it, and `recover` tries it again"
+    )]
     #[non_exhaustive]
     Node {
         /// The thread.
@@ -23,7 +25,9 @@ pub enum RunError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// A node panicked, or a guard of one of its edges did.
-    #[error("node `{node}` of thread `{thread}` panicked: {message}")]
+    #[error(
+        "node `{node}` of thread `{thread}` panicked: {message}; the thread stands before it, and `recover` tries it again"
+    )]
     #[non_exhaustive]
     Panicked {
         /// The thread.
@@ -54,7 +58,9 @@ pub enum RunError {
         why: Masked,
     },
     /// The caller did not bring a field that the graph says is given.
-    #[error("thread `{thread}` cannot start: the graph says `given({field})`, and the field is not set")]
+    #[error(
+        "thread `{thread}` cannot start: the graph says `given({field})`, and the field is not set"
+    )]
     #[non_exhaustive]
     NotGiven {
         /// The thread.
@@ -63,14 +69,18 @@ pub enum RunError {
         field: &'static str,
     },
     /// The graph asks a person, and there is no journal to keep the thread in meanwhile.
-    #[error("node `{node}` asks a person, and the runtime has no journal to wait in; add `.journal(..)`")]
+    #[error(
+        "node `{node}` asks a person, and the runtime has no journal to wait in; add `.journal(..)`"
+    )]
     #[non_exhaustive]
     NoJournal {
         /// The node.
         node: String,
     },
     /// A run was to begin in a thread in which one is under way.
-    #[error("thread `{thread}` is in the middle of a run, at node `{node}`; recover it, or use another thread")]
+    #[error(
+        "thread `{thread}` is in the middle of a run, at node `{node}`; recover it, or use another thread"
+    )]
     #[non_exhaustive]
     Unfinished {
         /// The thread.
@@ -79,7 +89,9 @@ pub enum RunError {
         node: String,
     },
     /// The thread waits for a person.
-    #[error("thread `{thread}` waits for the answer to question {ask} of node `{node}`; resume it with an answer")]
+    #[error(
+        "thread `{thread}` waits for the answer to question {ask} of node `{node}`; resume it with an answer"
+    )]
     #[non_exhaustive]
     Waiting {
         /// The thread.
@@ -108,7 +120,9 @@ pub enum RunError {
         reason: &'static str,
     },
     /// The answer is of another type than the node expects; the question stays open.
-    #[error("the answer to question {ask} of node `{node}` in thread `{thread}` does not fit; the question stays open")]
+    #[error(
+        "the answer to question {ask} of node `{node}` in thread `{thread}` does not fit; the question stays open"
+    )]
     #[non_exhaustive]
     WrongAnswer {
         /// The thread.
@@ -159,7 +173,9 @@ pub enum RunError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// The journal could not be read or written.
-    #[error("the journal of thread `{thread}` failed")]
+    #[error(
+        "the journal of thread `{thread}` could not be read or written; what was written before is safe"
+    )]
     #[non_exhaustive]
     Journal {
         /// The thread.
@@ -172,6 +188,12 @@ pub enum RunError {
 impl RunError {
     /// Returns whether another worker advanced the thread, so that this one should leave it alone.
     pub const fn is_conflict(&self) -> bool {
-        matches!(self, Self::Journal { source: JournalError::Conflict { .. }, .. })
+        matches!(
+            self,
+            Self::Journal {
+                source: JournalError::Conflict { .. },
+                ..
+            }
+        )
     }
 }

@@ -8,7 +8,7 @@ use futures::sink::SinkExt;
 use handoffs_core::{AgentGraph, Edge, Target};
 
 use crate::error::RunError;
-use crate::journal::{Ask, Masked};
+use crate::journal::{Ask, Conclusion, Masked};
 
 /// Something that happened in a run.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub enum Event<G: AgentGraph> {
     Stepped {
         /// The node.
         node: G::Node,
+        /// What the node concluded.
+        outcome: Conclusion,
         /// The edge that the node's outcome chose.
         edge: &'static Edge<G::Node>,
         /// Where the run goes: the edge's target, or its `else` if it was masked.

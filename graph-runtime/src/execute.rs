@@ -1,9 +1,7 @@
 //! How nodes and graphs are executed: the traits behind the macros.
 
 use handoffs_core::__private::Conclusion;
-use handoffs_core::{
-    Access, AccessMut, AgentGraph, Node, Outcome, Route, State,
-};
+use handoffs_core::{Access, AccessMut, AgentGraph, Node, Outcome, Route, State, Variant};
 
 use crate::context::{Context, Kind, NodeError};
 
@@ -65,7 +63,10 @@ pub fn conclude<C: Conclusion>(returned: C) -> Result<C::Outcome, NodeError> {
 /// Reads a field for a parameter `&T`.
 #[doc(hidden)]
 #[inline]
-pub fn read<'a, T: ?Sized, F: Access<T>>(field: &'a F, name: &'static str) -> Result<&'a T, NodeError> {
+pub fn read<'a, T: ?Sized, F: Access<T>>(
+    field: &'a F,
+    name: &'static str,
+) -> Result<&'a T, NodeError> {
     field.read().ok_or_else(|| unset(name))
 }
 
@@ -92,11 +93,28 @@ pub fn keep_promises<O: Outcome>(
     gives: &[&'static str],
     is_set: impl Fn(&str) -> bool,
 ) -> Result<(), NodeError> {
-    let by_outcome = O::VARIANTS.get(outcome.variant()).map_or(&[][..], |variant| variant.gives);
+    if const { !promises(O::VARIANTS) } && gives.is_empty() {
+        return Ok(());
+    }
+    let by_outcome = O::VARIANTS
+        .get(outcome.variant())
+        .map_or(&[][..], |variant| variant.gives);
     match gives.iter().chain(by_outcome).find(|name| !is_set(name)) {
         None => Ok(()),
         Some(name) => Err(NodeError::of(Kind::Broken(name))),
     }
+}
+
+/// Returns whether any variant promises a field.
+const fn promises(variants: &[Variant]) -> bool {
+    let mut index = 0;
+    while index < variants.len() {
+        if !variants[index].gives.is_empty() {
+            return true;
+        }
+        index += 1;
+    }
+    false
 }
 
 /// Returns whether a field is set, by its name.

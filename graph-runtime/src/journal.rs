@@ -9,6 +9,8 @@ mod fold;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(test)]
+mod suite;
 
 pub use entry::{Ask, AskId, Conclusion, Entry, GraphId, Hash, Masked, Recorded, Write, Writes};
 pub(crate) use fold::{Fields, Folded, Head, entries};
@@ -84,12 +86,15 @@ impl Record {
 pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// Appends records to a thread whose last record is number `head`; 0 if it has none.
     ///
-    /// The records are numbered `head + 1` and up. The append has succeeded once this returns.
+    /// The records are numbered `head + 1` and up; with none, only the head is checked. The append
+    /// has succeeded once this returns.
     ///
     /// # Errors
     ///
-    /// [`JournalError::Conflict`] if the thread's last record has another number, and any other
-    /// variant if the store fails. Nothing was written then.
+    /// [`JournalError::Conflict`] if the thread's last record has another number, and
+    /// [`JournalError::Damaged`] if the records' numbers do not follow it: then nothing was written.
+    /// After any other error, such as a failed sync of the disk, the records are there whole or not
+    /// at all, and only reading the thread again tells which.
     ///
     /// # Cancel safety
     ///
@@ -141,7 +146,9 @@ impl<J: Journal + ?Sized> Journal for Arc<J> {
 #[non_exhaustive]
 pub enum JournalError {
     /// Another worker appended to the thread first.
-    #[error("thread `{thread}` is not at record {expected} any more: another worker has advanced it")]
+    #[error(
+        "thread `{thread}` is not at record {expected} any more: another worker has advanced it"
+    )]
     #[non_exhaustive]
     Conflict {
         /// The thread.
@@ -150,7 +157,9 @@ pub enum JournalError {
         expected: u64,
     },
     /// A record is not what was written.
-    #[error("record {seq} of thread `{thread}` is damaged: {reason}")]
+    #[error(
+        "record {seq} of thread `{thread}` is damaged: {reason}; restore the journal from a backup"
+    )]
     #[non_exhaustive]
     Damaged {
         /// The thread.
@@ -194,22 +203,35 @@ pub enum JournalError {
 impl JournalError {
     /// Says that another worker appended to the thread first.
     pub fn conflict(thread: &ThreadId, expected: u64) -> Self {
-        Self::Conflict { thread: thread.clone(), expected }
+        Self::Conflict {
+            thread: thread.clone(),
+            expected,
+        }
     }
 
     /// Says that a record is not what was written.
     pub fn damaged(thread: &ThreadId, seq: u64, reason: impl Into<String>) -> Self {
-        Self::Damaged { thread: thread.clone(), seq, reason: reason.into() }
+        Self::Damaged {
+            thread: thread.clone(),
+            seq,
+            reason: reason.into(),
+        }
     }
 
     /// Says that the file is something else than a journal.
     pub fn foreign(place: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Foreign { place: place.into(), reason: reason.into() }
+        Self::Foreign {
+            place: place.into(),
+            reason: reason.into(),
+        }
     }
 
     /// Says that there is no room left.
     pub fn full(place: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::Full { place: place.into(), source: source.into() }
+        Self::Full {
+            place: place.into(),
+            source: source.into(),
+        }
     }
 
     /// Says that the store failed while doing something, such as "append to".
@@ -218,7 +240,11 @@ impl JournalError {
         action: &'static str,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self::Store { place: place.into(), action, source: source.into() }
+        Self::Store {
+            place: place.into(),
+            action,
+            source: source.into(),
+        }
     }
 
     /// Returns whether another worker was faster, so that this one should stop.

@@ -3,40 +3,41 @@
 //! This crate is the part of [`handoffs`](https://docs.rs/handoffs) that executes: an engine that
 //! decides, a driver that does, and journals that remember. Use it through the facade.
 
-mod runtime;
-mod run;
-mod event;
 mod error;
+mod event;
+mod run;
+mod runtime;
 
-mod engine;
 mod course;
 mod driver;
+mod engine;
 mod progress;
 
-mod execute;
 mod context;
+mod execute;
 mod human;
 
 mod journal;
+
+mod testing;
 
 pub use context::{Context, NodeError};
 pub use error::RunError;
 pub use event::{Event, EventStream};
 pub use execute::{Execute, Runnable};
 pub use human::Human;
-pub use journal::{
-    Ask, AskId, Conclusion, Entry, GraphId, Hash, Journal, JournalError, Masked,
-    Memory, Record, Recorded, ThreadId, Write, Writes,
-};
 #[cfg(feature = "sqlite")]
 pub use journal::Sqlite;
+pub use journal::{
+    Ask, AskId, Conclusion, Entry, GraphId, Hash, Journal, JournalError, Masked, Memory, Record,
+    Recorded, ThreadId, Write, Writes,
+};
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime, Thread};
+pub use testing::TestContext;
 
 /// What the macros' output is made of. No part of the public API: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::execute::{
-        conclude, is_set, keep_promises, read, route_of, write,
-    };
+    pub use crate::execute::{conclude, is_set, keep_promises, read, route_of, write};
 }

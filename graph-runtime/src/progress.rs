@@ -19,7 +19,12 @@ impl Progress {
         let marked = all.iter().filter(|field| S::FIELDS[*field].progress);
         let marked = marked.fold(FieldSet::EMPTY, FieldSet::with);
         let watched = if marked.is_empty() { all } else { marked };
-        Self { watched, stale: watched, fields: vec![0; S::FIELDS.len()], all: 0 }
+        Self {
+            watched,
+            stale: watched,
+            fields: vec![0; S::FIELDS.len()],
+            all: 0,
+        }
     }
 
     /// Notes that fields have changed.
@@ -40,5 +45,73 @@ impl Progress {
         }
         self.stale = FieldSet::EMPTY;
         Some(self.all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use handoffs_core::{Field, FieldSource};
+    use serde::Serializer;
+
+    use super::*;
+
+    /// A state of two numbers, written by hand as the derive would.
+    #[derive(Clone)]
+    struct Pair(u64, u64);
+
+    impl State for Pair {
+        const FIELDS: &'static [Field] =
+            &[Field::__new("left", false), Field::__new("right", false)];
+
+        fn mark(&self, _: usize) -> Option<usize> {
+            None
+        }
+
+        fn is_set(&self, _: usize) -> bool {
+            true
+        }
+
+        fn fingerprint(&self, field: usize) -> Option<u64> {
+            handoffs_core::fingerprint(if field == 0 { &self.0 } else { &self.1 })
+        }
+
+        fn encode<Z: Serializer>(&self, _: usize, _: usize, z: Z) -> Result<Z::Ok, Z::Error> {
+            z.serialize_unit()
+        }
+
+        fn decode<F: FieldSource>(source: &mut F) -> Result<Self, F::Error> {
+            Ok(Self(
+                source.field(&Self::FIELDS[0])?,
+                source.field(&Self::FIELDS[1])?,
+            ))
+        }
+    }
+
+    fn whole(state: &Pair) -> Option<u64> {
+        Progress::new::<Pair>().fingerprint(state)
+    }
+
+    #[test]
+    fn a_fingerprint_kept_up_to_date_is_that_of_the_whole_state() {
+        let mut state = Pair(1, 2);
+        let mut progress = Progress::new::<Pair>();
+        assert_eq!(progress.fingerprint(&state), whole(&state));
+        state.1 = 3;
+        progress.changed(FieldSet::EMPTY.with(1));
+        assert_eq!(progress.fingerprint(&state), whole(&state));
+        assert_ne!(progress.fingerprint(&state), whole(&Pair(1, 2)));
+        state.1 = 2;
+        progress.changed(FieldSet::EMPTY.with(1));
+        assert_eq!(
+            progress.fingerprint(&state),
+            whole(&Pair(1, 2)),
+            "back where it was"
+        );
+    }
+
+    #[test]
+    fn fields_that_swap_their_values_are_progress() {
+        assert_ne!(whole(&Pair(1, 2)), whole(&Pair(2, 1)));
+        assert_ne!(whole(&Pair(1, 1)), whole(&Pair(2, 2)));
     }
 }

@@ -8,7 +8,10 @@ use crate::journal::Ask;
 /// [`Thread::resume`](crate::Thread::resume), whenever and on whatever machine.
 #[derive(Clone, Debug)]
 #[must_use = "a paused run waits for an answer"]
-#[expect(clippy::exhaustive_enums, reason = "a run ends or pauses; all else is an error")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a run ends or pauses; all else is an error"
+)]
 pub enum Run<S> {
     /// The run reached the end, with this state.
     Finished(S),

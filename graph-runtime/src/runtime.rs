@@ -36,13 +36,9 @@ use crate::run::{Run, Status};
 /// }
 /// ```
 pub struct Runtime<G, J = Ephemeral> {
-    shared: Arc<Shared<G, J>>,
-}
-
-struct Shared<G, J> {
     graph: Arc<G>,
     plan: Arc<Plan>,
-    keep: J,
+    keep: Arc<J>,
     watch_loops: bool,
 }
 
@@ -73,16 +69,29 @@ impl<G: Runnable> Runtime<G> {
     /// Prepares a graph to run. Nothing is kept unless a [`journal`](Self::journal) is added.
     pub fn new(graph: G) -> Self {
         let fields = <G::State as State>::FIELDS.iter().map(|field| field.name);
-        let plan = Arc::new(Plan::new(&G::topology(), fields));
-        let shared = Shared { graph: Arc::new(graph), plan, keep: Ephemeral, watch_loops: true };
-        Self { shared: Arc::new(shared) }
+        let plan = Plan::new(&G::topology(), fields);
+        Self {
+            graph: Arc::new(graph),
+            plan: Arc::new(plan),
+            keep: Arc::new(Ephemeral),
+            watch_loops: true,
+        }
     }
 
     /// Writes each step of each run to a journal before the run goes on.
     pub fn journal<J: Journal>(self, journal: J) -> Runtime<G, J> {
-        let Shared { graph, plan, watch_loops, .. } = &*self.shared;
-        let (graph, plan) = (Arc::clone(graph), Arc::clone(plan));
-        Runtime { shared: Arc::new(Shared { graph, plan, keep: journal, watch_loops: *watch_loops }) }
+        let Self {
+            graph,
+            plan,
+            watch_loops,
+            ..
+        } = self;
+        Runtime {
+            graph,
+            plan,
+            keep: Arc::new(journal),
+            watch_loops,
+        }
     }
 }
 
@@ -90,42 +99,49 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     /// Says whether an edge is masked when it would be taken again without progress; by default it is.
     ///
     /// Without it, only the limits of the edges bound a loop.
-    pub fn watch_loops(self, watch: bool) -> Self
-    where
-        J: Clone,
-    {
-        let Shared { graph, plan, keep, .. } = &*self.shared;
-        let (graph, plan, keep) = (Arc::clone(graph), Arc::clone(plan), keep.clone());
-        Self { shared: Arc::new(Shared { graph, plan, keep, watch_loops: watch }) }
+    pub fn watch_loops(mut self, watch: bool) -> Self {
+        self.watch_loops = watch;
+        self
     }
 
     /// Returns a thread by its name, whether it exists or not.
     pub fn thread(&self, id: impl Into<ThreadId>) -> Thread<G, J> {
-        Thread { shared: Arc::clone(&self.shared), id: id.into() }
+        Thread {
+            runtime: self.clone(),
+            id: id.into(),
+        }
     }
 }
 
 impl<G, J> Clone for Runtime<G, J> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            graph: Arc::clone(&self.graph),
+            plan: Arc::clone(&self.plan),
+            keep: Arc::clone(&self.keep),
+            watch_loops: self.watch_loops,
+        }
     }
 }
 
 impl<G: AgentGraph, J> fmt::Debug for Runtime<G, J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("graph", &G::NAME).finish_non_exhaustive()
+        f.debug_struct("Runtime")
+            .field("graph", &G::NAME)
+            .finish_non_exhaustive()
     }
 }
 
 /// One conversation, or one job, in a runtime. It has nothing to do with an OS thread.
 pub struct Thread<G, J = Ephemeral> {
-    shared: Arc<Shared<G, J>>,
+    runtime: Runtime<G, J>,
     id: ThreadId,
 }
 
 /// How a run is to begin.
 enum Begin<S> {
     Anew(S),
+    Once(S),
     Recover,
     Resume(AskId, Box<RawValue>),
 }
@@ -148,7 +164,10 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     ///
     /// Dropping the future stops the run; with a journal, the thread can be recovered.
     pub async fn run(&self, state: G::State) -> Result<Run<G::State>, RunError> {
-        self.begin(Begin::Anew(state)).await?.drive(&mut Silent).await
+        self.begin(Begin::Anew(state))
+            .await?
+            .drive(&mut Silent)
+            .await
     }
 
     /// Runs the graph as [`run`](Self::run) does, and tells what happens as it happens.
@@ -173,12 +192,21 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             })
         });
         // Events come first, so that the last one is last.
-        Box::pin(stream::select_with_strategy(events.map(Ok), last, |(): &mut ()| stream::PollNext::Left))
+        Box::pin(stream::select_with_strategy(
+            events.map(Ok),
+            last,
+            |(): &mut ()| stream::PollNext::Left,
+        ))
     }
 
     /// Brings the thread to where its first node is due.
     async fn begin(&self, begin: Begin<G::State>) -> Result<Driver<'_, G>, RunError> {
-        let Shared { graph, plan, keep, watch_loops } = &*self.shared;
+        let Runtime {
+            graph,
+            plan,
+            keep,
+            watch_loops,
+        } = &self.runtime;
         let journal = keep.journal();
         let folded = match journal {
             Some(journal) => self.fold(journal).await?,
@@ -192,14 +220,24 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 self.may_start(&folded, &state)?;
                 (state, Some(Fact::Started), None)
             }
-            Begin::Recover => {
-                self.may_recover(&folded)?;
-                (folded.fields.state(&self.id)?, None, None)
+            Begin::Once(state) if folded.engine.next() == Action::Start => {
+                self.may_start(&folded, &state)?;
+                (state, Some(Fact::Started), None)
             }
+            Begin::Recover if folded.engine.next() == Action::Start => {
+                return Err(RunError::UnknownThread {
+                    thread: self.id.clone(),
+                });
+            }
+            Begin::Once(_) | Begin::Recover => (folded.fields.state(&self.id)?, None, None),
             Begin::Resume(ask, answer) => {
                 self.may_resume(&folded, ask)?;
                 let answered = Recorded::Answered { ask, answer };
-                (folded.fields.state(&self.id)?, Some(Fact::Answered), Some(answered))
+                (
+                    folded.fields.state(&self.id)?,
+                    Some(Fact::Answered),
+                    Some(answered),
+                )
             }
         };
         let progress = watch_loops.then(Progress::new::<G::State>);
@@ -213,24 +251,31 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             head: folded.head,
             state,
             cx,
+            open: folded.open,
             pending,
             marks: Vec::new(),
         };
         match fact {
             Some(Fact::Started) => driver.start(&folded.fields).await?,
-            Some(_) => driver.resume(folded.open)?,
+            Some(_) => driver.resume()?,
             None => {}
         }
         Ok(driver)
     }
 
     async fn fold(&self, journal: &dyn Journal) -> Result<Folded, RunError> {
-        let records = journal.read(&self.id, 0).await.map_err(|source| self.journal_error(source))?;
-        Folded::new::<G::State>(&self.shared.plan, &self.id, &records)
+        let records = journal
+            .read(&self.id, 0)
+            .await
+            .map_err(|source| self.journal_error(source))?;
+        Folded::new::<G::State>(&self.runtime.plan, &self.id, &records)
     }
 
     fn journal_error(&self, source: JournalError) -> RunError {
-        RunError::Journal { thread: self.id.clone(), source }
+        RunError::Journal {
+            thread: self.id.clone(),
+            source,
+        }
     }
 
     fn may_start(&self, folded: &Folded, state: &G::State) -> Result<(), RunError> {
@@ -238,23 +283,18 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         let fields = <G::State as State>::FIELDS;
         let missing = G::GIVEN.iter().find(|field| !state.is_set(*field));
         if let Some(field) = missing.and_then(|field| fields.get(field)) {
-            return Err(RunError::NotGiven { thread, field: field.name });
+            return Err(RunError::NotGiven {
+                thread,
+                field: field.name,
+            });
         }
         match folded.engine.next() {
-            Action::Execute(node) if !folded.engine.has_failed() => {
-                Err(RunError::Unfinished { thread, node: self.shared.plan.name(node).to_owned() })
-            }
+            Action::Execute(node) if !folded.engine.has_failed() => Err(RunError::Unfinished {
+                thread,
+                node: self.runtime.plan.name(node).to_owned(),
+            }),
             Action::Wait(node, ask) => Err(self.waiting(node, ask)),
             Action::Execute(_) | Action::Start | Action::Finish => Ok(()),
-        }
-    }
-
-    fn may_recover(&self, folded: &Folded) -> Result<(), RunError> {
-        match folded.engine.next() {
-            Action::Start => Err(RunError::UnknownThread { thread: self.id.clone() }),
-            Action::Wait(node, ask) => Err(self.waiting(node, ask)),
-            // A run that is over is recovered by doing nothing.
-            Action::Execute(_) | Action::Finish => Ok(()),
         }
     }
 
@@ -266,12 +306,20 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             _ if folded.answered.contains(&ask) => "it was answered before",
             _ => "the thread has not asked it",
         };
-        Err(RunError::NotAsked { thread, ask, reason })
+        Err(RunError::NotAsked {
+            thread,
+            ask,
+            reason,
+        })
     }
 
     fn waiting(&self, node: u16, ask: AskId) -> RunError {
-        let node = self.shared.plan.name(node).to_owned();
-        RunError::Waiting { thread: self.id.clone(), node, ask }
+        let node = self.runtime.plan.name(node).to_owned();
+        RunError::Waiting {
+            thread: self.id.clone(),
+            node,
+            ask,
+        }
     }
 }
 
@@ -291,9 +339,16 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// As [`run`](Self::run). If the future is dropped before the first step after the answer, the
     /// question is still open.
-    pub async fn resume(&self, ask: AskId, answer: impl Serialize) -> Result<Run<G::State>, RunError> {
+    pub async fn resume(
+        &self,
+        ask: AskId,
+        answer: impl Serialize,
+    ) -> Result<Run<G::State>, RunError> {
         let answer = self.encode_answer(ask, &answer)?;
-        self.begin(Begin::Resume(ask, answer)).await?.drive(&mut Silent).await
+        self.begin(Begin::Resume(ask, answer))
+            .await?
+            .drive(&mut Silent)
+            .await
     }
 
     /// Answers a question as [`resume`](Self::resume) does, and tells what happens as it happens.
@@ -301,11 +356,19 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// # Errors
     ///
     /// [`RunError::Encode`] if the answer cannot be serialised; all else comes from the stream.
-    pub fn resume_stream(&self, ask: AskId, answer: impl Serialize) -> Result<EventStream<G>, RunError> {
+    pub fn resume_stream(
+        &self,
+        ask: AskId,
+        answer: impl Serialize,
+    ) -> Result<EventStream<G>, RunError> {
         Ok(self.streamed(Begin::Resume(ask, self.encode_answer(ask, &answer)?)))
     }
 
-    fn encode_answer(&self, ask: AskId, answer: &impl Serialize) -> Result<Box<RawValue>, RunError> {
+    fn encode_answer(
+        &self,
+        ask: AskId,
+        answer: &impl Serialize,
+    ) -> Result<Box<RawValue>, RunError> {
         to_raw_value(answer).map_err(|source| RunError::Encode {
             thread: self.id.clone(),
             node: "?".to_owned(),
@@ -314,15 +377,35 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         })
     }
 
-    /// Goes on with a run that was cut off by a crash, by being dropped or by an error.
+    /// Begins the thread's run with this state, or, if there is one, goes on with it as
+    /// [`recover`](Self::recover) does.
     ///
-    /// What was written is not done again; the step that was under way is. Of a run that is over,
-    /// the result is returned once more.
+    /// This is what a job needs that is started again after a crash: however often it is called, the
+    /// thread has one run, and each call returns what has become of it.
     ///
     /// # Errors
     ///
-    /// [`RunError::UnknownThread`] if there is nothing to recover, [`RunError::Waiting`] if the
-    /// thread waits for a person, and all that [`run`](Self::run) fails with.
+    /// As [`run`](Self::run), save that a thread that is known already is no error.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_once(&self, state: G::State) -> Result<Run<G::State>, RunError> {
+        self.begin(Begin::Once(state))
+            .await?
+            .drive(&mut Silent)
+            .await
+    }
+
+    /// Goes on with a run that was cut off by a crash, by being dropped or by an error.
+    ///
+    /// What was written is not done again; the step that was under way is. Of a run that is over,
+    /// the result is returned once more, and of one that waits for a person, the question.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::UnknownThread`] if there is nothing to recover, and all that [`run`](Self::run)
+    /// fails with.
     ///
     /// # Cancel safety
     ///
@@ -346,7 +429,9 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     pub async fn state(&self) -> Result<G::State, RunError> {
         let folded = self.fold(self.kept()).await?;
         if folded.engine.next() == Action::Start {
-            return Err(RunError::UnknownThread { thread: self.id.clone() });
+            return Err(RunError::UnknownThread {
+                thread: self.id.clone(),
+            });
         }
         folded.fields.state(&self.id)
     }
@@ -358,7 +443,12 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Fails as [`state`](Self::state) does, save that an unknown thread is [`Status::New`].
     pub async fn status(&self) -> Result<Status<G::Node>, RunError> {
         let folded = self.fold(self.kept()).await?;
-        let name = |node: u16| G::Node::ALL.get(usize::from(node)).copied().unwrap_or(G::START);
+        let name = |node: u16| {
+            G::Node::ALL
+                .get(usize::from(node))
+                .copied()
+                .unwrap_or(G::START)
+        };
         Ok(match folded.engine.next() {
             Action::Start => Status::New,
             Action::Execute(node) if folded.engine.has_failed() => Status::Failed(name(node)),
@@ -379,12 +469,16 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// Fails if the journal cannot be read or is damaged.
     pub async fn history(&self) -> Result<Vec<Entry>, RunError> {
-        let records = self.kept().read(&self.id, 0).await.map_err(|source| self.journal_error(source))?;
+        let records = self
+            .kept()
+            .read(&self.id, 0)
+            .await
+            .map_err(|source| self.journal_error(source))?;
         entries(&self.id, &records).map_err(|source| self.journal_error(source))
     }
 
     fn kept(&self) -> &dyn Journal {
-        &self.shared.keep
+        &*self.runtime.keep
     }
 }
 
@@ -395,18 +489,24 @@ impl<G: Runnable, J: Journal> Runtime<G, J> {
     ///
     /// Fails if the journal cannot be read.
     pub async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        self.shared.keep.threads().await
+        self.keep.threads().await
     }
 }
 
 impl<G, J> Clone for Thread<G, J> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), id: self.id.clone() }
+        Self {
+            runtime: self.runtime.clone(),
+            id: self.id.clone(),
+        }
     }
 }
 
 impl<G: AgentGraph, J> fmt::Debug for Thread<G, J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Thread").field("graph", &G::NAME).field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Thread")
+            .field("graph", &G::NAME)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }

@@ -51,7 +51,7 @@ pub(crate) const BLESS: &[Step] = &[Step {
 pub(crate) fn run_all(steps: &[Step]) -> bool {
     let began = Instant::now();
     let mut summary = Vec::new();
-    let mut failed = 0;
+    let mut verdicts = Vec::new();
     for step in steps {
         println!("\n$ cargo {}", step.line);
         let began = Instant::now();
@@ -60,11 +60,13 @@ pub(crate) fn run_all(steps: &[Step]) -> bool {
         let line = format!("{verdict:>8} {seconds:>7.1} s  cargo {}", step.line);
         println!("{line}");
         summary.push(line);
-        failed += usize::from(verdict == FAILED);
+        verdicts.push(verdict);
     }
     println!("\n{}", summary.join("\n"));
-    let seconds = began.elapsed().as_secs_f64();
-    println!("{failed} of {} steps failed, {seconds:.1} s", steps.len());
+    println!("{:.1} s", began.elapsed().as_secs_f64());
+    let count = |of: &str| verdicts.iter().filter(|verdict| **verdict == of).count();
+    let (ok, failed, skipped) = (count("ok"), count(FAILED), count("skipped"));
+    println!("{ok} passed, {failed} failed, {skipped} skipped");
     failed == 0
 }
 

@@ -46,14 +46,24 @@ fn an_edge_is_taken_as_often_as_its_limit_allows_and_then_its_else() {
 
 #[test]
 fn a_ring_without_progress_is_stopped_after_one_lap_and_named() {
-    let ring = [(0, Some(1), None, false), (1, Some(2), None, false), (2, Some(0), Some(9), false)];
+    let ring = [
+        (0, Some(1), None, false),
+        (1, Some(2), None, false),
+        (2, Some(0), Some(9), false),
+    ];
     let plan = plan(3, &ring);
     let mut engine = started(&plan);
     for edge in [0, 1, 2, 0, 1] {
         engine.decide(&plan, edge, Some(7)).unwrap();
     }
     let before = engine.clone();
-    let Err(Refused::Loop { edge, why, cycle, laps }) = engine.decide(&plan, 2, Some(7)) else {
+    let Err(Refused::Loop {
+        edge,
+        why,
+        cycle,
+        laps,
+    }) = engine.decide(&plan, 2, Some(7))
+    else {
         panic!("the loop goes on");
     };
     assert_eq!((edge, why, laps), (2, Masked::NoProgress, 1));
@@ -63,12 +73,21 @@ fn a_ring_without_progress_is_stopped_after_one_lap_and_named() {
 
 #[test]
 fn a_loop_that_makes_progress_goes_on_to_its_limit() {
-    let plan = plan(1, &[(0, Some(0), Some(1_000), true), (0, None, None, false)]);
+    let plan = plan(
+        1,
+        &[(0, Some(0), Some(1_000), true), (0, None, None, false)],
+    );
     let mut engine = started(&plan);
     for progress in 0..1_000 {
-        assert_eq!(engine.decide(&plan, 0, Some(progress)).unwrap().masked, None);
+        assert_eq!(
+            engine.decide(&plan, 0, Some(progress)).unwrap().masked,
+            None
+        );
     }
-    assert_eq!(engine.decide(&plan, 0, Some(1_000)).unwrap().masked, Some(Masked::Limit));
+    assert_eq!(
+        engine.decide(&plan, 0, Some(1_000)).unwrap().masked,
+        Some(Masked::Limit)
+    );
 }
 
 #[test]
@@ -97,14 +116,24 @@ fn a_new_run_in_a_thread_has_all_its_limits_again() {
     let plan = plan(1, &[(0, Some(0), Some(1), true)]);
     let mut engine = started(&plan);
     engine.decide(&plan, 0, Some(1)).unwrap();
-    assert_eq!(engine.decide(&plan, 0, Some(2)).unwrap().masked, Some(Masked::Limit));
+    assert_eq!(
+        engine.decide(&plan, 0, Some(2)).unwrap().masked,
+        Some(Masked::Limit)
+    );
     engine.on(&plan, Fact::Started).unwrap();
     assert_eq!(engine.decide(&plan, 0, Some(1)).unwrap().masked, None);
 }
 
 #[test]
 fn passing_and_deciding_lead_the_same_way() {
-    let plan = plan(2, &[(0, Some(1), None, false), (1, Some(0), Some(2), true), (1, None, None, false)]);
+    let plan = plan(
+        2,
+        &[
+            (0, Some(1), None, false),
+            (1, Some(0), Some(2), true),
+            (1, None, None, false),
+        ],
+    );
     let (mut passed, mut decided) = (started(&plan), started(&plan));
     for (edge, progress) in [(0, 1), (1, 1), (0, 2), (1, 2), (0, 3), (1, 3)] {
         let to = passed.pass(&plan, edge, || Some(progress));
@@ -125,10 +154,22 @@ fn facts_that_cannot_have_happened_are_refused() {
     let mut engine = Engine::new(&plan);
     assert!(engine.decide(&plan, 0, None).is_err(), "before the start");
     engine.on(&plan, Fact::Started).unwrap();
-    assert!(engine.on(&plan, Fact::Started).is_err(), "in the middle of a run");
-    assert!(engine.on(&plan, Fact::Answered).is_err(), "without a question");
-    assert!(engine.decide(&plan, 1, None).is_err(), "an edge of another node");
-    assert!(engine.decide(&plan, 9, None).is_err(), "an edge that is none");
+    assert!(
+        engine.on(&plan, Fact::Started).is_err(),
+        "in the middle of a run"
+    );
+    assert!(
+        engine.on(&plan, Fact::Answered).is_err(),
+        "without a question"
+    );
+    assert!(
+        engine.decide(&plan, 1, None).is_err(),
+        "an edge of another node"
+    );
+    assert!(
+        engine.decide(&plan, 9, None).is_err(),
+        "an edge that is none"
+    );
     engine.on(&plan, Fact::Failed).unwrap();
     assert!(engine.has_failed());
     engine.decide(&plan, 0, None).unwrap();
@@ -145,4 +186,20 @@ fn a_graph_is_named_after_all_that_its_journals_rely_on() {
     assert_eq!(base, same);
     assert!(base != looser && base != shorter && looser != shorter);
     assert_eq!(base.name(), "Test");
+}
+
+#[test]
+fn an_engine_is_a_value_that_can_be_written_down_in_the_middle_of_a_run() {
+    let plan = plan(2, &[(0, Some(1), None, false), (1, Some(0), Some(2), true)]);
+    let mut engine = started(&plan);
+    for (edge, progress) in [(0, 1), (1, 1), (0, 2)] {
+        engine.decide(&plan, edge, Some(progress)).unwrap();
+    }
+    let json = serde_json::to_string(&engine).unwrap();
+    let mut read: Engine = serde_json::from_str(&json).unwrap();
+    assert_eq!(read, engine);
+    assert_eq!(
+        read.decide(&plan, 1, Some(1)),
+        engine.decide(&plan, 1, Some(1))
+    );
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use handoffs_core::{Field, FieldSet, FieldValue, State};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -26,8 +26,20 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(crate) const fn new(seq: u64, at_ms: u64, graph: GraphId, prev: Hash, event: Recorded) -> Self {
-        Self { seq, at_ms, graph, prev, event }
+    pub(crate) const fn new(
+        seq: u64,
+        at_ms: u64,
+        graph: GraphId,
+        prev: Hash,
+        event: Recorded,
+    ) -> Self {
+        Self {
+            seq,
+            at_ms,
+            graph,
+            prev,
+            event,
+        }
     }
 }
 
@@ -162,8 +174,7 @@ impl FromStr for AskId {
 }
 
 /// The fields that an entry changes, by their names.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default)]
 pub struct Writes(pub(crate) Vec<(Cow<'static, str>, Write)>);
 
 /// How an entry changes a field.
@@ -185,7 +196,10 @@ impl Writes {
         appended: FieldSet,
         mark: impl Fn(usize) -> usize,
     ) -> Result<Self, (&'static Field, serde_json::Error)> {
-        let fields = S::FIELDS.iter().enumerate().filter(|(index, _)| changed.contains(*index));
+        let fields = S::FIELDS
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| changed.contains(*index));
         let writes = fields.map(|(index, field)| {
             let value = FieldValue::new(state, index);
             let write = if appended.contains(index) {
@@ -193,7 +207,9 @@ impl Writes {
             } else {
                 to_raw_value(&value).map(Write::Set)
             };
-            write.map(|write| (field.name.into(), write)).map_err(|error| (field, error))
+            write
+                .map(|write| (field.name.into(), write))
+                .map_err(|error| (field, error))
         });
         writes.collect::<Result<_, _>>().map(Self)
     }
@@ -206,6 +222,37 @@ impl Writes {
     /// Returns the changed fields by name, in the order of declaration.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Write)> {
         self.0.iter().map(|(name, write)| (name.as_ref(), write))
+    }
+}
+
+impl Serialize for Writes {
+    /// Writes a map, in the order of the fields.
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Writes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Map;
+
+        impl<'de> Visitor<'de> for Map {
+            type Value = Writes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of fields")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Writes, A::Error> {
+                let mut writes = Vec::new();
+                while let Some((name, write)) = map.next_entry::<String, Write>()? {
+                    writes.push((name.into(), write));
+                }
+                Ok(Writes(writes))
+            }
+        }
+
+        deserializer.deserialize_map(Map)
     }
 }
 

@@ -48,9 +48,14 @@ pub(crate) fn entries(thread: &ThreadId, records: &[Record]) -> Result<Vec<Entry
         let entry: Entry = serde_json::from_slice(&record.body)
             .map_err(|error| damaged(format!("it is no entry: {error}")))?;
         if entry.prev != head.hash || entry.seq != record.seq {
-            return Err(damaged("it does not belong behind the record before it".to_owned()));
+            return Err(damaged(
+                "it does not belong behind the record before it".to_owned(),
+            ));
         }
-        head = Head { seq: record.seq, hash: record.hash };
+        head = Head {
+            seq: record.seq,
+            hash: record.hash,
+        };
         entries.push(entry);
     }
     Ok(entries)
@@ -63,7 +68,10 @@ impl Folded {
         thread: &ThreadId,
         records: &[Record],
     ) -> Result<Self, RunError> {
-        let journal = |source| RunError::Journal { thread: thread.clone(), source };
+        let journal = |source| RunError::Journal {
+            thread: thread.clone(),
+            source,
+        };
         let mut folded = Self {
             engine: Engine::new(plan),
             head: Head::default(),
@@ -82,7 +90,10 @@ impl Folded {
                 .map_err(|reason| journal(JournalError::damaged(thread, seq, reason)))?;
         }
         if let Some(last) = records.last() {
-            folded.head = Head { seq: last.seq, hash: last.hash };
+            folded.head = Head {
+                seq: last.seq,
+                hash: last.hash,
+            };
         }
         Ok(folded)
     }
@@ -94,7 +105,12 @@ impl Folded {
                 self.answers.clear();
                 Fact::Started
             }
-            Recorded::Stepped { edge, progress, writes, .. } => {
+            Recorded::Stepped {
+                edge,
+                progress,
+                writes,
+                ..
+            } => {
                 self.fields.take(writes)?;
                 self.answers.clear();
                 Fact::Decided { edge, progress }
@@ -122,7 +138,11 @@ impl Folded {
 }
 
 fn other_graph(thread: &ThreadId, recorded: GraphId, plan: &Plan) -> RunError {
-    RunError::OtherGraph { thread: thread.clone(), recorded, graph: plan.id.clone() }
+    RunError::OtherGraph {
+        thread: thread.clone(),
+        recorded,
+        graph: plan.id.clone(),
+    }
 }
 
 /// The fields of a state as JSON, put together of what the entries say.
@@ -138,7 +158,12 @@ struct Folding {
 
 impl Fields {
     fn new<S: State>() -> Self {
-        Self(S::FIELDS.iter().map(|field| (field.name, Folding::default())).collect())
+        Self(
+            S::FIELDS
+                .iter()
+                .map(|field| (field.name, Folding::default()))
+                .collect(),
+        )
     }
 
     fn take(&mut self, writes: Writes) -> Result<(), String> {
@@ -146,7 +171,12 @@ impl Fields {
             let field = self.0.iter_mut().find(|(field, _)| *field == name);
             let (_, folding) = field.ok_or_else(|| format!("the state has no field `{name}`"))?;
             match write {
-                Write::Set(value) => *folding = Folding { value: Some(value), appended: Vec::new() },
+                Write::Set(value) => {
+                    *folding = Folding {
+                        value: Some(value),
+                        appended: Vec::new(),
+                    }
+                }
                 Write::Append(items) => folding.appended.push(items),
             }
         }
@@ -175,7 +205,8 @@ impl Fields {
             if value.get() == known {
                 return None;
             }
-            let appended = appended(&known, value.get()).and_then(|items| RawValue::from_string(items).ok());
+            let appended =
+                appended(&known, value.get()).and_then(|items| RawValue::from_string(items).ok());
             Some((name, appended.map_or(write, Write::Append)))
         });
         Writes(differing.collect())
@@ -194,14 +225,24 @@ impl Fields {
 /// Returns what stands between the brackets of a JSON list.
 fn inner(list: &str) -> &str {
     let list = list.trim();
-    list.strip_prefix('[').and_then(|list| list.strip_suffix(']')).unwrap_or(list).trim()
+    list.strip_prefix('[')
+        .and_then(|list| list.strip_suffix(']'))
+        .unwrap_or(list)
+        .trim()
 }
 
 /// Returns the items that `new` has behind those of `old`, as a list, if both are lists and `new` begins like `old`.
 fn appended(old: &str, new: &str) -> Option<String> {
     let known = old.strip_prefix('[')?.strip_suffix(']')?;
-    let rest = new.strip_prefix('[')?.strip_suffix(']')?.strip_prefix(known)?;
-    let rest = if known.is_empty() { rest } else { rest.strip_prefix(',')? };
+    let rest = new
+        .strip_prefix('[')?
+        .strip_suffix(']')?
+        .strip_prefix(known)?;
+    let rest = if known.is_empty() {
+        rest
+    } else {
+        rest.strip_prefix(',')?
+    };
     Some(format!("[{rest}]"))
 }
 
@@ -219,12 +260,100 @@ impl FieldSource for Reader<'_> {
     fn field<T: DeserializeOwned>(&mut self, field: &'static Field) -> Result<T, Unreadable> {
         // What was never written reads as `null`: an `Option` is `None`, any other type objects.
         let json = self.0.json(field.name).unwrap_or(Cow::Borrowed("null"));
-        serde_json::from_str(&json).map_err(|source| Unreadable { field: field.name, source })
+        serde_json::from_str(&json).map_err(|source| Unreadable {
+            field: field.name,
+            source,
+        })
     }
 }
 
 impl fmt::Debug for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.field, self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writes(fields: &[(&'static str, &str, bool)]) -> Writes {
+        let write = |(name, json, append): &(&'static str, &str, bool)| {
+            let json = RawValue::from_string((*json).to_owned()).unwrap();
+            let write = if *append {
+                Write::Append(json)
+            } else {
+                Write::Set(json)
+            };
+            (Cow::Borrowed(*name), write)
+        };
+        Writes(fields.iter().map(write).collect())
+    }
+
+    fn fields(names: &[&'static str]) -> Fields {
+        Fields(
+            names
+                .iter()
+                .map(|name| (*name, Folding::default()))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn what_was_appended_stands_behind_what_was_set() {
+        let mut known = fields(&["log", "note"]);
+        known
+            .take(writes(&[("log", "[]", false), ("note", "\"a\"", false)]))
+            .unwrap();
+        known.take(writes(&[("log", "[1, 2]", true)])).unwrap();
+        known
+            .take(writes(&[("log", "[]", true), ("note", "\"b\"", false)]))
+            .unwrap();
+        known.take(writes(&[("log", "[[3]]", true)])).unwrap();
+        assert_eq!(known.json("log").as_deref(), Some("[1, 2,[3]]"));
+        assert_eq!(known.json("note").as_deref(), Some("\"b\""));
+
+        known.take(writes(&[("log", "[9]", false)])).unwrap();
+        assert_eq!(
+            known.json("log").as_deref(),
+            Some("[9]"),
+            "a list that was replaced"
+        );
+    }
+
+    #[test]
+    fn a_field_that_the_state_does_not_have_is_refused() {
+        let refused = fields(&["answer"]).take(writes(&[("note", "1", false)]));
+        assert_eq!(refused.unwrap_err(), "the state has no field `note`");
+    }
+
+    #[test]
+    fn of_a_new_state_only_the_difference_is_kept() {
+        let mut known = fields(&["log", "note", "count", "first"]);
+        known
+            .take(writes(&[
+                ("log", "[1]", false),
+                ("note", "\"a\"", false),
+                ("count", "1", false),
+            ]))
+            .unwrap();
+        let new = [
+            ("log", "[1,2,3]", false),
+            ("note", "\"a\"", false),
+            ("count", "12", false),
+            ("first", "[]", false),
+        ];
+        let kept = serde_json::to_string(&known.difference(writes(&new))).unwrap();
+        let expected = r#"{"log":{"append":[2,3]},"count":{"set":12},"first":{"set":[]}}"#;
+        assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn only_a_list_that_begins_with_the_known_items_was_appended_to() {
+        assert_eq!(appended("[]", "[1]").as_deref(), Some("[1]"));
+        assert_eq!(appended("[1]", "[1,2]").as_deref(), Some("[2]"));
+        assert_eq!(appended("[1]", "[12]"), None, "another number");
+        assert_eq!(appended("[1,2]", "[1]"), None, "a shorter list");
+        assert_eq!(appended("{}", "{\"a\":1}"), None, "no list");
     }
 }

@@ -1,0 +1,79 @@
+//! A context for the unit test of a node.
+
+use handoffs_core::{NodeShape, Topology};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::context::Context;
+use crate::course::Course;
+use crate::engine::{Engine, Fact, Plan};
+use crate::journal::ThreadId;
+
+/// What a node that takes a [`Context`] is given in its unit test.
+///
+/// ```
+/// use handoffs_runtime::{Context, NodeError, TestContext};
+///
+/// async fn approve(amount: &u32, cx: &mut Context<'_>) -> Result<bool, NodeError> {
+///     cx.ask("approve", amount).await
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let test = TestContext::new("approve").answer("approve", true)?;
+/// assert!(approve(&12, &mut test.cx()).await?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct TestContext {
+    thread: ThreadId,
+    plan: Plan,
+    answers: Vec<(String, Box<RawValue>)>,
+}
+
+impl TestContext {
+    /// Names the node that is tested. The thread is called `test`.
+    pub fn new(node: impl Into<String>) -> Self {
+        let mut topology = Topology::new("Test");
+        let node = topology.node(NodeShape::new(node.into()));
+        topology.start(node);
+        Self {
+            thread: ThreadId::new("test"),
+            plan: Plan::new(&topology, []),
+            answers: Vec::new(),
+        }
+    }
+
+    /// Names the thread.
+    pub fn thread(self, id: impl Into<ThreadId>) -> Self {
+        Self {
+            thread: id.into(),
+            ..self
+        }
+    }
+
+    /// Answers the question of this key. A question without an answer is an error of `cx.ask`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the answer cannot be serialised.
+    pub fn answer(
+        mut self,
+        key: impl Into<String>,
+        answer: impl Serialize,
+    ) -> serde_json::Result<Self> {
+        self.answers.push((key.into(), to_raw_value(&answer)?));
+        Ok(self)
+    }
+
+    /// Returns the context.
+    pub fn cx(&self) -> Context<'_> {
+        let mut engine = Engine::new(&self.plan);
+        let started = engine.on(&self.plan, Fact::Started);
+        debug_assert_eq!(started, Ok(()), "a new engine can be started");
+        let mut cx = Context::new(&self.thread, false, Course::new(&self.plan, engine, None));
+        cx.answers.clone_from(&self.answers);
+        cx
+    }
+}

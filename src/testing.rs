@@ -1,0 +1,86 @@
+//! What tests of graphs need.
+
+use std::path::Path;
+
+pub use handoffs_runtime::TestContext;
+
+use crate::AgentGraph;
+
+/// The environment variable that, set to 1, lets a test rewrite what it compares with.
+const BLESS: &str = "HANDOFFS_BLESS";
+
+/// Asserts that the drawing of a graph in the repository is that of the graph in the code.
+///
+/// `path` is relative to the package that is tested. With `HANDOFFS_BLESS=1` in the environment, the
+/// file is written instead.
+///
+/// ```no_run
+/// # use handoffs::prelude::*;
+/// # #[derive(State, Clone)]
+/// # struct Ticket { note: String }
+/// # #[node(Ticket)]
+/// # async fn triage() {}
+/// # #[derive(AgentGraph)]
+/// # #[graph(state = Ticket, start = triage)]
+/// # struct SupportDesk { #[route(_ => end)] triage: Triage }
+/// #[test]
+/// fn the_drawing_is_up_to_date() {
+///     handoffs::testing::assert_dot::<SupportDesk>("docs/support_desk.dot");
+/// }
+/// ```
+///
+/// # Panics
+///
+/// Panics if the file differs from the graph or cannot be read, and says which lines differ.
+pub fn assert_dot<G: AgentGraph>(path: impl AsRef<Path>) {
+    let path = path.as_ref();
+    let drawn = G::topology().dot().to_string();
+    if std::env::var_os(BLESS).is_some_and(|bless| bless == "1") {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)
+                .unwrap_or_else(|error| panic!("could not create `{}`: {error}", folder.display()));
+        }
+        std::fs::write(path, drawn)
+            .unwrap_or_else(|error| panic!("could not write `{}`: {error}", path.display()));
+        return;
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_else(|error| {
+        panic!(
+            "could not read `{}`: {error}; set {BLESS}=1 to draw it",
+            path.display()
+        )
+    });
+    // A checkout may have turned the ends of the lines.
+    let kept = kept.replace("\r\n", "\n");
+    assert!(
+        kept == drawn,
+        "`{}` is not the drawing of `{}` any more; set {BLESS}=1 to redraw it\n{}",
+        path.display(),
+        G::NAME,
+        differences(&kept, &drawn),
+    );
+}
+
+/// Lists the lines that only one of two drawings has; each line of a drawing stands for itself.
+fn differences(kept: &str, drawn: &str) -> String {
+    let gone = kept
+        .lines()
+        .filter(|line| !drawn.lines().any(|other| other == *line));
+    let new = drawn
+        .lines()
+        .filter(|line| !kept.lines().any(|other| other == *line));
+    let lines = gone
+        .map(|line| ["-", line])
+        .chain(new.map(|line| ["+", line]));
+    lines.flat_map(|[mark, line]| [mark, line, "\n"]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_lines_that_differ_are_shown() {
+        assert_eq!(differences("a\nb\nc\n", "a\nB\nc\nd\n"), "-b\n+B\n+d\n");
+    }
+}
