@@ -234,6 +234,54 @@ pub const fn given_by<O: Outcome>(fields: &[Field], names: &[&str]) -> FieldSet 
     given
 }
 
+/// Returns the message of H011 for a name in `given(..)`, or `None` if a field has it.
+#[doc(hidden)]
+pub const fn unknown_field(fields: &[Field], name: &str) -> Option<Message> {
+    if !FieldSet::named(fields, &[name]).is_empty() {
+        return None;
+    }
+    let message = Message::EMPTY
+        .push("H011: the state has no field `")
+        .push(name)
+        .push("`");
+    Some(push_fields(&message, fields))
+}
+
+/// Returns the message of H011 for an outcome of which a variant gives what the state has not.
+#[doc(hidden)]
+pub const fn unknown_gift<O: Outcome>(fields: &[Field]) -> Option<Message> {
+    let mut v = 0;
+    while v < O::VARIANTS.len() {
+        let variant = &O::VARIANTS[v];
+        let mut g = 0;
+        while g < variant.gives.len() {
+            if FieldSet::named(fields, &[variant.gives[g]]).is_empty() {
+                let message = Message::EMPTY
+                    .push("H011: the outcome `")
+                    .push(variant.name)
+                    .push("` of this node gives `")
+                    .push(variant.gives[g])
+                    .push("`, and the state has no such field");
+                return Some(push_fields(&message, fields));
+            }
+            g += 1;
+        }
+        v += 1;
+    }
+    None
+}
+
+const fn push_fields(message: &Message, fields: &[Field]) -> Message {
+    let mut message = (*message).push("\nhelp: the fields are: ");
+    let mut f = 0;
+    while f < fields.len() {
+        let comma = if f == 0 { "`" } else { "`, `" };
+        message = message.push(comma).push(fields[f].name);
+        f += 1;
+    }
+    message.push("`")
+}
+
 /// The data flow of a graph: the contracts of its nodes along its edges.
 #[doc(hidden)]
 #[derive(Debug)]
@@ -295,16 +343,18 @@ impl<const N: usize> Flow<N> {
             .push(self.names[node])
             .push("` needs `")
             .push(name)
-            .push("`, which is not set on the path `");
+            .push("`, which is not set ");
         let message = match self.path_without(field, node) {
-            Some(path) => push_path(message, &path, &self.names),
-            None => message.push(self.names[node]),
+            Some(path) if path.len > 1 => {
+                push_path(message.push("on the path `"), &path, &self.names).push("`")
+            }
+            _ => message.push("when a run starts"),
         };
         Some(
             message
-                .push("`; set it on the way by `")
+                .push("\nhelp: let a node before set it, by `")
                 .push(name)
-                .push(": Out<'_, _>` in a node before, or let the caller bring it: `#[graph(given(")
+                .push(": Out<'_, _>`, or let the caller bring it, by `#[graph(given(")
                 .push(name)
                 .push("))]`"),
         )
@@ -474,7 +524,7 @@ mod tests {
         };
         let set = flow.set();
         let message = (0..N).find_map(|node| flow.lost(&set, node))?;
-        Some(message.as_str().split(';').next().unwrap().to_owned())
+        Some(message.as_str().lines().next().unwrap().to_owned())
     }
 
     #[test]
@@ -532,7 +582,7 @@ mod tests {
                 FieldSet::EMPTY
             )
             .unwrap(),
-            "H007: `a` needs `account`, which is not set on the path `a`"
+            "H007: `a` needs `account`, which is not set when a run starts"
         );
     }
 }

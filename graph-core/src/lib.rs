@@ -10,6 +10,7 @@ mod state;
 
 mod contract;
 mod node;
+mod once;
 mod outcome;
 mod route;
 
@@ -34,8 +35,11 @@ pub use topology::{Edge, EdgeIndex, NodeIndex, NodeKind, NodeShape, Topology, Wa
 /// What the macros' output is made of. No part of the public API: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::contract::{Flow, FlowEdge, Message, given_by};
-    pub use crate::node::{Change, Compared, Draft, Uncompared, needs};
+    pub use crate::contract::{Flow, FlowEdge, Message, given_by, unknown_field, unknown_gift};
+    pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut};
+    pub use crate::once::{
+        Carried, Carry, Fit, Kept, Load, Returned, Take, Uncarried, Unconcluded, Unloaded, Untaken,
+    };
     pub use crate::outcome::Conclusion;
-    pub use crate::state::{Plain, Probe};
+    pub use crate::state::{Plain, Probe, Unkept, Whole};
 }

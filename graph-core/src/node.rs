@@ -2,7 +2,6 @@
 
 use crate::contract::Contract;
 use crate::outcome::Outcome;
-use crate::state::State;
 use crate::topology::NodeKind;
 
 /// A unit of work in a graph over the state `S`, often an agent.
@@ -14,7 +13,7 @@ use crate::topology::NodeKind;
     label = "not a node of this graph's state",
     note = "write `#[node({S})]` on its `async fn` or `impl` block, and use the graph's own state there"
 )]
-pub trait Node<S: State>: Send + Sync + 'static {
+pub trait Node<S>: Send + Sync + 'static {
     /// What the node can conclude; a graph routes on it.
     type Outcome: Outcome;
     /// What the node reads, may write, needs and gives.
@@ -25,7 +24,8 @@ pub trait Node<S: State>: Send + Sync + 'static {
 
 /// How a node's parameter `&T` or `&mut T` reads a field: as it is, or the value of an `Option`.
 #[diagnostic::on_unimplemented(
-    message = "a field of type `{Self}` cannot be taken as `{T}`",
+    message = "H011: a field of type `{Self}` cannot be taken as `{T}`",
+    label = "the field is of type `{Self}`",
     note = "take the field by its own type, or an `Option<T>` field as `&T`: then it must be set before"
 )]
 pub trait Access<T: ?Sized> {
@@ -37,11 +37,17 @@ pub trait Access<T: ?Sized> {
 }
 
 /// How a node's parameter `&mut T` writes a field: as it is, or the value of an `Option`.
+#[diagnostic::on_unimplemented(
+    message = "H011: a field of type `{Self}` cannot be taken as `{T}`",
+    label = "the field is of type `{Self}`",
+    note = "take the field by its own type, or an `Option<T>` field as `&mut T`: then it must be set before"
+)]
 pub trait AccessMut<T: ?Sized>: Access<T> {
     /// Returns the value to write, or `None` if the field is not set.
     fn write(&mut self) -> Option<&mut T>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T> Access<T> for T {
     const NEEDS: bool = false;
 
@@ -50,12 +56,14 @@ impl<T> Access<T> for T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T> AccessMut<T> for T {
     fn write(&mut self) -> Option<&mut T> {
         Some(self)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T> Access<T> for Option<T> {
     const NEEDS: bool = true;
 
@@ -64,6 +72,7 @@ impl<T> Access<T> for Option<T> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T> AccessMut<T> for Option<T> {
     fn write(&mut self) -> Option<&mut T> {
         self.as_mut()
@@ -72,6 +81,7 @@ impl<T> AccessMut<T> for Option<T> {
 
 macro_rules! unsized_reads {
     ($($owned:ty as $borrowed:ty, for <$($param:ident)?>;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<$($param)?> Access<$borrowed> for $owned {
             const NEEDS: bool = false;
 
@@ -80,6 +90,7 @@ macro_rules! unsized_reads {
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl<$($param)?> Access<$borrowed> for Option<$owned> {
             const NEEDS: bool = true;
 
@@ -100,6 +111,33 @@ unsized_reads! {
 pub const fn needs<S, T: ?Sized, F: Access<T>>(_: fn(&S) -> &F) -> bool {
     F::NEEDS
 }
+
+/// Returns whether writing a field as `T` needs it to be set; the field's type is inferred from the path.
+#[doc(hidden)]
+pub const fn needs_mut<S, T: ?Sized, F: AccessMut<T>>(_: fn(&S) -> &F) -> bool {
+    F::NEEDS
+}
+
+/// Returns that a field can be given; its type is inferred from the path.
+#[doc(hidden)]
+pub const fn gives<S, T, F: Given<T>>(_: fn(&S) -> &F) -> bool {
+    F::GIVEN
+}
+
+/// A field that a parameter `Out<'_, T>` can stand for.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "H011: `Out<'_, {T}>` cannot set a field of type `{Self}`",
+    label = "the field is of type `{Self}`",
+    note = "`Out<'_, T>` stands for a field of type `Option<T>`; any other field is always set, so take it as `&mut`"
+)]
+pub trait Given<T> {
+    /// That it can.
+    const GIVEN: bool = true;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T> Given<T> for Option<T> {}
 
 /// A field that a node promises to set: it holds a value when the node returns.
 ///

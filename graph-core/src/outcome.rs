@@ -12,7 +12,8 @@ use serde::ser::Serializer;
 /// `#[outcome(gives(account))]` on a variant promises that this field of the state is set whenever
 /// the node concludes it.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an outcome",
+    message = "H011: `{Self}` is not an outcome",
+    label = "not what a node can conclude",
     note = "write `#[derive(Outcome)]` on the enum, or return `()` from a node with one way on"
 )]
 pub trait Outcome: Send + Sync + 'static {
@@ -86,7 +87,9 @@ impl Outcome for () {
 /// What a node's function may return: an outcome, or a `Result` with one.
 #[diagnostic::on_unimplemented(
     message = "H011: a node cannot return `{Self}`",
-    note = "return an outcome (`#[derive(Outcome)]`), or a `Result` of an outcome and an error"
+    label = "not what a node can conclude",
+    note = "return an enum with `#[derive(Outcome)]`, or `()` from a node with one way on; \
+            or a `Result` of either and an error that is `Error + Send + Sync`, or a text"
 )]
 #[doc(hidden)]
 pub trait Conclusion {

@@ -19,7 +19,7 @@ use crate::log::Log;
 /// The methods are plumbing between the derive and the runtime; `field` is an index into
 /// [`State::FIELDS`], and an index beyond it is answered as an empty, unset field.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a state",
+    message = "H011: `{Self}` is not a state",
     note = "write `#[derive(State)]` on the struct"
 )]
 pub trait State: Clone + Send + Sync + 'static {
@@ -184,7 +184,13 @@ pub trait Plain {
     fn mark(&self) -> Option<usize> {
         None
     }
+}
 
+impl<T> Plain for Probe<'_, T> {}
+
+/// What [`Probe`] answers for a field that is serialised as a whole.
+#[doc(hidden)]
+pub trait Whole {
     /// Hashes the value.
     fn fingerprint(&self) -> Option<u64>;
 
@@ -196,7 +202,7 @@ pub trait Plain {
     fn encode<Z: Serializer>(&self, since: usize, serializer: Z) -> Result<Z::Ok, Z::Error>;
 }
 
-impl<T: Serialize> Plain for Probe<'_, T> {
+impl<T: Serialize> Whole for Probe<'_, T> {
     #[inline]
     fn fingerprint(&self) -> Option<u64> {
         fingerprint(self.0)
@@ -206,3 +212,23 @@ impl<T: Serialize> Plain for Probe<'_, T> {
         self.0.serialize(serializer)
     }
 }
+
+/// Stands in for [`Whole`] on a field that cannot be serialised, which is reported elsewhere.
+#[doc(hidden)]
+pub trait Unkept {
+    /// Returns that the value cannot be serialised.
+    fn fingerprint(&self) -> Option<u64> {
+        None
+    }
+
+    /// Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the serialiser does.
+    fn encode<Z: Serializer>(&self, _: usize, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        serializer.serialize_unit()
+    }
+}
+
+impl<T> Unkept for &Probe<'_, T> {}

@@ -6,6 +6,7 @@
 //! error.
 
 mod case;
+mod ends;
 mod krate;
 mod mistakes;
 
@@ -13,6 +14,9 @@ mod graph;
 mod node;
 mod outcome;
 mod state;
+
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 
@@ -37,5 +41,5 @@ pub fn derive_agent_graph(input: TokenStream) -> TokenStream {
 #[expect(missing_docs, reason = "documented where the facade re-exports it")]
 #[proc_macro_attribute]
 pub fn node(args: TokenStream, item: TokenStream) -> TokenStream {
-    node::expand(args.into(), item.into()).into()
+    node::expand(args.into(), &item.into()).into()
 }

@@ -12,7 +12,7 @@ use quote::quote;
 
 use crate::mistakes::Mistakes;
 
-pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let model = parse::parse(args, item.clone(), &mut mistakes);
     let code = model.map(|model| expand::expand(&model));

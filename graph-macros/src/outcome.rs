@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::token::Paren;
 use syn::{Attribute, Data, DataEnum, DeriveInput, Expr, Fields, Ident, Lit, Meta, Token};
 
 use crate::case::snake;
 use crate::krate::Krate;
-use crate::mistakes::Mistakes;
+use crate::mistakes::{Mistakes, skip_argument};
 
 /// A variant of the outcome.
 struct Variant<'a> {
@@ -36,7 +39,8 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
                 "H011: an outcome is an enum",
                 "write one variant for each way on from the node; a node with one way on can return `()`",
             );
-            return quote!(#mistakes);
+            let code = expand(&input, &krate, &[]);
+            return quote!(#mistakes #code);
         }
     };
     if variants.is_empty() {
@@ -53,13 +57,10 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
 fn parse_krate(input: &DeriveInput, mistakes: &mut Mistakes) -> Krate {
     let mut krate = Krate::default();
     for attr in outcome_attrs(&input.attrs) {
-        mistakes.take(attr.parse_args_with(|args: syn::parse::ParseStream<'_>| {
-            if args.peek(Token![crate]) {
-                krate = Krate::parse(args)?;
-                return Ok(());
-            }
-            Err(args.error("H011: unknown key; on the enum, `outcome` knows: `crate = path`"))
-        }));
+        let knows = "on the enum, `outcome` knows: `crate = path`";
+        let read =
+            attr.parse_args_with(|args: ParseStream<'_>| krate.read_alone(args, knows, mistakes));
+        mistakes.take(read);
     }
     krate
 }
@@ -75,18 +76,9 @@ fn parse_variants<'a>(data: &'a DataEnum, mistakes: &mut Mistakes) -> Vec<Varian
         let ident = &variant.ident;
         let mut gives = Vec::new();
         for attr in outcome_attrs(&variant.attrs) {
-            mistakes.take(attr.parse_nested_meta(|meta| {
-                if !meta.path.is_ident("gives") {
-                    return Err(meta.error(
-                        "H011: unknown key; on a variant, `outcome` knows: `gives(field, ..)`",
-                    ));
-                }
-                let content;
-                syn::parenthesized!(content in meta.input);
-                let fields = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
-                gives.extend(fields.iter().map(|field| field.unraw().to_string()));
-                Ok(())
-            }));
+            let read = attr
+                .parse_args_with(|args: ParseStream<'_>| read_variant(args, &mut gives, mistakes));
+            mistakes.take(read);
         }
         let tool = format!("transfer_to_{}", snake(&ident.unraw().to_string()));
         if let Some(first) = tools.insert(tool.clone(), ident) {
@@ -106,6 +98,37 @@ fn parse_variants<'a>(data: &'a DataEnum, mistakes: &mut Mistakes) -> Vec<Varian
         });
     }
     variants
+}
+
+/// Reads what `#[outcome(..)]` says of a variant.
+fn read_variant(
+    args: ParseStream<'_>,
+    gives: &mut Vec<String>,
+    mistakes: &mut Mistakes,
+) -> syn::Result<()> {
+    while !args.is_empty() {
+        let key: TokenTree = args.parse()?;
+        if key.to_string() != "gives" {
+            mistakes.unknown_key(&key, "on a variant, `outcome` knows: `gives(field, ..)`");
+            skip_argument(args);
+        } else if args.peek(Paren) {
+            let content;
+            syn::parenthesized!(content in args);
+            let fields = Punctuated::<Ident, Token![,]>::parse_terminated(&content)?;
+            gives.extend(fields.iter().map(|field| field.unraw().to_string()));
+        } else {
+            mistakes.mend(
+                &key,
+                "H011: `gives` lists fields of the state",
+                "write `gives(field)`, or `gives(one, another)`",
+            );
+            skip_argument(args);
+        }
+        if !args.is_empty() {
+            args.parse::<Token![,]>()?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the text of the doc comments, line by line, without the space that follows `///`.
@@ -146,6 +169,15 @@ fn expand(input: &DeriveInput, krate: &Krate, variants: &[Variant<'_>]) -> Token
         quote!(Self::#ident { .. } => #index,)
     });
     let encodes = variants.iter().map(|variant| encode(krate, variant));
+    // The one place that says which types an outcome can carry.
+    let carried = variants
+        .iter()
+        .flat_map(|variant| variant.fields)
+        .map(|field| {
+            let ty = &field.ty;
+            let carried = quote_spanned!(ty.span()=> <#ty as #krate::Carried>::CARRIED);
+            quote!(let () = #carried;)
+        });
     // A reference to an enum without variants is still a value to a `match`.
     let none = variants
         .is_empty()
@@ -156,7 +188,7 @@ fn expand(input: &DeriveInput, krate: &Krate, variants: &[Variant<'_>]) -> Token
         impl #impl_generics #krate::Outcome for #name #type_generics #where_clause {
             const VARIANTS: &'static [#krate::Variant] = &[#(#infos),*];
 
-            fn variant(&self) -> usize {
+            fn variant(&self) -> ::core::primitive::usize {
                 match self { #(#indices)* #none }
             }
 
@@ -164,6 +196,9 @@ fn expand(input: &DeriveInput, krate: &Krate, variants: &[Variant<'_>]) -> Token
                 &self,
                 __serializer: __Z,
             ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
+                #[allow(unused_imports)]
+                use #krate::Uncarried as _;
+                #(#carried)*
                 match self { #(#encodes)* #none }
             }
         }
@@ -194,7 +229,7 @@ fn encode(krate: &Krate, variant: &Variant<'_>) -> TokenStream {
                 Self::#ident { #(#idents: #bound),* } => {
                     #[allow(unused_mut)]
                     let mut fields = #krate::serde::Serializer::serialize_struct(__serializer, #name, #len)?;
-                    #(#krate::serde::ser::SerializeStruct::serialize_field(&mut fields, #names, #bound)?;)*
+                    #(#krate::serde::ser::SerializeStruct::serialize_field(&mut fields, #names, #krate::Carry(#bound).value())?;)*
                     #krate::serde::ser::SerializeStruct::end(fields)
                 }
             }
@@ -207,7 +242,7 @@ fn encode(krate: &Krate, variant: &Variant<'_>) -> TokenStream {
                 Self::#ident(#(#bound),*) => {
                     #[allow(unused_mut)]
                     let mut fields = #krate::serde::Serializer::serialize_tuple(__serializer, #len)?;
-                    #(#krate::serde::ser::SerializeTuple::serialize_element(&mut fields, #bound)?;)*
+                    #(#krate::serde::ser::SerializeTuple::serialize_element(&mut fields, #krate::Carry(#bound).value())?;)*
                     #krate::serde::ser::SerializeTuple::end(fields)
                 }
             }

@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Fields, Ident, Token, Type};
 
 use crate::krate::Krate;
-use crate::mistakes::Mistakes;
+use crate::mistakes::{Mistakes, skip_argument};
 
 /// A field of the state.
 struct Field {
@@ -27,7 +27,7 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
     };
     let krate = parse_krate(&input, &mut mistakes);
     let fields = parse_fields(&input, &mut mistakes);
-    let code = expand(&input, &krate, &fields);
+    let code = expand(&input, &krate, fields.as_deref());
     quote!(#mistakes #code)
 }
 
@@ -38,18 +38,16 @@ fn parse_krate(input: &DeriveInput, mistakes: &mut Mistakes) -> Krate {
         .iter()
         .filter(|attr| attr.path().is_ident("state"))
     {
-        mistakes.take(attr.parse_args_with(|args: syn::parse::ParseStream<'_>| {
-            if args.peek(Token![crate]) {
-                krate = Krate::parse(args)?;
-                return Ok(());
-            }
-            Err(args.error("H011: unknown key; on the struct, `state` knows: `crate = path`"))
-        }));
+        let knows = "on the struct, `state` knows: `crate = path`";
+        let read = attr.parse_args_with(|args: syn::parse::ParseStream<'_>| {
+            krate.read_alone(args, knows, mistakes)
+        });
+        mistakes.take(read);
     }
     krate
 }
 
-fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Vec<Field> {
+fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<Vec<Field>> {
     let fields = match &input.data {
         Data::Struct(data) => &data.fields,
         Data::Enum(data) => {
@@ -58,14 +56,15 @@ fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Vec<Field> {
                 "H011: a state is a struct with named fields",
                 "put the enum into a field of a struct",
             );
-            return Vec::new();
+            return None;
         }
         Data::Union(data) => {
-            mistakes.at(
+            mistakes.mend(
                 data.union_token,
                 "H011: a state is a struct with named fields",
+                "write `struct` in place of `union`",
             );
-            return Vec::new();
+            return None;
         }
     };
     let Fields::Named(named) = fields else {
@@ -74,7 +73,7 @@ fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Vec<Field> {
             "H011: the fields of a state have names",
             "nodes ask for fields by their names: `struct Name { field: Type }`",
         );
-        return Vec::new();
+        return None;
     };
     if let Some(first_beyond) = named.named.iter().nth(MOST) {
         mistakes.mend(
@@ -91,13 +90,10 @@ fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Vec<Field> {
         let mut progress = false;
         for attr in &field.attrs {
             if attr.path().is_ident("state") {
-                mistakes.take(attr.parse_nested_meta(|meta| {
-                    if meta.path.is_ident("progress") {
-                        progress = true;
-                        return Ok(());
-                    }
-                    Err(meta.error("H011: unknown key; on a field, `state` knows: `progress`"))
-                }));
+                let read = attr.parse_args_with(|args: syn::parse::ParseStream<'_>| {
+                    read_field(args, &mut progress, mistakes)
+                });
+                mistakes.take(read);
             } else if attr.path().is_ident("serde") {
                 refuse_serde(attr, mistakes);
             }
@@ -108,7 +104,33 @@ fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Vec<Field> {
             progress,
         });
     }
-    parsed
+    Some(parsed)
+}
+
+/// Reads what `#[state(..)]` says of a field.
+fn read_field(
+    args: syn::parse::ParseStream<'_>,
+    progress: &mut bool,
+    mistakes: &mut Mistakes,
+) -> syn::Result<()> {
+    while !args.is_empty() {
+        let key: proc_macro2::TokenTree = args.parse()?;
+        if key.to_string() != "progress" {
+            mistakes.unknown_key(&key, "on a field, `state` knows: `progress`");
+        } else if !args.is_empty() && !args.peek(Token![,]) {
+            mistakes.mend(
+                &key,
+                "H011: `progress` takes no value",
+                "write `#[state(progress)]`",
+            );
+        }
+        *progress = true;
+        skip_argument(args);
+        if !args.is_empty() {
+            args.parse::<Token![,]>()?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what would make a journal keep a field in another way than the user believes.
@@ -140,9 +162,12 @@ fn refuse_serde(attr: &syn::Attribute, mistakes: &mut Mistakes) {
     });
 }
 
-fn expand(input: &DeriveInput, krate: &Krate, fields: &[Field]) -> TokenStream {
+/// Writes the impl; of what is no struct with named fields, one without fields.
+fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> TokenStream {
     let name = &input.ident;
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+    let is_sound = fields.is_some_and(|fields| fields.len() <= MOST);
+    let fields = fields.unwrap_or_default();
     let fields = fields.get(..MOST).unwrap_or(fields);
     let infos = fields.iter().map(|field| {
         let (name, progress) = (field.ident.unraw().to_string(), field.progress);
@@ -151,7 +176,7 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: &[Field]) -> TokenStream {
     let ask = |question: TokenStream| -> Vec<TokenStream> {
         let arm = |(index, field): (usize, &Field)| {
             let ident = &field.ident;
-            quote_spanned! {field.ty.span()=> #index => #krate::Probe(&self.#ident).#question,}
+            quote!(#index => (&#krate::Probe(&self.#ident)).#question,)
         };
         fields.iter().enumerate().map(arm).collect()
     };
@@ -163,18 +188,26 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: &[Field]) -> TokenStream {
         .iter()
         .enumerate()
         .map(|(index, Field { ident, ty, .. })| {
-            let read = quote_spanned! {ty.span()=>
-                #krate::FieldSource::field::<#ty>(source, &<Self as #krate::State>::FIELDS[#index])?
-            };
+            // The one place that says which types a journal can keep.
+            let kept = quote_spanned!(ty.span()=> <#ty as #krate::Kept>::KEPT);
+            let read = quote! {{
+                let () = #kept;
+                #krate::Load::<#ty>::new().load(source, &<Self as #krate::State>::FIELDS[#index])?
+            }};
             quote!(#ident: #read)
         });
+    let built = if is_sound {
+        quote!(::core::result::Result::Ok(Self { #(#decodes),* }))
+    } else {
+        quote!(::core::unreachable!())
+    };
 
     quote! {
         #[automatically_derived]
         impl #impl_generics #krate::State for #name #type_generics #where_clause {
             const FIELDS: &'static [#krate::Field] = &[#(#infos),*];
 
-            fn mark(&self, field: usize) -> ::core::option::Option<usize> {
+            fn mark(&self, field: ::core::primitive::usize) -> ::core::option::Option<::core::primitive::usize> {
                 #[allow(unused_imports)]
                 use #krate::Plain as _;
                 match field {
@@ -183,7 +216,7 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: &[Field]) -> TokenStream {
                 }
             }
 
-            fn is_set(&self, field: usize) -> bool {
+            fn is_set(&self, field: ::core::primitive::usize) -> ::core::primitive::bool {
                 #[allow(unused_imports)]
                 use #krate::Plain as _;
                 match field {
@@ -193,9 +226,9 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: &[Field]) -> TokenStream {
             }
 
             #[inline]
-            fn fingerprint(&self, field: usize) -> ::core::option::Option<u64> {
+            fn fingerprint(&self, field: ::core::primitive::usize) -> ::core::option::Option<::core::primitive::u64> {
                 #[allow(unused_imports)]
-                use #krate::Plain as _;
+                use #krate::{Unkept as _, Whole as _};
                 match field {
                     #(#fingerprints)*
                     _ => ::core::option::Option::None,
@@ -204,12 +237,12 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: &[Field]) -> TokenStream {
 
             fn encode<__Z: #krate::serde::Serializer>(
                 &self,
-                field: usize,
-                since: usize,
+                field: ::core::primitive::usize,
+                since: ::core::primitive::usize,
                 serializer: __Z,
             ) -> ::core::result::Result<__Z::Ok, __Z::Error> {
                 #[allow(unused_imports)]
-                use #krate::Plain as _;
+                use #krate::{Unkept as _, Whole as _};
                 match field {
                     #(#encodes)*
                     _ => #krate::serde::Serializer::serialize_unit(serializer),
@@ -219,7 +252,9 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: &[Field]) -> TokenStream {
             fn decode<__F: #krate::FieldSource>(
                 source: &mut __F,
             ) -> ::core::result::Result<Self, __F::Error> {
-                ::core::result::Result::Ok(Self { #(#decodes),* })
+                #[allow(unused_imports)]
+                use #krate::Unloaded as _;
+                #built
             }
         }
     }

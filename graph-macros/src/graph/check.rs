@@ -32,7 +32,7 @@ fn token(model: &Model, finding: &Finding) -> TokenStream {
         Place::Limit(edge) => model
             .arm(edge)
             .and_then(|arm| arm.limit.as_ref())
-            .map(ToTokens::to_token_stream),
+            .map(|limit| limit.token.clone()),
         _ => None,
     };
     found.unwrap_or_else(|| model.graph.ident.to_token_stream())

@@ -2,14 +2,16 @@
 
 use handoffs_core::{NodeIndex, Route, Target, max_handoffs};
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::Type;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Pat, Type};
 
 use super::model::Model;
-use super::parse::{Graph, Node};
+use super::parse::{Graph, Guard, Node};
+use super::pattern::{needs_reference, variants};
 use crate::case::camel;
+use crate::ends::Ends;
 use crate::krate::Krate;
 
 pub(super) fn expand(model: &Model) -> TokenStream {
@@ -55,11 +57,13 @@ impl Names {
     }
 }
 
-/// Writes a node's type as a node of the graph's state, in the same words wherever it is needed, so
-/// that the compiler reports a type that is none only once.
-fn as_node(graph: &Graph, ty: &Type) -> TokenStream {
+/// Writes an item of a node's type as a node of the graph's state, in the same words and at the same
+/// place wherever it is needed, so that the compiler reports a type that is none only once.
+fn of_node(graph: &Graph, ty: &Type, item: &str) -> TokenStream {
     let Graph { krate, state, .. } = graph;
-    quote_spanned!(ty.span()=> <#ty as #krate::Node<#state>>)
+    let ends = Ends::of(ty);
+    let item = format_ident!("{item}");
+    ends.around(quote!(<), ty, quote!(as #krate::Node<#state>>::#item))
 }
 
 fn node_enum(model: &Model, names: &Names) -> TokenStream {
@@ -94,11 +98,11 @@ fn node_enum(model: &Model, names: &Names) -> TokenStream {
         impl #krate::GraphNode for #node_enum {
             const ALL: &'static [Self] = &[#(Self::#variants),*];
 
-            fn index(self) -> usize {
-                self as usize
+            fn index(self) -> ::core::primitive::usize {
+                self as ::core::primitive::usize
             }
 
-            fn name(self) -> &'static str {
+            fn name(self) -> &'static ::core::primitive::str {
                 match self { #(Self::#variants => #texts,)* }
             }
         }
@@ -135,9 +139,10 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
     let edges = model.topology.edges().map(|(_, edge)| {
         let from = names.node(usize::from(edge.from.0));
         let on = edge.on.as_ref();
-        let guard = match &edge.guard {
-            Some(guard) => quote!(::core::option::Option::Some(#guard)),
-            None => quote!(::core::option::Option::None),
+        let guard = if let Some(guard) = &edge.guard {
+            quote!(::core::option::Option::Some(#guard))
+        } else {
+            quote!(::core::option::Option::None)
         };
         let route = route(krate, names, &edge.route);
         quote!(#krate::Edge::__new(#from, #on, #guard, #route))
@@ -149,8 +154,8 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
             node.ident.unraw().to_string(),
             node.doc.lines().next().unwrap_or_default(),
         );
-        let node = as_node(graph, &node.ty);
-        quote!(#krate::NodeShape::new(#name).doc(#doc).kind(#node::KIND))
+        let kind = of_node(graph, &node.ty, "KIND");
+        quote!(#krate::NodeShape::new(#name).doc(#doc).kind(#kind))
     });
     quote! {
         #[automatically_derived]
@@ -158,12 +163,12 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
             type State = #state;
             type Node = #node_enum;
 
-            const NAME: &'static str = #name;
+            const NAME: &'static ::core::primitive::str = #name;
             const START: #node_enum = #start;
             const EDGES: &'static [#krate::Edge<#node_enum>] = &[#(#edges),*];
             const GIVEN: #krate::FieldSet =
                 #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#(#given),*]);
-            const MAX_HANDOFFS: u64 = #most;
+            const MAX_HANDOFFS: ::core::primitive::u64 = #most;
 
             fn shapes() -> ::std::vec::Vec<#krate::NodeShape> {
                 ::std::vec![#(#shapes),*]
@@ -181,16 +186,16 @@ fn route(krate: &Krate, names: &Names, route: &Route<NodeIndex>) -> TokenStream 
         Target::End => quote!(#krate::Target::End),
     };
     let to = target(route.target());
-    let limit = match route.times() {
-        Some(times) => quote!(::core::option::Option::Some(#times)),
-        None => quote!(::core::option::Option::None),
+    let limit = if let Some(times) = route.times() {
+        quote!(::core::option::Option::Some(#times))
+    } else {
+        quote!(::core::option::Option::None)
     };
-    let otherwise = match route.otherwise() {
-        Some(otherwise) => {
-            let otherwise = target(otherwise);
-            quote!(::core::option::Option::Some(#otherwise))
-        }
-        None => quote!(::core::option::Option::None),
+    let otherwise = if let Some(otherwise) = route.otherwise() {
+        let otherwise = target(otherwise);
+        quote!(::core::option::Option::Some(#otherwise))
+    } else {
+        quote!(::core::option::Option::None)
     };
     quote!(#krate::Route::__new(#to, #limit, #otherwise))
 }
@@ -217,16 +222,20 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
             "Returns where the run goes after `{}`, of all its limits unused.",
             node.ident
         );
-        let outcome = as_node(graph, &node.ty);
+        let outcome = of_node(graph, &node.ty, "Outcome");
+        let by_reference = Ends::of(&node.ty).put(quote!(&));
+        let outcome = quote!(#by_reference #outcome);
+        let call = Ends::of(&node.ty).call(quote!(Self::#pick), quote!(state,), quote!(&*outcome));
         let arms = node.arms.iter().enumerate().map(|(at, arm)| {
             let (pat, edge) = (&arm.pat, first_edge + at);
-            let guard = arm.guard.as_ref().map(|guard| {
-                let call = quote_spanned! {guard.span()=> {
-                    let __guard: fn(&#state) -> bool = #guard;
+            let guard = match &arm.guard {
+                Guard::None => TokenStream::new(),
+                Guard::Function(guard) => quote_spanned! {guard.span()=> if {
+                    let __guard: fn(&#state) -> ::core::primitive::bool = #guard;
                     __guard(__state)
-                }};
-                quote!(if #call)
-            });
+                }},
+                Guard::Broken => quote!(if true),
+            };
             quote!(#pat #guard => #edge,)
         });
         let arms: Vec<_> = arms.collect();
@@ -234,21 +243,32 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
         // A route that is missing or unreadable is a mistake that was reported.
         let rest = (node.broken || node.arms.is_empty()).then(|| quote!(_ => 0,));
         let scrutinee = Ident::new("__outcome", node.ident.span());
+        // Without the reference, what is missing reads as the user writes it. With it, a binding
+        // does not take what it binds.
+        let matched = if node.arms.iter().any(|arm| needs_reference(&arm.pat)) {
+            quote!(#scrutinee)
+        } else {
+            quote_spanned!(node.ident.span()=> *#scrutinee)
+        };
+        let ends = Ends::of(&node.ty);
+        let shown = ends.body(quote!(#krate::route_of::<Self>(#call)));
+        let picked = ends.body(quote!(match #matched { #(#arms)* #rest }));
+        // An arm that was not understood may be the one for which those behind it are there.
+        let level = if node.broken { "allow" } else { "deny" };
+        let level = Ident::new(level, node.ident.span());
+        let unreachable = quote_spanned!(node.ident.span()=> #level(unreachable_patterns));
         quote! {
             #[doc = #doc]
+            #[allow(clippy::borrow_deref_ref)]
             #vis fn #after(
                 state: &#state,
-                outcome: &#outcome::Outcome,
-            ) -> #krate::Route<#node_enum> {
-                #krate::route_of::<Self>(Self::#pick(state, outcome))
-            }
+                outcome: #outcome,
+            ) -> #krate::Route<#node_enum> #shown
 
             #[doc(hidden)]
-            #[deny(unreachable_patterns)]
+            #[#unreachable]
             #[allow(unused_variables, clippy::match_single_binding, clippy::unnested_or_patterns)]
-            fn #pick(__state: &#state, #scrutinee: &#outcome::Outcome) -> usize {
-                match #scrutinee { #(#arms)* #rest }
-            }
+            fn #pick(__state: &#state, #scrutinee: #outcome) -> ::core::primitive::usize #picked
         }
     });
     let functions: Vec<_> = functions.collect();
@@ -258,7 +278,7 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
         #[automatically_derived]
         impl #impl_generics #ident #type_generics #where_clause {
             #[doc = #most_doc]
-            #vis const MAX_HANDOFFS: u64 = <Self as #krate::AgentGraph>::MAX_HANDOFFS;
+            #vis const MAX_HANDOFFS: ::core::primitive::u64 = <Self as #krate::AgentGraph>::MAX_HANDOFFS;
 
             #(#functions)*
         }
@@ -284,16 +304,22 @@ fn step_impl(model: &Model, names: &Names) -> TokenStream {
     let node_enum = &names.node_enum;
     let arms = nodes.iter().enumerate().map(|(index, node)| {
         let (name, field, ty, pick) = (names.node(index), &node.ident, &node.ty, pick_name(node));
-        let execute = quote_spanned!(ty.span()=> <#ty as #krate::Execute<#state>>::execute);
+        // What the compiler has to say of the type, it says of this as well, so at the same place.
+        let pick = Ends::of(ty).call(quote!(Self::#pick), quote!(state,), quote!(&outcome));
         quote! {
             #name => {
-                let outcome = #execute(&self.#field, state, cx).await?;
+                let outcome = __Run::<_, #state>::new(&self.#field).execute(state, cx).await?;
+                let edge = #pick;
                 cx.__concluded(&outcome);
-                Self::#pick(state, &outcome)
+                edge
             }
         }
     });
+    let run = run(krate);
     quote! {
+        const _: () = {
+        #run
+
         #[automatically_derived]
         impl #impl_generics #krate::Runnable for #ident #type_generics #where_clause {
             async fn step(
@@ -301,7 +327,7 @@ fn step_impl(model: &Model, names: &Names) -> TokenStream {
                 mut node: #node_enum,
                 state: &mut #state,
                 cx: &mut #krate::Context<'_>,
-            ) -> ::core::result::Result<usize, #krate::NodeError> {
+            ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
                 loop {
                     let edge = match node { #(#arms)* };
                     match cx.__pass::<Self>(edge, state) {
@@ -311,6 +337,47 @@ fn step_impl(model: &Model, names: &Names) -> TokenStream {
                 }
             }
         }
+        };
+    }
+}
+
+/// Writes the call of a node: `execute` of [`Execute`](handoffs_core::Node), or, of a type that is no
+/// node, which is reported where the route needs its outcome, a call that fits whatever is expected.
+fn run(krate: &Krate) -> TokenStream {
+    quote! {
+        struct __Run<'a, N, S>(&'a N, ::core::marker::PhantomData<fn(S)>);
+
+        impl<'a, N, S> __Run<'a, N, S> {
+            fn new(node: &'a N) -> Self {
+                Self(node, ::core::marker::PhantomData)
+            }
+        }
+
+        impl<'a, N: #krate::Execute<S>, S: #krate::State> __Run<'a, N, S> {
+            #[inline]
+            fn execute(
+                self,
+                state: &mut S,
+                cx: &mut #krate::Context<'_>,
+            ) -> impl ::core::future::Future<
+                Output = ::core::result::Result<N::Outcome, #krate::NodeError>,
+            > + ::core::marker::Send {
+                #krate::Execute::execute(self.0, state, cx)
+            }
+        }
+
+        #[allow(dead_code)]
+        trait __NoNode<S>: ::core::marker::Sized {
+            fn execute<O>(
+                self,
+                _: &mut S,
+                _: &mut #krate::Context<'_>,
+            ) -> ::core::future::Ready<::core::result::Result<O, #krate::NodeError>> {
+                ::core::unreachable!()
+            }
+        }
+
+        impl<N, S> __NoNode<S> for __Run<'_, N, S> {}
     }
 }
 
@@ -336,14 +403,15 @@ fn flow_check(model: &Model) -> TokenStream {
     }
     let count = nodes.len();
     let names = nodes.iter().map(|node| node.ident.unraw().to_string());
-    let contracts = nodes.iter().map(|node| {
-        let node = as_node(graph, &node.ty);
-        quote!(#node::CONTRACT)
-    });
+    let contracts = nodes
+        .iter()
+        .map(|node| of_node(graph, &node.ty, "CONTRACT"));
     let edges = model.topology.edges().filter_map(|(index, edge)| {
         let from = usize::from(edge.from.0);
         let (node, arm) = (nodes.get(from)?, model.arm(index)?);
-        let outcome = as_node(graph, &node.ty);
+        let outcome = of_node(graph, &node.ty, "Outcome");
+        let ends = Ends::of(&node.ty);
+        let ask = ends.around(quote!(#krate::given_by::<), &outcome, quote!(>));
         let variants = variants(&arm.pat);
         let targets = [Some(edge.route.target()), edge.route.otherwise()];
         let edges = targets.into_iter().flatten().filter_map(move |target| {
@@ -352,7 +420,7 @@ fn flow_check(model: &Model) -> TokenStream {
                 #krate::FlowEdge {
                     from: #from,
                     to: #to,
-                    gives: #krate::given_by::<#outcome::Outcome>(FIELDS, &[#(#variants),*]),
+                    gives: #ask(FIELDS, &[#(#variants),*]),
                 },
             })
         });
@@ -369,12 +437,22 @@ fn flow_check(model: &Model) -> TokenStream {
             };
         }
     });
+    let unknown = |token: &dyn ToTokens, found: TokenStream| {
+        quote_spanned! {token.span()=>
+            const _: () = if let ::core::option::Option::Some(message) = #found {
+                ::core::panic!("{}", message.as_str())
+            };
+        }
+    };
     let givens = given.iter().map(|field| {
         let name = field.unraw().to_string();
-        let message = format!("H011: the state has no field `{name}`");
-        quote_spanned! {field.span()=>
-            const _: () = ::core::assert!(!#krate::FieldSet::named(FIELDS, &[#name]).is_empty(), #message);
-        }
+        unknown(field, quote!(#krate::unknown_field(FIELDS, #name)))
+    });
+    let gifts = nodes.iter().map(|node| {
+        let outcome = of_node(graph, &node.ty, "Outcome");
+        let ends = Ends::of(&node.ty);
+        let ask = ends.around(quote!(#krate::unknown_gift::<), &outcome, quote!(>));
+        unknown(&node.ty, quote!(#ask(FIELDS)))
     });
     quote! {
         const _: () = {
@@ -390,40 +468,7 @@ fn flow_check(model: &Model) -> TokenStream {
             const SET: [#krate::FieldSet; #count] = FLOW.set();
             #(#checks)*
             #(#givens)*
+            #(#gifts)*
         };
     }
-}
-
-/// Returns the variants that a pattern names; none if it may match any.
-fn variants(pat: &Pat) -> Vec<String> {
-    match pat {
-        Pat::Path(path) => last(&path.path),
-        Pat::Struct(pattern) => last(&pattern.path),
-        Pat::TupleStruct(pattern) => last(&pattern.path),
-        Pat::Ident(ident) if ident.subpat.is_none() => vec![ident.ident.unraw().to_string()],
-        Pat::Ident(ident) => ident
-            .subpat
-            .iter()
-            .flat_map(|(_, pat)| variants(pat))
-            .collect(),
-        Pat::Paren(paren) => variants(&paren.pat),
-        Pat::Reference(reference) => variants(&reference.pat),
-        Pat::Or(or) => {
-            let cases: Vec<_> = or.cases.iter().map(variants).collect();
-            if cases.iter().any(Vec::is_empty) {
-                Vec::new()
-            } else {
-                cases.concat()
-            }
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn last(path: &syn::Path) -> Vec<String> {
-    path.segments
-        .last()
-        .map(|segment| segment.ident.unraw().to_string())
-        .into_iter()
-        .collect()
 }

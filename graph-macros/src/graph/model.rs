@@ -5,7 +5,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 
-use super::parse::{Arm, END, Graph};
+use super::parse::{Arm, END, Graph, Guard};
 use crate::mistakes::Mistakes;
 
 /// A graph whose edges know their ends.
@@ -76,10 +76,7 @@ impl Names<'_> {
             Target::End => Route::end(),
         };
         if let Some(limit) = &arm.limit {
-            match limit.base10_parse() {
-                Ok(times) => route = route.limit(times),
-                Err(error) => self.mistakes.add(error),
-            }
+            route = route.limit(limit.times);
         }
         if let Some(otherwise) = &arm.otherwise {
             route = match self.target(otherwise) {
@@ -89,8 +86,8 @@ impl Names<'_> {
         }
         let edge = Edge::new(from, text(&arm.pat), route);
         match &arm.guard {
-            Some(guard) => edge.guard(text(guard)),
-            None => edge,
+            Guard::Function(guard) => edge.guard(text(guard)),
+            Guard::None | Guard::Broken => edge,
         }
     }
 

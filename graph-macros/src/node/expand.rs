@@ -4,22 +4,22 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
+use syn::{Generics, Type, parse_quote};
 
 use crate::case::camel;
+use crate::ends::Ends;
 
 use super::parse::{Access, Form, NodeModel, Param};
 
 pub(super) fn expand(model: &NodeModel) -> TokenStream {
     let NodeModel {
         krate,
-        state,
         form,
+        entry,
         output,
         ..
     } = model;
-    let contract = contract(model);
-    let run = run(model);
-    let (declaration, generics, ty) = match form {
+    let (declaration, mut generics, ty) = match form {
         Form::Function { vis, function } => {
             let name = camel(function);
             let doc = format!("The node that [`{function}`](fn@{function}) is.");
@@ -28,127 +28,140 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
                 #[derive(Clone, Copy, Debug, Default)]
                 #vis struct #name;
             };
-            (declaration, None, name.to_token_stream())
+            (declaration, Generics::default(), name.to_token_stream())
         }
-        Form::Impl { generics, ty } => (TokenStream::new(), Some(generics), ty.to_token_stream()),
+        Form::Impl { generics, ty } => (
+            TokenStream::new(),
+            (**generics).clone(),
+            ty.to_token_stream(),
+        ),
     };
-    let (impl_generics, where_clause) = match generics {
-        Some(generics) => {
-            let (impl_generics, _, where_clause) = generics.split_for_impl();
-            (
-                impl_generics.to_token_stream(),
-                where_clause.to_token_stream(),
-            )
+    // A node without a state, which is reported, is one of any, so that no graph complains of it.
+    let state: Type = if let Some(state) = &model.state {
+        state.clone()
+    } else {
+        generics.params.push(parse_quote!(__S: #krate::State));
+        parse_quote!(__S)
+    };
+    let contract = match &model.state {
+        Some(state) if model.sound => contract(model, state),
+        Some(state) => {
+            let known = contract(model, state);
+            quote!(#krate::Contract { gives: #krate::FieldSet::ALL, ..#known })
         }
-        None => (TokenStream::new(), TokenStream::new()),
+        None => {
+            quote!(#krate::Contract { gives: #krate::FieldSet::ALL, ..#krate::Contract::EMPTY })
+        }
     };
-    let outcome = quote_spanned!(output.span()=> <#output as #krate::Conclusion>::Outcome);
+    let run = match &model.state {
+        Some(state) if model.sound => run(model, state),
+        _ => quote!(::core::panic!("this node did not compile")),
+    };
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let ends = Ends::of(output);
+    let outcome = ends.around(quote!(<), output, quote!(as #krate::Conclusion>::Outcome));
+    let returned = ends.put(quote!(::core::result::Result<Self::Outcome, #krate::NodeError>));
+    let body = ends.body(run);
+    // Errors about the node as a whole point at its function.
+    let (imp, execute) = (
+        quote_spanned!(entry.span()=> impl),
+        quote_spanned!(entry.span()=> async fn execute),
+    );
 
     quote! {
         #declaration
 
         #[automatically_derived]
-        impl #impl_generics #krate::Node<#state> for #ty #where_clause {
+        #imp #impl_generics #krate::Node<#state> for #ty #where_clause {
             type Outcome = #outcome;
             const CONTRACT: #krate::Contract = #contract;
         }
 
         #[automatically_derived]
-        impl #impl_generics #krate::Execute<#state> for #ty #where_clause {
-            async fn execute(
+        #imp #impl_generics #krate::Execute<#state> for #ty #where_clause {
+            #execute(
                 &self,
                 __state: &mut #state,
                 __cx: &mut #krate::Context<'_>,
-            ) -> ::core::result::Result<Self::Outcome, #krate::NodeError> {
-                #run
-            }
+            ) -> #returned #body
         }
     }
 }
 
 /// The parameters that are fields.
-fn fields(model: &NodeModel) -> impl Iterator<Item = (&Ident, Access, &syn::Type)> {
+fn fields(model: &NodeModel) -> impl Iterator<Item = (&Ident, Access, &Type)> {
     model.params.iter().filter_map(|param| match param {
         Param::Field { field, access, ty } => Some((field, *access, ty)),
         Param::Receiver | Param::Context => None,
     })
 }
 
-fn contract(model: &NodeModel) -> TokenStream {
-    let NodeModel { krate, state, .. } = model;
+/// Writes the contract: the one place that says which field a parameter takes, and as which type.
+fn contract(model: &NodeModel, state: &Type) -> TokenStream {
+    let NodeModel { krate, .. } = model;
     let named = |keep: &dyn Fn(Access) -> bool| {
         let names = fields(model)
             .filter(|(_, access, _)| keep(*access))
             .map(|(field, ..)| field.unraw().to_string());
         quote!(#krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#(#names),*]))
     };
+    let asserted = |wanted: &[Access]| -> TokenStream {
+        fields(model)
+            .filter(|(_, access, _)| wanted.contains(access))
+            .map(|(field, access, ty)| {
+                let name = field.unraw().to_string();
+                let assertion = match access {
+                    Access::Read => quote!(needs),
+                    Access::Write => quote!(needs_mut),
+                    Access::Out => quote!(gives),
+                };
+                let holds = quote_spanned! {ty.span()=>
+                    #krate::#assertion::<#state, #ty, _>(|__state| &(*__state).#field)
+                };
+                quote! {
+                    .or(#krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#name]).when(#holds))
+                }
+            })
+            .collect()
+    };
     let reads = named(&|access| access == Access::Read);
     let writes = named(&|access| access != Access::Read);
-    let gives = named(&|access| access == Access::Out);
-    let needs = fields(model).filter(|(_, access, _)| *access != Access::Out).map(|(field, _, ty)| {
-        let name = field.unraw().to_string();
-        let needed = quote_spanned! {ty.span()=>
-            #krate::needs::<#state, #ty, _>(|__state| &__state.#field)
-        };
-        quote! {
-            .or(#krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#name]).when(#needed))
-        }
-    });
+    let needs = asserted(&[Access::Read, Access::Write]);
+    let gives = asserted(&[Access::Out]);
     quote! {
         #krate::Contract {
             reads: #reads,
             writes: #writes,
-            needs: #krate::FieldSet::EMPTY #(#needs)*,
-            gives: #gives,
+            needs: #krate::FieldSet::EMPTY #needs,
+            gives: #krate::FieldSet::EMPTY #gives,
         }
     }
 }
 
 /// Writes the body of `execute`: drafts, the call, the promises, the commit.
-fn run(model: &NodeModel) -> TokenStream {
+///
+/// A wrong name or type of a parameter is reported in the contract; what is written here fits any
+/// type, and names a field by the same words as the contract does.
+fn run(model: &NodeModel, state: &Type) -> TokenStream {
     let NodeModel {
         krate,
-        state,
         form,
         is_async,
         params,
-        sound,
         ..
     } = model;
-    if !sound {
-        return quote!(::core::panic!("this node did not compile"));
-    }
     let written: Vec<_> = fields(model)
         .filter(|(_, access, _)| *access != Access::Read)
-        .map(|(field, ..)| {
-            (
-                field,
-                format_ident!("__draft_{}", field.unraw()),
-                field.unraw().to_string(),
-            )
-        })
+        .map(|(field, ..)| (field, draft_of(field), field.unraw().to_string()))
         .collect();
-    let drafts = written.iter().map(
-        |(field, draft, _)| quote!(let mut #draft = ::core::clone::Clone::clone(&__state.#field);),
-    );
+    let drafts = written.iter().map(|(field, draft, _)| {
+        quote!(let mut #draft = ::core::clone::Clone::clone(&(*__state).#field);)
+    });
+    let takes = fields(model).map(|(field, access, ty)| take(model, field, access, ty));
     let args = params.iter().map(|param| match param {
         Param::Receiver => quote!(self),
         Param::Context => quote!(&mut *__cx),
-        Param::Field { field, access, ty } => {
-            let name = field.unraw().to_string();
-            let draft = format_ident!("__draft_{}", field.unraw());
-            match access {
-                Access::Read => quote_spanned! {ty.span()=>
-                    #krate::read::<#ty, _>(&__state.#field, #name)?
-                },
-                Access::Write => quote_spanned! {ty.span()=>
-                    #krate::write::<#ty, _>(&mut #draft, #name)?
-                },
-                Access::Out => quote_spanned! {ty.span()=>
-                    #krate::Out::<#ty>::new(&mut #draft)
-                },
-            }
-        }
+        Param::Field { field, .. } => arg_of(field).into_token_stream(),
     });
     let call = match form {
         Form::Function { function, .. } => quote!(#function(#(#args),*)),
@@ -165,21 +178,53 @@ fn run(model: &NodeModel) -> TokenStream {
         quote! {
             __cx.__changed(
                 const { #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#name]) },
-                (&#krate::Draft { before: &__state.#field, after: &#draft }).change(),
+                (&#krate::Draft { before: &(*__state).#field, after: &#draft }).change(),
             );
-            __state.#field = #draft;
+            (*__state).#field = #draft;
         }
     });
     quote! {
         #[allow(unused_imports)]
-        use #krate::{Compared as _, Plain as _, Uncompared as _};
+        use #krate::{
+            Compared as _, Fit as _, Plain as _, Uncompared as _, Unconcluded as _, Untaken as _,
+        };
         #(#drafts)*
-        let __outcome = #krate::conclude(#call)?;
+        #(#takes)*
+        let __outcome = #krate::conclude(#krate::Returned(#call).concluded())?;
         #krate::keep_promises(&__outcome, &[#(#gives),*], |__name| match __name {
             #(#set)*
             _ => #krate::is_set(__state, __name),
         })?;
         #(#commits)*
-        ::core::result::Result::Ok(__outcome)
+        ::core::result::Result::Ok(#krate::Returned(__outcome).outcome())
     }
+}
+
+/// Writes the statements that make the argument for a field.
+fn take(model: &NodeModel, field: &Ident, access: Access, ty: &Type) -> TokenStream {
+    let krate = &model.krate;
+    let name = field.unraw().to_string();
+    let (draft, arg) = (draft_of(field), arg_of(field));
+    let taken = format_ident!("__taken_{}", field.unraw());
+    match access {
+        Access::Read => quote! {
+            let #taken = #krate::Take::<_, #ty>::new(&(*__state).#field).read();
+            let #arg = *#krate::read::<&#ty, _>(&#taken, #name)?;
+        },
+        Access::Write => quote! {
+            let mut #taken = #krate::Take::<_, #ty>::new(&mut #draft).write();
+            let #arg = &mut **#krate::write::<&mut #ty, _>(&mut #taken, #name)?;
+        },
+        Access::Out => quote! {
+            let #arg = #krate::Take::<_, #ty>::new(&mut #draft).out();
+        },
+    }
+}
+
+fn draft_of(field: &Ident) -> Ident {
+    format_ident!("__draft_{}", field.unraw())
+}
+
+fn arg_of(field: &Ident) -> Ident {
+    format_ident!("__arg_{}", field.unraw())
 }

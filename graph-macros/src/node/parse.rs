@@ -1,11 +1,12 @@
 //! From the tokens of an `async fn` or an `impl` block to a node with parameters.
 
 use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{
     FnArg, GenericArgument, Generics, ImplItem, Item, Pat, PathArguments, Receiver, ReceiverKind,
-    ReturnType, Signature, Token, Type, Visibility,
+    ReturnType, Signature, Token, Type, TypeReference, Visibility,
 };
 
 use crate::krate::Krate;
@@ -14,8 +15,11 @@ use crate::mistakes::Mistakes;
 /// A node as its item describes it.
 pub(super) struct NodeModel {
     pub(super) krate: Krate,
-    pub(super) state: Type,
+    /// The state, unless the user did not name it.
+    pub(super) state: Option<Type>,
     pub(super) form: Form,
+    /// Where the node's run is, for errors about it as a whole.
+    pub(super) entry: Ident,
     pub(super) is_async: bool,
     pub(super) params: Vec<Param>,
     pub(super) output: Type,
@@ -35,6 +39,10 @@ pub(super) enum Form {
 }
 
 /// A parameter of the node.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all parameters are fields"
+)]
 pub(super) enum Param {
     /// `&self`
     Receiver,
@@ -63,13 +71,14 @@ const FORMS: &str =
     "a parameter is `field: &T`, `field: &mut T`, `field: Out<'_, T>` or `cx: &mut Context<'_>`";
 
 pub(super) fn parse(
-    args: TokenStream,
+    args_tokens: TokenStream,
     item: TokenStream,
     mistakes: &mut Mistakes,
 ) -> Option<NodeModel> {
-    let args = mistakes.take(parse_args.parse2(args));
     let item: Item = mistakes.take(syn::parse2(item))?;
-    let (state, krate) = args?;
+    let args = |args: ParseStream<'_>| parse_args(args, mistakes);
+    let args = args.parse2(args_tokens);
+    let (state, krate) = mistakes.take(args).unwrap_or_default();
     let (form, signature) = match item {
         Item::Fn(function) => {
             let signature = function.sig;
@@ -83,9 +92,10 @@ pub(super) fn parse(
         }
         Item::Impl(block) => {
             if let Some((of, _)) = &block.trait_ {
-                mistakes.at(
+                mistakes.mend(
                     of,
                     "H011: `#[node]` goes on the type's own `impl`, not on that of a trait",
+                    format_args!("write it on an `impl` without a trait, with an `async fn {ENTRY}(&self, ..)`"),
                 );
                 return None;
             }
@@ -112,15 +122,17 @@ pub(super) fn parse(
             )
         }
         other => {
-            mistakes.at(
+            mistakes.mend(
                 other,
                 "H011: `#[node]` goes on an `async fn` or on an `impl` block",
+                format_args!("of a type it goes on the `impl` block that has its `async fn {ENTRY}(&self, ..)`"),
             );
             return None;
         }
     };
-    check_signature(&form, &signature, mistakes);
-    let (params, sound) = parse_params(&form, &signature, mistakes);
+    let sound = check_signature(&form, &signature, mistakes);
+    let (params, params_sound) = parse_params(&form, &signature, mistakes);
+    let entry = signature.ident;
     let output = match signature.output {
         ReturnType::Default => syn::parse_quote!(()),
         ReturnType::Type(_, ty) => *ty,
@@ -130,35 +142,37 @@ pub(super) fn parse(
         krate,
         state,
         form,
+        entry,
         is_async,
         params,
         output,
-        sound,
+        sound: sound && params_sound,
     })
 }
 
-fn parse_args(input: ParseStream<'_>) -> syn::Result<(Type, Krate)> {
+fn parse_args(
+    input: ParseStream<'_>,
+    mistakes: &mut Mistakes,
+) -> syn::Result<(Option<Type>, Krate)> {
+    let mut krate = Krate::default();
     if input.is_empty() {
-        return Err(input.error("H011: name the state that the node works on: `#[node(Ticket)]`"));
+        mistakes.add(syn::Error::new(
+            input.span(),
+            "H011: the node does not name its state\nhelp: write `#[node(Ticket)]`, with your own state",
+        ));
+        return Ok((None, krate));
     }
     let state = input.parse()?;
-    let mut krate = Krate::default();
-    while !input.is_empty() {
+    if !input.is_empty() {
         input.parse::<Token![,]>()?;
-        if input.is_empty() {
-            break;
-        }
-        if !input.peek(Token![crate]) {
-            return Err(
-                input.error("H011: unknown key; after the state, `node` knows: `crate = path`")
-            );
-        }
-        krate = Krate::parse(input)?;
+        let knows = "after the state, `node` knows: `crate = path`";
+        krate.read_alone(input, knows, mistakes)?;
     }
-    Ok((state, krate))
+    Ok((Some(state), krate))
 }
 
-fn check_signature(form: &Form, signature: &Signature, mistakes: &mut Mistakes) {
+/// Returns whether the node can be called.
+fn check_signature(form: &Form, signature: &Signature, mistakes: &mut Mistakes) -> bool {
     let takes_self = signature.receiver();
     match (form, takes_self) {
         (Form::Impl { .. }, None) => mistakes.mend(
@@ -166,21 +180,20 @@ fn check_signature(form: &Form, signature: &Signature, mistakes: &mut Mistakes) 
             "H011: the node's method must take `&self`",
             "a node is shared by all runs of its graph: `async fn run(&self, ..)`",
         ),
-        (Form::Impl { .. }, Some(receiver)) if !is_shared(receiver) => {
-            mistakes.mend(
-                receiver,
-                "H011: the node's method must take `&self`",
-                "a node is shared by all runs of its graph; what changes belongs into the state",
-            );
-        }
+        (Form::Impl { .. }, Some(receiver)) if !is_shared(receiver) => mistakes.mend(
+            receiver,
+            "H011: the node's method must take `&self`",
+            "a node is shared by all runs of its graph; what changes belongs into the state",
+        ),
         (Form::Function { .. }, _) if signature.generics.type_params().next().is_some() => mistakes
             .mend(
                 &signature.generics,
                 "H011: a node function has no type parameters",
                 "put `#[node]` on the `impl` block of a generic struct instead",
             ),
-        _ => {}
+        _ => return true,
     }
+    false
 }
 
 /// Returns whether a receiver is `&self`.
@@ -194,27 +207,33 @@ fn parse_params(form: &Form, signature: &Signature, mistakes: &mut Mistakes) -> 
     for input in &signature.inputs {
         let param = match input {
             FnArg::Receiver(_) if matches!(form, Form::Impl { .. }) => Some(Param::Receiver),
-            FnArg::Receiver(receiver) => {
-                mistakes.at(
-                    receiver,
-                    "H011: a node function takes fields of the state, not `self`",
-                );
-                None
-            }
+            // That a function outside of an `impl` has no `self`, the compiler says itself.
+            FnArg::Receiver(_) => None,
             FnArg::Typed(typed) => parse_param(&typed.pat, &typed.ty, mistakes),
         };
         let Some(param) = param else {
             sound = false;
             continue;
         };
-        if let Param::Field { field, .. } = &param
-            && params
-                .iter()
-                .any(|known| matches!(known, Param::Field { field: other, .. } if other == field))
-        {
-            mistakes.at(
-                field,
-                format_args!("H011: the node takes the field `{field}` twice"),
+        let is_taken = params.iter().any(|known| match (known, &param) {
+            (Param::Field { field, .. }, Param::Field { field: again, .. }) => field == again,
+            (Param::Context, Param::Context) => true,
+            _ => false,
+        });
+        if is_taken {
+            let name = match (&param, input) {
+                (Param::Field { field, .. }, _) => field.to_token_stream(),
+                (_, FnArg::Typed(typed)) => typed.pat.to_token_stream(),
+                (_, receiver) => receiver.to_token_stream(),
+            };
+            let what = match &param {
+                Param::Field { field, .. } => format!("the field `{field}`"),
+                _ => "the context".to_owned(),
+            };
+            mistakes.mend(
+                name,
+                format_args!("H011: the node takes {what} twice"),
+                "take it once, by `&mut` if it is written to",
             );
             sound = false;
             continue;
@@ -234,48 +253,58 @@ fn parse_param(pat: &Pat, ty: &Type, mistakes: &mut Mistakes) -> Option<Param> {
         return None;
     };
     let field = field_name(&name.ident);
-    match ty {
-        Type::Reference(reference) if reference.mutability.is_some() => {
-            if last_segment(&reference.elem).is_some_and(|segment| segment.ident == "Context") {
-                return Some(Param::Context);
-            }
-            Some(Param::Field {
-                field,
-                access: Access::Write,
-                ty: (*reference.elem).clone(),
-            })
-        }
-        Type::Reference(reference) => Some(Param::Field {
-            field,
-            access: Access::Read,
-            ty: (*reference.elem).clone(),
-        }),
-        other => {
-            let of = last_segment(other)
-                .filter(|segment| segment.ident == "Out")
-                .and_then(|segment| match &segment.arguments {
-                    PathArguments::AngleBracketed(args) => {
-                        args.args.iter().find_map(|arg| match arg {
-                            GenericArgument::Type(ty) => Some(ty.clone()),
-                            _ => None,
-                        })
-                    }
-                    _ => None,
-                });
-            let Some(ty) = of else {
-                mistakes.mend(
-                    other,
-                    format_args!("H011: a node cannot take `{field}` like this"),
-                    FORMS,
-                );
-                return None;
-            };
-            Some(Param::Field {
+    let taken = match ty {
+        Type::Reference(reference) => take_reference(field, reference),
+        other if names(other, "Out") => match type_argument(other) {
+            Some(ty) => Some(Param::Field {
                 field,
                 access: Access::Out,
                 ty,
-            })
-        }
+            }),
+            // That `Out` lacks its type, the compiler says itself.
+            None => return None,
+        },
+        _ => None,
+    };
+    if taken.is_none() {
+        let name = field_name(&name.ident);
+        mistakes.mend(
+            ty,
+            format_args!("H011: a node cannot take `{name}` like this"),
+            FORMS,
+        );
+    }
+    taken
+}
+
+fn take_reference(field: Ident, reference: &TypeReference) -> Option<Param> {
+    let is_mut = reference.mutability.is_some();
+    let ty = &*reference.elem;
+    if names(ty, "Context") {
+        return is_mut.then_some(Param::Context);
+    }
+    if names(ty, "Out") || matches!(ty, Type::ImplTrait(_)) {
+        return None;
+    }
+    Some(Param::Field {
+        field,
+        access: if is_mut { Access::Write } else { Access::Read },
+        ty: ty.clone(),
+    })
+}
+
+/// Returns whether a type's path ends in this name.
+fn names(ty: &Type, name: &str) -> bool {
+    last_segment(ty).is_some_and(|segment| segment.ident == name)
+}
+
+fn type_argument(ty: &Type) -> Option<Type> {
+    match &last_segment(ty)?.arguments {
+        PathArguments::AngleBracketed(args) => args.args.iter().find_map(|arg| match arg {
+            GenericArgument::Type(ty) => Some(ty.clone()),
+            _ => None,
+        }),
+        _ => None,
     }
 }
 

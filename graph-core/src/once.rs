@@ -1,0 +1,228 @@
+//! How generated code uses a type of the user without saying twice that it is the wrong one.
+//!
+//! A wrong type is reported where one assertion names it: a path through a trait such as
+//! [`Kept`], at the user's token. Whatever else generated code does with the type goes through the
+//! wrappers here. The compiler takes their own method if its bounds hold, and else that of the trait
+//! beside, whose bounds always hold and whose body no program reaches, since none compiles.
+
+use core::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+use serde::ser::{Serialize, Serializer};
+
+use crate::node::{Access, AccessMut, Out};
+use crate::outcome::{Conclusion, Outcome, Variant};
+use crate::state::{Field, FieldSource};
+
+/// A type of which a journal can keep a field of the state.
+#[diagnostic::on_unimplemented(
+    message = "H011: a journal cannot keep a field of type `{Self}`",
+    label = "`Serialize` or `Deserialize` is missing",
+    note = "write `#[derive(Serialize, Deserialize)]` on the type, with both from `serde`"
+)]
+pub trait Kept {
+    /// The assertion.
+    const KEPT: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Kept for T {}
+
+/// A type that an outcome can carry.
+#[diagnostic::on_unimplemented(
+    message = "H011: an outcome cannot carry a `{Self}`",
+    label = "`Serialize` is missing",
+    note = "a journal keeps what an outcome carries: write `#[derive(Serialize)]` on the type, with it from `serde`"
+)]
+pub trait Carried {
+    /// The assertion.
+    const CARRIED: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> Carried for T {}
+
+/// What an outcome carries, to be serialised.
+#[derive(Debug)]
+pub struct Carry<'a, T: ?Sized>(pub &'a T);
+
+impl<'a, T: Serialize + ?Sized> Carry<'a, T> {
+    /// Returns the value.
+    #[inline]
+    pub fn value(self) -> &'a T {
+        self.0
+    }
+}
+
+/// Stands in for a value that cannot be serialised.
+pub trait Uncarried: Sized {
+    /// Returns nothing to serialise.
+    fn value(self) -> &'static () {
+        &()
+    }
+}
+
+impl<T: ?Sized> Uncarried for Carry<'_, T> {}
+
+/// A field to be read from a source.
+#[derive(Debug)]
+pub struct Load<T>(PhantomData<fn() -> T>);
+
+impl<T> Load<T> {
+    /// Names the type.
+    #[expect(clippy::new_without_default, reason = "only generated code makes one")]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T: DeserializeOwned> Load<T> {
+    /// Reads the field.
+    ///
+    /// # Errors
+    ///
+    /// Fails as the source does.
+    #[inline]
+    pub fn load<F: FieldSource>(
+        self,
+        source: &mut F,
+        field: &'static Field,
+    ) -> Result<T, F::Error> {
+        source.field(field)
+    }
+}
+
+/// Stands in for the reading of a type that cannot be deserialised.
+pub trait Unloaded<T>: Sized {
+    /// Is never reached.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    fn load<F: FieldSource>(self, _: &mut F, _: &'static Field) -> Result<T, F::Error> {
+        unreached()
+    }
+}
+
+impl<T> Unloaded<T> for Load<T> {}
+
+/// What a node's function returned.
+#[derive(Debug)]
+pub struct Returned<C>(pub C);
+
+impl<C: Conclusion> Returned<C> {
+    /// Returns it.
+    #[inline]
+    pub fn concluded(self) -> C {
+        self.0
+    }
+}
+
+impl Returned<Unfit> {
+    /// Is never reached.
+    pub fn outcome<O>(self) -> O {
+        unreached()
+    }
+}
+
+/// What becomes of a value that is what it should be.
+pub trait Fit<O>: Sized {
+    /// Returns it.
+    fn outcome(self) -> O;
+}
+
+impl<O> Fit<O> for Returned<O> {
+    #[inline]
+    fn outcome(self) -> O {
+        self.0
+    }
+}
+
+/// Stands in for what no node can return.
+pub trait Unconcluded: Sized {
+    /// Is never reached.
+    fn concluded(self) -> Unfit {
+        unreached()
+    }
+}
+
+impl<C> Unconcluded for Returned<C> {}
+
+/// The outcome of a node that returns what no node can.
+#[derive(Debug)]
+pub enum Unfit {}
+
+#[diagnostic::do_not_recommend]
+impl Outcome for Unfit {
+    const VARIANTS: &'static [Variant] = &[];
+
+    fn variant(&self) -> usize {
+        0
+    }
+
+    fn encode<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        serializer.serialize_unit()
+    }
+}
+
+/// A reference to a field, to be taken as a `T`.
+#[derive(Debug)]
+pub struct Take<F, T: ?Sized>(F, PhantomData<fn(&T)>);
+
+impl<F, T: ?Sized> Take<F, T> {
+    /// Refers to a field.
+    pub const fn new(field: F) -> Self {
+        Self(field, PhantomData)
+    }
+}
+
+impl<'a, F: Access<T>, T: ?Sized> Take<&'a F, T> {
+    /// Returns the value to read, or `None` if the field is not set.
+    #[inline]
+    pub fn read(self) -> Option<&'a T> {
+        self.0.read()
+    }
+}
+
+impl<'a, F: AccessMut<T>, T: ?Sized> Take<&'a mut F, T> {
+    /// Returns the value to write, or `None` if the field is not set.
+    #[inline]
+    pub fn write(self) -> Option<&'a mut T> {
+        self.0.write()
+    }
+}
+
+impl<'a, T> Take<&'a mut Option<T>, T> {
+    /// Returns the promise to set the field.
+    #[inline]
+    pub fn out(self) -> Out<'a, T> {
+        Out::new(self.0)
+    }
+}
+
+/// Stands in for the ways to take a field by a type that it does not have.
+pub trait Untaken<'a, T: ?Sized + 'a>: Sized {
+    /// Is never reached.
+    fn read(self) -> Option<&'a T> {
+        unreached()
+    }
+
+    /// Is never reached.
+    fn write(self) -> Option<&'a mut T> {
+        unreached()
+    }
+
+    /// Is never reached.
+    fn out(self) -> Out<'a, T>
+    where
+        T: Sized,
+    {
+        unreached()
+    }
+}
+
+impl<'a, F, T: ?Sized + 'a> Untaken<'a, T> for Take<F, T> {}
+
+fn unreached() -> ! {
+    unreachable!("a wrong type was reported, so this did not compile")
+}

@@ -1,0 +1,10 @@
+use handoffs::prelude::*;
+
+#[derive(Outcome)]
+enum Triaged {
+    HttpError,
+    HTTPError,
+    Billing,
+}
+
+fn main() {}
