@@ -99,6 +99,61 @@ struct Kiosk {
     hand_out: HandOut,
 }
 
+/// Later versions of the first graph, under its name.
+mod later {
+    use super::{Gate, HandOut, Parcel, PickUp};
+    use handoffs::prelude::*;
+
+    /// A node got another name.
+    pub(super) mod renamed {
+        use super::*;
+
+        #[derive(AgentGraph)]
+        #[graph(state = Parcel, start = pick_up)]
+        pub(crate) struct Post {
+            #[route(_ => gate)]
+            pub(crate) pick_up: PickUp,
+            #[route(_ => deliver)]
+            pub(crate) gate: Gate,
+            #[route(_ => end)]
+            pub(crate) deliver: HandOut,
+        }
+    }
+
+    /// A field of the state got another type.
+    pub(super) mod retyped {
+        use super::*;
+
+        #[derive(State, Clone, Debug, Default)]
+        pub(crate) struct Parcel {
+            stamps: Log<String>,
+            weight: String,
+        }
+
+        #[node(Parcel)]
+        pub(crate) fn stamp(stamps: &mut Log<String>, weight: &str) {
+            stamps.push(weight.to_owned());
+        }
+
+        #[derive(AgentGraph)]
+        #[graph(state = Parcel, start = pick_up)]
+        pub(crate) struct Post {
+            #[route(_ => gate)]
+            pub(crate) pick_up: Stamp,
+            #[route(_ => hand_out)]
+            pub(crate) gate: Stamp,
+            #[route(_ => end)]
+            pub(crate) hand_out: Stamp,
+        }
+
+        pub(crate) const POST: Post = Post {
+            pick_up: Stamp,
+            gate: Stamp,
+            hand_out: Stamp,
+        };
+    }
+}
+
 // ---- The rules, for any journal.
 
 /// A place that keeps a journal; to open it twice is to be on two machines.
@@ -249,6 +304,69 @@ async fn a_thread_of_another_graph_is_refused_and_both_are_named(place: &impl Pl
     ));
 }
 
+async fn a_graph_with_a_renamed_node_is_another_graph(place: &impl Place) {
+    let gate = Gate::closed();
+    let runtime = Runtime::new(post(&gate)).journal(place.open().await);
+    tokio::select! {
+        ended = async { runtime.thread("t").run(Parcel::default()).await } => panic!("{ended:?}"),
+        () = gate.reached.notified() => {}
+    }
+    let renamed = later::renamed::Post {
+        pick_up: PickUp,
+        gate: Gate::default(),
+        deliver: HandOut,
+    };
+    let renamed = Runtime::new(renamed).journal(place.open().await);
+    let error = renamed.thread("t").recover().await.unwrap_err();
+    let RunError::OtherGraph {
+        recorded, graph, ..
+    } = &error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!((recorded.name(), graph.name()), ("Post", "Post"));
+    assert_ne!(recorded, graph, "the fingerprints tell them apart");
+    let text = error.to_string();
+    for graph in [recorded, graph] {
+        assert!(text.contains(&format!("`{graph}`")), "{text}");
+    }
+    // The version that wrote it still finishes it.
+    let _ = runtime.thread("t").recover().await.unwrap();
+}
+
+async fn a_field_of_another_type_is_named_and_nothing_is_written(place: &impl Place) {
+    let gate = Gate::closed();
+    let runtime = Runtime::new(post(&gate)).journal(place.open().await);
+    tokio::select! {
+        ended = async { runtime.thread("t").run(Parcel::default()).await } => panic!("{ended:?}"),
+        () = gate.reached.notified() => {}
+    }
+    let retyped = Runtime::new(later::retyped::POST).journal(place.open().await);
+    let thread = retyped.thread("t");
+    let refused = [
+        thread.state().await.map(drop),
+        thread.recover().await.map(drop),
+    ];
+    for error in refused.map(Result::unwrap_err) {
+        assert!(
+            matches!(
+                error,
+                RunError::Decode {
+                    field: "weight",
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+        let text = chain(&error);
+        for part in ["`t`", "`weight`", "expected a string"] {
+            assert!(text.contains(part), "`{part}` is missing in: {text}");
+        }
+    }
+    assert_eq!(thread.history().await.unwrap().len(), 2);
+    let _ = runtime.thread("t").recover().await.unwrap();
+}
+
 macro_rules! for_each_journal {
     ($($test:ident)*) => {
         mod memory {
@@ -276,6 +394,8 @@ for_each_journal! {
     of_two_workers_on_one_thread_the_slower_loses_and_nothing_else_is_lost
     of_many_workers_that_recover_one_thread_each_step_counts_once
     a_thread_of_another_graph_is_refused_and_both_are_named
+    a_graph_with_a_renamed_node_is_another_graph
+    a_field_of_another_type_is_named_and_nothing_is_written
 }
 
 // ---- What can only happen to a file.
