@@ -34,10 +34,6 @@ mod batch;
 mod cases;
 mod classify;
 mod desks;
-#[allow(
-    clippy::ignored_unit_patterns,
-    reason = "`_ => end` is how a route says it, also of a node with one way on"
-)]
 mod graph;
 mod intents;
 mod show;

@@ -14,6 +14,9 @@ pub(super) fn check(model: &Model, mistakes: &mut Mistakes) {
             continue;
         }
         let token = token(model, &finding);
+        if matches!(finding, Finding::UnboundedLoop { .. }) && is_guessed(model, &token) {
+            continue;
+        }
         mistakes.mend(
             token,
             finding.message(&model.topology),
@@ -21,6 +24,11 @@ pub(super) fn check(model: &Model, mistakes: &mut Mistakes) {
         );
     }
     same_variant(model, mistakes);
+}
+
+/// Returns whether a target is a misspelt name: what it was taken for closes no loop of the user's.
+fn is_guessed(model: &Model, target: &TokenStream) -> bool {
+    model.topology.resolve(&target.to_string()).is_err()
 }
 
 /// Returns the smallest token that a finding is about.

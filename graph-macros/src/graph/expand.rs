@@ -259,7 +259,7 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
         let unreachable = quote_spanned!(node.ident.span()=> #level(unreachable_patterns));
         quote! {
             #[doc = #doc]
-            #[allow(clippy::borrow_deref_ref)]
+            #[allow(dead_code, clippy::all, clippy::pedantic)]
             #vis fn #after(
                 state: &#state,
                 outcome: #outcome,
@@ -267,7 +267,7 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
 
             #[doc(hidden)]
             #[#unreachable]
-            #[allow(unused_variables, clippy::match_single_binding, clippy::unnested_or_patterns)]
+            #[allow(unused_variables, clippy::all, clippy::pedantic)]
             fn #pick(__state: &#state, #scrutinee: #outcome) -> ::core::primitive::usize #picked
         }
     });
