@@ -30,8 +30,8 @@ pub struct Context<'a> {
     pub(crate) desk: Arc<Desk>,
     /// The answers that this visit of the node has got so far, by the keys of their questions.
     pub(crate) answers: Vec<(String, Box<RawValue>)>,
-    /// Whether an answer did not fit its question.
-    pub(crate) misfit: bool,
+    /// The key of a question that an answer did not fit.
+    pub(crate) misfit: Option<String>,
     /// The fields that the node changed, and of these the logs that it only appended to.
     pub(crate) changed: FieldSet,
     pub(crate) appended: FieldSet,
@@ -82,7 +82,7 @@ impl<'a> Context<'a> {
             course,
             desk: Arc::default(),
             answers: Vec::new(),
-            misfit: false,
+            misfit: None,
             changed: FieldSet::EMPTY,
             appended: FieldSet::EMPTY,
             concluded: None,
@@ -153,7 +153,7 @@ impl<'a> Context<'a> {
     {
         if let Some((_, answer)) = self.answers.iter().find(|(asked, _)| asked == key) {
             return serde_json::from_str(answer.get()).map_err(|source| {
-                self.misfit = true;
+                self.misfit = Some(key.to_owned());
                 NodeError::of(Kind::WrongAnswer(source))
             });
         }

@@ -359,7 +359,9 @@ impl<G: Runnable> Driver<'_, G> {
     /// Says that the answer which is pending does not fit, if a node failed on that, in whatever
     /// words of its own it says so.
     fn blame(&self, error: RunError) -> RunError {
-        let (true, Some(Recorded::Answered { ask, .. })) = (self.cx.misfit, &self.pending) else {
+        // The answer that is pending came last.
+        let is_misfit = self.cx.misfit.as_ref() == self.cx.answers.last().map(|(key, _)| key);
+        let (true, Some(Recorded::Answered { ask, .. })) = (is_misfit, &self.pending) else {
             return error;
         };
         let source = match error {
