@@ -13,9 +13,9 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{chain, lines, timeless};
+use common::{chain, lines};
 use handoffs::prelude::*;
-use handoffs::{Journal, JournalError, RunError, Thread};
+use handoffs::{Journal, RunError, Thread};
 use tokio::sync::Notify;
 
 // ---- Three nodes in a row, in the middle of which a run can be held.
@@ -406,10 +406,11 @@ mod files {
     use std::path::{Path, PathBuf};
     use std::process::Command;
 
-    use handoffs::Hash;
+    use handoffs::{Hash, JournalError};
     use rusqlite::Connection;
     use tempfile::TempDir;
 
+    use super::common::timeless;
     use super::*;
 
     pub(super) struct File {
