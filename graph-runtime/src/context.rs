@@ -19,7 +19,7 @@ use crate::journal::{Conclusion, ThreadId};
 /// A node takes it as a parameter `cx: &mut Context<'_>`.
 pub struct Context<'a> {
     thread: &'a ThreadId,
-    /// The sequence number that the step will have in the journal.
+    /// One more than the entry that brought the run here: it stays the same when the step is repeated.
     seq: u64,
     has_journal: bool,
     /// Whether the driver has to see each step.
@@ -30,6 +30,8 @@ pub struct Context<'a> {
     pub(crate) desk: Arc<Desk>,
     /// The answers that this visit of the node has got so far, by the keys of their questions.
     pub(crate) answers: Vec<(String, Box<RawValue>)>,
+    /// Whether an answer did not fit its question.
+    pub(crate) misfit: bool,
     /// The fields that the node changed, and of these the logs that it only appended to.
     pub(crate) changed: FieldSet,
     pub(crate) appended: FieldSet,
@@ -53,6 +55,15 @@ impl Desk {
     }
 }
 
+/// Takes a question back that the driver has not taken: its node goes on without an answer.
+struct Withdraw<'a>(&'a Desk);
+
+impl Drop for Withdraw<'_> {
+    fn drop(&mut self) {
+        drop(self.0.take());
+    }
+}
+
 /// A question that a node put to a person.
 #[derive(Debug)]
 pub(crate) struct Question {
@@ -71,6 +82,7 @@ impl<'a> Context<'a> {
             course,
             desk: Arc::default(),
             answers: Vec::new(),
+            misfit: false,
             changed: FieldSet::EMPTY,
             appended: FieldSet::EMPTY,
             concluded: None,
@@ -108,8 +120,8 @@ impl<'a> Context<'a> {
         self.course.due()
     }
 
-    /// Returns a text that is the same whenever this step is repeated, after a crash for instance,
-    /// and differs from that of any other step: what payment services and the like ask for.
+    /// Returns a text that is the same whenever this step is repeated, after a crash, an error or a
+    /// question to a person, and differs from that of any other step: what payment services and the like ask for.
     pub fn idempotency_key(&self) -> String {
         let step = if self.has_journal {
             self.seq
@@ -133,15 +145,17 @@ impl<'a> Context<'a> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the question asked.
+    /// Dropping the future withdraws the question.
     pub async fn ask<Q, A>(&mut self, key: &str, question: &Q) -> Result<A, NodeError>
     where
         Q: Serialize + ?Sized,
         A: DeserializeOwned,
     {
         if let Some((_, answer)) = self.answers.iter().find(|(asked, _)| asked == key) {
-            return serde_json::from_str(answer.get())
-                .map_err(|source| NodeError::of(Kind::WrongAnswer(source)));
+            return serde_json::from_str(answer.get()).map_err(|source| {
+                self.misfit = true;
+                NodeError::of(Kind::WrongAnswer(source))
+            });
         }
         if !self.has_journal {
             return Err(NodeError::of(Kind::NoJournal));
@@ -151,7 +165,8 @@ impl<'a> Context<'a> {
             key: key.to_owned(),
             text,
         }));
-        // The driver sees the question and drops this future.
+        let _withdraw = Withdraw(&self.desk);
+        // The driver sees the question, takes it and drops this future.
         pending().await
     }
 

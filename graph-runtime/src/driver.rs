@@ -30,6 +30,8 @@ pub(crate) struct Driver<'a, G: AgentGraph> {
     pub(crate) thread: &'a ThreadId,
     pub(crate) journal: Option<&'a dyn Journal>,
     pub(crate) head: Head,
+    /// The last entry that brought the run to the node which is due.
+    pub(crate) arrived: u64,
     pub(crate) state: G::State,
     pub(crate) cx: Context<'a>,
     /// The question that is open.
@@ -47,6 +49,7 @@ impl<G: Runnable> Driver<'_, G> {
             let all = FieldSet::first_of(<G::State as State>::FIELDS.len());
             let writes = known.difference(self.writes(all, FieldSet::EMPTY)?);
             self.append(Recorded::Started { writes }).await?;
+            self.arrived = self.head.seq;
         }
         self.tell(Fact::Started)
     }
@@ -87,6 +90,7 @@ impl<G: Runnable> Driver<'_, G> {
                     message: panic_text(&*panic),
                 },
             };
+            let error = self.blame(error);
             self.record_failure(&error).await;
             Err(error)
         }
@@ -106,7 +110,7 @@ impl<G: Runnable> Driver<'_, G> {
             }
             self.mark();
             let traced = tracing::enabled!(tracing::Level::DEBUG);
-            self.cx.enter(self.head.seq + 1, K::LISTENS, traced);
+            self.cx.enter(self.arrived + 1, K::LISTENS, traced);
             let edge = match self.execute(node).await {
                 Ok(Ok(edge)) => edge,
                 Ok(Err(error)) => return Err(self.node_error(error)),
@@ -189,6 +193,7 @@ impl<G: Runnable> Driver<'_, G> {
                 writes,
             };
             self.append(stepped).await?;
+            self.arrived = self.head.seq;
             self.cx.answers.clear();
         }
         Ok(hop)
@@ -338,24 +343,36 @@ impl<G: Runnable> Driver<'_, G> {
                 source,
             },
             Kind::NoJournal => RunError::NoJournal { node },
-            Kind::WrongAnswer(source) => match &self.pending {
-                Some(Recorded::Answered { ask, .. }) => RunError::WrongAnswer {
-                    thread,
-                    node,
-                    ask: *ask,
-                    source: source.into(),
-                },
-                _ => RunError::Node {
-                    thread,
-                    node,
-                    source: source.into(),
-                },
+            Kind::WrongAnswer(source) => RunError::Node {
+                thread,
+                node,
+                source: source.into(),
             },
             kind => RunError::Node {
                 thread,
                 node,
                 source: Box::new(NodeError::of(kind)),
             },
+        }
+    }
+
+    /// Says that the answer which is pending does not fit, if a node failed on that, in whatever
+    /// words of its own it says so.
+    fn blame(&self, error: RunError) -> RunError {
+        let (true, Some(Recorded::Answered { ask, .. })) = (self.cx.misfit, &self.pending) else {
+            return error;
+        };
+        let source = match error {
+            RunError::Node { source, .. } => source,
+            panicked @ RunError::Panicked { .. } => panicked.into(),
+            other => return other,
+        };
+        let ((thread, node), ask) = (self.whereabouts(), *ask);
+        RunError::WrongAnswer {
+            thread,
+            node,
+            ask,
+            source,
         }
     }
 

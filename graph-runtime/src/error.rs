@@ -39,8 +39,8 @@ pub enum RunError {
     },
     /// A masked edge was insisted on, and it names no `else`.
     #[error(
-        "handoff loop `{cycle}` in thread `{thread}`: the edge `{edge}` was taken {laps} times, and {why}; \
-         give the edge an `else`, or make progress in the state before taking it again"
+        "handoff loop `{cycle}` in thread `{thread}`: node `{node}` insists on the edge `{edge}`, \
+         taken {laps} times already, and {why}; give the edge an `else`, or {}", why.advice()
     )]
     #[non_exhaustive]
     HandoffLoop {

@@ -1,5 +1,6 @@
 //! What happens in a run, as it happens.
 
+use std::fmt;
 use std::pin::Pin;
 
 use futures::Stream;
@@ -11,7 +12,6 @@ use crate::error::RunError;
 use crate::journal::{Ask, Conclusion, Masked};
 
 /// Something that happened in a run.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<G: AgentGraph> {
     /// A node begins to work.
@@ -38,6 +38,31 @@ pub enum Event<G: AgentGraph> {
     Paused(Ask),
     /// The run reached the end, with this state. It is the last event.
     Finished(G::State),
+}
+
+// By hand, because a derive would ask it of the graph, which is no part of an event.
+impl<G: AgentGraph<State: fmt::Debug>> fmt::Debug for Event<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entered { node } => f.debug_struct("Entered").field("node", node).finish(),
+            Self::Stepped {
+                node,
+                outcome,
+                edge,
+                to,
+                masked,
+            } => f
+                .debug_struct("Stepped")
+                .field("node", node)
+                .field("outcome", outcome)
+                .field("edge", edge)
+                .field("to", to)
+                .field("masked", masked)
+                .finish(),
+            Self::Paused(ask) => f.debug_tuple("Paused").field(ask).finish(),
+            Self::Finished(state) => f.debug_tuple("Finished").field(state).finish(),
+        }
+    }
 }
 
 /// The events of a run in order; the run advances as the stream is polled, and stops when it is dropped.

@@ -249,6 +249,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             thread: &self.id,
             journal,
             head: folded.head,
+            arrived: folded.arrived,
             state,
             cx,
             open: folded.open,

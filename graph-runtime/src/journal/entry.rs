@@ -120,6 +120,16 @@ pub enum Masked {
     NoProgress,
 }
 
+impl Masked {
+    /// Returns what else than an `else` keeps a run from being stopped.
+    pub(crate) const fn advice(self) -> &'static str {
+        match self {
+            Self::Limit => "a higher limit",
+            Self::NoProgress => "make progress in the state before taking it again",
+        }
+    }
+}
+
 impl fmt::Display for Masked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -24,6 +24,8 @@ pub(crate) struct Head {
 pub(crate) struct Folded {
     pub(crate) engine: Engine,
     pub(crate) head: Head,
+    /// The last entry that brought the run to the node which is due: its start, or a step.
+    pub(crate) arrived: u64,
     pub(crate) fields: Fields,
     /// The question that is open.
     pub(crate) open: Option<Ask>,
@@ -75,6 +77,7 @@ impl Folded {
         let mut folded = Self {
             engine: Engine::new(plan),
             head: Head::default(),
+            arrived: 0,
             fields: Fields::new::<S>(),
             open: None,
             answers: Vec::new(),
@@ -85,6 +88,12 @@ impl Folded {
                 return Err(other_graph(thread, entry.graph, plan));
             }
             let seq = entry.seq;
+            if matches!(
+                entry.event,
+                Recorded::Started { .. } | Recorded::Stepped { .. }
+            ) {
+                folded.arrived = seq;
+            }
             folded
                 .take(plan, entry.event)
                 .map_err(|reason| journal(JournalError::damaged(thread, seq, reason)))?;

@@ -1,0 +1,199 @@
+//! What several of the tests need: journals to look at, and journals that stop.
+#![allow(dead_code, reason = "each test file takes what it needs")]
+#![allow(clippy::missing_panics_doc, reason = "helpers of tests may panic")]
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use handoffs::{
+    Entry, Event, EventStream, Journal, JournalError, Masked, Record, Recorded, RunError, Runnable,
+    ThreadId, Write, Writes,
+};
+use serde_json::Value;
+
+/// Writes down a step as one line, whether it comes from a journal or from a stream.
+fn step(node: &str, on: &str, to: &str, masked: Option<Masked>) -> String {
+    match masked {
+        None => format!("{node}: {on} => {to}"),
+        Some(why) => format!("{node}: {on} => {to}, as {why}"),
+    }
+}
+
+/// Returns the lines of a journal: what happened, in its order.
+pub(crate) fn lines(history: &[Entry]) -> Vec<String> {
+    let line = |entry: &Entry| match &entry.event {
+        Recorded::Started { .. } => "started".to_owned(),
+        Recorded::Stepped {
+            node,
+            on,
+            to,
+            masked,
+            ..
+        } => step(node, on, to.as_deref().unwrap_or("end"), *masked),
+        Recorded::Asked(ask) => format!("{} asks {}", ask.node, ask.question),
+        Recorded::Answered { answer, .. } => format!("answered {answer}"),
+        Recorded::Failed { node, error, .. } => format!("{node} failed: {error}"),
+        other => format!("{other:?}"),
+    };
+    history.iter().map(line).collect()
+}
+
+/// Returns the nodes that concluded, in their order.
+pub(crate) fn path(history: &[Entry]) -> Vec<String> {
+    let node = |entry: &Entry| match &entry.event {
+        Recorded::Stepped { node, .. } => Some(node.to_string()),
+        _ => None,
+    };
+    history.iter().filter_map(node).collect()
+}
+
+/// Returns the entries without what differs from one undisturbed run to the next.
+pub(crate) fn timeless(history: &[Entry]) -> Vec<Value> {
+    let timeless = |entry: &Entry| {
+        let mut value = serde_json::to_value(entry).unwrap();
+        let fields = value.as_object_mut().unwrap();
+        fields.remove("at_ms").unwrap();
+        fields.remove("prev").unwrap();
+        value
+    };
+    history.iter().map(timeless).collect()
+}
+
+/// Returns what an entry writes, as `field = value` and `field += items`.
+pub(crate) fn writes(entry: &Entry) -> Vec<String> {
+    let of = |writes: &Writes| {
+        let write = |(name, write): (&str, &Write)| match write {
+            Write::Set(value) => format!("{name} = {value}"),
+            Write::Append(items) => format!("{name} += {items}"),
+            other => format!("{name}: {other:?}"),
+        };
+        writes.iter().map(write).collect()
+    };
+    match &entry.event {
+        Recorded::Started { writes, .. } | Recorded::Stepped { writes, .. } => of(writes),
+        _ => Vec::new(),
+    }
+}
+
+/// Polls a stream to its end, and returns its steps as [`lines`] would, and its last item.
+pub(crate) async fn drain<G: Runnable>(
+    mut stream: EventStream<G>,
+) -> (Vec<String>, Option<Result<Event<G>, RunError>>) {
+    let (mut steps, mut last) = (Vec::new(), None);
+    while let Some(event) = stream.next().await {
+        if let Ok(Event::Stepped {
+            node,
+            edge,
+            to,
+            masked,
+            ..
+        }) = &event
+        {
+            let (node, to) = (node.to_string(), to.to_string());
+            steps.push(step(&node, &edge.label(), &to, *masked));
+        }
+        last = Some(event);
+    }
+    (steps, last)
+}
+
+/// Returns an error's text and those of its causes.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// A journal that goes down at its n-th append, as a machine does: whatever comes after it fails.
+#[derive(Clone, Debug)]
+pub(crate) struct Stopping<J> {
+    kept: J,
+    appends: Arc<AtomicU64>,
+    last: u64,
+    /// Whether the append that finds the journal going down is still written.
+    keeps_last: bool,
+}
+
+impl<J> Stopping<J> {
+    /// Lets `whole` appends through. The next one fails, and is written nevertheless if `keeps_last`.
+    pub(crate) fn after(kept: J, whole: u64, keeps_last: bool) -> Self {
+        Self {
+            kept,
+            appends: Arc::default(),
+            last: whole,
+            keeps_last,
+        }
+    }
+}
+
+#[async_trait]
+impl<J: Journal> Journal for Stopping<J> {
+    async fn append(
+        &self,
+        thread: &ThreadId,
+        head: u64,
+        records: Vec<Record>,
+    ) -> Result<(), JournalError> {
+        let before = self.appends.fetch_add(1, Ordering::Relaxed);
+        if before < self.last || (before == self.last && self.keeps_last) {
+            self.kept.append(thread, head, records).await?;
+        }
+        if before < self.last {
+            Ok(())
+        } else {
+            Err(JournalError::store("memory", "append to", "power cut"))
+        }
+    }
+
+    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
+        self.kept.read(thread, after).await
+    }
+
+    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
+        self.kept.threads().await
+    }
+}
+
+/// A journal that counts what is written to it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counting<J> {
+    /// The journal that it is.
+    pub(crate) kept: J,
+    appends: Arc<AtomicU64>,
+}
+
+impl<J> Counting<J> {
+    /// Returns how many appends there were.
+    pub(crate) fn appends(&self) -> u64 {
+        self.appends.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl<J: Journal> Journal for Counting<J> {
+    async fn append(
+        &self,
+        thread: &ThreadId,
+        head: u64,
+        records: Vec<Record>,
+    ) -> Result<(), JournalError> {
+        self.kept.append(thread, head, records).await?;
+        self.appends.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
+        self.kept.read(thread, after).await
+    }
+
+    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
+        self.kept.threads().await
+    }
+}
