@@ -354,7 +354,9 @@ impl<const N: usize> Flow<N> {
             message
                 .push("\nhelp: let a node before set it, by `")
                 .push(name)
-                .push(": Out<'_, _>`, or let the caller bring it, by `#[graph(given(")
+                .push(": Out<'_, _>` or, for one outcome, `#[outcome(gives(")
+                .push(name)
+                .push("))]`; or let the caller bring it, by `#[graph(given(")
                 .push(name)
                 .push("))]`"),
         )
