@@ -30,6 +30,10 @@ pub use handoffs_runtime::{
 
 pub mod testing;
 
+/// What an implementation of [`Journal`] needs, so that no other crate is.
+#[doc(no_inline)]
+pub use handoffs_runtime::async_trait;
+
 mod macros;
 pub use macros::{AgentGraph, Outcome, State, node};
 

@@ -1,5 +1,7 @@
 //! What a run allocates, counted: figures that do not depend on the machine's mood.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use allocation_counter::{AllocationInfo, measure};
 use handoffs::prelude::*;
 

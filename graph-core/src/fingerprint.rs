@@ -21,9 +21,21 @@ use serde::ser::{self, Serialize, Serializer};
 /// ```
 #[inline]
 pub fn fingerprint<T: Serialize + ?Sized>(value: &T) -> Option<u64> {
-    let mut walk = Walk { hasher: hasher() };
+    Some(walk(value)?.hasher.finish())
+}
+
+/// Returns whether JSON would write a value in a way that reads back as another: a number that is not
+/// finite, or a `Some` of nothing, becomes `null`.
+#[doc(hidden)]
+pub fn is_lost_in_json<T: Serialize + ?Sized>(value: &T) -> bool {
+    walk(value).is_some_and(|walk| walk.lost)
+}
+
+#[inline]
+fn walk<T: Serialize + ?Sized>(value: &T) -> Option<Walk> {
+    let mut walk = Walk::new();
     value.serialize(&mut walk).ok()?;
-    Some(walk.hasher.finish())
+    Some(walk)
 }
 
 #[inline]
@@ -31,14 +43,32 @@ fn hasher() -> FoldHasher {
     FixedState::with_seed(0).build_hasher()
 }
 
+/// The tags of what JSON writes as `null`.
+const NONE: u8 = 11;
+const UNIT: u8 = 13;
+
 /// Feeds what a value serialises as into a hasher; each kind of value begins with a tag of its own.
 struct Walk {
     hasher: FoldHasher,
+    /// Whether the last thing walked over is nothing: `None` or a unit.
+    nothing: bool,
+    /// Whether JSON would lose something of what was walked over.
+    lost: bool,
 }
 
 impl Walk {
     #[inline]
+    fn new() -> Self {
+        Self {
+            hasher: hasher(),
+            nothing: false,
+            lost: false,
+        }
+    }
+
+    #[inline]
     fn tag(&mut self, tag: u8) {
+        self.nothing = tag == NONE || tag == UNIT;
         self.hasher.write_u8(tag);
     }
 
@@ -101,9 +131,21 @@ impl<'a> Serializer for &'a mut Walk {
         serialize_u32(u32) => write_u64(4, u64::from);
         serialize_u64(u64) => write_u64(4, core::convert::identity);
         serialize_u128(u128) => write_u128(5, core::convert::identity);
-        serialize_f32(f32) => write_u32(6, f32::to_bits);
-        serialize_f64(f64) => write_u64(7, f64::to_bits);
         serialize_char(char) => write_u32(8, u32::from);
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<(), Refused> {
+        self.tag(6);
+        self.lost |= !value.is_finite();
+        self.hasher.write_u32(value.to_bits());
+        Ok(())
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<(), Refused> {
+        self.tag(7);
+        self.lost |= !value.is_finite();
+        self.hasher.write_u64(value.to_bits());
+        Ok(())
     }
 
     fn serialize_str(self, value: &str) -> Result<(), Refused> {
@@ -120,17 +162,19 @@ impl<'a> Serializer for &'a mut Walk {
     }
 
     fn serialize_none(self) -> Result<(), Refused> {
-        self.tag(11);
+        self.tag(NONE);
         Ok(())
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Refused> {
         self.tag(12);
-        value.serialize(self)
+        value.serialize(&mut *self)?;
+        self.lost |= self.nothing;
+        Ok(())
     }
 
     fn serialize_unit(self) -> Result<(), Refused> {
-        self.tag(13);
+        self.tag(UNIT);
         Ok(())
     }
 
@@ -232,17 +276,20 @@ impl ser::SerializeMap for Entries<'_> {
     type Error = Refused;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Refused> {
-        let mut walk = Walk { hasher: hasher() };
+        let mut walk = Walk::new();
         key.serialize(&mut walk)?;
+        self.walk.lost |= walk.lost;
         self.key = Some(walk.hasher);
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-        let mut walk = Walk {
-            hasher: self.key.take().unwrap_or_else(hasher),
-        };
+        let mut walk = Walk::new();
+        if let Some(key) = self.key.take() {
+            walk.hasher = key;
+        }
         value.serialize(&mut walk)?;
+        self.walk.lost |= walk.lost;
         self.sum = self.sum.wrapping_add(walk.hasher.finish());
         Ok(())
     }
@@ -320,6 +367,22 @@ mod tests {
             fingerprint(&BTreeMap::from([("a", 1), ("b", 2)])),
             fingerprint(&swapped)
         );
+    }
+
+    #[test]
+    fn what_json_would_write_as_null_and_read_as_another_is_told() {
+        assert!(is_lost_in_json(&f64::NAN));
+        assert!(is_lost_in_json(&[1.0, f32::INFINITY]));
+        assert!(is_lost_in_json(&Some(())));
+        assert!(is_lost_in_json(&Some(None::<u8>)));
+        assert!(is_lost_in_json(&HashMap::from([("rate", f64::NAN)])));
+        assert!(!is_lost_in_json(&(
+            None::<u8>,
+            (),
+            [Some(1.5)],
+            Some([None::<u8>])
+        )));
+        assert!(!is_lost_in_json(&Some(HashMap::from([("a", None::<u8>)]))));
     }
 
     #[test]

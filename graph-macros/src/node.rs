@@ -16,5 +16,16 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let model = parse::parse(args, item.clone(), &mut mistakes);
     let code = model.map(|model| expand::expand(&model));
-    quote!(#item #mistakes #code)
+    quote! {
+        #[allow(
+            clippy::ptr_arg,
+            clippy::ref_option,
+            clippy::trivially_copy_pass_by_ref,
+            clippy::unused_async,
+            reason = "the signature of a node is its contract with the state"
+        )]
+        #item
+        #mistakes
+        #code
+    }
 }

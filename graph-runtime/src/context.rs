@@ -9,10 +9,10 @@ use handoffs_core::__private::Change;
 use handoffs_core::{AgentGraph, FieldSet, GraphNode, Outcome, Payload};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use crate::course::Course;
-use crate::journal::{Conclusion, ThreadId};
+use crate::journal::{Conclusion, ThreadId, keep};
 
 /// What a node sees of the run it is part of: where it stands, and how to ask a person.
 ///
@@ -160,7 +160,7 @@ impl<'a> Context<'a> {
         if !self.has_journal {
             return Err(NodeError::of(Kind::NoJournal));
         }
-        let text = to_raw_value(question).map_err(NodeError::new)?;
+        let text = keep(question).map_err(NodeError::new)?;
         self.desk.lay_down(Box::new(Question {
             key: key.to_owned(),
             text,
@@ -192,7 +192,7 @@ impl<'a> Context<'a> {
             let variant = O::VARIANTS
                 .get(outcome.variant())
                 .map_or("?", |variant| variant.name);
-            self.concluded = Some(to_raw_value(&Payload(outcome)).map(|payload| Conclusion {
+            self.concluded = Some(keep(&Payload(outcome)).map(|payload| Conclusion {
                 variant: variant.into(),
                 payload: (payload.get() != "null").then_some(payload),
             }));

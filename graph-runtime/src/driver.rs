@@ -342,7 +342,7 @@ impl<G: Runnable> Driver<'_, G> {
                 node,
                 source,
             },
-            Kind::NoJournal => RunError::NoJournal { node },
+            Kind::NoJournal => RunError::NoJournal { thread, node },
             Kind::WrongAnswer(source) => RunError::Node {
                 thread,
                 node,

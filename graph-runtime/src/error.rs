@@ -70,10 +70,13 @@ pub enum RunError {
     },
     /// The graph asks a person, and there is no journal to keep the thread in meanwhile.
     #[error(
-        "node `{node}` asks a person, and the runtime has no journal to wait in; add `.journal(..)`"
+        "node `{node}` of thread `{thread}` asks a person, and the runtime has no journal to wait in; \
+         add `.journal(..)`"
     )]
     #[non_exhaustive]
     NoJournal {
+        /// The thread.
+        thread: ThreadId,
         /// The node.
         node: String,
     },

@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use handoffs_core::{Contract, Node, NodeKind, State};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::to_raw_value;
 
 use crate::context::{Context, NodeError};
 use crate::execute::Execute;
+use crate::journal::keep;
 
 /// A node that pauses the run until a person answers.
 ///
@@ -53,7 +53,7 @@ where
     A: Execute<S> + DeserializeOwned,
 {
     async fn execute(&self, state: &mut S, cx: &mut Context<'_>) -> Result<A::Outcome, NodeError> {
-        let question = to_raw_value(&Q::from(state)).map_err(NodeError::new)?;
+        let question = keep(&Q::from(state)).map_err(NodeError::new)?;
         let answer: A = cx.ask(KEY, &question).await?;
         answer.execute(state, cx).await
     }

@@ -6,6 +6,7 @@
 
 mod entry;
 mod fold;
+mod json;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -14,6 +15,7 @@ mod suite;
 
 pub use entry::{Ask, AskId, Conclusion, Entry, GraphId, Hash, Masked, Recorded, Write, Writes};
 pub(crate) use fold::{Fields, Folded, Head, entries};
+pub(crate) use json::keep;
 pub use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;

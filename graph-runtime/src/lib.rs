@@ -21,6 +21,7 @@ mod journal;
 
 mod testing;
 
+pub use async_trait::async_trait;
 pub use context::{Context, NodeError};
 pub use error::RunError;
 pub use event::{Event, EventStream};

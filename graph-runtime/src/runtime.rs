@@ -8,7 +8,7 @@ use futures::channel::mpsc;
 use futures::stream;
 use handoffs_core::{AgentGraph, GraphNode, State};
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use crate::context::Context;
 use crate::course::Course;
@@ -17,7 +17,9 @@ use crate::engine::{Action, Fact, Plan};
 use crate::error::RunError;
 use crate::event::{Event, EventStream, Silent};
 use crate::execute::Runnable;
-use crate::journal::{AskId, Entry, Folded, Journal, JournalError, Recorded, ThreadId, entries};
+use crate::journal::{
+    AskId, Entry, Folded, Journal, JournalError, Recorded, ThreadId, entries, keep,
+};
 use crate::progress::Progress;
 use crate::run::{Run, Status};
 
@@ -211,7 +213,10 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         let folded = match journal {
             Some(journal) => self.fold(journal).await?,
             None => match &plan.human {
-                Some(node) => return Err(RunError::NoJournal { node: node.clone() }),
+                Some(node) => {
+                    let (thread, node) = (self.id.clone(), node.clone());
+                    return Err(RunError::NoJournal { thread, node });
+                }
                 None => Folded::new::<G::State>(plan, &self.id, &[])?,
             },
         };
@@ -370,7 +375,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         ask: AskId,
         answer: &impl Serialize,
     ) -> Result<Box<RawValue>, RunError> {
-        to_raw_value(answer).map_err(|source| RunError::Encode {
+        keep(answer).map_err(|source| RunError::Encode {
             thread: self.id.clone(),
             node: "?".to_owned(),
             what: format!("the answer to question {ask}"),

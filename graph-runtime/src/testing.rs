@@ -2,12 +2,12 @@
 
 use handoffs_core::{NodeShape, Topology};
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use crate::context::Context;
 use crate::course::Course;
 use crate::engine::{Engine, Fact, Plan};
-use crate::journal::ThreadId;
+use crate::journal::{ThreadId, keep};
 
 /// What a node that takes a [`Context`] is given in its unit test.
 ///
@@ -63,7 +63,7 @@ impl TestContext {
         key: impl Into<String>,
         answer: impl Serialize,
     ) -> serde_json::Result<Self> {
-        self.answers.push((key.into(), to_raw_value(&answer)?));
+        self.answers.push((key.into(), keep(&answer)?));
         Ok(self)
     }
 

@@ -7,7 +7,9 @@ use std::str::FromStr;
 use handoffs_core::{Field, FieldSet, FieldValue, State};
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
+
+use super::json::keep;
 
 /// One entry of a thread's journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -213,9 +215,9 @@ impl Writes {
         let writes = fields.map(|(index, field)| {
             let value = FieldValue::new(state, index);
             let write = if appended.contains(index) {
-                to_raw_value(&value.since(mark(index))).map(Write::Append)
+                keep(&value.since(mark(index))).map(Write::Append)
             } else {
-                to_raw_value(&value).map(Write::Set)
+                keep(&value).map(Write::Set)
             };
             write
                 .map(|write| (field.name.into(), write))
