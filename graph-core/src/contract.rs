@@ -1,9 +1,10 @@
 //! What a node promises about the state's fields, and whether the promises meet.
 //!
-//! A node's contract is read off its signature. A graph's derive lets the compiler run [`Flow`]
-//! over the contracts of its nodes: a forward data flow that keeps, for each node, the fields that
-//! are set on *every* path to it. It is a `const fn`, so a context that a handoff would lose is an
-//! error of `cargo check`.
+//! A node's contract is read off its signature. A graph's derive lets the compiler run [`Flow`] over
+//! the contracts of its nodes: a forward data flow that keeps, for each node, the fields that are set
+//! on *every* path to it, a must-analysis on a lattice of sets (G. Kildall, "A unified approach to
+//! global program optimization", POPL 1973). It is a `const fn`, so a context that a handoff would
+//! lose is an error of `cargo check`.
 
 use core::fmt;
 

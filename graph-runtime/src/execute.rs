@@ -8,7 +8,27 @@ use crate::context::{Context, Kind, NodeError};
 /// A [`Node`] that can be executed.
 ///
 /// `#[node]` writes it. Write it by hand for a node whose contract is no signature, such as one that
-/// wraps other nodes.
+/// wraps other nodes:
+///
+/// ```
+/// use handoffs_core::{Contract, Node, State};
+/// use handoffs_runtime::{Context, Execute, NodeError};
+///
+/// /// A node that says when it is at work.
+/// struct Announced<N>(N);
+///
+/// impl<S: State, N: Node<S>> Node<S> for Announced<N> {
+///     type Outcome = N::Outcome;
+///     const CONTRACT: Contract = N::CONTRACT;
+/// }
+///
+/// impl<S: State, N: Execute<S>> Execute<S> for Announced<N> {
+///     async fn execute(&self, state: &mut S, cx: &mut Context<'_>) -> Result<N::Outcome, NodeError> {
+///         println!("{} is at work on {}", cx.node(), cx.thread());
+///         self.0.execute(state, cx).await
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be executed on the state `{S}`",
     note = "write `#[node({S})]` on its `async fn` or `impl` block"

@@ -84,6 +84,44 @@ impl Record {
 /// - of two appends that expect the same head, at most one succeeds;
 /// - a read sees a prefix of the thread, in order, and what it returned never changes;
 /// - threads, named by any text, do not see each other.
+///
+/// A layer around another journal is a journal as well:
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// use handoffs_runtime::{Journal, JournalError, Record, ThreadId, async_trait};
+///
+/// /// Counts the bytes that pass to the journal within.
+/// #[derive(Debug)]
+/// struct Metered<J> {
+///     within: J,
+///     bytes: AtomicU64,
+/// }
+///
+/// #[async_trait]
+/// impl<J: Journal> Journal for Metered<J> {
+///     async fn append(
+///         &self,
+///         thread: &ThreadId,
+///         head: u64,
+///         records: Vec<Record>,
+///     ) -> Result<(), JournalError> {
+///         let bytes: usize = records.iter().map(|record| record.body.len()).sum();
+///         self.within.append(thread, head, records).await?;
+///         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+///         Ok(())
+///     }
+///
+///     async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
+///         self.within.read(thread, after).await
+///     }
+///
+///     async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
+///         self.within.threads().await
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// Appends records to a thread whose last record is number `head`; 0 if it has none.

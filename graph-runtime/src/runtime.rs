@@ -135,6 +135,25 @@ impl<G: AgentGraph, J> fmt::Debug for Runtime<G, J> {
 }
 
 /// One conversation, or one job, in a runtime. It has nothing to do with an OS thread.
+///
+/// ```
+/// use handoffs_runtime::{Ask, Journal, Run, RunError, Runnable, Thread};
+///
+/// /// Runs to the end, with somebody at hand who says yes or no to each question.
+/// async fn attended<G: Runnable, J: Journal>(
+///     thread: &Thread<G, J>,
+///     state: G::State,
+///     decide: impl Fn(&Ask) -> bool,
+/// ) -> Result<G::State, RunError> {
+///     let mut run = thread.run(state).await?;
+///     loop {
+///         match run {
+///             Run::Finished(state) => return Ok(state),
+///             Run::Paused(ask) => run = thread.resume(ask.id, decide(&ask)).await?,
+///         }
+///     }
+/// }
+/// ```
 pub struct Thread<G, J = Ephemeral> {
     runtime: Runtime<G, J>,
     id: ThreadId,
@@ -176,6 +195,28 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     ///
     /// The run advances only as the stream is polled. Its last item is [`Event::Finished`],
     /// [`Event::Paused`] or an error.
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use handoffs_runtime::{Event, Keep, RunError, Runnable, Thread};
+    ///
+    /// async fn watched<G: Runnable, J: Keep>(
+    ///     thread: &Thread<G, J>,
+    ///     state: G::State,
+    /// ) -> Result<(), RunError> {
+    ///     let mut events = thread.stream(state);
+    ///     while let Some(event) = events.next().await {
+    ///         match event? {
+    ///             Event::Entered { node, .. } => println!("{node} is at work"),
+    ///             Event::Stepped { node, to, outcome, .. } => {
+    ///                 println!("{node} concluded {}: on to {to}", outcome.variant);
+    ///             }
+    ///             _ => {}
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn stream(&self, state: G::State) -> EventStream<G> {
         self.streamed(Begin::Anew(state))
     }
@@ -470,6 +511,19 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Returns all that happened in the thread, from its beginning; nothing if it is unknown.
     ///
     /// It can be read whatever graph wrote it.
+    ///
+    /// ```
+    /// use handoffs_runtime::{Journal, Recorded, RunError, Runnable, Thread};
+    ///
+    /// /// Lists the nodes that a thread went through.
+    /// async fn path<G: Runnable, J: Journal>(thread: &Thread<G, J>) -> Result<Vec<String>, RunError> {
+    ///     let steps = thread.history().await?.into_iter().filter_map(|entry| match entry.event {
+    ///         Recorded::Stepped { node, .. } => Some(node.into_owned()),
+    ///         _ => None,
+    ///     });
+    ///     Ok(steps.collect())
+    /// }
+    /// ```
     ///
     /// # Errors
     ///

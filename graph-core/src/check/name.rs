@@ -118,7 +118,8 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Counts the letters to add, drop, change or swap with their neighbour to get from `a` to `b`.
+/// Counts the letters to add, drop, change or swap with their neighbour to get from `a` to `b`: the
+/// optimal string alignment distance, a restricted form of F. Damerau's (CACM 7:3, 1964).
 fn distance(a: &[char], b: &[char]) -> usize {
     // Three rows of the table are enough: a swap looks back two.
     let mut before_last: Vec<usize> = Vec::new();
