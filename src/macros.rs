@@ -117,6 +117,61 @@ pub use handoffs_macros::Outcome;
 /// For a graph `Desk` this also makes the enum `DeskNode` of its nodes, an edge function
 /// `Desk::after_<node>(&state, &outcome)` for each node, and `Desk::MAX_HANDOFFS`.
 ///
+/// A [`Human`](crate::Human) is a node that pauses the run. The question is made from the state, and
+/// the answer is a node itself, which is executed when it arrives:
+///
+/// ```
+/// use handoffs::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(State, Clone, Debug, Default)]
+/// struct Refund {
+///     amount: u32,
+///     paid: bool,
+/// }
+///
+/// #[derive(Serialize)]
+/// struct Question(String);
+///
+/// impl From<&Refund> for Question {
+///     fn from(refund: &Refund) -> Self {
+///         Self(format!("pay {} back?", refund.amount))
+///     }
+/// }
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Answer {
+///     yes: bool,
+/// }
+///
+/// #[node(Refund)]
+/// impl Answer {
+///     fn run(&self, paid: &mut bool) {
+///         *paid = self.yes;
+///     }
+/// }
+///
+/// #[derive(AgentGraph)]
+/// #[graph(state = Refund, start = clerk)]
+/// struct Approval {
+///     #[route(_ => end)]
+///     clerk: Human<Question, Answer>,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), RunError> {
+/// let runtime = Runtime::new(Approval { clerk: Human::new() }).journal(Memory::default());
+/// let thread = runtime.thread("refund-7");
+/// let Run::Paused(ask) = thread.run(Refund { amount: 12, paid: false }).await? else { panic!() };
+/// assert_eq!(ask.question.get(), r#""pay 12 back?""#);
+///
+/// // A year later, on another machine, with the same journal:
+/// let Run::Finished(refund) = thread.resume(ask.id, Answer { yes: true }).await? else { panic!() };
+/// assert!(refund.paid);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// What a node needs ([`Contract`](crate::Contract)) is proven while the graph compiles. The
 /// contracts of a generic graph are not known there; it checks a node's needs when the node is due.
 #[doc(inline)]
