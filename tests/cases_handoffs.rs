@@ -342,8 +342,13 @@ async fn looped() -> (Memory, Vec<Record>) {
 }
 
 /// Changes an entry, and forges the hashes from there on, so that only its sense betrays it.
-fn forge(records: &[Record], at: usize, change: impl Fn(&mut Value)) -> Vec<Record> {
-    let mut prev = Hash::default();
+fn forge(
+    thread: &ThreadId,
+    records: &[Record],
+    at: usize,
+    change: impl Fn(&mut Value),
+) -> Vec<Record> {
+    let mut prev = Hash::of(thread.as_str().as_bytes());
     let mut forged = Vec::new();
     for (place, record) in records.iter().enumerate() {
         let mut entry: Value = serde_json::from_slice(&record.body).unwrap();
@@ -373,12 +378,12 @@ async fn a53_a_receipt_with_an_edge_that_was_not_declared_is_rejected_on_replay(
     let (journal, records) = looped().await;
     // Entry 2 is the first step, from `a` on edge 0. Edge 2 is one of `b`; edge 90 is nobody's.
     for (thread, edge) in [("another's", 2), ("nobody's", 90)] {
-        let forged = forge(&records, 1, |entry| {
+        let id = ThreadId::new(thread);
+        let forged = forge(&id, &records, 1, |entry| {
             let step = &mut entry["event"]["stepped"];
             assert_eq!(step["edge"], 0);
             step["edge"] = edge.into();
         });
-        let id = ThreadId::new(thread);
         journal.append(&id, 0, forged).await.unwrap();
         let looping = Looping { a: A, b: B, c: C };
         let thread = Runtime::new(looping).journal(journal.clone()).thread(id);
@@ -394,9 +399,47 @@ async fn a53_a_receipt_with_an_edge_that_was_not_declared_is_rejected_on_replay(
         let text = chain(&error);
         assert!(text.contains("the edge does not leave the node"), "{text}");
     }
+    // So is an entry that says another way than the edge leads.
+    let id = ThreadId::new("elsewhere");
+    let forged = forge(&id, &records, 1, |entry| {
+        entry["event"]["stepped"]["to"] = "c".into()
+    });
+    journal.append(&id, 0, forged).await.unwrap();
+    let looping = Looping { a: A, b: B, c: C };
+    let error = Runtime::new(looping)
+        .journal(journal.clone())
+        .thread(id)
+        .recover()
+        .await
+        .unwrap_err();
+    let text = chain(&error);
+    assert!(
+        text.contains("it says that `a` led to `c`, and by this graph it leads to `b`"),
+        "{text}"
+    );
+    // Records under another thread's name do not pass for that thread's.
+    let id = ThreadId::new("stolen");
+    journal.append(&id, 0, records.clone()).await.unwrap();
+    let looping = Looping { a: A, b: B, c: C };
+    let error = Runtime::new(looping)
+        .journal(journal.clone())
+        .thread(id)
+        .history()
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            &error,
+            RunError::Journal {
+                source: JournalError::Damaged { seq: 1, .. },
+                ..
+            }
+        ),
+        "{error:?}"
+    );
     // The forgery as such is sound: unchanged, the copy is read.
     let id = ThreadId::new("copy");
-    let copy = forge(&records, 0, |_| {});
+    let copy = forge(&id, &records, 0, |_| {});
     journal.append(&id, 0, copy).await.unwrap();
     let looping = Looping { a: A, b: B, c: C };
     let thread = Runtime::new(looping).journal(journal).thread(id);

@@ -56,6 +56,7 @@ pub fn check(topology: &Topology) -> Vec<Finding> {
     findings.extend(cycle::unbounded_loops(topology));
     findings.extend(misnamed);
     findings.extend(zero_limits(topology));
+    findings.extend(useless_elses(topology));
 
     let unknown: Vec<_> = name::undeclared(topology).collect();
     if !unknown.is_empty() {
@@ -65,6 +66,23 @@ pub fn check(topology: &Topology) -> Vec<Finding> {
 
     findings.sort_by_key(Finding::code);
     findings
+}
+
+/// An edge without a limit is masked only when a loop leads back to it without progress.
+fn useless_elses(topology: &Topology) -> impl Iterator<Item = Finding> {
+    let cyclic = topology.cyclic_edges();
+    let mut useless: Vec<_> = topology
+        .edges()
+        .filter(|(index, edge)| edge.route.times().is_none() && !cyclic.contains(index))
+        .filter_map(|(index, edge)| {
+            let otherwise = edge.route.otherwise()?.node();
+            Some((edge.from, otherwise, index))
+        })
+        .collect();
+    useless.sort_unstable();
+    useless
+        .into_iter()
+        .map(|(_, _, edge)| Finding::UselessElse { edge })
 }
 
 fn zero_limits(topology: &Topology) -> impl Iterator<Item = Finding> {

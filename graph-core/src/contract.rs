@@ -8,7 +8,7 @@
 
 use core::fmt;
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Variant};
 use crate::state::Field;
 
 /// A set of fields of a state, by their index in `State::FIELDS`; a state has 128 at most.
@@ -214,10 +214,17 @@ pub struct FlowEdge {
 #[doc(hidden)]
 pub const fn given_by<O: Outcome>(fields: &[Field], names: &[&str]) -> FieldSet {
     let variants = O::VARIANTS;
+    let mut any = names.is_empty();
+    let mut n = 0;
+    while n < names.len() {
+        // A name that is no variant's is that of a binding or a constant, which may match any.
+        any = any || !is_variant(variants, names[n]);
+        n += 1;
+    }
     let mut given = FieldSet::ALL;
     let mut v = 0;
     while v < variants.len() {
-        let mut meant = names.is_empty();
+        let mut meant = any;
         let mut n = 0;
         while n < names.len() {
             meant = meant || same(variants[v].name, names[n]);
@@ -228,11 +235,18 @@ pub const fn given_by<O: Outcome>(fields: &[Field], names: &[&str]) -> FieldSet 
         }
         v += 1;
     }
-    // A name that is no variant's is the name of a binding, which matches any.
-    if given.0 == FieldSet::ALL.0 && !names.is_empty() {
-        return given_by::<O>(fields, &[]);
-    }
     given
+}
+
+const fn is_variant(variants: &[Variant], name: &str) -> bool {
+    let mut v = 0;
+    while v < variants.len() {
+        if same(variants[v].name, name) {
+            return true;
+        }
+        v += 1;
+    }
+    false
 }
 
 /// Returns the message of H011 for a name in `given(..)`, or `None` if a field has it.

@@ -1,4 +1,4 @@
-//! A short number that stands for a value: equal values have equal fingerprints.
+//! A short number that stands for a value: values that serialise alike have equal fingerprints.
 //!
 //! The runtime compares fingerprints of the state to see whether a lap of a loop changed anything.
 //! The value is walked through its `Serialize` and hashed on the way, without an allocation.
@@ -11,7 +11,8 @@ use serde::ser::{self, Serialize, Serializer};
 
 /// Returns the fingerprint of a value, or `None` if its `Serialize` fails.
 ///
-/// The entries of a map count in any order, so two `HashMap`s with the same entries agree.
+/// The entries of a map count in any order, so two `HashMap`s with the same entries agree. A set
+/// serialises as a list, so two equal `HashSet`s may differ; a `BTreeSet` does not.
 ///
 /// ```
 /// use handoffs_core::fingerprint;
@@ -73,7 +74,7 @@ impl Walk {
     }
 
     fn text(&mut self, text: &str) {
-        self.hasher.write_usize(text.len());
+        self.hasher.write_u64(text.len() as u64);
         self.hasher.write(text.as_bytes());
     }
 }
@@ -156,7 +157,7 @@ impl<'a> Serializer for &'a mut Walk {
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Refused> {
         self.tag(10);
-        self.hasher.write_usize(value.len());
+        self.hasher.write_u64(value.len() as u64);
         self.hasher.write(value);
         Ok(())
     }
@@ -209,7 +210,10 @@ impl<'a> Serializer for &'a mut Walk {
         value: &T,
     ) -> Result<(), Refused> {
         self.serialize_unit_variant(name, index, variant)?;
-        value.serialize(self)
+        value.serialize(&mut *self)?;
+        // JSON writes the variant's name around it.
+        self.nothing = false;
+        Ok(())
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Self, Refused> {
@@ -383,6 +387,7 @@ mod tests {
             Some([None::<u8>])
         )));
         assert!(!is_lost_in_json(&Some(HashMap::from([("a", None::<u8>)]))));
+        assert!(!is_lost_in_json(&Some(Ok::<_, ()>(None::<u8>))));
     }
 
     #[test]

@@ -203,6 +203,15 @@ pub enum Change {
     Set,
 }
 
+impl Change {
+    /// Returns whether the field is another than it was. Only then does the node's copy enter the
+    /// state, so that the state and its journal agree whatever a type's `PartialEq` overlooks.
+    #[inline]
+    pub const fn is_one(self) -> bool {
+        !matches!(self, Self::None)
+    }
+}
+
 // As with `Probe`, the compiler picks the first that fits: a log, a type that can be compared, any type.
 impl<T> Draft<'_, crate::Log<T>> {
     /// Tells how a log changed.

@@ -5,6 +5,7 @@ mod expand;
 mod model;
 mod parse;
 mod pattern;
+mod text;
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -9,7 +9,7 @@ use handoffs_core::__private::Change;
 use handoffs_core::{AgentGraph, FieldSet, GraphNode, Outcome, Payload};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::course::Course;
 use crate::journal::{Conclusion, ThreadId, keep};
@@ -123,12 +123,13 @@ impl<'a> Context<'a> {
     /// Returns a text that is the same whenever this step is repeated, after a crash, an error or a
     /// question to a person, and differs from that of any other step: what payment services and the like ask for.
     pub fn idempotency_key(&self) -> String {
-        let step = if self.has_journal {
-            self.seq
-        } else {
-            self.course.engine.handoffs() + 1
-        };
-        format!("{}/{step}/{}", self.thread, self.node())
+        let (thread, seq, node) = (self.thread, self.seq, self.node());
+        if self.has_journal {
+            return format!("{thread}/{seq}/{node}");
+        }
+        // Without a journal `seq` is the number of the run, and its steps are its handoffs.
+        let step = self.course.engine.handoffs() + 1;
+        format!("{thread}/{seq}.{step}/{node}")
     }
 
     /// Asks a person, and returns the answer.
@@ -177,11 +178,20 @@ impl<'a> Context<'a> {
         match change {
             Change::None => {}
             Change::Appended => {
+                // What was set anew in the same step is kept whole, whatever was appended to it.
+                self.appended = self.appended.or(field.minus(self.changed));
                 self.changed = self.changed.or(field);
-                self.appended = self.appended.or(field);
             }
-            Change::Set => self.changed = self.changed.or(field),
+            Change::Set => self.__set(field),
         }
+    }
+
+    /// Notes that fields may have any value now.
+    #[doc(hidden)]
+    #[inline]
+    pub fn __set(&mut self, fields: FieldSet) {
+        self.appended = self.appended.minus(fields);
+        self.changed = self.changed.or(fields);
     }
 
     /// Notes what the node concluded.
@@ -192,9 +202,15 @@ impl<'a> Context<'a> {
             let variant = O::VARIANTS
                 .get(outcome.variant())
                 .map_or("?", |variant| variant.name);
-            self.concluded = Some(keep(&Payload(outcome)).map(|payload| Conclusion {
+            let payload = match to_raw_value(&Payload(outcome)) {
+                Ok(payload) => Ok((payload.get() != "null").then_some(payload)),
+                // A run that is not written down does not end because of what cannot be.
+                Err(_) if !self.has_journal => Ok(None),
+                Err(error) => Err(error),
+            };
+            self.concluded = Some(payload.map(|payload| Conclusion {
                 variant: variant.into(),
-                payload: (payload.get() != "null").then_some(payload),
+                payload,
             }));
         }
     }

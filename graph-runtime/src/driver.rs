@@ -98,12 +98,20 @@ impl<G: Runnable> Driver<'_, G> {
         .await
     }
 
+    /// Advances to the end of the run, or to a question.
     async fn advance<K: Sink<G>>(&mut self, sink: &mut K) -> Result<Option<Ask>, RunError> {
         loop {
             let node = match self.cx.course.engine.next() {
                 Action::Execute(node) => Self::node(node),
-                Action::Wait(..) => return Ok(self.open.take()),
-                Action::Start | Action::Finish => return Ok(None),
+                Action::Finish => return Ok(None),
+                Action::Wait(_, ask) => {
+                    let open = self.open.take().filter(|open| open.id == ask);
+                    let lost = || Refused::Impossible("the question that is open was not asked");
+                    return open.map(Some).ok_or_else(|| self.refused(lost()));
+                }
+                Action::Start => {
+                    return Err(self.refused(Refused::Impossible("no run was begun")));
+                }
             };
             if K::LISTENS {
                 sink.emit(|| Event::Entered { node }).await;
@@ -222,7 +230,7 @@ impl<G: Runnable> Driver<'_, G> {
         };
         let mut head = self.head;
         let mut records = Vec::with_capacity(2);
-        for event in self.pending.take().into_iter().chain([event]) {
+        for event in self.pending.clone().into_iter().chain([event]) {
             let entry = Entry::new(
                 head.seq + 1,
                 now_ms(),
@@ -245,6 +253,7 @@ impl<G: Runnable> Driver<'_, G> {
             source,
         })?;
         self.head = head;
+        self.pending = None;
         Ok(())
     }
 

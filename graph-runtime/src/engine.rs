@@ -161,12 +161,6 @@ pub(crate) enum Action {
 pub(crate) enum Fact {
     /// A run was begun.
     Started,
-    /// The node that was due concluded, and its outcome chose this edge.
-    Decided {
-        edge: u16,
-        /// The fingerprint of the progress fields; only asked for if the edge is watched.
-        progress: Option<u64>,
-    },
     /// The node that was due asked a person.
     Asked(AskId),
     /// The question was answered.
@@ -233,9 +227,6 @@ impl Engine {
     /// Takes a fact in.
     pub(crate) fn on(&mut self, plan: &Plan, fact: Fact) -> Result<(), Refused> {
         match (self.position, fact) {
-            (_, Fact::Decided { edge, progress }) => {
-                return self.decide(plan, edge, progress).map(drop);
-            }
             (Position::New | Position::Ended | Position::Failed(_), Fact::Started) => {
                 *self = Self {
                     epoch: self.epoch + 1,

@@ -1,7 +1,9 @@
 //! How nodes and graphs are executed: the traits behind the macros.
 
 use handoffs_core::__private::Conclusion;
-use handoffs_core::{Access, AccessMut, AgentGraph, Node, Outcome, Route, State, Variant};
+use handoffs_core::{
+    Access, AccessMut, AgentGraph, FieldSet, Node, Outcome, Route, State, Variant,
+};
 
 use crate::context::{Context, Kind, NodeError};
 
@@ -11,7 +13,7 @@ use crate::context::{Context, Kind, NodeError};
 /// wraps other nodes:
 ///
 /// ```
-/// use handoffs_core::{Contract, Node, State};
+/// use handoffs_core::{Contract, Node, NodeKind, State};
 /// use handoffs_runtime::{Context, Execute, NodeError};
 ///
 /// /// A node that says when it is at work.
@@ -20,9 +22,12 @@ use crate::context::{Context, Kind, NodeError};
 /// impl<S: State, N: Node<S>> Node<S> for Announced<N> {
 ///     type Outcome = N::Outcome;
 ///     const CONTRACT: Contract = N::CONTRACT;
+///     const KIND: NodeKind = N::KIND;
 /// }
 ///
 /// impl<S: State, N: Execute<S>> Execute<S> for Announced<N> {
+///     const REPORTS: bool = N::REPORTS;
+///
 ///     async fn execute(&self, state: &mut S, cx: &mut Context<'_>) -> Result<N::Outcome, NodeError> {
 ///         println!("{} is at work on {}", cx.node(), cx.thread());
 ///         self.0.execute(state, cx).await
@@ -34,6 +39,13 @@ use crate::context::{Context, Kind, NodeError};
     note = "write `#[node({S})]` on its `async fn` or `impl` block"
 )]
 pub trait Execute<S: State>: Node<S> {
+    /// Whether the node itself tells the context which fields it changed, and keeps its promises, as
+    /// what `#[node]` writes does.
+    ///
+    /// Of any other node, all that its contract lets it write counts as changed, a journal keeps each
+    /// of these fields whole, and what the contract gives is checked behind it.
+    const REPORTS: bool = false;
+
     /// Runs the node: reads from the state, and writes to it once it has concluded.
     ///
     /// # Errors
@@ -135,6 +147,30 @@ const fn promises(variants: &[Variant]) -> bool {
         index += 1;
     }
     false
+}
+
+/// Does for a node what it does not do itself: checks what it promised, and counts what it may have
+/// written as changed.
+#[doc(hidden)]
+#[inline]
+pub fn settle<N: Execute<S>, S: State>(
+    outcome: &N::Outcome,
+    state: &S,
+    cx: &mut Context<'_>,
+) -> Result<(), NodeError> {
+    if const { N::REPORTS } {
+        return Ok(());
+    }
+    let contract = N::CONTRACT;
+    let fields = contract
+        .gives
+        .iter()
+        .filter_map(|field| S::FIELDS.get(field));
+    let gives: Vec<_> = fields.map(|field| field.name).collect();
+    keep_promises(outcome, &gives, |name| is_set(state, name))?;
+    let existing = FieldSet::first_of(S::FIELDS.len());
+    cx.__set(contract.writes.and(existing));
+    Ok(())
 }
 
 /// Returns whether a field is set, by its name.

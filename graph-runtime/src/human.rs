@@ -25,8 +25,8 @@ pub struct Human<Q, A> {
     types: PhantomData<fn(Q) -> A>,
 }
 
-/// The key of the one question that a human node asks.
-const KEY: &str = "human";
+/// The key of the one question that a human node asks; no answer that asks in turn would choose it.
+const KEY: &str = "\0human";
 
 impl<Q, A> Human<Q, A> {
     /// Creates the node.
@@ -52,6 +52,8 @@ where
     Q: for<'s> From<&'s S> + Serialize + Send + 'static,
     A: Execute<S> + DeserializeOwned,
 {
+    const REPORTS: bool = A::REPORTS;
+
     async fn execute(&self, state: &mut S, cx: &mut Context<'_>) -> Result<A::Outcome, NodeError> {
         let question = keep(&Q::from(state)).map_err(NodeError::new)?;
         let answer: A = cx.ask(KEY, &question).await?;

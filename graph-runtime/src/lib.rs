@@ -40,5 +40,5 @@ pub use testing::TestContext;
 /// What the macros' output is made of. No part of the public API: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::execute::{conclude, is_set, keep_promises, read, route_of, write};
+    pub use crate::execute::{conclude, is_set, keep_promises, read, route_of, settle, write};
 }

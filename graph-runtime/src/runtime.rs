@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures::StreamExt;
 use futures::channel::mpsc;
@@ -159,6 +161,18 @@ pub struct Thread<G, J = Ephemeral> {
     id: ThreadId,
 }
 
+/// Returns a number that no other run of this program has, and hardly one of another.
+fn run_number() -> u64 {
+    static RUNS: AtomicU64 = AtomicU64::new(0);
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(now.as_nanos())
+        .unwrap_or(u64::MAX)
+        .wrapping_add(run)
+}
+
 /// How a run is to begin.
 enum Begin<S> {
     Anew(S),
@@ -258,7 +272,10 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                     let (thread, node) = (self.id.clone(), node.clone());
                     return Err(RunError::NoJournal { thread, node });
                 }
-                None => Folded::new::<G::State>(plan, &self.id, &[])?,
+                None => Folded {
+                    arrived: run_number(),
+                    ..Folded::new::<G::State>(plan, &self.id, &[])?
+                },
             },
         };
         let (state, fact, pending) = match begin {

@@ -101,6 +101,12 @@ pub enum Finding {
         /// Its edges, all limited and without an `else`; there is at least one.
         edges: Vec<EdgeIndex>,
     },
+    /// H011: an edge is never masked, so its `else` is never taken.
+    #[non_exhaustive]
+    UselessElse {
+        /// The edge.
+        edge: EdgeIndex,
+    },
     /// H011: an edge may be taken zero times.
     #[non_exhaustive]
     ZeroLimit {
@@ -136,7 +142,8 @@ impl Finding {
             Self::Trap { .. } => Code::H003,
             Self::UnboundedLoop { .. } => Code::H004,
             Self::Stranded { .. } => Code::H005,
-            Self::ZeroLimit { .. }
+            Self::UselessElse { .. }
+            | Self::ZeroLimit { .. }
             | Self::DuplicateName { .. }
             | Self::ReservedName { .. }
             | Self::NoStart
@@ -162,6 +169,7 @@ impl Finding {
             Self::Stranded { node, edges } => edges
                 .first()
                 .map_or(Place::Node(*node), |edge| Place::Target(*edge)),
+            Self::UselessElse { edge } => Place::Else(*edge),
             Self::ZeroLimit { edge } => Place::Limit(*edge),
         }
     }
@@ -181,6 +189,7 @@ impl Finding {
             Self::Unreachable { .. }
             | Self::Trap { .. }
             | Self::Stranded { .. }
+            | Self::UselessElse { .. }
             | Self::NoStart => false,
         }
     }

@@ -53,6 +53,15 @@ impl Finding {
                 "{code}: `{}` is stranded when its limits are used up: no way is left to `end`",
                 name(node),
             ),
+            Self::UselessElse { edge } => {
+                let to = topology
+                    .get_edge(*edge)
+                    .and_then(|edge| edge.route.otherwise());
+                let to = to.map_or("?", |to| to.node().as_ref().map_or("end", name));
+                format!(
+                    "{code}: `else = {to}` is never taken: the edge has no limit, and lies on no loop"
+                )
+            }
             Self::ZeroLimit { edge } => {
                 let from = topology
                     .get_edge(*edge)
@@ -121,6 +130,7 @@ impl Finding {
                 }
                 None => String::from("add an `else` to the edge"),
             },
+            Self::UselessElse { .. } => "remove it, or give the edge a `limit`".to_owned(),
             Self::ZeroLimit { .. } => "allow it at least once, or remove it".to_owned(),
             Self::DuplicateName { .. } => "rename one of them".to_owned(),
             Self::ReservedName { .. } => {

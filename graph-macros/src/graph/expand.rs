@@ -355,14 +355,14 @@ fn run(krate: &Krate) -> TokenStream {
 
         impl<'a, N: #krate::Execute<S>, S: #krate::State> __Run<'a, N, S> {
             #[inline]
-            fn execute(
+            async fn execute(
                 self,
                 state: &mut S,
                 cx: &mut #krate::Context<'_>,
-            ) -> impl ::core::future::Future<
-                Output = ::core::result::Result<N::Outcome, #krate::NodeError>,
-            > + ::core::marker::Send {
-                #krate::Execute::execute(self.0, state, cx)
+            ) -> ::core::result::Result<N::Outcome, #krate::NodeError> {
+                let outcome = #krate::Execute::execute(self.0, state, cx).await?;
+                #krate::settle::<N, S>(&outcome, state, cx)?;
+                ::core::result::Result::Ok(outcome)
             }
         }
 

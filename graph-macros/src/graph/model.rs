@@ -1,11 +1,11 @@
 //! The graph with its names resolved: every edge knows both ends.
 
 use handoffs_core::{Edge, EdgeIndex, NodeIndex, NodeShape, Route, Target, Topology, nearest};
-use proc_macro2::{Ident, TokenStream};
-use quote::ToTokens;
+use proc_macro2::Ident;
 use syn::ext::IdentExt;
 
 use super::parse::{Arm, END, Graph, Guard};
+use super::text::text;
 use crate::mistakes::Mistakes;
 
 /// A graph whose edges know their ends.
@@ -116,17 +116,4 @@ impl Names<'_> {
             }
         }
     }
-}
-
-/// Returns tokens as a person would write them.
-fn text(tokens: &impl ToTokens) -> String {
-    let tokens: TokenStream = tokens.to_token_stream();
-    tokens
-        .to_string()
-        .replace(" :: ", "::")
-        .replace(":: ", "::")
-        .replace(" (", "(")
-        .replace("( ", "(")
-        .replace(" )", ")")
-        .replace(" ,", ",")
 }

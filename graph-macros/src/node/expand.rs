@@ -79,6 +79,8 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
 
         #[automatically_derived]
         #imp #impl_generics #krate::Execute<#state> for #ty #where_clause {
+            const REPORTS: ::core::primitive::bool = true;
+
             #execute(
                 &self,
                 __state: &mut #state,
@@ -176,11 +178,15 @@ fn run(model: &NodeModel, state: &Type) -> TokenStream {
         .map(|(_, draft, name)| quote!(#name => #krate::Probe(&#draft).is_set(),));
     let commits = written.iter().map(|(field, draft, name)| {
         quote! {
-            __cx.__changed(
-                const { #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#name]) },
-                (&#krate::Draft { before: &(*__state).#field, after: &#draft }).change(),
-            );
-            (*__state).#field = #draft;
+            let __change =
+                (&#krate::Draft { before: &(*__state).#field, after: &#draft }).change();
+            if __change.is_one() {
+                __cx.__changed(
+                    const { #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#name]) },
+                    __change,
+                );
+                (*__state).#field = #draft;
+            }
         }
     });
     quote! {

@@ -21,7 +21,7 @@ pub struct Entry {
     pub at_ms: u64,
     /// The graph that wrote it.
     pub graph: GraphId,
-    /// The hash of the entry before it; zero for the first.
+    /// The hash of the entry before it; for the first, that of the thread's name.
     pub prev: Hash,
     /// What happened.
     pub event: Recorded,

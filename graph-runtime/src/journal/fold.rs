@@ -9,14 +9,25 @@ use serde_json::value::RawValue;
 
 use super::entry::{Ask, Entry, GraphId, Hash, Recorded, Write, Writes};
 use super::{JournalError, Record, ThreadId};
-use crate::engine::{Engine, Fact, Plan, Refused};
+use crate::engine::{Action, Engine, Fact, Plan, Refused};
 use crate::error::RunError;
 
 /// The end of a thread's journal, to which the next record is appended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) seq: u64,
     pub(crate) hash: Hash,
+}
+
+impl Head {
+    /// Returns the head of a thread without records. Its hash is that of the thread's name, so that
+    /// no thread's records pass for another's.
+    fn of(thread: &ThreadId) -> Self {
+        Self {
+            seq: 0,
+            hash: Hash::of(thread.as_str().as_bytes()),
+        }
+    }
 }
 
 /// What a thread's journal adds up to.
@@ -37,7 +48,7 @@ pub(crate) struct Folded {
 
 /// Reads a thread's entries, and checks that each is what was written and follows the one before.
 pub(crate) fn entries(thread: &ThreadId, records: &[Record]) -> Result<Vec<Entry>, JournalError> {
-    let mut head = Head::default();
+    let mut head = Head::of(thread);
     let mut entries = Vec::with_capacity(records.len());
     for record in records {
         let damaged = |reason: String| JournalError::damaged(thread, record.seq, reason);
@@ -76,7 +87,7 @@ impl Folded {
         };
         let mut folded = Self {
             engine: Engine::new(plan),
-            head: Head::default(),
+            head: Head::of(thread),
             arrived: 0,
             fields: Fields::new::<S>(),
             open: None,
@@ -114,16 +125,7 @@ impl Folded {
                 self.answers.clear();
                 Fact::Started
             }
-            Recorded::Stepped {
-                edge,
-                progress,
-                writes,
-                ..
-            } => {
-                self.fields.take(writes)?;
-                self.answers.clear();
-                Fact::Decided { edge, progress }
-            }
+            stepped @ Recorded::Stepped { .. } => return self.step(plan, stepped),
             Recorded::Asked(ask) => {
                 let id = ask.id;
                 self.open = Some(ask);
@@ -138,11 +140,48 @@ impl Folded {
             }
             Recorded::Failed { .. } => Fact::Failed,
         };
-        match self.engine.on(plan, fact) {
-            Ok(()) => Ok(()),
-            Err(Refused::Loop { .. }) => Err("a masked edge was taken".to_owned()),
-            Err(Refused::Impossible(reason)) => Err(reason.to_owned()),
+        self.engine.on(plan, fact).map_err(reason)
+    }
+
+    /// Decides as the run did, and sees whether it then went where the entry says.
+    fn step(&mut self, plan: &Plan, stepped: Recorded) -> Result<(), String> {
+        let Recorded::Stepped {
+            node,
+            edge,
+            masked,
+            to,
+            progress,
+            writes,
+            ..
+        } = stepped
+        else {
+            return Err("it is no step".to_owned());
+        };
+        let due = match self.engine.next() {
+            Action::Execute(due) => plan.name(due),
+            _ => return Err("no node was due".to_owned()),
+        };
+        if due != node {
+            return Err(format!("node `{node}` took a step when `{due}` was due"));
         }
+        let hop = self.engine.decide(plan, edge, progress).map_err(reason)?;
+        let went = hop.to.node().map(|to| plan.name(to));
+        if went != to.as_deref() || hop.masked != masked {
+            let (went, to) = (went.unwrap_or("end"), to.as_deref().unwrap_or("end"));
+            return Err(format!(
+                "it says that `{node}` led to `{to}`, and by this graph it leads to `{went}`"
+            ));
+        }
+        self.fields.take(writes)?;
+        self.answers.clear();
+        Ok(())
+    }
+}
+
+fn reason(refused: Refused) -> String {
+    match refused {
+        Refused::Loop { .. } => "a masked edge was taken".to_owned(),
+        Refused::Impossible(reason) => reason.to_owned(),
     }
 }
 
