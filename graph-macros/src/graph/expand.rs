@@ -309,6 +309,7 @@ fn step_impl(model: &Model, names: &Names) -> TokenStream {
         quote! {
             #name => {
                 let outcome = __Run::<_, #state>::new(&self.#field).execute(state, cx).await?;
+                __Run::<_, #state>::new(&self.#field).settle(&outcome, state, cx)?;
                 let edge = #pick;
                 cx.__concluded(&outcome);
                 edge
@@ -355,14 +356,24 @@ fn run(krate: &Krate) -> TokenStream {
 
         impl<'a, N: #krate::Execute<S>, S: #krate::State> __Run<'a, N, S> {
             #[inline]
-            async fn execute(
+            fn execute(
                 self,
                 state: &mut S,
                 cx: &mut #krate::Context<'_>,
-            ) -> ::core::result::Result<N::Outcome, #krate::NodeError> {
-                let outcome = #krate::Execute::execute(self.0, state, cx).await?;
-                #krate::settle::<N, S>(&outcome, state, cx)?;
-                ::core::result::Result::Ok(outcome)
+            ) -> impl ::core::future::Future<
+                Output = ::core::result::Result<N::Outcome, #krate::NodeError>,
+            > + ::core::marker::Send {
+                #krate::Execute::execute(self.0, state, cx)
+            }
+
+            #[inline]
+            fn settle(
+                self,
+                outcome: &N::Outcome,
+                state: &S,
+                cx: &mut #krate::Context<'_>,
+            ) -> ::core::result::Result<(), #krate::NodeError> {
+                #krate::settle::<N, S>(outcome, state, cx)
             }
         }
 
@@ -373,6 +384,15 @@ fn run(krate: &Krate) -> TokenStream {
                 _: &mut S,
                 _: &mut #krate::Context<'_>,
             ) -> ::core::future::Ready<::core::result::Result<O, #krate::NodeError>> {
+                ::core::unreachable!()
+            }
+
+            fn settle<O>(
+                self,
+                _: &O,
+                _: &S,
+                _: &mut #krate::Context<'_>,
+            ) -> ::core::result::Result<(), #krate::NodeError> {
                 ::core::unreachable!()
             }
         }
