@@ -173,7 +173,33 @@ pub use handoffs_macros::Outcome;
 /// ```
 ///
 /// What a node needs ([`Contract`](crate::Contract)) is proven while the graph compiles. The
-/// contracts of a generic graph are not known there; it checks a node's needs when the node is due.
+/// contracts of a generic graph are known where it is given to a runtime, so it is there, in a
+/// `cargo build`, that one which loses context is refused:
+///
+/// ```compile_fail,E0080
+/// use handoffs::Execute;
+/// use handoffs::prelude::*;
+///
+/// #[derive(State, Clone, Default)]
+/// struct Ticket { account: Option<String> }
+///
+/// #[node(Ticket)]
+/// fn greet() {}
+///
+/// #[node(Ticket)]
+/// fn billing(account: &str) {}
+///
+/// #[derive(AgentGraph)]
+/// #[graph(state = Ticket, start = first)]
+/// struct Two<A: Execute<Ticket, Outcome = ()>, B: Execute<Ticket, Outcome = ()>> {
+///     #[route(_ => second)]
+///     first: A,
+///     #[route(_ => end)]
+///     second: B,
+/// }
+///
+/// Runtime::new(Two { first: Greet, second: Billing });
+/// ```
 #[doc(inline)]
 pub use handoffs_macros::AgentGraph;
 

@@ -402,7 +402,7 @@ async fn a53_a_receipt_with_an_edge_that_was_not_declared_is_rejected_on_replay(
     // So is an entry that says another way than the edge leads.
     let id = ThreadId::new("elsewhere");
     let forged = forge(&id, &records, 1, |entry| {
-        entry["event"]["stepped"]["to"] = "c".into()
+        entry["event"]["stepped"]["to"] = "c".into();
     });
     journal.append(&id, 0, forged).await.unwrap();
     let looping = Looping { a: A, b: B, c: C };

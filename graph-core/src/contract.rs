@@ -304,13 +304,13 @@ const fn push_fields(message: &Message, fields: &[Field]) -> Message {
     clippy::exhaustive_structs,
     reason = "the derive writes it as a literal"
 )]
-pub struct Flow<const N: usize> {
+pub struct Flow<'a, const N: usize> {
     /// The names of the nodes.
     pub names: [&'static str; N],
     /// What the nodes promise.
     pub contracts: [Contract; N],
     /// The edges from node to node, those of an `else` among them.
-    pub edges: &'static [FlowEdge],
+    pub edges: &'a [FlowEdge],
     /// The index of the node where a run starts.
     pub start: usize,
     /// The fields of the state.
@@ -319,7 +319,7 @@ pub struct Flow<const N: usize> {
     pub given: FieldSet,
 }
 
-impl<const N: usize> Flow<N> {
+impl<const N: usize> Flow<'_, N> {
     /// Returns, for each node, the fields that are set on every path to it.
     pub const fn set(&self) -> [FieldSet; N] {
         let mut set = [FieldSet::ALL; N];

@@ -1,6 +1,7 @@
 //! `derive(AgentGraph)`: fields become nodes, arms become edges.
 
 mod check;
+mod context;
 mod expand;
 mod model;
 mod parse;

@@ -72,6 +72,7 @@ impl<J: Journal> Keep for J {
 impl<G: Runnable> Runtime<G> {
     /// Prepares a graph to run. Nothing is kept unless a [`journal`](Self::journal) is added.
     pub fn new(graph: G) -> Self {
+        const { G::__CONTEXT }
         let fields = <G::State as State>::FIELDS.iter().map(|field| field.name);
         let plan = Plan::new(&G::topology(), fields);
         Self {

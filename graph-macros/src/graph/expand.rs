@@ -2,14 +2,15 @@
 
 use handoffs_core::{NodeIndex, Route, Target, max_handoffs};
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
+use super::context::{flow_check, generic_context};
 use super::model::Model;
 use super::parse::{Graph, Guard, Node};
-use super::pattern::{needs_reference, variants};
+use super::pattern::needs_reference;
 use crate::case::camel;
 use crate::ends::Ends;
 use crate::krate::Krate;
@@ -59,7 +60,7 @@ impl Names {
 
 /// Writes an item of a node's type as a node of the graph's state, in the same words and at the same
 /// place wherever it is needed, so that the compiler reports a type that is none only once.
-fn of_node(graph: &Graph, ty: &Type, item: &str) -> TokenStream {
+pub(super) fn of_node(graph: &Graph, ty: &Type, item: &str) -> TokenStream {
     let Graph { krate, state, .. } = graph;
     let ends = Ends::of(ty);
     let item = format_ident!("{item}");
@@ -149,6 +150,7 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
     });
     let given = given.iter().map(|field| field.unraw().to_string());
     let most = max_handoffs(&model.topology).unwrap_or(u64::MAX);
+    let context = generic_context(model);
     let shapes = nodes.iter().map(|node| {
         let (name, doc) = (
             node.ident.unraw().to_string(),
@@ -169,6 +171,7 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
             const GIVEN: #krate::FieldSet =
                 #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#(#given),*]);
             const MAX_HANDOFFS: ::core::primitive::u64 = #most;
+            #context
 
             fn shapes() -> ::std::vec::Vec<#krate::NodeShape> {
                 ::std::vec![#(#shapes),*]
@@ -398,97 +401,5 @@ fn run(krate: &Krate) -> TokenStream {
         }
 
         impl<N, S> __NoNode<S> for __Run<'_, N, S> {}
-    }
-}
-
-/// Writes the data flow of H007, which the compiler runs: one constant a node, at the node's name.
-///
-/// The contracts of a generic graph are known only where it is used, so there it is left to the
-/// runtime's own check of a node's needs.
-fn flow_check(model: &Model) -> TokenStream {
-    let graph = &model.graph;
-    let Graph {
-        krate,
-        ident,
-        state,
-        generics,
-        nodes,
-        given,
-        ..
-    } = graph;
-    let is_generic =
-        generics.type_params().next().is_some() || generics.const_params().next().is_some();
-    if is_generic {
-        return TokenStream::new();
-    }
-    let count = nodes.len();
-    let names = nodes.iter().map(|node| node.ident.unraw().to_string());
-    let contracts = nodes
-        .iter()
-        .map(|node| of_node(graph, &node.ty, "CONTRACT"));
-    let edges = model.topology.edges().filter_map(|(index, edge)| {
-        let from = usize::from(edge.from.0);
-        let (node, arm) = (nodes.get(from)?, model.arm(index)?);
-        let outcome = of_node(graph, &node.ty, "Outcome");
-        let ends = Ends::of(&node.ty);
-        let ask = ends.around(quote!(#krate::given_by::<), &outcome, quote!(>));
-        let variants = variants(&arm.pat);
-        let targets = [Some(edge.route.target()), edge.route.otherwise()];
-        let edges = targets.into_iter().flatten().filter_map(move |target| {
-            let to = usize::from(target.node()?.0);
-            Some(quote! {
-                #krate::FlowEdge {
-                    from: #from,
-                    to: #to,
-                    gives: #ask(FIELDS, &[#(#variants),*]),
-                },
-            })
-        });
-        Some(edges.collect::<TokenStream>())
-    });
-    let start = model
-        .topology
-        .start_node()
-        .map_or(0, |start| usize::from(start.0));
-    let checks = nodes.iter().enumerate().map(|(index, node)| {
-        quote_spanned! {node.ident.span()=>
-            const _: () = if let ::core::option::Option::Some(message) = FLOW.lost(&SET, #index) {
-                ::core::panic!("{}", message.as_str())
-            };
-        }
-    });
-    let unknown = |token: &dyn ToTokens, found: TokenStream| {
-        quote_spanned! {token.span()=>
-            const _: () = if let ::core::option::Option::Some(message) = #found {
-                ::core::panic!("{}", message.as_str())
-            };
-        }
-    };
-    let givens = given.iter().map(|field| {
-        let name = field.unraw().to_string();
-        unknown(field, quote!(#krate::unknown_field(FIELDS, #name)))
-    });
-    let gifts = nodes.iter().map(|node| {
-        let outcome = of_node(graph, &node.ty, "Outcome");
-        let ends = Ends::of(&node.ty);
-        let ask = ends.around(quote!(#krate::unknown_gift::<), &outcome, quote!(>));
-        unknown(&node.ty, quote!(#ask(FIELDS)))
-    });
-    quote! {
-        const _: () = {
-            const FIELDS: &[#krate::Field] = <#state as #krate::State>::FIELDS;
-            const FLOW: #krate::Flow<#count> = #krate::Flow {
-                names: [#(#names),*],
-                contracts: [#(#contracts),*],
-                edges: &[#(#edges)*],
-                start: #start,
-                fields: FIELDS,
-                given: <#ident as #krate::AgentGraph>::GIVEN,
-            };
-            const SET: [#krate::FieldSet; #count] = FLOW.set();
-            #(#checks)*
-            #(#givens)*
-            #(#gifts)*
-        };
     }
 }

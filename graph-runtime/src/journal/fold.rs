@@ -140,7 +140,9 @@ impl Folded {
             }
             Recorded::Failed { .. } => Fact::Failed,
         };
-        self.engine.on(plan, fact).map_err(reason)
+        self.engine
+            .on(plan, fact)
+            .map_err(|refused| reason(&refused))
     }
 
     /// Decides as the run did, and sees whether it then went where the entry says.
@@ -164,7 +166,10 @@ impl Folded {
         if due != node {
             return Err(format!("node `{node}` took a step when `{due}` was due"));
         }
-        let hop = self.engine.decide(plan, edge, progress).map_err(reason)?;
+        let hop = self
+            .engine
+            .decide(plan, edge, progress)
+            .map_err(|refused| reason(&refused))?;
         let went = hop.to.node().map(|to| plan.name(to));
         if went != to.as_deref() || hop.masked != masked {
             let (went, to) = (went.unwrap_or("end"), to.as_deref().unwrap_or("end"));
@@ -178,10 +183,10 @@ impl Folded {
     }
 }
 
-fn reason(refused: Refused) -> String {
+fn reason(refused: &Refused) -> String {
     match refused {
         Refused::Loop { .. } => "a masked edge was taken".to_owned(),
-        Refused::Impossible(reason) => reason.to_owned(),
+        Refused::Impossible(reason) => (*reason).to_owned(),
     }
 }
 
