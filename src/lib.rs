@@ -4,13 +4,13 @@
 // What a graph is.
 pub use handoffs_core::{
     AgentGraph, Contract, Edge, Field, FieldSet, FieldSource, FieldValue, GraphNode, Log, LogIter,
-    Merge, Node, NodeKind, Out, Outcome, Payload, Route, State, Target, Variant, fingerprint,
+    Merge, Node, NodeKind, Out, Outcome, Payload, Route, State, Target, Variant,
 };
 
 // Its shape as data, and whether it is right.
 pub use handoffs_core::{
     Access, AccessMut, Code, Dot, EdgeIndex, Finding, NodeIndex, NodeShape, Place, Topology,
-    UnknownNode, Way, check, max_handoffs, nearest,
+    UnknownNode, Way, check, max_handoffs,
 };
 
 // What happens when it runs.

@@ -171,6 +171,11 @@ impl<'a, T> Out<'a, T> {
         *self.0 = Some(value);
     }
 
+    /// Returns the value that the field holds so far, to be changed.
+    pub fn get_mut(&mut self) -> Option<&mut T> {
+        self.0.as_mut()
+    }
+
     /// Returns the value that the field holds so far.
     pub fn get(&self) -> Option<&T> {
         self.0.as_ref()

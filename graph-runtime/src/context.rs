@@ -159,7 +159,7 @@ impl<'a> Context<'a> {
             });
         }
         if !self.has_journal {
-            return Err(NodeError::of(Kind::NoJournal));
+            return Err(NodeError::of(Kind::NoAnswer(key.to_owned())));
         }
         let text = keep(question).map_err(NodeError::new)?;
         self.desk.lay_down(Box::new(Question {
@@ -243,8 +243,8 @@ pub(crate) enum Kind {
     Broken(&'static str),
     /// The answer does not fit the question.
     WrongAnswer(serde_json::Error),
-    /// There is no journal that could keep a question.
-    NoJournal,
+    /// There is no answer to the question of this key, and no journal to wait for one in.
+    NoAnswer(String),
 }
 
 impl NodeError {
@@ -275,8 +275,9 @@ impl fmt::Display for NodeError {
                 )
             }
             Kind::WrongAnswer(_) => f.write_str("the answer does not fit the question"),
-            Kind::NoJournal => f.write_str(
-                "the node asks a person, and the runtime has no journal to keep the question in",
+            Kind::NoAnswer(key) => write!(
+                f,
+                "the node asks `{key}`, and there is neither an answer nor a journal to wait in",
             ),
         }
     }
@@ -287,7 +288,7 @@ impl Error for NodeError {
         match &*self.0 {
             Kind::Returned(error) => Some(error.as_ref()),
             Kind::WrongAnswer(error) => Some(error),
-            Kind::Unset(_) | Kind::Broken(_) | Kind::NoJournal => None,
+            Kind::Unset(_) | Kind::Broken(_) | Kind::NoAnswer(_) => None,
         }
     }
 }

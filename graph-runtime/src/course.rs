@@ -2,7 +2,8 @@
 
 use handoffs_core::{FieldSet, State};
 
-use crate::engine::{Action, Engine, Hop, Plan, Refused};
+use crate::engine::{Action, Engine, Hop, Refused};
+use crate::plan::Plan;
 use crate::progress::Progress;
 
 /// Handoffs between two points at which a run lets other tasks have their turn.

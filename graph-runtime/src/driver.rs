@@ -351,7 +351,7 @@ impl<G: Runnable> Driver<'_, G> {
                 node,
                 source,
             },
-            Kind::NoJournal => RunError::NoJournal { thread, node },
+            Kind::NoAnswer(_) => RunError::NoJournal { thread, node },
             Kind::WrongAnswer(source) => RunError::Node {
                 thread,
                 node,

@@ -11,6 +11,7 @@ mod runtime;
 mod course;
 mod driver;
 mod engine;
+mod plan;
 mod progress;
 
 mod context;

@@ -15,13 +15,14 @@ use serde_json::value::RawValue;
 use crate::context::Context;
 use crate::course::Course;
 use crate::driver::Driver;
-use crate::engine::{Action, Fact, Plan};
+use crate::engine::{Action, Fact};
 use crate::error::RunError;
 use crate::event::{Event, EventStream, Silent};
 use crate::execute::Runnable;
 use crate::journal::{
     AskId, Entry, Folded, Journal, JournalError, Recorded, ThreadId, entries, keep,
 };
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::run::{Run, Status};
 

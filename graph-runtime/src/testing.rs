@@ -6,8 +6,9 @@ use serde_json::value::RawValue;
 
 use crate::context::Context;
 use crate::course::Course;
-use crate::engine::{Engine, Fact, Plan};
+use crate::engine::{Engine, Fact};
 use crate::journal::{ThreadId, keep};
+use crate::plan::Plan;
 
 /// What a node that takes a [`Context`] is given in its unit test.
 ///

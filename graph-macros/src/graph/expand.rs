@@ -222,7 +222,7 @@ fn edge_functions(model: &Model, names: &Names) -> TokenStream {
         let after = format_ident!("after_{}", node.ident.unraw(), span = node.ident.span());
         let pick = pick_name(node);
         let doc = format!(
-            "Returns where the run goes after `{}`, of all its limits unused.",
+            "Returns where a run goes after `{}`, as long as no limit is used up.",
             node.ident
         );
         let outcome = of_node(graph, &node.ty, "Outcome");

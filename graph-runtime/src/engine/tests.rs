@@ -1,4 +1,4 @@
-use handoffs_core::{Edge, NodeShape, Route};
+use handoffs_core::{Edge, NodeIndex, NodeShape, Route, Topology};
 
 use super::*;
 

@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 
 use super::entry::{Ask, Entry, GraphId, Hash, Recorded, Write, Writes};
 use super::{JournalError, Record, ThreadId};
-use crate::engine::{Action, Engine, Fact, Plan, Refused};
+use crate::engine::{Action, Engine, Fact, Refused};
 use crate::error::RunError;
+use crate::plan::Plan;
 
 /// The end of a thread's journal, to which the next record is appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
