@@ -44,6 +44,8 @@ pub(crate) struct Folded {
     pub(crate) answers: Vec<(String, Box<RawValue>)>,
     /// The questions that were answered.
     pub(crate) answered: Vec<super::AskId>,
+    /// The error on which the run ended, if it did.
+    pub(crate) failure: Option<String>,
 }
 
 /// Reads a thread's entries, and checks that each is what was written and follows the one before.
@@ -83,6 +85,7 @@ impl Folded {
     ) -> Result<Self, RunError> {
         let journal = |source| RunError::Journal {
             thread: thread.clone(),
+            node: None,
             source,
         };
         let mut folded = Self {
@@ -93,6 +96,7 @@ impl Folded {
             open: None,
             answers: Vec::new(),
             answered: Vec::new(),
+            failure: None,
         };
         for entry in entries(thread, records).map_err(journal)? {
             if entry.graph != plan.id {
@@ -123,6 +127,7 @@ impl Folded {
             Recorded::Started { writes } => {
                 self.fields.take(writes)?;
                 self.answers.clear();
+                self.failure = None;
                 Fact::Started
             }
             stepped @ Recorded::Stepped { .. } => return self.step(plan, stepped),
@@ -138,7 +143,10 @@ impl Folded {
                 self.answered.push(ask);
                 Fact::Answered
             }
-            Recorded::Failed { .. } => Fact::Failed,
+            Recorded::Failed { error, .. } => {
+                self.failure = Some(error);
+                Fact::Failed
+            }
         };
         self.engine.on(plan, fact).map_err(reason)
     }
@@ -174,6 +182,7 @@ impl Folded {
         }
         self.fields.take(writes)?;
         self.answers.clear();
+        self.failure = None;
         Ok(())
     }
 }
