@@ -254,7 +254,9 @@ async fn perform<J: Journal>(thread: &Thread<Stage, J>, play: &Play) -> Result<E
                 let answer = format!("answer to {}", ask.question);
                 thread.resume(ask.id, answer).await
             }
-            Status::Failed(node) => return Ok(Ending::Stopped(node, thread.state().await?)),
+            Status::Failed { node, .. } => {
+                return Ok(Ending::Stopped(node, thread.state().await?));
+            }
             Status::Finished => return Ok(Ending::Finished(thread.state().await?)),
             other => panic!("{other:?}"),
         };

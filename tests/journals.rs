@@ -235,10 +235,10 @@ async fn of_two_workers_on_one_thread_the_slower_loses_and_nothing_else_is_lost(
     let error = lost.unwrap_err();
     assert!(error.is_conflict(), "{error:?}");
     let text = chain(&error);
-    assert!(
-        text.contains("thread `t`") && text.contains("another worker"),
-        "{text}"
-    );
+    for part in ["thread `t`", "node `gate`", "another worker", "leave it"] {
+        assert!(text.contains(part), "`{part}` is missing in: {text}");
+    }
+    assert_eq!(error.node(), Some("gate"));
     assert_eq!(lines(&slow.history().await.unwrap()), PATH);
     assert_eq!(slow.state().await.unwrap(), won);
     assert_eq!(won.stamps.len(), 3, "nothing is doubled");
@@ -359,7 +359,7 @@ async fn a_field_of_another_type_is_named_and_nothing_is_written(place: &impl Pl
             "{error:?}"
         );
         let text = chain(&error);
-        for part in ["`t`", "`weight`", "expected a string"] {
+        for part in ["`t`", "`weight`", "give it a type", "expected a string"] {
             assert!(text.contains(part), "`{part}` is missing in: {text}");
         }
     }
@@ -489,9 +489,11 @@ mod files {
                 };
                 assert_eq!((thread.as_str(), *seq), ("bad", at));
                 let text = chain(&error);
-                for part in ["thread `bad`", &format!("record {at} "), why] {
+                for part in ["thread `bad`", &format!("record {at} "), why, "restore"] {
                     assert!(text.contains(part), "`{part}` is missing in: {text}");
                 }
+                assert!(!text.contains("safe"), "nobody knows: {text}");
+                assert_eq!(error.node(), None, "it was only read");
             }
 
             let good = runtime.thread("good");
@@ -688,7 +690,14 @@ mod files {
             panic!("{error:?}");
         };
         let text = chain(&error);
-        for part in ["thread `t`", "no room left", "book.db", "recover"] {
+        let parts = [
+            "thread `t`",
+            "node `write`",
+            "no room left",
+            "book.db",
+            "recover",
+        ];
+        for part in parts {
             assert!(text.contains(part), "`{part}` is missing in: {text}");
         }
 

@@ -229,7 +229,7 @@ async fn a_ring_without_progress_is_stopped_after_one_lap() {
         "`a -> b -> c -> a`",
         "thread `t-7`",
         "node `c`",
-        "`Toured::Again => a(limit = 3)`",
+        "`Toured::Again => a(limit = 3)`, taken once already",
         "nothing has changed",
         "make progress",
         "an `else`",
@@ -241,10 +241,11 @@ async fn a_ring_without_progress_is_stopped_after_one_lap() {
     assert_eq!(visited(&thread.state().await.unwrap()), "abcab");
     let last = lines(&thread.history().await.unwrap()).pop().unwrap();
     assert!(last.starts_with("c failed: handoff loop `a"), "{last}");
-    assert!(matches!(
-        thread.status().await.unwrap(),
-        Status::Failed(RingNode::C)
-    ));
+    let status = thread.status().await.unwrap();
+    let Status::Failed { node, error, .. } = status else {
+        panic!("{status:?}");
+    };
+    assert_eq!((node, error), (RingNode::C, text));
 }
 
 #[tokio::test]
@@ -256,6 +257,7 @@ async fn a_ring_that_uses_up_its_limit_is_told_of_the_limit() {
     };
     assert_eq!((*laps, *why), (3, Masked::Limit));
     let text = error.to_string();
+    assert!(text.contains("taken 3 times already"), "{text}");
     assert!(text.contains("its limit is used up"), "{text}");
     assert!(
         !text.contains("make progress"),
@@ -522,18 +524,19 @@ async fn whatever_fails_leaves_the_state_as_before_it_and_can_be_recovered() {
         for part in ["node `worker`", "thread `t`", how, said, "`recover`"] {
             assert!(text.contains(part), "`{part}` is missing in: {text}");
         }
-        match &error {
-            RunError::Node { node, thread, .. } | RunError::Panicked { node, thread, .. } => {
-                assert_eq!((node.as_str(), thread.as_str()), ("worker", "t"));
-            }
-            other => panic!("{other:?}"),
-        }
+        assert!(
+            matches!(&error, RunError::Node { .. } | RunError::Panicked { .. }),
+            "{error:?}"
+        );
+        assert_eq!(error.thread(), Some(&ThreadId::new("t")));
+        assert_eq!(error.node(), Some("worker"));
 
         assert_eq!(thread.state().await.unwrap(), after_before(), "{said}");
-        assert!(matches!(
-            thread.status().await.unwrap(),
-            Status::Failed(WorkshopNode::Worker)
-        ));
+        let status = thread.status().await.unwrap();
+        let Status::Failed { node, error, .. } = status else {
+            panic!("{status:?}");
+        };
+        assert_eq!((node, &error), (WorkshopNode::Worker, &text));
         let history = thread.history().await.unwrap();
         assert_eq!(lines(&history)[..2], ["started", "before: _ => worker"]);
         assert_eq!(lines(&history)[2], format!("worker failed: {text}"));
@@ -543,6 +546,46 @@ async fn whatever_fails_leaves_the_state_as_before_it_and_can_be_recovered() {
         assert_eq!(path(&thread.history().await.unwrap()), ["before", "worker"]);
         assert_eq!(worker.keys.lock().unwrap().len(), 2, "tried twice: {said}");
     }
+}
+
+#[tokio::test]
+async fn without_a_journal_nobody_is_told_to_recover() {
+    for act in [Act::Fail, Act::Panic] {
+        let worker = Worker::default();
+        worker.acts.lock().unwrap().push_back(act);
+        let graph = Workshop {
+            before: Before,
+            worker,
+            fit: Fit,
+        };
+        let thread = Runtime::new(graph).thread("t");
+        let error = thread.run(Job::default()).await.unwrap_err();
+        let text = chain(&error);
+        for part in ["node `worker`", "thread `t`", "no journal", "begin it anew"] {
+            assert!(text.contains(part), "`{part}` is missing in: {text}");
+        }
+        assert!(!text.contains("recover"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_thread_failed_on_is_forgotten_as_it_goes_on() {
+    let (runtime, _) = workshop([Act::Fail, Act::Panic, Act::Work]);
+    let thread = runtime.thread("t");
+    for said in ["out of order", "explodes"] {
+        let error = match thread.status().await.unwrap() {
+            Status::New => thread.run(Job::default()).await.unwrap_err(),
+            _ => thread.recover().await.unwrap_err(),
+        };
+        assert!(chain(&error).contains(said), "{error}");
+        let status = thread.status().await.unwrap();
+        assert!(
+            matches!(&status, Status::Failed { error, .. } if error.contains(said)),
+            "{status:?}"
+        );
+    }
+    let _ = thread.recover().await.unwrap();
+    assert_eq!(thread.status().await.unwrap(), Status::Finished);
 }
 
 #[tokio::test]
@@ -823,18 +866,26 @@ async fn what_cannot_be_kept_is_not_done() {
     };
     let thread = Runtime::new(board).journal(Memory::default()).thread("t");
     let error = thread.run(Game::default()).await.unwrap_err();
-    assert!(
-        matches!(&error, RunError::Encode { node, .. } if node == "put"),
-        "{error:?}"
-    );
+    assert!(matches!(&error, RunError::Encode { .. }), "{error:?}");
+    assert_eq!(error.node(), Some("put"));
     let text = chain(&error);
-    for part in ["thread `t`", "node `put`", "field `board`", "key"] {
+    let parts = [
+        "thread `t`",
+        "node `put`",
+        "field `board`",
+        "text for keys",
+        "key must be a string",
+    ];
+    for part in parts {
         assert!(text.contains(part), "`{part}` is missing in: {text}");
     }
     assert_eq!(thread.state().await.unwrap().moves, 1);
     assert!(matches!(
         thread.status().await.unwrap(),
-        Status::Failed(BoardNode::Put)
+        Status::Failed {
+            node: BoardNode::Put,
+            ..
+        }
     ));
 }
 
@@ -906,7 +957,7 @@ async fn what_the_caller_is_to_bring_is_checked_before_anything_runs() {
     );
     let text = error.to_string();
     assert!(
-        text.contains("`t`") && text.contains("given(customer)"),
+        text.contains("`t`") && text.contains("given(customer)") && text.contains("set it"),
         "{text}"
     );
     assert!(thread.history().await.unwrap().is_empty());

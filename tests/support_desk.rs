@@ -266,7 +266,8 @@ fn a_person_answers_later_and_only_once() {
     assert_eq!(code, Some(1));
     assert_eq!(
         complaint,
-        "error: question 5 of thread `t` is not open: it was answered before\n"
+        "error: question 5 of thread `t` is not open: it was answered before; \
+         `status` tells which one is, if any\n"
     );
     assert_eq!(office.prints(&["history", "t"]), told);
 }

@@ -1,6 +1,7 @@
 //! The one loop: does what the engine says and tells it what came of it.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -87,6 +88,7 @@ impl<G: Runnable> Driver<'_, G> {
                 Err(panic) => RunError::Panicked {
                     thread: self.thread.clone(),
                     node: self.due().name().to_owned(),
+                    recoverable: self.journal.is_some(),
                     message: panic_text(&*panic),
                 },
             };
@@ -228,6 +230,7 @@ impl<G: Runnable> Driver<'_, G> {
         let Some(journal) = self.journal else {
             return Ok(());
         };
+        let node = node_of(&event);
         let mut head = self.head;
         let mut records = Vec::with_capacity(2);
         for event in self.pending.clone().into_iter().chain([event]) {
@@ -250,6 +253,7 @@ impl<G: Runnable> Driver<'_, G> {
         let appended = journal.append(self.thread, self.head.seq, records).await;
         appended.map_err(|source| RunError::Journal {
             thread: self.thread.clone(),
+            node: node.map(Cow::into_owned),
             source,
         })?;
         self.head = head;
@@ -338,28 +342,37 @@ impl<G: Runnable> Driver<'_, G> {
             },
             Refused::Impossible(reason) => {
                 let source = JournalError::damaged(self.thread, self.head.seq, reason);
-                RunError::Journal { thread, source }
+                let node = Some(self.due().name().to_owned());
+                RunError::Journal {
+                    thread,
+                    node,
+                    source,
+                }
             }
         }
     }
 
     fn node_error(&self, error: NodeError) -> RunError {
         let (thread, node) = self.whereabouts();
+        let recoverable = self.journal.is_some();
         match error.into_kind() {
             Kind::Returned(source) => RunError::Node {
                 thread,
                 node,
+                recoverable,
                 source,
             },
             Kind::NoAnswer(_) => RunError::NoJournal { thread, node },
             Kind::WrongAnswer(source) => RunError::Node {
                 thread,
                 node,
+                recoverable,
                 source: source.into(),
             },
             kind => RunError::Node {
                 thread,
                 node,
+                recoverable,
                 source: Box::new(NodeError::of(kind)),
             },
         }
@@ -375,7 +388,7 @@ impl<G: Runnable> Driver<'_, G> {
         };
         let source = match error {
             RunError::Node { source, .. } => source,
-            panicked @ RunError::Panicked { .. } => panicked.into(),
+            RunError::Panicked { message, .. } => format!("the node panicked: {message}").into(),
             other => return other,
         };
         let ((thread, node), ask) = (self.whereabouts(), *ask);
@@ -390,10 +403,19 @@ impl<G: Runnable> Driver<'_, G> {
     fn unencoded(&self, what: &str, error: serde_json::Error) -> RunError {
         RunError::Encode {
             thread: self.thread.clone(),
-            node: self.due().name().to_owned(),
+            node: Some(self.due().name().to_owned()),
             what: what.to_owned(),
             source: error.into(),
         }
+    }
+}
+
+/// Returns the node that an entry is about.
+fn node_of(event: &Recorded) -> Option<Cow<'static, str>> {
+    match event {
+        Recorded::Stepped { node, .. } | Recorded::Failed { node, .. } => Some(node.clone()),
+        Recorded::Asked(ask) => Some(ask.node.clone()),
+        Recorded::Started { .. } | Recorded::Answered { .. } => None,
     }
 }
 

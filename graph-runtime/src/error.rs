@@ -7,40 +7,42 @@ use crate::journal::{AskId, GraphId, JournalError, Masked, ThreadId};
 
 /// Why a run ended without a result.
 ///
-/// With a journal, the state is safe as it was after the last step, and the thread can be recovered.
+/// With a journal, what was written stays written: [`Thread::state`](crate::Thread::state) is the
+/// state after the last step, and [`Thread::recover`](crate::Thread::recover) goes on from there, unless
+/// the journal itself is damaged. Without one, nothing is left of the run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// A node returned an error, or broke its contract.
-    #[error(
-        "node `{node}` of thread `{thread}` failed; the thread stands before it, and `recover` tries it again"
-    )]
+    #[error("node `{node}` of thread `{thread}` failed; {}", left(*.recoverable))]
     #[non_exhaustive]
     Node {
         /// The thread.
         thread: ThreadId,
         /// The node.
         node: String,
+        /// Whether there is a journal, so that `recover` can try the node again.
+        recoverable: bool,
         /// What the node said.
         source: Box<dyn Error + Send + Sync>,
     },
     /// A node panicked, or a guard of one of its edges did.
-    #[error(
-        "node `{node}` of thread `{thread}` panicked: {message}; the thread stands before it, and `recover` tries it again"
-    )]
+    #[error("node `{node}` of thread `{thread}` panicked: {message}; {}", left(*.recoverable))]
     #[non_exhaustive]
     Panicked {
         /// The thread.
         thread: ThreadId,
         /// The node.
         node: String,
+        /// Whether there is a journal, so that `recover` can try the node again.
+        recoverable: bool,
         /// What the panic said.
         message: String,
     },
     /// A masked edge was insisted on, and it names no `else`.
     #[error(
         "handoff loop `{cycle}` in thread `{thread}`: node `{node}` insists on the edge `{edge}`, \
-         taken {laps} times already, and {why}; give the edge an `else`, or {}", why.advice()
+         taken {} already, and {why}; give the edge an `else`, or {}", times(*.laps), .why.advice()
     )]
     #[non_exhaustive]
     HandoffLoop {
@@ -59,7 +61,8 @@ pub enum RunError {
     },
     /// The caller did not bring a field that the graph says is given.
     #[error(
-        "thread `{thread}` cannot start: the graph says `given({field})`, and the field is not set"
+        "thread `{thread}` cannot start: the graph says `given({field})`, and the field is not set; \
+         set it in the state that the run begins with"
     )]
     #[non_exhaustive]
     NotGiven {
@@ -112,11 +115,16 @@ pub enum RunError {
         thread: ThreadId,
     },
     /// The question is not open: it was answered already, or never asked.
-    #[error("question {ask} of thread `{thread}` is not open: {reason}")]
+    #[error(
+        "question {ask} of thread `{thread}`{} is not open: {reason}; `status` tells which one is, if any",
+        node.as_ref().map(|node| format!(", which stands at node `{node}`,")).unwrap_or_default()
+    )]
     #[non_exhaustive]
     NotAsked {
         /// The thread.
         thread: ThreadId,
+        /// The node at which the thread stands; none if its run is over.
+        node: Option<String>,
         /// The question.
         ask: AskId,
         /// What became of it.
@@ -124,7 +132,8 @@ pub enum RunError {
     },
     /// The answer is of another type than the node expects; the question stays open.
     #[error(
-        "the answer to question {ask} of node `{node}` in thread `{thread}` does not fit; the question stays open"
+        "the answer to question {ask} of node `{node}` in thread `{thread}` does not fit; \
+         the question stays open: resume it with another answer"
     )]
     #[non_exhaustive]
     WrongAnswer {
@@ -152,20 +161,27 @@ pub enum RunError {
         graph: GraphId,
     },
     /// A part of the state, of an outcome or of an answer cannot be turned into JSON or back.
-    #[error("{what} of thread `{thread}` at node `{node}` cannot be kept in the journal")]
+    #[error(
+        "{what} of thread `{thread}`{} cannot be kept in the journal; \
+         give it a type and a value that JSON can hold, such as finite numbers, and text for keys",
+        at(.node.as_deref())
+    )]
     #[non_exhaustive]
     Encode {
         /// The thread.
         thread: ThreadId,
-        /// The node.
-        node: String,
+        /// The node at which it happened; none if no node was due yet, as before an answer is taken in.
+        node: Option<String>,
         /// What could not be encoded.
         what: String,
         /// Why.
         source: Box<dyn Error + Send + Sync>,
     },
     /// The journal's fields do not make a state.
-    #[error("the state of thread `{thread}` cannot be read back: field `{field}`")]
+    #[error(
+        "field `{field}` of the state of thread `{thread}` cannot be read back; give it a type that \
+         reads what was written, run the program that wrote it, or begin another thread"
+    )]
     #[non_exhaustive]
     Decode {
         /// The thread.
@@ -175,20 +191,64 @@ pub enum RunError {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The journal could not be read or written.
+    /// The journal could not be read or written; the source says what to do.
     #[error(
-        "the journal of thread `{thread}` could not be read or written; what was written before is safe"
+        "the journal of thread `{thread}` could not be read or written{}, and nothing is done without it",
+        at(.node.as_deref())
     )]
     #[non_exhaustive]
     Journal {
         /// The thread.
         thread: ThreadId,
+        /// The node of which something was to be written; none if the journal was read, or a run was
+        /// to begin.
+        node: Option<String>,
         /// Why.
         source: JournalError,
     },
 }
 
 impl RunError {
+    /// Returns the thread that the error is about, if it is about one.
+    pub fn thread(&self) -> Option<&ThreadId> {
+        match self {
+            Self::Node { thread, .. }
+            | Self::Panicked { thread, .. }
+            | Self::HandoffLoop { thread, .. }
+            | Self::NotGiven { thread, .. }
+            | Self::NoJournal { thread, .. }
+            | Self::Unfinished { thread, .. }
+            | Self::Waiting { thread, .. }
+            | Self::UnknownThread { thread }
+            | Self::NotAsked { thread, .. }
+            | Self::WrongAnswer { thread, .. }
+            | Self::OtherGraph { thread, .. }
+            | Self::Encode { thread, .. }
+            | Self::Decode { thread, .. }
+            | Self::Journal { thread, .. } => Some(thread),
+        }
+    }
+
+    /// Returns the name of the node at which it happened, if it is known.
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            Self::Node { node, .. }
+            | Self::Panicked { node, .. }
+            | Self::HandoffLoop { node, .. }
+            | Self::NoJournal { node, .. }
+            | Self::Unfinished { node, .. }
+            | Self::Waiting { node, .. }
+            | Self::WrongAnswer { node, .. } => Some(node),
+            Self::NotAsked { node, .. }
+            | Self::Encode { node, .. }
+            | Self::Journal { node, .. } => node.as_deref(),
+            Self::NotGiven { .. }
+            | Self::UnknownThread { .. }
+            | Self::OtherGraph { .. }
+            | Self::Decode { .. } => None,
+        }
+    }
+
     /// Returns whether another worker advanced the thread, so that this one should leave it alone.
     pub const fn is_conflict(&self) -> bool {
         matches!(
@@ -199,4 +259,25 @@ impl RunError {
             }
         )
     }
+}
+
+/// Says what is left of a run that failed at a node.
+const fn left(recoverable: bool) -> &'static str {
+    if recoverable {
+        "the thread stands before it, and `recover` tries it again"
+    } else {
+        "there is no journal, so nothing is left of the run: begin it anew"
+    }
+}
+
+fn times(laps: u32) -> String {
+    match laps {
+        1 => "once".to_owned(),
+        laps => format!("{laps} times"),
+    }
+}
+
+fn at(node: Option<&str>) -> String {
+    node.map(|node| format!(" at node `{node}`"))
+        .unwrap_or_default()
 }

@@ -20,16 +20,20 @@ pub use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 /// The name of a thread: one conversation, or one job. It has nothing to do with an OS thread.
 ///
 /// Any text will do.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ThreadId(Arc<str>);
 
 impl ThreadId {
@@ -44,9 +48,47 @@ impl ThreadId {
     }
 }
 
-impl<T: Into<Arc<str>>> From<T> for ThreadId {
-    fn from(name: T) -> Self {
+impl From<&str> for ThreadId {
+    fn from(name: &str) -> Self {
         Self::new(name)
+    }
+}
+
+impl From<String> for ThreadId {
+    fn from(name: String) -> Self {
+        Self::new(name)
+    }
+}
+
+impl From<&String> for ThreadId {
+    fn from(name: &String) -> Self {
+        Self::new(name.as_str())
+    }
+}
+
+impl From<Arc<str>> for ThreadId {
+    fn from(name: Arc<str>) -> Self {
+        Self(name)
+    }
+}
+
+impl From<&Self> for ThreadId {
+    fn from(id: &Self) -> Self {
+        id.clone()
+    }
+}
+
+impl FromStr for ThreadId {
+    type Err = Infallible;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Ok(name.into())
+    }
+}
+
+impl AsRef<str> for ThreadId {
+    fn as_ref(&self) -> &str {
+        self.as_str()
     }
 }
 
@@ -131,8 +173,9 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`JournalError::Conflict`] if the thread's last record has another number, and
-    /// [`JournalError::Damaged`] if the records' numbers do not follow it: then nothing was written.
+    /// [`JournalError::Conflict`] if the thread's last record has another number,
+    /// [`JournalError::Damaged`] if the records' numbers do not follow it, and [`JournalError::Busy`]
+    /// if the store was locked: then nothing was written.
     /// After any other error, such as a failed sync of the disk, the records are there whole or not
     /// at all, and only reading the thread again tells which.
     ///
@@ -187,7 +230,8 @@ impl<J: Journal + ?Sized> Journal for Arc<J> {
 pub enum JournalError {
     /// Another worker appended to the thread first.
     #[error(
-        "thread `{thread}` is not at record {expected} any more: another worker has advanced it"
+        "thread `{thread}` is not at record {expected} any more: another worker has advanced it; \
+         leave it to that one, or read the thread again with `recover`"
     )]
     #[non_exhaustive]
     Conflict {
@@ -208,6 +252,24 @@ pub enum JournalError {
         seq: u64,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The store itself is damaged, and not a record alone: of its threads, any may be.
+    #[error("`{place}` itself is damaged; restore it from a backup")]
+    #[non_exhaustive]
+    Corrupt {
+        /// Where the journal is kept.
+        place: String,
+        /// What the store says.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Another process kept the store locked for longer than this one waits. Nothing was written.
+    #[error("another process keeps `{place}` locked; try again")]
+    #[non_exhaustive]
+    Busy {
+        /// Where the journal is kept.
+        place: String,
+        /// What the store says.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The file is something else than a journal of ours.
     #[error("`{place}` is no journal: {reason}")]
@@ -258,6 +320,25 @@ impl JournalError {
         }
     }
 
+    /// Says that the store itself is damaged.
+    pub fn corrupt(
+        place: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Corrupt {
+            place: place.into(),
+            source: source.into(),
+        }
+    }
+
+    /// Says that another process kept the store locked, and that nothing was written.
+    pub fn busy(place: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Busy {
+            place: place.into(),
+            source: source.into(),
+        }
+    }
+
     /// Says that the file is something else than a journal.
     pub fn foreign(place: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Foreign {
@@ -290,5 +371,43 @@ impl JournalError {
     /// Returns whether another worker was faster, so that this one should stop.
     pub const fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict { .. })
+    }
+
+    /// Returns whether the same call may succeed a while later, with nobody having to do anything.
+    ///
+    /// A conflict is not of this kind, as the thread has to be read again first; nor is a full disk,
+    /// as somebody has to make room.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Busy { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_named_by_any_kind_of_text() {
+        let id = ThreadId::new("customer-42");
+        let text = "customer-42".to_owned();
+        let parsed: ThreadId = text.parse().unwrap();
+        let names = [
+            ThreadId::from(&text),
+            ThreadId::from(text.as_str()),
+            ThreadId::from(Arc::<str>::from("customer-42")),
+            ThreadId::from(&id),
+            ThreadId::from(text),
+            parsed,
+        ];
+        assert!(names.iter().all(|name| *name == id));
+        assert_eq!(id.as_ref(), "customer-42");
+    }
+
+    #[test]
+    fn a_threads_name_is_text_in_json() {
+        let id = ThreadId::new("customer-42");
+        let json = serde_json::to_string(&id).unwrap();
+        assert_eq!(json, "\"customer-42\"");
+        assert_eq!(serde_json::from_str::<ThreadId>(&json).unwrap(), id);
     }
 }

@@ -340,6 +340,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     fn journal_error(&self, source: JournalError) -> RunError {
         RunError::Journal {
             thread: self.id.clone(),
+            node: None,
             source,
         }
     }
@@ -366,14 +367,22 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
 
     fn may_resume(&self, folded: &Folded, ask: AskId) -> Result<(), RunError> {
         let thread = self.id.clone();
-        let reason = match folded.engine.next() {
+        let next = folded.engine.next();
+        let reason = match next {
             Action::Wait(_, open) if open == ask => return Ok(()),
             Action::Start => return Err(RunError::UnknownThread { thread }),
             _ if folded.answered.contains(&ask) => "it was answered before",
             _ => "the thread has not asked it",
         };
+        let node = match next {
+            Action::Execute(node) | Action::Wait(node, _) => {
+                Some(self.runtime.plan.name(node).to_owned())
+            }
+            Action::Start | Action::Finish => None,
+        };
         Err(RunError::NotAsked {
             thread,
+            node,
             ask,
             reason,
         })
@@ -437,7 +446,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ) -> Result<Box<RawValue>, RunError> {
         keep(answer).map_err(|source| RunError::Encode {
             thread: self.id.clone(),
-            node: "?".to_owned(),
+            node: None,
             what: format!("the answer to question {ask}"),
             source: source.into(),
         })
@@ -517,7 +526,10 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         };
         Ok(match folded.engine.next() {
             Action::Start => Status::New,
-            Action::Execute(node) if folded.engine.has_failed() => Status::Failed(name(node)),
+            Action::Execute(node) if folded.engine.has_failed() => Status::Failed {
+                node: name(node),
+                error: folded.failure.unwrap_or_default(),
+            },
             Action::Execute(node) => Status::Unfinished(name(node)),
             Action::Wait(node, ask) => match folded.open {
                 Some(open) => Status::Paused(open),

@@ -171,6 +171,13 @@ impl Ask {
 #[serde(transparent)]
 pub struct AskId(pub(crate) u64);
 
+impl AskId {
+    /// Returns the number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
 impl fmt::Display for AskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -45,6 +45,8 @@ pub(crate) struct Folded {
     pub(crate) answers: Vec<(String, Box<RawValue>)>,
     /// The questions that were answered.
     pub(crate) answered: Vec<super::AskId>,
+    /// The error on which the run ended, if it did.
+    pub(crate) failure: Option<String>,
 }
 
 /// Reads a thread's entries, and checks that each is what was written and follows the one before.
@@ -84,6 +86,7 @@ impl Folded {
     ) -> Result<Self, RunError> {
         let journal = |source| RunError::Journal {
             thread: thread.clone(),
+            node: None,
             source,
         };
         let mut folded = Self {
@@ -94,6 +97,7 @@ impl Folded {
             open: None,
             answers: Vec::new(),
             answered: Vec::new(),
+            failure: None,
         };
         for entry in entries(thread, records).map_err(journal)? {
             if entry.graph != plan.id {
@@ -124,6 +128,7 @@ impl Folded {
             Recorded::Started { writes } => {
                 self.fields.take(writes)?;
                 self.answers.clear();
+                self.failure = None;
                 Fact::Started
             }
             stepped @ Recorded::Stepped { .. } => return self.step(plan, stepped),
@@ -139,7 +144,10 @@ impl Folded {
                 self.answered.push(ask);
                 Fact::Answered
             }
-            Recorded::Failed { .. } => Fact::Failed,
+            Recorded::Failed { error, .. } => {
+                self.failure = Some(error);
+                Fact::Failed
+            }
         };
         self.engine
             .on(plan, fact)
@@ -180,6 +188,7 @@ impl Folded {
         }
         self.fields.take(writes)?;
         self.answers.clear();
+        self.failure = None;
         Ok(())
     }
 }

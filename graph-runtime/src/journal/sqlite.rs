@@ -70,7 +70,9 @@ impl Sqlite {
     ///   It stays as it is;
     /// - [`JournalError::Store`] if the file cannot be opened, its folder is missing, its disk cannot
     ///   hold a WAL, or the program is linked with a `SQLite` older than 3.51.3;
-    /// - [`JournalError::Full`] if there is no room for a new file.
+    /// - [`JournalError::Full`] if there is no room for a new file;
+    /// - [`JournalError::Busy`] if another process keeps the file locked, and [`JournalError::Corrupt`]
+    ///   if the file is damaged.
     ///
     /// # Cancel safety
     ///

@@ -9,7 +9,7 @@ use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
 
 use crate::journal::JournalError;
 
-pub(super) const NO_DATABASE: &str = "it is not a SQLite database";
+pub(super) const NO_DATABASE: &str = "it is not a SQLite database; choose another file";
 
 /// Says in a journal's terms what happened.
 ///
@@ -33,11 +33,13 @@ pub(super) fn failed(
             return JournalError::full(place, error);
         }
         (ErrorCode::DatabaseCorrupt, _) => {
-            "pages of the file are damaged: restore it from a backup, \
-             or save what can be read with `sqlite3 FILE .recover`"
+            let advice = "`sqlite3 FILE .recover` saves what can still be read";
+            let source = error;
+            return JournalError::corrupt(place, Explained { advice, source });
         }
-        (ErrorCode::DatabaseBusy, _) => {
-            "another program has kept the file locked for longer than this one waits"
+        // The latter comes when many begin to use a WAL at the same moment.
+        (ErrorCode::DatabaseBusy | ErrorCode::FileLockingProtocolFailed, _) => {
+            return JournalError::busy(place, error);
         }
         (ErrorCode::CannotOpen, _) => {
             "there is no permission to open it, or too many files are open"
@@ -71,5 +73,33 @@ impl fmt::Display for Explained {
 impl Error for Explained {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_another_keeps_locked_is_busy_and_one_may_try_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal.db");
+        let [other, connection] = [(); 2].map(|()| Connection::open(&file).unwrap());
+        connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let locked = connection.execute_batch("BEGIN IMMEDIATE").unwrap_err();
+        let error = failed("journal.db", "append to", locked);
+        assert!(matches!(error, JournalError::Busy { .. }), "{error:?}");
+        assert!(error.is_retryable());
+        assert_eq!(
+            error.to_string(),
+            "another process keeps `journal.db` locked; try again"
+        );
+
+        let other = connection.execute_batch("SELECT * FROM nothing");
+        let error = failed("journal.db", "read", other.unwrap_err());
+        assert!(!error.is_retryable(), "{error:?}");
     }
 }

@@ -148,7 +148,7 @@ impl Found {
             }
             Self::Other => Err(JournalError::foreign(
                 place,
-                "it is another program's database",
+                "it is another program's database; choose another file",
             )),
         }
     }

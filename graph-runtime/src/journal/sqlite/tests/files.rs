@@ -180,12 +180,12 @@ async fn a_damaged_page_is_an_error_that_says_what_to_do() {
             .unwrap_err(),
     ];
     for error in errors {
-        assert!(matches!(error, JournalError::Store { .. }), "{error:?}");
+        assert!(matches!(error, JournalError::Corrupt { .. }), "{error:?}");
+        assert!(!error.is_retryable());
         let text = with_sources(&error);
-        assert!(
-            text.contains("backup") && text.contains("journal.db"),
-            "{text}"
-        );
+        for part in ["backup", "journal.db", "sqlite3 FILE .recover"] {
+            assert!(text.contains(part), "`{part}` is missing in: {text}");
+        }
     }
 }
 
