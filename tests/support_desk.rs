@@ -9,8 +9,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use handoffs::prelude::*;
-use handoffs::{Journal, Record};
-use serde_json::Value;
+use handoffs::{Hash, Journal, Record, ThreadId};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The example's program.
@@ -106,11 +106,16 @@ impl Office {
         sizes.iter().sum()
     }
 
+    /// The journal, with an empty one in its place if there is none.
+    async fn journal(&self) -> Sqlite {
+        Sqlite::open(self.path("support_desk.db"))
+            .await
+            .expect("a journal")
+    }
+
     /// What the journal holds, thread by thread, without times and what follows from them.
     async fn histories(&self) -> BTreeMap<String, Vec<Value>> {
-        let journal = Sqlite::open(self.path("support_desk.db"))
-            .await
-            .expect("a journal");
+        let journal = self.journal().await;
         let mut histories = BTreeMap::new();
         for thread in journal
             .threads()
@@ -378,6 +383,69 @@ fn an_answer_in_between_changes_no_number() {
     assert_eq!(without_wall(&after), without_wall(&before));
 }
 
+/// The thread of the second question is there before the file is asked, with a customer that nobody
+/// knows: each time it is asked, its first node fails.
+#[test]
+fn a_question_that_fails_keeps_no_other_from_its_answer() {
+    let office = Office::new();
+    let file = "text\nwhere is my card\nI forgot my passcode\nplease close my account\n";
+    fs::write(office.path("asked.csv"), file).expect("the file can be written");
+    for (question, thread) in [
+        ("I forgot my passcode", "asked-0002"),
+        ("please close my account", "asked-0003"),
+    ] {
+        office.fails(&[question, "--customer", " ", "--thread", thread]);
+    }
+    let ask_all = || {
+        let asked = office.command(&["--file", "asked.csv"]).output();
+        let asked = asked.expect("the program can be started");
+        assert_eq!(asked.status.code(), Some(1));
+        let [table, errors] = [asked.stdout, asked.stderr]
+            .map(|text| String::from_utf8(text).expect("it prints text"));
+        (without_wall(&table).to_owned(), errors)
+    };
+    let (table, errors) = ask_all();
+    let rows = "\
+cards              1   33.3 %
+transfers          0    0.0 %
+charges            0    0.0 %
+access             0    0.0 %
+human              0    0.0 %
+failed             2   66.7 %
+─────────────────────────────
+all                3  100.0 %
+";
+    assert!(table.contains(rows), "{table}");
+    let of = |thread| {
+        format!(
+            "error: node `identify` of thread `{thread}` failed; the thread stands before it, and \
+             `recover` tries it again\n  because: a customer's id must not be blank\n"
+        )
+    };
+    assert_eq!(errors, of("asked-0002") + &of("asked-0003"));
+    // Nothing of it depends on which call came first.
+    assert_eq!(ask_all(), (table, errors));
+}
+
+#[test]
+fn a_file_stops_where_the_journal_is_damaged() {
+    let office = Office::new();
+    let file = "text\nwhere is my card\nI forgot my passcode\n";
+    fs::write(office.path("asked.csv"), file).expect("the file can be written");
+    office.prints(&["--file", "asked.csv"]);
+    let journal = rusqlite::Connection::open(office.path("support_desk.db")).expect("a database");
+    let forged =
+        "UPDATE entry SET body = CAST('{}' AS BLOB) WHERE thread = 'asked-0002' AND seq = 2";
+    assert_eq!(journal.execute(forged, []), Ok(1));
+    drop(journal);
+    let (code, complaint) = office.fails(&["--file", "asked.csv"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        complaint.contains("record 2 of thread `asked-0002` is damaged"),
+        "{complaint}"
+    );
+}
+
 #[test]
 fn a_thread_that_is_not_there() {
     let office = Office::new();
@@ -412,8 +480,98 @@ fn a_customer_that_nobody_knows() {
             .prints(&["history", "t"])
             .contains("\n   2  identify failed: ")
     );
-    // The thread is as good as before.
-    office.prints(&["where is my card", "--thread", "t"]);
+    // The same question is the same run, and another one has to wait.
+    let again = office.fails(&["where is my card", "--thread", "t"]);
+    assert_eq!(again, (code, complaint));
+    let told = office.prints(&["history", "t"]);
+    assert_eq!(told.matches("the run began").count(), 1, "{told}");
+    assert_eq!(told.matches("identify failed").count(), 2, "{told}");
+    let another = office.fails(&["I forgot my passcode", "--thread", "t"]);
+    assert_eq!(
+        another,
+        (Some(1), unanswered("where is my card", "identify"))
+    );
+    assert_eq!(office.prints(&["history", "t"]), told);
+}
+
+/// How another question is refused in a thread `t` that has not come further than `node`.
+fn unanswered(question: &str, node: &str) -> String {
+    format!(
+        "error: thread `t` has a question before this one, and its run came only as far as `{node}`; \
+         ask `{question}` again to go on with it, or take another thread\n"
+    )
+}
+
+#[test]
+fn the_same_question_again_is_the_same_run() {
+    let office = Office::new();
+    for question in ["my card was charged twice", "please close my account"] {
+        let first = office.prints(&[question, "--thread", question]);
+        let told = office.prints(&["history", question]);
+        assert_eq!(office.prints(&[question, "--thread", question]), first);
+        assert_eq!(office.prints(&["history", question]), told);
+    }
+}
+
+/// A payment may have been made by a step that failed or was cut off before it was written. No desk of
+/// the example fails there by itself, so the journal is written by hand from that of a whole run.
+#[tokio::test]
+async fn a_payment_is_tried_again_under_the_same_key() {
+    const ASKED: &str = "my card was charged twice";
+    let whole = Office::new();
+    whole.prints(&[ASKED, "--thread", "t"]);
+    let booked = |told: &str| -> Vec<String> {
+        let keys = told.split("booked under ").skip(1);
+        keys.map(|key| key.chars().take_while(|letter| *letter != '"').collect())
+            .collect()
+    };
+    let keys = booked(&whole.prints(&["history", "t"]));
+    assert_eq!(keys.len(), 1, "{keys:?}");
+
+    for failed in [true, false] {
+        let office = Office::new();
+        before_payout(&whole, &office, failed).await;
+        let left = office.prints(&["history", "t"]);
+        assert_eq!(left.contains("payout failed: the ledger"), failed, "{left}");
+        assert!(booked(&left).is_empty(), "{left}");
+
+        let another = office.fails(&["where is my card", "--thread", "t"]);
+        assert_eq!(another, (Some(1), unanswered(ASKED, "payout")));
+        assert_eq!(office.prints(&["history", "t"]), left);
+
+        office.prints(&[ASKED, "--thread", "t"]);
+        let told = office.prints(&["history", "t"]);
+        assert!(told.starts_with(&left), "{told}");
+        assert_eq!(told.matches("the run began").count(), 1, "{told}");
+        assert_eq!(booked(&told), keys);
+
+        // Now the conversation can go on.
+        office.prints(&["where is my card", "--thread", "t"]);
+        let on = office.prints(&["history", "t"]);
+        assert!(on.starts_with(&told), "{on}");
+        assert_eq!(on.matches("the run began").count(), 2, "{on}");
+    }
+}
+
+/// Copies what the thread `t` of one office went through before its payout into another; with an
+/// entry, if `failed`, that says that the payout failed.
+async fn before_payout(from: &Office, to: &Office, failed: bool) {
+    let thread = ThreadId::new("t");
+    let journal = from.journal().await;
+    let mut records = journal.read(&thread, 0).await.expect("it can be read");
+    records.pop();
+    if failed {
+        let last = records.last().expect("there is a step before the payout");
+        let mut entry: Value = serde_json::from_slice(&last.body).expect("an entry is JSON");
+        entry["seq"] = json!(last.seq + 1);
+        entry["prev"] = json!(last.hash);
+        entry["event"] = json!({"failed": {"node": "payout", "error": "the ledger is closed"}});
+        let body = serde_json::to_vec(&entry).expect("JSON is written");
+        records.push(Record::new(last.seq + 1, Hash::of(&body), body));
+    }
+    let journal = to.journal().await;
+    let appended = journal.append(&thread, 0, records).await;
+    appended.expect("an empty journal takes records");
 }
 
 #[test]
@@ -515,9 +673,7 @@ async fn a_journal_that_another_graph_wrote() {
     }
 
     let office = Office::new();
-    let journal = Sqlite::open(office.path("support_desk.db"))
-        .await
-        .expect("a journal");
+    let journal = office.journal().await;
     let runtime = Runtime::new(Another { only: Only }).journal(journal);
     let _ = runtime.thread("t").run(Empty {}).await.expect("it runs");
     drop(runtime);

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use handoffs::Entry;
-use handoffs::Recorded;
+use handoffs::prelude::*;
+use handoffs::{Entry, Recorded};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cases::Case;
@@ -22,7 +22,15 @@ const AT_ONCE: usize = 32;
 /// The names of the threads follow from the file, so a second call finds what a first one began. What
 /// is counted is read from the journal and not from memory: the totals are the same whether one
 /// process did it all, or ten that were killed.
-pub(crate) async fn run(office: &Office, stem: &str, cases: Vec<Case>) -> Result<Totals, Error> {
+///
+/// A question at which a node fails keeps no other from its answer: it is counted as failed, and its
+/// error is returned beside the totals. What is wrong with the journal is wrong with all questions,
+/// and ends the whole.
+pub(crate) async fn run(
+    office: &Office,
+    stem: &str,
+    cases: Vec<Case>,
+) -> Result<(Totals, Vec<RunError>), Error> {
     let started = Instant::now();
     let digits = cases.len().to_string().len().max(4);
     let bar = ProgressBar::new(cases.len() as u64);
@@ -38,14 +46,22 @@ pub(crate) async fn run(office: &Office, stem: &str, cases: Vec<Case>) -> Result
             )
         })
         .buffer_unordered(AT_ONCE);
-    let mut totals = Totals::new();
-    while let Some(history) = threads.try_next().await? {
-        count(&mut totals, &history);
+    let (mut totals, mut failed) = (Totals::new(), Vec::new());
+    while let Some(Done {
+        name,
+        history,
+        error,
+    }) = threads.try_next().await?
+    {
+        count(&mut totals, &history, error.is_some());
+        failed.extend(error.map(|error| (name, error)));
         bar.inc(1);
     }
     bar.finish_and_clear();
     totals.wall = started.elapsed();
-    Ok(totals)
+    // The threads ended in any order.
+    failed.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok((totals, failed.into_iter().map(|(_, error)| error).collect()))
 }
 
 /// The part of the threads' names that they have from their file: `dev` for `data/dev.csv`.
@@ -56,24 +72,52 @@ pub(crate) fn stem(file: &Path) -> String {
         .into_owned()
 }
 
+/// What became of one question.
+struct Done {
+    /// The name of its thread.
+    name: String,
+    history: Vec<Entry>,
+    /// Why it has no answer, if a node failed.
+    error: Option<RunError>,
+}
+
 /// Brings one question to its end, or to a person, wherever it stands; then tells how it went.
-async fn one(office: &Office, name: String, question: String) -> Result<Vec<Entry>, Error> {
+async fn one(office: &Office, name: String, question: String) -> Result<Done, Error> {
     let thread = office.thread(name.as_str());
-    // Whether it ends or pauses, its history will tell.
-    let _ = thread
-        .run_once(Ticket::new(name.as_str(), question.as_str()))
-        .await?;
+    let ticket = Ticket::new(name.as_str(), question.as_str());
+    let error = match thread.run_once(ticket).await {
+        // Whether it has ended or waits, its history will tell.
+        Ok(_) => None,
+        Err(error) if is_of_one_node(&error) => Some(error),
+        Err(error) => return Err(error.into()),
+    };
     if thread.state().await?.question() != question {
         return Err(format!(
             "thread `{name}` was begun with another question; give each file a journal of its own with `--journal`"
         )
         .into());
     }
-    Ok(thread.history().await?)
+    let history = thread.history().await?;
+    Ok(Done {
+        name,
+        history,
+        error,
+    })
 }
 
-/// Adds one thread to the totals. Its question counts for the last desk that kept it.
-fn count(totals: &mut Totals, history: &[Entry]) {
+/// Tells an error of a node, which other threads need not meet, from one of the journal or the graph.
+fn is_of_one_node(error: &RunError) -> bool {
+    matches!(
+        error,
+        RunError::Node { .. }
+            | RunError::Panicked { .. }
+            | RunError::HandoffLoop { .. }
+            | RunError::Encode { .. }
+    )
+}
+
+/// Adds one thread to the totals. Its question counts for the last desk that kept it, unless it failed.
+fn count(totals: &mut Totals, history: &[Entry], failed: bool) {
     let mut desk = None;
     for entry in history {
         match &entry.event {
@@ -90,5 +134,10 @@ fn count(totals: &mut Totals, history: &[Entry]) {
             _ => {}
         }
     }
-    totals.desks[desk.unwrap_or(Desk::ALL.len())].1 += 1;
+    let row = match desk {
+        _ if failed => Desk::ALL.len() + 1,
+        Some(desk) => desk,
+        None => Desk::ALL.len(),
+    };
+    totals.desks[row].1 += 1;
 }

@@ -70,27 +70,42 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let done = match obey(command).await {
-        Ok(text) => std::io::stdout().write_all(text.as_bytes()),
+    let Page { text, failed } = match obey(command).await {
+        Ok(page) => page,
         Err(error) => {
             complain(&*error);
             return ExitCode::FAILURE;
         }
     };
-    match done {
+    match std::io::stdout().write_all(text.as_bytes()) {
         // Whoever reads may have had enough, as `head` has after ten lines.
         Err(closed) if closed.kind() != std::io::ErrorKind::BrokenPipe => {
             complain(&closed);
-            ExitCode::FAILURE
+            return ExitCode::FAILURE;
         }
-        _ => ExitCode::SUCCESS,
+        _ => {}
+    }
+    for error in &failed {
+        complain(error);
+    }
+    if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
+/// What there is to read.
+struct Page {
+    text: String,
+    /// Why some questions of a file have no answer. They are told last, behind all that went well.
+    failed: Vec<RunError>,
+}
+
 /// Does what is asked, and returns what there is to read.
-async fn obey(command: Command) -> Result<String, Error> {
-    match command {
-        Command::Help => Ok(args::USAGE.to_owned()),
+async fn obey(command: Command) -> Result<Page, Error> {
+    let text = match command {
+        Command::Help => args::USAGE.to_owned(),
         Command::Ask {
             question,
             customer,
@@ -99,19 +114,20 @@ async fn obey(command: Command) -> Result<String, Error> {
         } => {
             let customer = customer.as_deref().unwrap_or(CUSTOMER);
             let thread = thread.unwrap_or_else(|| fresh_name(&question));
-            ask(&journal, &thread, customer, &question).await
+            ask(&journal, &thread, customer, &question).await?
         }
         Command::File { file, journal } => {
             let cases = cases::load(&file)?;
             let office = open(&journal).await?;
-            let totals = batch::run(&office, &batch::stem(&file), cases).await?;
-            Ok(table::render(&totals))
+            let (totals, failed) = batch::run(&office, &batch::stem(&file), cases).await?;
+            let text = table::render(&totals);
+            return Ok(Page { text, failed });
         }
         Command::Answer {
             thread,
             answer,
             journal,
-        } => reply(&journal, &thread, answer).await,
+        } => reply(&journal, &thread, answer).await?,
         Command::History { thread, journal } => {
             let entries = open_existing(&journal)
                 .await?
@@ -119,16 +135,18 @@ async fn obey(command: Command) -> Result<String, Error> {
                 .history()
                 .await?;
             match entries.as_slice() {
-                [] => Err(unknown(&thread, &journal)),
-                entries => Ok(show::history(&thread, entries)),
+                [] => return Err(unknown(&thread, &journal)),
+                entries => show::history(&thread, entries),
             }
         }
-        Command::Inbox { journal } => inbox(&journal).await,
-        Command::Dot => Ok(<SupportDesk as handoffs::AgentGraph>::topology()
+        Command::Inbox { journal } => inbox(&journal).await?,
+        Command::Dot => <SupportDesk as handoffs::AgentGraph>::topology()
             .dot()
-            .to_string()),
-        Command::Train { file } => learn(&file),
-    }
+            .to_string(),
+        Command::Train { file } => learn(&file)?,
+    };
+    let failed = Vec::new();
+    Ok(Page { text, failed })
 }
 
 /// Opens the desk, and the journal; if there is none yet, an empty one.
@@ -149,16 +167,31 @@ async fn open_existing(journal: &Path) -> Result<Office, Error> {
 }
 
 /// Asks a question in a thread of its own, or goes on with a conversation.
+///
+/// To ask the same question again is safe, however the first time ended: it is the same run, and what
+/// it has paid, it does not pay again. A run that failed is tried again at the step that failed, under
+/// the same idempotency key. Beginning another run in its place would book under another key.
 async fn ask(journal: &Path, name: &str, customer: &str, text: &str) -> Result<String, Error> {
     let office = open(journal).await?;
     let thread = office.thread(name);
-    let ended = match thread.status().await? {
-        Status::Unfinished(_) if thread.state().await?.question() == text => {
-            thread.recover().await?
+    let status = thread.status().await?;
+    let ended = if let Status::New = status {
+        thread.run_once(Ticket::new(customer, text)).await?
+    } else {
+        let ticket = thread.state().await?;
+        match status {
+            _ if ticket.question() == text => thread.recover().await?,
+            Status::Failed(node) | Status::Unfinished(node) => {
+                let open = ticket.question();
+                return Err(format!(
+                    "thread `{name}` has a question before this one, and its run came only as far as `{node}`; \
+                     ask `{open}` again to go on with it, or take another thread"
+                )
+                .into());
+            }
+            // A thread that waits for a person refuses a new run, and says so.
+            _ => thread.run(ticket.ask_again(text)).await?,
         }
-        Status::Finished => thread.run(thread.state().await?.ask_again(text)).await?,
-        // Whatever keeps the thread from a new run, such as an open question, is an error that says so.
-        _ => thread.run(Ticket::new(customer, text)).await?,
     };
     let mut page = show::path(&thread.history().await?);
     page.push('\n');

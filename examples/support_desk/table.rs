@@ -20,12 +20,13 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    /// Counts nothing yet: a line for each desk, and one for the questions that no desk kept.
+    /// Counts nothing yet: a line for each desk, one for the questions that no desk kept, and one for
+    /// those at which a node failed.
     pub(crate) fn new() -> Self {
         let desks = Desk::ALL.iter().map(|desk| desk.name());
         Self {
             desks: desks
-                .chain(["human"])
+                .chain(["human", "failed"])
                 .map(|name| (name.to_owned(), 0))
                 .collect(),
             ..Self::default()
