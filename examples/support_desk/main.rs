@@ -181,7 +181,7 @@ async fn ask(journal: &Path, name: &str, customer: &str, text: &str) -> Result<S
         let ticket = thread.state().await?;
         match status {
             _ if ticket.question() == text => thread.recover().await?,
-            Status::Failed(node) | Status::Unfinished(node) => {
+            Status::Failed { node, .. } | Status::Unfinished(node) => {
                 let open = ticket.question();
                 return Err(format!(
                     "thread `{name}` has a question before this one, and its run came only as far as `{node}`; \
