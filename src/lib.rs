@@ -24,8 +24,8 @@ pub use handoffs_runtime::{
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use handoffs_runtime::Sqlite;
 pub use handoffs_runtime::{
-    Ask, AskId, Conclusion, Entry, GraphId, Hash, Journal, JournalError, Masked, Memory, Record,
-    Recorded, ThreadId, Write, Writes,
+    Ask, AskId, Conclusion, Entry, GraphId, Hash, Journal, JournalError, Json, JsonError, Masked,
+    Memory, Record, Recorded, ThreadId, Write, Writes,
 };
 
 pub mod testing;

@@ -163,7 +163,7 @@ pub use handoffs_macros::Outcome;
 /// let runtime = Runtime::new(Approval { clerk: Human::new() }).journal(Memory::default());
 /// let thread = runtime.thread("refund-7");
 /// let Run::Paused(ask) = thread.run(Refund { amount: 12, paid: false }).await? else { panic!() };
-/// assert_eq!(ask.question.get(), r#""pay 12 back?""#);
+/// assert_eq!(ask.question.as_str(), r#""pay 12 back?""#);
 ///
 /// // A year later, on another machine, with the same journal:
 /// let Run::Finished(refund) = thread.resume(ask.id, Answer { yes: true }).await? else { panic!() };

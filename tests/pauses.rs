@@ -126,7 +126,7 @@ async fn a_run_pauses_before_the_person_and_goes_on_with_the_answer() {
     let shown = Shown {
         last: Some("draft".to_owned()),
     };
-    assert_eq!(ask.question::<Shown>().unwrap(), shown);
+    assert_eq!(ask.question.to::<Shown>().unwrap(), shown);
     assert_eq!(
         thread.status().await.unwrap(),
         Status::Paused(ask.clone()),
@@ -457,7 +457,7 @@ async fn a_node_asks_twice_and_what_was_answered_is_not_asked_again() {
     let second = office().resume(first.id, "Ada").await.unwrap();
     let second = second.paused().unwrap();
     assert_eq!(second.key, "age");
-    assert_eq!(second.question::<String>().unwrap(), "How old is Ada?");
+    assert_eq!(second.question.to::<String>().unwrap(), "How old is Ada?");
     assert_ne!(first.id, second.id);
     assert_eq!(office().state().await.unwrap(), Form::default());
 
@@ -502,7 +502,7 @@ async fn another_run_of_the_thread_asks_anew() {
         let ask = thread.run(form).await.unwrap().paused().unwrap();
         let ask = thread.resume(ask.id, name).await.unwrap().paused().unwrap();
         assert_eq!(
-            ask.question::<String>().unwrap(),
+            ask.question.to::<String>().unwrap(),
             format!("How old is {name}?")
         );
         form = thread.resume(ask.id, 36).await.unwrap().finished().unwrap();

@@ -205,7 +205,7 @@ fn outcome(thread: &str, run: Run<Ticket>) -> Result<String, Error> {
     match run {
         Run::Finished(ticket) => Ok(format!("{}\n", ticket.answer().unwrap_or("(no answer)"))),
         Run::Paused(ask) => {
-            let Question { decide, .. } = ask.question()?;
+            let Question { decide, .. } = ask.question.to()?;
             Ok(format!(
                 "A colleague is asked:  {decide}\nAnswer with:           answer {thread} \"…\"\n"
             ))
@@ -245,7 +245,7 @@ async fn inbox(journal: &Path) -> Result<String, Error> {
     let mut page = String::new();
     for name in office.threads().await? {
         if let Status::Paused(ask) = office.thread(name.as_str()).status().await? {
-            let Question { asked, decide, .. } = ask.question()?;
+            let Question { asked, decide, .. } = ask.question.to()?;
             let _ = writeln!(page, "{name}\n  {asked}\n  {decide}\n");
         }
     }

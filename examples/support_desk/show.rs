@@ -39,7 +39,7 @@ pub(crate) fn path(history: &[Entry]) -> String {
                 let _ = writeln!(page, "{:<10} asks, and waits", ask.node);
             }
             Recorded::Answered { answer, .. } => {
-                let _ = writeln!(page, "           is answered {}", short(answer.get()));
+                let _ = writeln!(page, "           is answered {}", short(answer.as_str()));
             }
             Recorded::Failed { node, error, .. } => {
                 let _ = writeln!(page, "{node:<10} failed: {error}");
@@ -81,11 +81,11 @@ pub(crate) fn history(thread: &str, entries: &[Entry]) -> String {
             }
             Recorded::Asked(ask) => {
                 let _ = writeln!(page, "{} asked, as question {}", ask.node, ask.id);
-                let _ = writeln!(page, "      {}", short(ask.question.get()));
+                let _ = writeln!(page, "      {}", short(ask.question.as_str()));
             }
             Recorded::Answered { ask, answer, .. } => {
                 let _ = writeln!(page, "question {ask} was answered");
-                let _ = writeln!(page, "      {}", short(answer.get()));
+                let _ = writeln!(page, "      {}", short(answer.as_str()));
             }
             Recorded::Failed { node, error, .. } => {
                 let _ = writeln!(page, "{node} failed: {error}");
@@ -99,8 +99,8 @@ pub(crate) fn history(thread: &str, entries: &[Entry]) -> String {
 fn changes<'a>(page: &mut String, writes: impl Iterator<Item = (&'a str, &'a Write)>) {
     for (field, write) in writes {
         let _ = match write {
-            Write::Set(value) => writeln!(page, "      {field} = {}", short(value.get())),
-            Write::Append(items) => writeln!(page, "      {field} + {}", short(items.get())),
+            Write::Set(value) => writeln!(page, "      {field} = {}", short(value.as_str())),
+            Write::Append(items) => writeln!(page, "      {field} + {}", short(items.as_str())),
             _ => writeln!(page, "      {field} changed"),
         };
     }
@@ -117,7 +117,7 @@ fn conclusion(outcome: &Conclusion) -> String {
     let payload = outcome
         .payload
         .as_ref()
-        .map(|payload| serde_json::from_str(payload.get()));
+        .map(handoffs::Json::to);
     match payload {
         Some(Ok(Value::Object(fields))) => {
             let fields: Vec<String> = fields

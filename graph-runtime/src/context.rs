@@ -9,10 +9,9 @@ use handoffs_core::__private::Change;
 use handoffs_core::{AgentGraph, FieldSet, GraphNode, Outcome, Payload};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::{RawValue, to_raw_value};
 
 use crate::course::Course;
-use crate::journal::{Conclusion, ThreadId, keep};
+use crate::journal::{Conclusion, Json, ThreadId, keep};
 
 /// What a node sees of the run it is part of: where it stands, and how to ask a person.
 ///
@@ -29,7 +28,7 @@ pub struct Context<'a> {
     pub(crate) course: Course<'a>,
     pub(crate) desk: Arc<Desk>,
     /// The answers that this visit of the node has got so far, by the keys of their questions.
-    pub(crate) answers: Vec<(String, Box<RawValue>)>,
+    pub(crate) answers: Vec<(String, Json)>,
     /// The key of a question that an answer did not fit.
     pub(crate) misfit: Option<String>,
     /// The fields that the node changed, and of these the logs that it only appended to.
@@ -68,7 +67,7 @@ impl Drop for Withdraw<'_> {
 #[derive(Debug)]
 pub(crate) struct Question {
     pub(crate) key: String,
-    pub(crate) text: Box<RawValue>,
+    pub(crate) text: Json,
 }
 
 impl<'a> Context<'a> {
@@ -153,7 +152,7 @@ impl<'a> Context<'a> {
         A: DeserializeOwned,
     {
         if let Some((_, answer)) = self.answers.iter().find(|(asked, _)| asked == key) {
-            return serde_json::from_str(answer.get()).map_err(|source| {
+            return serde_json::from_str(answer.as_str()).map_err(|source| {
                 self.misfit = Some(key.to_owned());
                 NodeError::of(Kind::WrongAnswer(source))
             });
@@ -202,8 +201,8 @@ impl<'a> Context<'a> {
             let variant = O::VARIANTS
                 .get(outcome.variant())
                 .map_or("?", |variant| variant.name);
-            let payload = match to_raw_value(&Payload(outcome)) {
-                Ok(payload) => Ok((payload.get() != "null").then_some(payload)),
+            let payload = match Json::approximate(&Payload(outcome)) {
+                Ok(payload) => Ok((payload.as_str() != "null").then_some(payload)),
                 // A run that is not written down does not end because of what cannot be.
                 Err(_) if !self.has_journal => Ok(None),
                 Err(error) => Err(error),

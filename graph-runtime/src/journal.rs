@@ -16,6 +16,7 @@ mod suite;
 pub use entry::{Ask, AskId, Conclusion, Entry, GraphId, Hash, Masked, Recorded, Write, Writes};
 pub(crate) use fold::{Fields, Folded, Head, entries};
 pub(crate) use json::keep;
+pub use json::{Json, JsonError};
 pub use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;

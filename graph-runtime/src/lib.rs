@@ -31,8 +31,8 @@ pub use human::Human;
 #[cfg(feature = "sqlite")]
 pub use journal::Sqlite;
 pub use journal::{
-    Ask, AskId, Conclusion, Entry, GraphId, Hash, Journal, JournalError, Masked, Memory, Record,
-    Recorded, ThreadId, Write, Writes,
+    Ask, AskId, Conclusion, Entry, GraphId, Hash, Journal, JournalError, Json, JsonError, Masked,
+    Memory, Record, Recorded, ThreadId, Write, Writes,
 };
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime, Thread};

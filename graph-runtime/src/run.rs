@@ -61,18 +61,6 @@ pub enum Status<N> {
     Finished,
 }
 
-/// Two questions are the same if their JSON is, to the letter.
-impl PartialEq for Ask {
-    fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
-            && self.node == other.node
-            && self.key == other.key
-            && self.question.get() == other.question.get()
-    }
-}
-
-impl Eq for Ask {}
-
 #[cfg(test)]
 mod tests {
     use super::*;

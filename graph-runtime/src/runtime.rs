@@ -10,7 +10,6 @@ use futures::channel::mpsc;
 use futures::stream;
 use handoffs_core::{AgentGraph, GraphNode, State};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::context::Context;
 use crate::course::Course;
@@ -20,7 +19,7 @@ use crate::error::RunError;
 use crate::event::{Event, EventStream, Silent};
 use crate::execute::Runnable;
 use crate::journal::{
-    AskId, Entry, Folded, Journal, JournalError, Recorded, ThreadId, entries, keep,
+    AskId, Entry, Folded, Journal, JournalError, Json, Recorded, ThreadId, entries, keep,
 };
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -180,7 +179,7 @@ enum Begin<S> {
     Anew(S),
     Once(S),
     Recover,
-    Resume(AskId, Box<RawValue>),
+    Resume(AskId, Json),
 }
 
 impl<G: Runnable, J: Keep> Thread<G, J> {
@@ -439,11 +438,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         Ok(self.streamed(Begin::Resume(ask, self.encode_answer(ask, &answer)?)))
     }
 
-    fn encode_answer(
-        &self,
-        ask: AskId,
-        answer: &impl Serialize,
-    ) -> Result<Box<RawValue>, RunError> {
+    fn encode_answer(&self, ask: AskId, answer: &impl Serialize) -> Result<Json, RunError> {
         keep(answer).map_err(|source| RunError::Encode {
             thread: self.id.clone(),
             node: None,

@@ -2,12 +2,11 @@
 
 use handoffs_core::{NodeShape, Topology};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::context::Context;
 use crate::course::Course;
 use crate::engine::{Engine, Fact};
-use crate::journal::{ThreadId, keep};
+use crate::journal::{Json, JsonError, ThreadId};
 use crate::plan::Plan;
 
 /// What a node that takes a [`Context`] is given in its unit test.
@@ -30,7 +29,7 @@ use crate::plan::Plan;
 pub struct TestContext {
     thread: ThreadId,
     plan: Plan,
-    answers: Vec<(String, Box<RawValue>)>,
+    answers: Vec<(String, Json)>,
 }
 
 impl TestContext {
@@ -63,8 +62,8 @@ impl TestContext {
         mut self,
         key: impl Into<String>,
         answer: impl Serialize,
-    ) -> serde_json::Result<Self> {
-        self.answers.push((key.into(), keep(&answer)?));
+    ) -> Result<Self, JsonError> {
+        self.answers.push((key.into(), Json::of(&answer)?));
         Ok(self)
     }
 

@@ -5,11 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use handoffs_core::{Field, FieldSet, FieldValue, State};
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::value::RawValue;
 
-use super::json::keep;
+use super::json::{Json, keep};
 
 /// One entry of a thread's journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -88,7 +87,7 @@ pub enum Recorded {
         /// The question.
         ask: AskId,
         /// The answer.
-        answer: Box<RawValue>,
+        answer: Json,
     },
     /// The run ended with an error; the state is as after the step before.
     #[non_exhaustive]
@@ -108,7 +107,7 @@ pub struct Conclusion {
     pub variant: Cow<'static, str>,
     /// The variant's fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub payload: Option<Box<RawValue>>,
+    pub payload: Option<Json>,
 }
 
 /// Why an edge was not offered any more.
@@ -142,7 +141,7 @@ impl fmt::Display for Masked {
 }
 
 /// A question to a person, for which a run waits.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Ask {
     /// The question's number in its thread.
@@ -151,19 +150,8 @@ pub struct Ask {
     pub node: Cow<'static, str>,
     /// The question's name within the node.
     pub key: String,
-    /// The question, as JSON.
-    pub question: Box<RawValue>,
-}
-
-impl Ask {
-    /// Returns the question as the type that it was asked with.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the question is no `Q`.
-    pub fn question<Q: DeserializeOwned>(&self) -> serde_json::Result<Q> {
-        serde_json::from_str(self.question.get())
-    }
+    /// The question; [`Json::to`] gives it as the type that it was asked with.
+    pub question: Json,
 }
 
 /// The number of a question in its thread.
@@ -202,9 +190,9 @@ pub struct Writes(pub(crate) Vec<(Cow<'static, str>, Write)>);
 #[non_exhaustive]
 pub enum Write {
     /// The field has this value.
-    Set(Box<RawValue>),
+    Set(Json),
     /// These items were appended to the log that the field is.
-    Append(Box<RawValue>),
+    Append(Json),
 }
 
 impl Writes {

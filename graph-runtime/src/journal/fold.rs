@@ -5,10 +5,9 @@ use std::fmt;
 
 use handoffs_core::{Field, FieldSource, State};
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 use super::entry::{Ask, Entry, GraphId, Hash, Recorded, Write, Writes};
-use super::{JournalError, Record, ThreadId};
+use super::{JournalError, Json, Record, ThreadId};
 use crate::engine::{Action, Engine, Fact, Refused};
 use crate::error::RunError;
 use crate::plan::Plan;
@@ -42,7 +41,7 @@ pub(crate) struct Folded {
     /// The question that is open.
     pub(crate) open: Option<Ask>,
     /// The answers that the node which is due has got so far, by the keys of their questions.
-    pub(crate) answers: Vec<(String, Box<RawValue>)>,
+    pub(crate) answers: Vec<(String, Json)>,
     /// The questions that were answered.
     pub(crate) answered: Vec<super::AskId>,
     /// The error on which the run ended, if it did.
@@ -215,8 +214,8 @@ pub(crate) struct Fields(Vec<(&'static str, Folding)>);
 /// The JSON of a field: a value, and the items that were appended to it since.
 #[derive(Clone, Debug, Default)]
 struct Folding {
-    value: Option<Box<RawValue>>,
-    appended: Vec<Box<RawValue>>,
+    value: Option<Json>,
+    appended: Vec<Json>,
 }
 
 impl Fields {
@@ -249,11 +248,12 @@ impl Fields {
     /// Returns a field's JSON.
     fn json(&self, name: &str) -> Option<Cow<'_, str>> {
         let (_, folding) = self.0.iter().find(|(field, _)| *field == name)?;
-        let value = folding.value.as_ref()?.get();
+        let value = folding.value.as_ref()?.as_str();
         if folding.appended.is_empty() {
             return Some(Cow::Borrowed(value));
         }
-        let lists = core::iter::once(value).chain(folding.appended.iter().map(|items| items.get()));
+        let lists =
+            core::iter::once(value).chain(folding.appended.iter().map(|items| items.as_str()));
         let items: Vec<&str> = lists.map(inner).filter(|items| !items.is_empty()).collect();
         Some(Cow::Owned(format!("[{}]", items.join(","))))
     }
@@ -265,11 +265,11 @@ impl Fields {
             let (Write::Set(value), Some(known)) = (&write, self.json(&name)) else {
                 return Some((name, write));
             };
-            if value.get() == known {
+            if value.as_str() == known {
                 return None;
             }
             let appended =
-                appended(&known, value.get()).and_then(|items| RawValue::from_string(items).ok());
+                appended(&known, value.as_str()).and_then(|items| Json::from_text(items));
             Some((name, appended.map_or(write, Write::Append)))
         });
         Writes(differing.collect())
@@ -342,7 +342,7 @@ mod tests {
 
     fn writes(fields: &[(&'static str, &str, bool)]) -> Writes {
         let write = |(name, json, append): &(&'static str, &str, bool)| {
-            let json = RawValue::from_string((*json).to_owned()).unwrap();
+            let json = Json::from_text((*json).to_owned()).unwrap();
             let write = if *append {
                 Write::Append(json)
             } else {
