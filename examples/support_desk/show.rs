@@ -114,10 +114,7 @@ fn conclusion(outcome: &Conclusion) -> String {
     } else {
         &*outcome.variant
     };
-    let payload = outcome
-        .payload
-        .as_ref()
-        .map(handoffs::Json::to);
+    let payload = outcome.payload.as_ref().map(handoffs::Json::to);
     match payload {
         Some(Ok(Value::Object(fields))) => {
             let fields: Vec<String> = fields

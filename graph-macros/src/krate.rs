@@ -4,7 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{Path, Token, parse::ParseStream};
 
-use crate::mistakes::{Mistakes, skip_argument};
+use crate::mistakes::{Mistakes, arguments, skip_argument};
 
 /// The path of the facade: `::handoffs`, or what `crate = path` says.
 #[derive(Clone, Default)]
@@ -25,7 +25,7 @@ impl Krate {
         knows: &str,
         mistakes: &mut Mistakes,
     ) -> syn::Result<()> {
-        while !args.is_empty() {
+        arguments(args, || {
             if args.peek(Token![crate]) {
                 *self = Self::parse(args)?;
             } else {
@@ -33,11 +33,8 @@ impl Krate {
                 mistakes.unknown_key(&key, knows);
                 skip_argument(args);
             }
-            if !args.is_empty() {
-                args.parse::<Token![,]>()?;
-            }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

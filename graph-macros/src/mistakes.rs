@@ -61,6 +61,20 @@ impl ToTokens for Mistakes {
     }
 }
 
+/// Reads the arguments of an attribute one by one; commas separate them.
+pub(crate) fn arguments(
+    args: ParseStream<'_>,
+    mut read: impl FnMut() -> syn::Result<()>,
+) -> syn::Result<()> {
+    while !args.is_empty() {
+        read()?;
+        if !args.is_empty() {
+            args.parse::<Token![,]>()?;
+        }
+    }
+    Ok(())
+}
+
 /// Skips what is left of an argument, so that one mistake hides none of those behind it.
 pub(crate) fn skip_argument(args: ParseStream<'_>) {
     while !args.is_empty() && !args.peek(Token![,]) {

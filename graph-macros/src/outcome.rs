@@ -13,7 +13,7 @@ use syn::{Attribute, Data, DataEnum, DeriveInput, Expr, Fields, Ident, Lit, Meta
 
 use crate::case::snake;
 use crate::krate::Krate;
-use crate::mistakes::{Mistakes, skip_argument};
+use crate::mistakes::{Mistakes, arguments, skip_argument};
 
 /// A variant of the outcome.
 struct Variant<'a> {
@@ -106,7 +106,7 @@ fn read_variant(
     gives: &mut Vec<String>,
     mistakes: &mut Mistakes,
 ) -> syn::Result<()> {
-    while !args.is_empty() {
+    arguments(args, || {
         let key: TokenTree = args.parse()?;
         if key.to_string() != "gives" {
             mistakes.unknown_key(&key, "on a variant, `outcome` knows: `gives(field, ..)`");
@@ -124,11 +124,8 @@ fn read_variant(
             );
             skip_argument(args);
         }
-        if !args.is_empty() {
-            args.parse::<Token![,]>()?;
-        }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Returns the text of the doc comments, line by line, without the space that follows `///`.

@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Fields, Ident, Token, Type};
 
 use crate::krate::Krate;
-use crate::mistakes::{Mistakes, skip_argument};
+use crate::mistakes::{Mistakes, arguments, skip_argument};
 
 /// A field of the state.
 struct Field {
@@ -113,7 +113,7 @@ fn read_field(
     progress: &mut bool,
     mistakes: &mut Mistakes,
 ) -> syn::Result<()> {
-    while !args.is_empty() {
+    arguments(args, || {
         let key: proc_macro2::TokenTree = args.parse()?;
         if key.to_string() != "progress" {
             mistakes.unknown_key(&key, "on a field, `state` knows: `progress`");
@@ -126,11 +126,8 @@ fn read_field(
         }
         *progress = true;
         skip_argument(args);
-        if !args.is_empty() {
-            args.parse::<Token![,]>()?;
-        }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Refuses what would make a journal keep a field in another way than the user believes.

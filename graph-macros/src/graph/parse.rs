@@ -11,7 +11,7 @@ use syn::{
 };
 
 use crate::krate::Krate;
-use crate::mistakes::{Mistakes, skip_argument};
+use crate::mistakes::{Mistakes, arguments, skip_argument};
 use crate::outcome::doc_text;
 
 /// A graph as it is written.
@@ -135,17 +135,13 @@ fn attrs<'a>(attrs: &'a [Attribute], name: &str) -> impl Iterator<Item = &'a Att
 
 impl Keys {
     fn read(&mut self, args: ParseStream<'_>, mistakes: &mut Mistakes) -> syn::Result<()> {
-        while !args.is_empty() {
+        arguments(args, || {
             if args.peek(Token![crate]) {
                 self.krate = Krate::parse(args)?;
-            } else {
-                self.read_key(args, mistakes)?;
+                return Ok(());
             }
-            if !args.is_empty() {
-                args.parse::<Token![,]>()?;
-            }
-        }
-        Ok(())
+            self.read_key(args, mistakes)
+        })
     }
 
     fn read_key(&mut self, args: ParseStream<'_>, mistakes: &mut Mistakes) -> syn::Result<()> {
