@@ -9,6 +9,7 @@ mod merge;
 mod state;
 
 mod contract;
+mod flow;
 mod node;
 mod once;
 mod outcome;
@@ -35,8 +36,8 @@ pub use topology::{Edge, EdgeIndex, NodeIndex, NodeKind, NodeShape, Topology, Wa
 /// What the macros' output is made of. No part of the public API: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::contract::{Flow, FlowEdge, Message, given_by, unknown_field, unknown_gift};
     pub use crate::fingerprint::is_lost_in_json;
+    pub use crate::flow::{Flow, FlowEdge, Message, given_by, unknown_field, unknown_gift};
     pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut};
     pub use crate::once::{
         Carried, Carry, Fit, Kept, Load, Returned, Take, Uncarried, Unconcluded, Unloaded, Untaken,

@@ -7,6 +7,7 @@ mod error;
 mod event;
 mod run;
 mod runtime;
+mod thread;
 
 mod course;
 mod driver;
@@ -35,8 +36,9 @@ pub use journal::{
     Memory, Record, Recorded, ThreadId, Write, Writes,
 };
 pub use run::{Run, Status};
-pub use runtime::{Ephemeral, Keep, Runtime, Thread};
+pub use runtime::{Ephemeral, Keep, Runtime};
 pub use testing::TestContext;
+pub use thread::Thread;
 
 /// What the macros' output is made of. No part of the public API: it changes without notice.
 #[doc(hidden)]
