@@ -252,8 +252,7 @@ impl Fields {
         if folding.appended.is_empty() {
             return Some(Cow::Borrowed(value));
         }
-        let lists =
-            core::iter::once(value).chain(folding.appended.iter().map(|items| items.as_str()));
+        let lists = core::iter::once(value).chain(folding.appended.iter().map(Json::as_str));
         let items: Vec<&str> = lists.map(inner).filter(|items| !items.is_empty()).collect();
         Some(Cow::Owned(format!("[{}]", items.join(","))))
     }
@@ -268,8 +267,7 @@ impl Fields {
             if value.as_str() == known {
                 return None;
             }
-            let appended =
-                appended(&known, value.as_str()).and_then(|items| Json::from_text(items));
+            let appended = appended(&known, value.as_str()).and_then(Json::from_text);
             Some((name, appended.map_or(write, Write::Append)))
         });
         Writes(differing.collect())
