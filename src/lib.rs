@@ -15,8 +15,8 @@ pub use handoffs_core::{
 
 // What happens when it runs.
 pub use handoffs_runtime::{
-    Context, Ephemeral, Event, EventStream, Execute, Human, Keep, NodeError, Run, RunError,
-    Runnable, Runtime, Status, Thread,
+    Context, Ephemeral, Event, EventStream, Execute, Human, Keep, NodeError, Question, Run,
+    RunError, Runnable, Runtime, Status, Thread,
 };
 
 // What it is remembered by.

@@ -35,10 +35,28 @@ impl<Q, A> Human<Q, A> {
     }
 }
 
+/// What a [`Human`] can be asked: anything that is made from the state, and can be written down.
+#[diagnostic::on_unimplemented(
+    message = "H011: `{Self}` is no question about a `{S}`",
+    label = "cannot be asked of this graph's state",
+    note = "write `impl From<&{S}>` for it, and `#[derive(Serialize)]` on it"
+)]
+pub trait Question<S>: Serialize + Send + 'static {
+    /// Makes the question.
+    fn about(state: &S) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<S, Q: for<'s> From<&'s S> + Serialize + Send + 'static> Question<S> for Q {
+    fn about(state: &S) -> Self {
+        Self::from(state)
+    }
+}
+
 impl<S, Q, A> Node<S> for Human<Q, A>
 where
     S: State,
-    Q: for<'s> From<&'s S> + Serialize + Send + 'static,
+    Q: Question<S>,
     A: Node<S> + DeserializeOwned,
 {
     type Outcome = A::Outcome;
@@ -49,13 +67,13 @@ where
 impl<S, Q, A> Execute<S> for Human<Q, A>
 where
     S: State,
-    Q: for<'s> From<&'s S> + Serialize + Send + 'static,
+    Q: Question<S>,
     A: Execute<S> + DeserializeOwned,
 {
     const REPORTS: bool = A::REPORTS;
 
     async fn execute(&self, state: &mut S, cx: &mut Context<'_>) -> Result<A::Outcome, NodeError> {
-        let question = keep(&Q::from(state)).map_err(NodeError::new)?;
+        let question = keep(&Q::about(state)).map_err(NodeError::new)?;
         let answer: A = cx.ask(KEY, &question).await?;
         answer.execute(state, cx).await
     }

@@ -28,7 +28,7 @@ pub use context::{Context, NodeError};
 pub use error::RunError;
 pub use event::{Event, EventStream};
 pub use execute::{Execute, Runnable};
-pub use human::Human;
+pub use human::{Human, Question};
 #[cfg(feature = "sqlite")]
 pub use journal::Sqlite;
 pub use journal::{
