@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::state::Field;
 
-/// A set of fields of a state, by their index in `State::FIELDS`; a state has 128 at most.
+/// A set of fields of a state, by their index in `State::FIELDS`; a state has 64 at most.
 ///
 /// ```
 /// use handoffs_core::FieldSet;
@@ -14,15 +14,15 @@ use crate::state::Field;
 /// assert_eq!(set.iter().collect::<Vec<_>>(), [0, 2]);
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct FieldSet(u128);
+pub struct FieldSet(u64);
 
 impl FieldSet {
     /// No field.
     pub const EMPTY: Self = Self(0);
     /// Each field.
-    pub const ALL: Self = Self(u128::MAX);
+    pub const ALL: Self = Self(u64::MAX);
     /// The most fields that a state can have.
-    pub const CAPACITY: usize = 128;
+    pub const CAPACITY: usize = 64;
 
     /// Returns the first `count` fields.
     pub const fn first_of(count: usize) -> Self {
@@ -106,21 +106,11 @@ impl FieldSet {
     /// Returns the indices in the set, ascending.
     #[inline]
     pub fn iter(self) -> impl Iterator<Item = usize> {
-        // By halves, as a processor counts zeros of 64 bits at a time.
-        const LOW: u128 = u64::MAX as u128;
-        let half = |bits: u128| u64::try_from(bits).unwrap_or(0);
-        let (mut low, mut high) = (half(self.0 & LOW), half(self.0 >> 64));
+        let mut rest = self.0;
         core::iter::from_fn(move || {
-            let (half, base) = if low != 0 {
-                (&mut low, 0)
-            } else if high != 0 {
-                (&mut high, 64)
-            } else {
-                return None;
-            };
-            let next = half.trailing_zeros() as usize;
-            *half &= *half - 1;
-            Some(base + next)
+            let next = Self(rest).first()?;
+            rest &= rest - 1;
+            Some(next)
         })
     }
 }

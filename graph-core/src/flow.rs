@@ -140,7 +140,7 @@ impl<const N: usize> Flow<'_, N> {
     pub const fn set(&self) -> [FieldSet; N] {
         let mut set = [FieldSet::ALL; N];
         set[self.start] = self.given;
-        // Sets only shrink, so this ends after at most 128 rounds a node.
+        // Sets only shrink, so this ends after at most 64 rounds a node.
         let mut changed = true;
         while changed {
             changed = false;
