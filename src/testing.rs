@@ -1,8 +1,67 @@
-//! What tests of graphs need.
+//! What tests need that an edge, being a pure function, does not.
+//!
+//! - [`TestContext`] is what a node that takes a [`Context`](crate::Context) is given in its unit test;
+//! - [`assert_dot`] keeps the drawing of a graph in the repository up to date;
+//! - [`journal_suite!`] proves that a [`Journal`](trait@crate::Journal) of your own keeps the promises
+//!   that a run relies on: it writes one test a rule, of a [`JournalPlace`].
 
 use std::path::Path;
 
-pub use handoffs_runtime::TestContext;
+pub use handoffs_runtime::{JournalPlace, TestContext};
+
+/// Writes the tests of a [`Journal`](trait@crate::Journal), one `#[test]` a rule.
+///
+/// It takes a name for the module of the tests, and an expression that makes a [`JournalPlace`] with
+/// nothing in it, once a test. The file needs no other crate for it, and no attribute.
+///
+/// ```
+/// use handoffs::testing::{JournalPlace, journal_suite};
+/// # use handoffs::{Journal, JournalError, Memory, Record, ThreadId, async_trait};
+/// # #[derive(Debug)]
+/// # struct Shelf(Memory);
+/// # impl Shelf {
+/// #     async fn open(path: &std::path::Path) -> Result<Self, JournalError> { Ok(Self(Memory::default())) }
+/// # }
+/// # #[async_trait]
+/// # impl Journal for Shelf {
+/// #     async fn append(
+/// #         &self,
+/// #         thread: &ThreadId,
+/// #         head: u64,
+/// #         records: Vec<Record>,
+/// #     ) -> Result<(), JournalError> {
+/// #         self.0.append(thread, head, records).await
+/// #     }
+/// #     async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
+/// #         self.0.read(thread, after).await
+/// #     }
+/// #     async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
+/// #         self.0.threads().await
+/// #     }
+/// # }
+///
+/// struct Folder(tempfile::TempDir);
+///
+/// impl JournalPlace for Folder {
+///     type Journal = Shelf;
+///
+///     async fn open(&self) -> Shelf {
+///         Shelf::open(&self.0.path().join("shelf")).await.expect("a shelf")
+///     }
+/// }
+///
+/// journal_suite!(shelf, Folder(tempfile::tempdir().expect("a folder")));
+/// # fn main() {}
+/// ```
+///
+/// `cargo test shelf` then runs `shelf::of_sixteen_appends_at_one_head_exactly_one_wins` and the
+/// others. Each runs in a Tokio runtime of its own with one thread, which has the sockets and timers
+/// that Tokio was compiled with, and calls the journal from several threads at once.
+///
+/// What a crash leaves and what a second process does are left to the store's own tests: only the
+/// store knows how to bring them about.
+#[doc(inline)]
+pub use handoffs_runtime::journal_suite;
 
 use crate::AgentGraph;
 

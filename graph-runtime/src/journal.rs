@@ -10,8 +10,8 @@ mod json;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-#[cfg(test)]
-mod suite;
+#[doc(hidden)]
+pub mod suite;
 
 pub use entry::{Ask, AskId, Conclusion, Entry, GraphId, Hash, Masked, Recorded, Write, Writes};
 pub(crate) use fold::{Fields, Folded, Head, entries};
@@ -20,6 +20,7 @@ pub use json::{Json, JsonError};
 pub use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
+pub use suite::JournalPlace;
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -127,6 +128,8 @@ impl Record {
 /// - of two appends that expect the same head, at most one succeeds;
 /// - a read sees a prefix of the thread, in order, and what it returned never changes;
 /// - threads, named by any text, do not see each other.
+///
+/// `handoffs::testing::journal_suite!` tests them, save that nothing pulls the plug.
 ///
 /// A layer around another journal is a journal as well:
 ///

@@ -32,8 +32,8 @@ pub use human::{Human, Question};
 #[cfg(feature = "sqlite")]
 pub use journal::Sqlite;
 pub use journal::{
-    Ask, AskId, Conclusion, Entry, GraphId, Hash, Journal, JournalError, Json, JsonError, Masked,
-    Memory, Record, Recorded, ThreadId, Write, Writes,
+    Ask, AskId, Conclusion, Entry, GraphId, Hash, Journal, JournalError, JournalPlace, Json,
+    JsonError, Masked, Memory, Record, Recorded, ThreadId, Write, Writes,
 };
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime};
@@ -44,4 +44,5 @@ pub use thread::Thread;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::execute::{conclude, is_set, keep_promises, read, route_of, settle, write};
+    pub use crate::journal::suite as journal_rules;
 }

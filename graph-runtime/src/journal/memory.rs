@@ -105,19 +105,3 @@ pub(super) fn check_numbers(
         Err(JournalError::damaged(thread, record.seq, reason))
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::Memory;
-    use crate::journal::suite::{Place, journal_suite};
-
-    impl Place for Memory {
-        type Journal = Self;
-
-        async fn open(&self) -> Self {
-            self.clone()
-        }
-    }
-
-    journal_suite!(memory, Memory::default());
-}

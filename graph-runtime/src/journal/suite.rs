@@ -1,60 +1,158 @@
 //! What every journal has to do, as tests: one a rule, so that a report names the rule that is broken.
+//!
+//! A rule is run in a runtime of its own. What has to happen at once happens twice: on one thread,
+//! where it changes hands at each point at which the store waits, and on many, where it need not wait.
 
 mod appends;
 mod reads;
 
-pub(crate) use self::appends::*;
-pub(crate) use self::reads::*;
+use std::any::Any;
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Barrier};
 
-use crate::journal::{Hash, Journal, Record, ThreadId};
+use futures::future::join_all;
+use tokio::runtime::{Builder, Handle};
+use tokio::task::{JoinHandle, spawn_blocking};
 
-/// A place where a journal is kept. Dropping it cleans up.
-pub(crate) trait Place: Send + Sync {
-    /// The journal under test.
+use crate::journal::{Hash, Journal, JournalError, Record, ThreadId};
+
+/// A place where a journal is kept while its rules are tested: a folder, a schema of a database.
+///
+/// Each rule is given a place of its own, with nothing in it, and drops it at the end; so the place's
+/// `Drop` cleans up. A rule may open its place several times, to see what a restart leaves.
+pub trait JournalPlace {
+    /// The journal that is tested.
     type Journal: Journal;
 
-    /// Opens the journal, with all that was written to this place before.
-    fn open(&self) -> impl Future<Output = Self::Journal> + Send;
+    /// Opens the journal with all that was written to this place before. May panic if it cannot.
+    ///
+    /// An implementation can be written as an `async fn`.
+    fn open(&self) -> impl Future<Output = Self::Journal>;
 }
 
-/// Writes the tests of a journal into a module of the given name. The expression makes a new [`Place`].
-macro_rules! journal_suite {
-    ($name:ident, $place:expr) => {
-        $crate::journal::suite::journal_suite!(
-            $name, $place,
-            an_unknown_thread_reads_as_empty,
-            bytes_are_read_back_as_they_were_written_after_reopening,
-            an_append_of_several_records_is_whole,
-            an_append_at_a_wrong_head_conflicts_and_writes_nothing,
-            an_append_of_no_records_only_checks_the_head,
-            records_with_wrong_numbers_are_refused,
-            of_sixteen_appends_at_one_head_exactly_one_wins,
-            sixteen_workers_that_try_again_all_get_through,
-            threads_do_not_see_each_other,
-            a_thread_can_have_any_name,
-            a_read_begins_after_the_given_number,
-            records_are_read_in_order,
-            what_was_read_does_not_change,
-            a_read_during_appends_sees_a_prefix,
-            threads_are_listed_in_the_order_of_their_names,
-            a_dropped_append_leaves_all_or_nothing,
-        );
-    };
-    ($name:ident, $place:expr, $($rule:ident,)+) => {
-        mod $name {
-            #[allow(unused_imports, reason = "the place may be written with full paths")]
-            use super::*;
+/// Makes of each rule a function and a test of `journal_suite!`. A rule that is missing in the one
+/// list below is dead code.
+macro_rules! rules {
+    // What is written `$d` is a `$` of the macro that is made.
+    ($d:tt $($rule:ident,)+) => {
+        $(
+            #[allow(missing_docs, reason = "a rule is named by what it says")]
+            #[doc(hidden)]
+            pub fn $rule<P: JournalPlace>(place: fn() -> P) {
+                keep(stringify!($rule), place, async |place| self::rule::$rule(place).await);
+            }
+        )+
 
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $rule() {
-                    $crate::journal::suite::$rule(&$place).await;
+        /// The rules are the promises of [`Journal`](trait@crate::Journal), each under its own name.
+        #[macro_export]
+        macro_rules! journal_suite {
+            ($d name:ident, $d place:expr $d(,)?) => {
+                mod $d name {
+                    #[allow(unused_imports, reason = "the place may be written with full paths")]
+                    use super::*;
+
+                    $(
+                        // By its full name, as the file may import a `test` of its own.
+                        #[::core::prelude::v1::test]
+                        fn $rule() {
+                            $crate::__private::journal_rules::$rule(|| $d place);
+                        }
+                    )+
                 }
-            )+
+            };
         }
     };
 }
-pub(crate) use journal_suite;
+
+rules! {
+    $
+    an_unknown_thread_reads_as_empty,
+    bytes_are_read_back_as_they_were_written_after_reopening,
+    an_append_of_several_records_is_whole,
+    an_append_at_a_wrong_head_conflicts_and_writes_nothing,
+    an_append_of_no_records_only_checks_the_head,
+    records_with_wrong_numbers_are_refused,
+    of_sixteen_appends_at_one_head_exactly_one_wins,
+    sixteen_workers_that_try_again_all_get_through,
+    threads_do_not_see_each_other,
+    a_thread_can_have_any_name,
+    a_read_begins_after_the_given_number,
+    records_are_read_in_order,
+    what_was_read_does_not_change,
+    a_read_during_appends_sees_a_prefix,
+    threads_are_listed_in_the_order_of_their_names,
+    a_dropped_append_leaves_all_or_nothing,
+}
+
+mod rule {
+    pub(super) use super::appends::*;
+    pub(super) use super::reads::*;
+}
+
+/// Runs a rule, and names it if it is broken.
+fn keep<P>(rule: &str, place: fn() -> P, check: impl AsyncFnOnce(&P)) {
+    // With the drivers that the program has, as a store may need a socket or a timer.
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("could not start a runtime: {error}"));
+    // The place is made and dropped within the runtime as well.
+    let kept = async || check(&place()).await;
+    let kept = catch_unwind(AssertUnwindSafe(|| runtime.block_on(kept())));
+    if let Err(panicked) = kept {
+        // Nobody waits for the threads of a rule that is broken.
+        runtime.shutdown_background();
+        panic!("the journal breaks the rule `{rule}`: {}", text(&*panicked));
+    }
+}
+
+fn text(panicked: &(dyn Any + Send)) -> &str {
+    let text = panicked.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panicked.downcast_ref::<&str>().copied())
+        .unwrap_or("it panicked")
+}
+
+/// How futures run at once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum On {
+    /// In turn, from one point of waiting to the next.
+    OneThread,
+    /// Each on a thread of its own, but with the drivers of the rule's runtime.
+    ManyThreads,
+}
+
+fn spawn<F>(on: On, future: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let runtime = Handle::current();
+    match on {
+        On::OneThread => runtime.spawn(future),
+        On::ManyThreads => spawn_blocking(move || runtime.block_on(future)),
+    }
+}
+
+/// Runs futures at once, and returns what they return in their order.
+async fn at_once<F>(on: On, futures: impl ExactSizeIterator<Item = F>) -> Vec<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let start = Arc::new(Barrier::new(futures.len()));
+    let running = futures.map(|future| {
+        let start = start.clone();
+        spawn(on, async move {
+            if on == On::ManyThreads {
+                start.wait();
+            }
+            future.await
+        })
+    });
+    let ended = join_all(running.collect::<Vec<_>>()).await;
+    ended.into_iter().map(unless_panicked).collect()
+}
+
+fn unless_panicked<T>(ended: Result<T, tokio::task::JoinError>) -> T {
+    ended.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+}
 
 /// Makes records after number `head` of the given bodies.
 pub(crate) fn records<B: AsRef<[u8]>>(
@@ -68,7 +166,68 @@ pub(crate) fn records<B: AsRef<[u8]>>(
 
 /// Reads a thread's bodies as text.
 pub(crate) async fn bodies(journal: &impl Journal, thread: &ThreadId) -> Vec<String> {
-    let records = journal.read(thread, 0).await.unwrap();
-    let text = |record: Record| String::from_utf8(record.body).unwrap();
-    records.into_iter().map(text).collect()
+    let text = |record: Record| String::from_utf8_lossy(&record.body).into_owned();
+    read(journal, thread, 0)
+        .await
+        .into_iter()
+        .map(text)
+        .collect()
+}
+
+/// Appends, which has to succeed.
+async fn append(journal: &impl Journal, thread: &ThreadId, head: u64, records: Vec<Record>) {
+    let appended = journal.append(thread, head, records).await;
+    if let Err(error) = appended {
+        panic!(
+            "could not append behind record {head} of {thread:?}: {}",
+            with_sources(&error)
+        );
+    }
+}
+
+/// Appends, which has to be refused, and returns why it was.
+async fn refused(
+    journal: &impl Journal,
+    thread: &ThreadId,
+    head: u64,
+    records: Vec<Record>,
+) -> JournalError {
+    let numbers: Vec<_> = records.iter().map(|record| record.seq).collect();
+    match journal.append(thread, head, records).await {
+        Err(error) => error,
+        Ok(()) => panic!("records {numbers:?} were appended to {thread:?} at head {head}"),
+    }
+}
+
+/// Asserts that an error is a conflict.
+fn assert_conflict(error: &JournalError) {
+    assert!(
+        error.is_conflict(),
+        "it is to be a conflict: {}",
+        with_sources(error)
+    );
+}
+
+/// Reads, which has to succeed.
+async fn read(journal: &impl Journal, thread: &ThreadId, after: u64) -> Vec<Record> {
+    let read = journal.read(thread, after).await;
+    read.unwrap_or_else(|error| {
+        panic!(
+            "could not read {thread:?} after record {after}: {}",
+            with_sources(&error)
+        )
+    })
+}
+
+/// Lists the threads, which has to succeed.
+async fn threads(journal: &impl Journal) -> Vec<ThreadId> {
+    let threads = journal.threads().await;
+    threads.unwrap_or_else(|error| panic!("could not list the threads: {}", with_sources(&error)))
+}
+
+fn with_sources(error: &dyn Error) -> String {
+    let below = error
+        .source()
+        .map(|source| format!(": {}", with_sources(source)));
+    format!("{error}{}", below.unwrap_or_default())
 }

@@ -11,8 +11,6 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::{Sqlite, writer};
-use crate::journal::suite::{Place, journal_suite};
-
 /// A folder with a journal in it.
 struct Folder(TempDir);
 
@@ -24,10 +22,6 @@ impl Folder {
     fn file(&self) -> PathBuf {
         self.0.path().join("journal.db")
     }
-}
-
-impl Place for Folder {
-    type Journal = Sqlite;
 
     async fn open(&self) -> Sqlite {
         Sqlite::open(self.file()).await.unwrap()
@@ -71,5 +65,3 @@ fn database(folder: &Folder, sql: &str) -> Connection {
     other.execute_batch(sql).unwrap();
     other
 }
-
-journal_suite!(sqlite, Folder::new());

@@ -4,12 +4,17 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use futures::future::{join_all, poll_fn};
+use futures::future::poll_fn;
 
-use super::{Place, bodies, records};
+use super::{
+    JournalPlace, On, append, assert_conflict, at_once, bodies, read, records, refused, threads,
+    with_sources,
+};
 use crate::journal::{Journal, JournalError, ThreadId};
 
-pub(crate) async fn bytes_are_read_back_as_they_were_written_after_reopening(place: &impl Place) {
+pub(super) async fn bytes_are_read_back_as_they_were_written_after_reopening(
+    place: &impl JournalPlace,
+) {
     let thread = ThreadId::new("t");
     let every_byte: Vec<u8> = (0..=255).collect();
     let written = records(
@@ -22,42 +27,35 @@ pub(crate) async fn bytes_are_read_back_as_they_were_written_after_reopening(pla
         ],
     );
     let journal = place.open().await;
-    journal.append(&thread, 0, written.clone()).await.unwrap();
-    assert_eq!(journal.read(&thread, 0).await.unwrap(), written);
+    append(&journal, &thread, 0, written.clone()).await;
+    // A megabyte of bytes is nothing to print.
+    let same = read(&journal, &thread, 0).await == written;
+    assert!(same, "before reopening");
     drop(journal);
 
     let journal = place.open().await;
-    assert_eq!(journal.read(&thread, 0).await.unwrap(), written);
-    journal
-        .append(&thread, 4, records(4, ["goes on"]))
-        .await
-        .unwrap();
+    let same = read(&journal, &thread, 0).await == written;
+    assert!(same, "after reopening");
+    append(&journal, &thread, 4, records(4, ["goes on"])).await;
 }
 
-pub(crate) async fn an_append_of_several_records_is_whole(place: &impl Place) {
+pub(super) async fn an_append_of_several_records_is_whole(place: &impl JournalPlace) {
     let thread = ThreadId::new("t");
     let journal = place.open().await;
-    journal
-        .append(&thread, 0, records(0, ["1", "2", "3"]))
-        .await
-        .unwrap();
+    append(&journal, &thread, 0, records(0, ["1", "2", "3"])).await;
     // These overlap with what is there, so none of them may be written, not even number 4.
-    let late = journal.append(&thread, 2, records(2, ["3b", "4b"])).await;
-    assert!(late.unwrap_err().is_conflict());
-    journal
-        .append(&thread, 3, records(3, ["4", "5"]))
-        .await
-        .unwrap();
+    let late = refused(&journal, &thread, 2, records(2, ["3b", "4b"])).await;
+    assert_conflict(&late);
+    append(&journal, &thread, 3, records(3, ["4", "5"])).await;
     assert_eq!(bodies(&journal, &thread).await, ["1", "2", "3", "4", "5"]);
 }
 
-pub(crate) async fn an_append_at_a_wrong_head_conflicts_and_writes_nothing(place: &impl Place) {
+pub(super) async fn an_append_at_a_wrong_head_conflicts_and_writes_nothing(
+    place: &impl JournalPlace,
+) {
     let journal = place.open().await;
     let (known, unknown) = (ThreadId::new("known"), ThreadId::new("unknown"));
-    journal
-        .append(&known, 0, records(0, ["1", "2"]))
-        .await
-        .unwrap();
+    append(&journal, &known, 0, records(0, ["1", "2"])).await;
     let far = i64::MAX.unsigned_abs();
     for (thread, head) in [
         (&known, 0),
@@ -67,11 +65,7 @@ pub(crate) async fn an_append_at_a_wrong_head_conflicts_and_writes_nothing(place
         (&unknown, 1),
         (&unknown, far + 7),
     ] {
-        let error = journal
-            .append(thread, head, records(head, ["no"]))
-            .await
-            .unwrap_err();
-        match error {
+        match refused(&journal, thread, head, records(head, ["no"])).await {
             JournalError::Conflict {
                 thread: named,
                 expected,
@@ -79,62 +73,56 @@ pub(crate) async fn an_append_at_a_wrong_head_conflicts_and_writes_nothing(place
             } => {
                 assert_eq!((&named, expected), (thread, head));
             }
-            other => panic!("{other}"),
+            other => panic!("it is to be a conflict: {}", with_sources(&other)),
         }
     }
     assert_eq!(bodies(&journal, &known).await, ["1", "2"]);
-    assert_eq!(journal.threads().await.unwrap(), [known]);
+    assert_eq!(threads(&journal).await, [known]);
 }
 
-pub(crate) async fn an_append_of_no_records_only_checks_the_head(place: &impl Place) {
+pub(super) async fn an_append_of_no_records_only_checks_the_head(place: &impl JournalPlace) {
     let journal = place.open().await;
     let thread = ThreadId::new("t");
-    journal.append(&thread, 0, Vec::new()).await.unwrap();
-    assert!(journal.threads().await.unwrap().is_empty());
-    assert!(
-        journal
-            .append(&thread, 1, Vec::new())
-            .await
-            .unwrap_err()
-            .is_conflict()
-    );
+    append(&journal, &thread, 0, Vec::new()).await;
+    assert_eq!(threads(&journal).await, [], "a thread without records");
+    assert_conflict(&refused(&journal, &thread, 1, Vec::new()).await);
 }
 
-pub(crate) async fn records_with_wrong_numbers_are_refused(place: &impl Place) {
+pub(super) async fn records_with_wrong_numbers_are_refused(place: &impl JournalPlace) {
     let journal = place.open().await;
     let thread = ThreadId::new("t");
     let mut gap = records(0, ["1", "2"]);
     gap[1].seq = 3;
     for (wrong, seq) in [(gap, 3), (records(1, ["2"]), 2), (records(4, ["5"]), 5)] {
-        let error = journal.append(&thread, 0, wrong).await.unwrap_err();
+        let error = refused(&journal, &thread, 0, wrong).await;
         assert!(
             matches!(error, JournalError::Damaged { seq: named, .. } if named == seq),
-            "{error}"
+            "it is to say that record {seq} is damaged: {}",
+            with_sources(&error)
         );
     }
-    assert!(journal.read(&thread, 0).await.unwrap().is_empty());
+    assert_eq!(read(&journal, &thread, 0).await, []);
 }
 
-pub(crate) async fn of_sixteen_appends_at_one_head_exactly_one_wins(place: &impl Place) {
+pub(super) async fn of_sixteen_appends_at_one_head_exactly_one_wins(place: &impl JournalPlace) {
     let journal = Arc::new(place.open().await);
     let thread = ThreadId::new("t");
-    for head in (0..20).step_by(2) {
-        let appends = (0..16).map(|worker| {
+    for (head, on) in (0..20)
+        .step_by(2)
+        .zip([On::OneThread, On::ManyThreads].into_iter().cycle())
+    {
+        let appends = (0..16).map(|worker: u8| {
             let (journal, thread) = (journal.clone(), thread.clone());
             let body = worker.to_string();
             let new = records(head, [&body, &body]);
-            tokio::spawn(async move { journal.append(&thread, head, new).await })
+            async move { journal.append(&thread, head, new).await }
         });
-        let answers: Vec<_> = join_all(appends)
-            .await
-            .into_iter()
-            .map(Result::unwrap)
-            .collect();
+        let answers = at_once(on, appends).await;
         let winners: Vec<_> = (0..16).filter(|worker| answers[*worker].is_ok()).collect();
-        assert_eq!(winners.len(), 1, "at {head}");
+        assert_eq!(winners.len(), 1, "{winners:?} win at {head} on {on:?}");
         let conflicts = answers.iter().filter_map(|answer| answer.as_ref().err());
-        assert!(conflicts.into_iter().all(JournalError::is_conflict));
-        let written = journal.read(&thread, head).await.unwrap();
+        conflicts.for_each(assert_conflict);
+        let written = read(&journal, &thread, head).await;
         assert_eq!(
             written,
             records(head, [winners[0].to_string(), winners[0].to_string()])
@@ -142,35 +130,38 @@ pub(crate) async fn of_sixteen_appends_at_one_head_exactly_one_wins(place: &impl
     }
 }
 
-pub(crate) async fn sixteen_workers_that_try_again_all_get_through(place: &impl Place) {
+pub(super) async fn sixteen_workers_that_try_again_all_get_through(place: &impl JournalPlace) {
     let journal = Arc::new(place.open().await);
-    let thread = ThreadId::new("t");
-    let workers = (0..16).map(|worker| {
-        let (journal, thread) = (journal.clone(), thread.clone());
-        tokio::spawn(async move {
-            let body = worker.to_string();
-            let mut head = 0;
-            // Whoever conflicts has lost against one of the others, so each is through at the 16th time.
-            for _ in 0..16 {
-                match journal.append(&thread, head, records(head, [&body])).await {
-                    Ok(()) => return,
-                    Err(error) => assert!(error.is_conflict(), "{error}"),
+    for on in [On::OneThread, On::ManyThreads] {
+        let thread = ThreadId::new(format!("{on:?}"));
+        let workers = (0..16).map(|worker: u8| {
+            let (journal, thread) = (journal.clone(), thread.clone());
+            async move {
+                let body = worker.to_string();
+                let mut head = 0;
+                // Whoever conflicts has lost against one of the others, so each is through at the 16th
+                // time.
+                for _ in 0..16 {
+                    match journal.append(&thread, head, records(head, [&body])).await {
+                        Ok(()) => return,
+                        Err(error) => assert_conflict(&error),
+                    }
+                    head += read(&journal, &thread, head).await.len() as u64;
                 }
-                head += journal.read(&thread, head).await.unwrap().len() as u64;
+                panic!("worker {worker} conflicts with nobody");
             }
-            panic!("worker {worker} conflicts with nobody");
-        })
-    });
-    join_all(workers).await.into_iter().for_each(Result::unwrap);
-    let mut written = bodies(&*journal, &thread).await;
-    written.sort_by_key(|body| body.parse::<u8>().unwrap());
-    assert_eq!(
-        written,
-        (0..16).map(|worker| worker.to_string()).collect::<Vec<_>>()
-    );
+        });
+        at_once(on, workers).await;
+        let mut written = bodies(&journal, &thread).await;
+        written.sort_by_key(|body| body.parse::<u8>().ok());
+        assert_eq!(
+            written,
+            (0..16).map(|worker| worker.to_string()).collect::<Vec<_>>()
+        );
+    }
 }
 
-pub(crate) async fn a_dropped_append_leaves_all_or_nothing(place: &impl Place) {
+pub(super) async fn a_dropped_append_leaves_all_or_nothing(place: &impl JournalPlace) {
     let journal = place.open().await;
     for polls in 0..32 {
         let thread = ThreadId::new(format!("dropped after {polls} polls"));
@@ -189,18 +180,18 @@ pub(crate) async fn a_dropped_append_leaves_all_or_nothing(place: &impl Place) {
         // not after that.
         let mut conflicts = 0;
         loop {
-            let head = journal.read(&thread, 0).await.unwrap().len() as u64;
+            let head = read(&journal, &thread, 0).await.len() as u64;
             match journal.append(&thread, head, records(head, ["next"])).await {
                 Ok(()) => break,
-                Err(error) => assert!(error.is_conflict(), "{error}"),
+                Err(error) => assert_conflict(&error),
             }
             conflicts += 1;
-            assert_eq!(conflicts, 1);
+            assert_eq!(conflicts, 1, "{thread}: it is written late, and again");
         }
         let left = bodies(&journal, &thread).await;
         assert!(
             left == ["next"] || left == ["1", "2", "3", "next"],
-            "{left:?}"
+            "{thread}: {left:?}"
         );
     }
 }

@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use super::{Folder, database, everything_in, with_sources};
 use crate::journal::sqlite::{Sqlite, schema};
-use crate::journal::suite::{Place, bodies, records};
+use crate::journal::suite::{bodies, records};
 use crate::journal::{Journal, JournalError, ThreadId};
 
 #[tokio::test]

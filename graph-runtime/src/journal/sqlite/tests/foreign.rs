@@ -5,7 +5,6 @@ use std::fs;
 use rusqlite::config::DbConfig;
 
 use super::{Folder, database, everything_in};
-use crate::journal::suite::Place;
 use crate::journal::{JournalError, Sqlite};
 
 async fn check_is_refused(folder: &Folder, reason: &str) {

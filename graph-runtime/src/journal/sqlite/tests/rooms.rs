@@ -9,7 +9,7 @@ use futures::future::{join_all, poll_fn};
 use rusqlite::Connection;
 
 use super::Folder;
-use crate::journal::suite::{Place, bodies, records};
+use crate::journal::suite::{bodies, records};
 use crate::journal::{Journal, JournalError, ThreadId};
 
 /// Awaits futures of which none can finish before all have begun, because the file is locked until then.
