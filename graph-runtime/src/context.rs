@@ -116,7 +116,7 @@ impl<'a> Context<'a> {
 
     /// Returns the name of the node in its graph.
     pub fn node(&self) -> &str {
-        self.course.due()
+        self.course.plan.name(self.course.due())
     }
 
     /// Returns a text that is the same whenever this step is repeated, after a crash, an error or a

@@ -27,11 +27,11 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Returns the name of the node that is due.
-    pub(crate) fn due(&self) -> &str {
+    /// Returns the node that is due, which is the first one where none is.
+    pub(crate) const fn due(&self) -> u16 {
         match self.engine.next() {
-            Action::Execute(node) | Action::Wait(node, _) => self.plan.name(node),
-            Action::Start | Action::Finish => self.plan.name(self.plan.start),
+            Action::Execute(node) | Action::Wait(node, _) => node,
+            Action::Start | Action::Finish => self.plan.start,
         }
     }
 

@@ -104,7 +104,7 @@ impl<G: Runnable> Driver<'_, G> {
     async fn advance<K: Sink<G>>(&mut self, sink: &mut K) -> Result<Option<Ask>, RunError> {
         loop {
             let node = match self.cx.course.engine.next() {
-                Action::Execute(node) => Self::node(node),
+                Action::Execute(node) => node_at::<G>(node),
                 Action::Finish => return Ok(None),
                 Action::Wait(_, ask) => {
                     let open = self.open.take().filter(|open| open.id == ask);
@@ -131,7 +131,7 @@ impl<G: Runnable> Driver<'_, G> {
             let told = if K::LISTENS { outcome.clone() } else { None };
             let hop = self.decide(node, edge, outcome).await?;
             if let (Some(outcome), Some(edge)) = (told, G::EDGES.get(edge)) {
-                let (to, masked) = (hop.to.map(Self::node), hop.masked);
+                let (to, masked) = (hop.to.map(node_at::<G>), hop.masked);
                 let stepped = || Event::Stepped {
                     node,
                     outcome,
@@ -189,7 +189,7 @@ impl<G: Runnable> Driver<'_, G> {
         };
         let decided = self.cx.course.decide(edge, self.cx.changed, &self.state);
         let (hop, progress) = decided.map_err(|refused| self.refused(refused))?;
-        let to = hop.to.map(Self::node);
+        let to = hop.to.map(node_at::<G>);
         tracing::debug!(from = node.name(), %to, masked = ?hop.masked, "handoff");
         if let Some((outcome, writes)) = kept {
             let stepped = Recorded::Stepped {
@@ -300,20 +300,9 @@ impl<G: Runnable> Driver<'_, G> {
             .map_err(|(field, error)| self.unencoded(&format!("field `{}`", field.name), error))
     }
 
-    /// Returns a node by its index, which came from this graph's own plan.
-    fn node(index: u16) -> G::Node {
-        G::Node::ALL
-            .get(usize::from(index))
-            .copied()
-            .unwrap_or(G::START)
-    }
-
     /// Returns the node that is due.
     fn due(&self) -> G::Node {
-        match self.cx.course.engine.next() {
-            Action::Execute(node) | Action::Wait(node, _) => Self::node(node),
-            Action::Start | Action::Finish => G::START,
-        }
+        node_at::<G>(self.cx.course.due())
     }
 
     /// Returns the thread and the name of the node that is due, for the text of an error.
@@ -417,6 +406,12 @@ fn node_of(event: &Recorded) -> Option<Cow<'static, str>> {
         Recorded::Asked(ask) => Some(ask.node.clone()),
         Recorded::Started { .. } | Recorded::Answered { .. } => None,
     }
+}
+
+/// Returns a node by its index, which came from this graph's own plan.
+pub(crate) fn node_at<G: AgentGraph>(index: u16) -> G::Node {
+    let node = G::Node::ALL.get(usize::from(index));
+    node.copied().unwrap_or(G::START)
 }
 
 /// Returns an error's message and those of its causes.

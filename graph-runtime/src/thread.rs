@@ -7,12 +7,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::stream;
-use handoffs_core::{AgentGraph, GraphNode, State};
+use handoffs_core::{AgentGraph, State};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::course::Course;
-use crate::driver::Driver;
+use crate::driver::{Driver, node_at};
 use crate::engine::{Action, Fact};
 use crate::error::RunError;
 use crate::event::{Event, EventStream, Silent};
@@ -180,9 +180,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 (state, Some(Fact::Started), None)
             }
             Begin::Recover if folded.engine.next() == Action::Start => {
-                return Err(RunError::UnknownThread {
-                    thread: self.id.clone(),
-                });
+                return Err(self.unknown());
             }
             Begin::Once(_) | Begin::Recover => (folded.fields.state(&self.id)?, None, None),
             Begin::Resume(ask, answer) => {
@@ -227,6 +225,11 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         Folded::new::<G::State>(&self.runtime.plan, &self.id, &records)
     }
 
+    fn unknown(&self) -> RunError {
+        let thread = self.id.clone();
+        RunError::UnknownThread { thread }
+    }
+
     fn journal_error(&self, source: JournalError) -> RunError {
         RunError::Journal {
             thread: self.id.clone(),
@@ -260,7 +263,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         let next = folded.engine.next();
         let reason = match next {
             Action::Wait(_, open) if open == ask => return Ok(()),
-            Action::Start => return Err(RunError::UnknownThread { thread }),
+            Action::Start => return Err(self.unknown()),
             _ if folded.answered.contains(&ask) => "it was answered before",
             _ => "the thread has not asked it",
         };
@@ -390,9 +393,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     pub async fn state(&self) -> Result<G::State, RunError> {
         let folded = self.fold(self.kept()).await?;
         if folded.engine.next() == Action::Start {
-            return Err(RunError::UnknownThread {
-                thread: self.id.clone(),
-            });
+            return Err(self.unknown());
         }
         folded.fields.state(&self.id)
     }
@@ -404,19 +405,13 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Fails as [`state`](Self::state) does, save that an unknown thread is [`Status::New`].
     pub async fn status(&self) -> Result<Status<G::Node>, RunError> {
         let folded = self.fold(self.kept()).await?;
-        let name = |node: u16| {
-            G::Node::ALL
-                .get(usize::from(node))
-                .copied()
-                .unwrap_or(G::START)
-        };
         Ok(match folded.engine.next() {
             Action::Start => Status::New,
             Action::Execute(node) if folded.engine.has_failed() => Status::Failed {
-                node: name(node),
+                node: node_at::<G>(node),
                 error: folded.failure.unwrap_or_default(),
             },
-            Action::Execute(node) => Status::Unfinished(name(node)),
+            Action::Execute(node) => Status::Unfinished(node_at::<G>(node)),
             Action::Wait(node, ask) => match folded.open {
                 Some(open) => Status::Paused(open),
                 None => return Err(self.waiting(node, ask)),
