@@ -1,11 +1,18 @@
 //! How nodes and graphs are executed: the traits behind the macros.
 
-use handoffs_core::__private::Conclusion;
+use std::fmt::{Debug, Display};
+use std::hash::Hash;
+
+use handoffs_core::__private::Conclusion as Concluded;
 use handoffs_core::{
-    Access, AccessMut, AgentGraph, FieldSet, Node, Outcome, Route, State, Variant,
+    Access, AccessMut, AgentGraph, Contract, FieldSet, Node, NodeKind, Outcome, Route, State,
+    Topology, Variant,
 };
 
 use crate::context::{Context, Kind, NodeError};
+use crate::item::Item;
+use crate::journal::{Conclusion, Json, JsonError};
+use crate::policy::Policy;
 
 /// A [`Node`] that can be executed.
 ///
@@ -59,30 +66,108 @@ pub trait Execute<S: State>: Node<S> {
     ) -> impl Future<Output = Result<Self::Outcome, NodeError>> + Send;
 }
 
-/// A graph that can be executed; `#[derive(AgentGraph)]` writes it.
+/// A graph that can be executed: one that `#[derive(AgentGraph)]` wrote, or that a builder built.
+///
+/// The methods are plumbing between the graph and the runtime. Nodes and edges are known by their
+/// places in the order of declaration.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an agent graph",
     note = "write `#[derive(AgentGraph)]` on the struct"
 )]
-pub trait Runnable: AgentGraph {
+pub trait Runnable: Send + Sync + 'static {
+    /// The state that travels along the edges.
+    type State: State;
+    /// The name of a node.
+    type Node: Clone + Eq + Hash + Debug + Display + Send + Sync + 'static;
+    /// What a run can end with, on which a graph around this one routes.
+    type Outcome: Outcome;
+
+    /// Is evaluated before the graph runs; that of a generic graph panics, while it compiles, if a
+    /// rule that needs types is broken.
+    #[doc(hidden)]
+    const __CONTEXT: () = ();
+
+    /// Returns the shape of the graph.
+    fn topology(&self) -> Topology;
+
+    /// Returns the fields that the caller brings; checked when a run starts.
+    fn given(&self) -> FieldSet;
+
+    /// Returns what is known of each node.
+    fn nodes(&self) -> Vec<Known>;
+
+    /// Returns how each node is treated when it fails, hangs or has been executed before.
+    fn policies(&self) -> Vec<Policy>;
+
+    /// Returns the name of a node.
+    fn node(&self, index: usize) -> Self::Node;
+
     /// Executes a node, and those that follow it as long as nobody has to see their steps, and
-    /// returns the place in [`AgentGraph::EDGES`] of the edge that the last one's outcome chose.
+    /// returns the edge that the last one's outcome chose.
     ///
     /// # Errors
     ///
     /// Fails as the node does.
     fn step(
         &self,
-        node: Self::Node,
+        node: usize,
         state: &mut Self::State,
         cx: &mut Context<'_>,
     ) -> impl Future<Output = Result<usize, NodeError>> + Send;
+
+    /// Returns the edge that a conclusion of a node chooses, without executing the node.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the conclusion is none of the node's outcomes.
+    fn pick(
+        &self,
+        node: usize,
+        concluded: &Conclusion,
+        state: &Self::State,
+    ) -> Result<usize, NodeError>;
+
+    /// Returns the items of an edge that leads to `each`, one for each branch.
+    fn items(&self, edge: usize, state: &Self::State) -> Vec<Item>;
+
+    /// Returns the key under which a result of this node is cached, if the node has a cache.
+    fn cache_key(&self, node: usize, state: &Self::State) -> Option<Result<Json, JsonError>>;
+
+    /// Returns what the run ends with when it takes this edge to the end, or the edge's `else`.
+    fn end(&self, edge: usize, otherwise: bool) -> Self::Outcome;
+}
+
+/// What the runtime knows of a node.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Known {
+    /// What the node reads, may write, needs and gives.
+    pub contract: Contract,
+    /// The fields that some outcome of the node gives.
+    pub promises: FieldSet,
+    /// Whether the node touches no field but those of its contract.
+    pub keeps_to_contract: bool,
+}
+
+impl Known {
+    /// Reads off a node's type what is known of it.
+    pub fn of<N: Execute<S>, S: State>() -> Self {
+        let variants = N::Outcome::VARIANTS.iter();
+        let promises = variants.fold(FieldSet::EMPTY, |set, variant| {
+            set.or(FieldSet::named(S::FIELDS, variant.gives))
+        });
+        Self {
+            contract: N::CONTRACT,
+            promises,
+            keeps_to_contract: N::REPORTS && N::KIND != NodeKind::Human,
+        }
+    }
 }
 
 /// Separates the outcome from the error of what a node's function returned.
 #[doc(hidden)]
 #[inline]
-pub fn conclude<C: Conclusion>(returned: C) -> Result<C::Outcome, NodeError> {
+pub fn conclude<C: Concluded>(returned: C) -> Result<C::Outcome, NodeError> {
     returned.conclude().map_err(|error| {
         // A `NodeError` that a node passes on, from `cx.ask` for instance, stays what it is.
         match error.downcast::<NodeError>() {
