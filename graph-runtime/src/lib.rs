@@ -19,6 +19,8 @@ mod context;
 mod execute;
 mod human;
 
+mod policy;
+
 mod journal;
 
 mod testing;
@@ -35,6 +37,7 @@ pub use journal::{
     Ask, AskId, Conclusion, Entry, GraphId, Hash, Journal, JournalError, JournalPlace, Json,
     JsonError, Masked, Memory, Record, Recorded, ThreadId, Write, Writes,
 };
+pub use policy::{Policy, Retry};
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime};
 pub use testing::TestContext;
@@ -45,4 +48,5 @@ pub use thread::Thread;
 pub mod __private {
     pub use crate::execute::{conclude, is_set, keep_promises, read, route_of, settle, write};
     pub use crate::journal::suite as journal_rules;
+    pub use crate::policy::fits;
 }

@@ -1,0 +1,136 @@
+//! What a node asks of the runtime: to be tried again, to be stopped, to be remembered.
+
+mod retry;
+
+use std::time::Duration;
+
+use crate::context::NodeError;
+
+pub use self::retry::{Retry, fits};
+
+/// What a node asks of the runtime: when to try it again, when to give up on it, and for how long
+/// its result holds.
+///
+/// The default asks for nothing: one attempt, as long as it takes, never cached.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use handoffs_runtime::{Policy, Retry};
+///
+/// let policy = Policy::new()
+///     .retry(Retry::times(3))
+///     .timeout(Duration::from_secs(30))
+///     .idle(Duration::from_secs(5));
+/// assert_eq!(policy.hard_timeout(), Some(Duration::from_secs(30)));
+/// assert_eq!(policy.retries().len(), 1);
+/// assert!(!policy.is_plain());
+/// assert!(Policy::new().is_plain());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    retries: Vec<Retry>,
+    timeout: Option<Duration>,
+    idle: Option<Duration>,
+    cache: Option<Duration>,
+}
+
+impl Policy {
+    /// Asks for nothing.
+    pub const fn new() -> Self {
+        Self {
+            retries: Vec::new(),
+            timeout: None,
+            idle: None,
+            cache: None,
+        }
+    }
+
+    /// Adds a rule by which the node is tried again. Of several, the first that fits an error counts.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retries.push(retry);
+        self
+    }
+
+    /// Stops an attempt that takes longer than this.
+    pub const fn timeout(mut self, after: Duration) -> Self {
+        self.timeout = Some(after);
+        self
+    }
+
+    /// Stops an attempt that has given no heartbeat for this long.
+    pub const fn idle(mut self, after: Duration) -> Self {
+        self.idle = Some(after);
+        self
+    }
+
+    /// Keeps the node's result for this long, to be used again where its key is the same.
+    /// [`Duration::MAX`] keeps it for ever.
+    pub const fn cache(mut self, ttl: Duration) -> Self {
+        self.cache = Some(ttl);
+        self
+    }
+
+    /// Returns the rules by which the node is tried again, in the order in which they are looked at.
+    pub fn retries(&self) -> &[Retry] {
+        &self.retries
+    }
+
+    /// Returns how long an attempt may take.
+    pub const fn hard_timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// Returns how long an attempt may go without a heartbeat.
+    pub const fn idle_timeout(&self) -> Option<Duration> {
+        self.idle
+    }
+
+    /// Returns for how long a result is kept; none if it is not.
+    pub const fn cache_ttl(&self) -> Option<Duration> {
+        self.cache
+    }
+
+    /// Returns whether nothing is asked.
+    pub const fn is_plain(&self) -> bool {
+        self.retries.is_empty()
+            && self.timeout.is_none()
+            && self.idle.is_none()
+            && self.cache.is_none()
+    }
+
+    /// Returns which rule gives the node another attempt after this error, by its place in
+    /// [`retries`](Self::retries), and how long to wait before it.
+    ///
+    /// `used` says how many attempts each rule has given in this visit of the node so far; a rule
+    /// that it is too short for has given none. The first rule that fits the error decides alone:
+    /// once it has no attempt left, the node has failed, whatever later rules say. The same `seed`
+    /// gives the same delay.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use handoffs_runtime::{NodeError, Policy, Retry};
+    ///
+    /// let policy = Policy::new().retry(Retry::times(2).jitter(false));
+    /// let error = NodeError::new("no connection");
+    /// let wait = Duration::from_millis(200);
+    /// assert_eq!(policy.retry_for(&error, &[], "customer-42/7"), Some((0, wait)));
+    /// assert_eq!(policy.retry_for(&error, &[1], "customer-42/7"), None);
+    /// ```
+    pub fn retry_for(
+        &self,
+        error: &NodeError,
+        used: &[u32],
+        seed: &str,
+    ) -> Option<(usize, Duration)> {
+        let index = self.retries.iter().position(|retry| retry.fits(error))?;
+        let retry = &self.retries[index];
+        let used = used.get(index).copied().unwrap_or(0);
+        // The first attempt was given by no rule.
+        (used < retry.attempts() - 1).then(|| (index, retry.delay(used, seed)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
