@@ -148,10 +148,12 @@ pub(crate) const fn same(left: &str, right: &str) -> bool {
 /// | `&mut T` for a field of type `T` | written; an `Option` may be left unset, so it no longer counts as set |
 /// | `&mut T` for a field of type `Option<T>` | written and needed |
 /// | `Out<'_, T>` for a field of type `Option<T>` | written and given: it is set when the node returns |
+/// | `Replace<'_, T>` for a field of type `T` | written, and replaced where branches meet |
+/// | `T`, by value | no field, but the item of the branch that the node works in |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_structs,
-    reason = "macros write it as a literal, and a fifth kind would change what a contract is"
+    reason = "macros write it as a literal, and a further kind would change what a contract is"
 )]
 pub struct Contract {
     /// The fields that the node sees.
@@ -162,6 +164,11 @@ pub struct Contract {
     pub needs: FieldSet,
     /// The `Option` fields that are set after the node, whatever its outcome.
     pub gives: FieldSet,
+    /// The fields of which the node may drop, where branches meet, what other branches made of
+    /// them; they are among `writes`.
+    pub replaces: FieldSet,
+    /// Whether the node takes the item that an `each` hands to its branch.
+    pub item: bool,
 }
 
 impl Contract {
@@ -171,6 +178,8 @@ impl Contract {
         writes: FieldSet::EMPTY,
         needs: FieldSet::EMPTY,
         gives: FieldSet::EMPTY,
+        replaces: FieldSet::EMPTY,
+        item: false,
     };
 
     /// Returns what is set after the node, of what was set before it.
