@@ -40,7 +40,9 @@ pub use topology::{
 #[doc(hidden)]
 pub mod __private {
     pub use crate::fingerprint::is_lost_in_json;
-    pub use crate::flow::{Flow, FlowEdge, Message, given_by, unknown_field, unknown_gift};
+    pub use crate::flow::{
+        Flow, FlowBranch, FlowEdge, FlowFork, Hand, Message, given_by, unknown_field, unknown_gift,
+    };
     pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut, replaces};
     pub use crate::once::{
         Carried, Carry, Fetch, Fit, Kept, Load, Returned, Take, Uncarried, Unconcluded, Unfetched,
