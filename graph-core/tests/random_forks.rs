@@ -588,6 +588,23 @@ proptest! {
             prop_assert_eq!(left, Vec::<String>::new());
         }
     }
+
+    #[test]
+    fn what_the_help_proposes_for_a_stranded_node_is_accepted(sketch in some_sketch()) {
+        let topology = sketch.topology();
+        let findings = check(&topology);
+        let [finding @ Finding::Stranded { edges, .. }] = findings.as_slice() else {
+            return Ok(());
+        };
+        let mut mended = sketch.clone();
+        let arm = &mut mended.edges[usize::from(edges[0].0)];
+        let help = finding.help(&topology);
+        match help.split("else = ").nth(1).and_then(|rest| rest.split(')').next()) {
+            Some(name) => arm.otherwise = Some(name[1..].parse().unwrap_or(sketch.nodes)),
+            None => arm.limit = None,
+        }
+        prop_assert_eq!(messages(&mended.topology()), Vec::<String>::new(), "{}", help);
+    }
 }
 
 /// Tests on accepted graphs say nothing if hardly any graph is accepted.
