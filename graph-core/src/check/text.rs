@@ -9,7 +9,7 @@ use petgraph::visit::Reversed;
 
 use super::finding::Finding;
 use super::name::RESERVED;
-use super::reach::closure;
+use super::reach::{closure, ending};
 use crate::route::{Route, Target};
 use crate::topology::{Edge, EdgeIndex, NodeIndex, NodeKind, Topology, Way, vertex};
 
@@ -49,10 +49,22 @@ impl Finding {
                 let _ = write!(text, "{}`", nodes.first().map_or("?", name));
                 text
             }
-            Self::Stranded { node, .. } => format!(
-                "{code}: `{}` is stranded when its limits are used up: no way is left to `end`",
+            Self::Stranded { node, join, .. } => format!(
+                "{code}: `{}` is stranded when its limits are used up: no way is left to {}",
                 name(node),
+                match join {
+                    Some(join) => format!("the join `{}`", name(join)),
+                    None => "`end`".to_owned(),
+                },
             ),
+            Self::BranchEnds { .. }
+            | Self::Starved { .. }
+            | Self::TwoRegions { .. }
+            | Self::SharedJoin { .. }
+            | Self::BranchIsJoin { .. }
+            | Self::NoBranches { .. }
+            | Self::SameBranch { .. }
+            | Self::ZeroConcurrency { .. } => super::fork::text::message(self, topology),
             Self::UselessElse { edge } => {
                 let to = topology
                     .get_edge(*edge)
@@ -95,39 +107,21 @@ impl Finding {
                 name(node),
                 if behind.is_empty() { "it" } else { "them" },
             ),
-            Self::Trap { node, others } => {
-                let trapped = with(*node, others);
-                let dead_ends: Vec<_> = trapped
-                    .iter()
-                    .copied()
-                    .filter(|node| topology.edges_from(*node).next().is_none())
-                    .collect();
-                if dead_ends == [*node] && others.is_empty() {
-                    "it has no route: add `#[route(_ => end)]`".to_owned()
-                } else if dead_ends.is_empty() {
-                    format!(
-                        "lead on from here, for example with `_ => end` in the route of `{}`",
-                        name(node)
-                    )
-                } else {
-                    let has = if dead_ends.len() == 1 { "has" } else { "have" };
-                    format!(
-                        "{} {has} no route: add `#[route(_ => end)]`",
-                        names(topology, &dead_ends),
-                    )
-                }
-            }
+            Self::Trap { node, others } => lead_on(topology, *node, others, "end"),
+            Self::BranchEnds { .. }
+            | Self::Starved { .. }
+            | Self::TwoRegions { .. }
+            | Self::SharedJoin { .. }
+            | Self::BranchIsJoin { .. }
+            | Self::NoBranches { .. }
+            | Self::SameBranch { .. }
+            | Self::ZeroConcurrency { .. } => super::fork::text::help(self, topology),
             Self::UnboundedLoop { closed_by, .. } => match closed_by.first() {
                 Some(way) => bound(topology, *way, closed_by),
                 None => String::from("bound it with a `limit`"),
             },
             Self::Stranded { edges, .. } => match edges.first() {
-                Some(edge) => {
-                    format!(
-                        "say where to go then, for example `{}`",
-                        with_else(topology, *edge)
-                    )
-                }
+                Some(edge) => with_else(topology, *edge),
                 None => String::from("add an `else` to the edge"),
             },
             Self::UselessElse { .. } => "remove it, or give the edge a `limit`".to_owned(),
@@ -147,6 +141,32 @@ impl Finding {
                 "make a part of it a graph of its own, and that graph a node".to_owned()
             }
         }
+    }
+}
+
+/// Proposes routes for nodes from which no path leads to `goal`.
+pub(super) fn lead_on(
+    topology: &Topology,
+    node: NodeIndex,
+    others: &[NodeIndex],
+    goal: &str,
+) -> String {
+    let has_route = |node: &NodeIndex| topology.edges_from(*node).any(|(_, edge)| !edge.on_error);
+    let mut dead_ends = with(node, others);
+    dead_ends.retain(|node| !has_route(node));
+    if dead_ends == [node] && others.is_empty() {
+        format!("it has no route: add `#[route(_ => {goal})]`")
+    } else if dead_ends.is_empty() {
+        format!(
+            "lead on from here, for example with `_ => {goal}` in the route of `{}`",
+            topology.name_of(node)
+        )
+    } else {
+        let has = if dead_ends.len() == 1 { "has" } else { "have" };
+        format!(
+            "{} {has} no route: add `#[route(_ => {goal})]`",
+            names(topology, &dead_ends),
+        )
     }
 }
 
@@ -181,30 +201,38 @@ fn bound(topology: &Topology, way: Way, closed_by: &[Way]) -> String {
 fn with_else(topology: &Topology, edge: EdgeIndex) -> String {
     topology.get_edge(edge).map_or_else(String::new, |edge| {
         let elsewhere = fallback(topology, edge);
+        if elsewhere == *edge.route.target() {
+            return "remove the limit: at the join the branch is over".to_owned();
+        }
         let route = edge.route.bounded(edge.route.times(), Some(elsewhere));
-        named(topology, route)
+        let route = named(topology, route);
+        format!("say where to go then, for example `{route}`")
     })
 }
 
 /// Returns where an `else` of the edge could lead: to a person if there is one, else to where a
 /// catch-all arm of the same cycle leads, else to another node to which its own node hands over
-/// anyway, else to the end.
+/// anyway, else to the end, or in a branch to the join.
 ///
-/// A node only counts if a run gets from it to the end and never back to where the edge begins, so
-/// that the proposal closes no new loop.
+/// A node only counts if it is in the same branch, and a run gets from it to the end, or to the join,
+/// and never back to where the edge begins, so that the proposal closes no new loop.
 fn fallback(topology: &Topology, edge: &Edge<NodeIndex>) -> Target<NodeIndex> {
+    let regions = topology.regions();
+    let region = regions.of[edge.from.slot()];
     let graph = topology.digraph(|_| true);
-    let ends = closure(Reversed(&graph), topology.vertex(Target::End));
+    let ends = ending(topology, &regions);
     let returns = closure(Reversed(&graph), vertex(edge.from));
     let follows = closure(&graph, vertex(edge.from));
     let fits = |node: &NodeIndex| {
-        ends[node.slot()] && !returns[node.slot()] && *edge.route.target() != Target::Node(*node)
+        let is_target = *edge.route.target() == Target::Node(*node);
+        let is_here = regions.of[node.slot()] == region;
+        ends[node.slot()] && !returns[node.slot()] && !is_target && is_here
     };
     // The first in the order of nodes, as the order of edges must not matter.
     let receiver = |wanted: &dyn Fn(&Edge<NodeIndex>) -> bool| {
         topology
             .edges()
-            .filter(|(_, edge)| wanted(edge))
+            .filter(|(_, edge)| !edge.on_error && wanted(edge))
             .filter_map(|(_, edge)| edge.route.target().node())
             .filter(fits)
             .min()
@@ -223,6 +251,7 @@ fn fallback(topology: &Topology, edge: &Edge<NodeIndex>) -> Target<NodeIndex> {
             })
         })
         .or_else(|| receiver(&|other| other.from == edge.from))
+        .or_else(|| regions.join(region))
         .map_or(Target::End, Target::Node)
 }
 
@@ -232,14 +261,14 @@ fn named(topology: &Topology, route: Route<NodeIndex>) -> String {
         .to_string()
 }
 
-fn with(node: NodeIndex, others: &[NodeIndex]) -> Vec<NodeIndex> {
+pub(super) fn with(node: NodeIndex, others: &[NodeIndex]) -> Vec<NodeIndex> {
     std::iter::once(node)
         .chain(others.iter().copied())
         .collect()
 }
 
 /// Lists nodes for the middle of a sentence, the first few of them if there are many.
-fn names(topology: &Topology, nodes: &[NodeIndex]) -> String {
+pub(super) fn names(topology: &Topology, nodes: &[NodeIndex]) -> String {
     const SHOWN: usize = 8;
     let more = nodes.len().saturating_sub(SHOWN);
     let shown = &nodes[..nodes.len() - more];
