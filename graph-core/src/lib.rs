@@ -10,6 +10,7 @@ mod probe;
 mod state;
 
 mod contract;
+mod decode;
 mod flow;
 mod node;
 mod once;
@@ -37,6 +38,7 @@ pub use topology::{Edge, EdgeIndex, NodeIndex, NodeKind, NodeShape, Topology, Wa
 /// What the macros' output is made of. No part of the public API: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::decode::{Recall, Unrecalled, recall};
     pub use crate::fingerprint::is_lost_in_json;
     pub use crate::flow::{Flow, FlowEdge, Message, given_by, unknown_field, unknown_gift};
     pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut, replaces};
@@ -44,7 +46,7 @@ pub mod __private {
         Carried, Carry, Fetch, Fit, Kept, Load, Returned, Take, Uncarried, Unconcluded, Unfetched,
         Unloaded, Untaken,
     };
-    pub use crate::outcome::Conclusion;
+    pub use crate::outcome::{Conclusion, no_variant};
     pub use crate::probe::{
         Copied, Joined, Loaded, Loading, Merged, Merging, Needed, Plain, Probe, Spare, Uncopied,
         Unkeepable, Unkept, Unmerged, Unmerging, Whole,
