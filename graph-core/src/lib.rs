@@ -29,7 +29,7 @@ pub use fingerprint::fingerprint;
 pub use graph::{AgentGraph, GraphNode};
 pub use log::{Iter as LogIter, Log};
 pub use merge::{Counter, Max, Merge, Min};
-pub use node::{Access, AccessMut, Node, Out, Replace, WorkItem, Worker};
+pub use node::{Access, AccessMut, Node, Out, Replace, Worker};
 pub use outcome::{Outcome, Payload, Variant};
 pub use route::{Route, Target};
 pub use state::{Field, FieldSource, FieldValue, State};
@@ -43,8 +43,8 @@ pub mod __private {
     pub use crate::flow::{Flow, FlowEdge, Message, given_by, unknown_field, unknown_gift};
     pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut, replaces};
     pub use crate::once::{
-        Carried, Carry, Fetch, Fit, Kept, Load, Returned, Take, Uncarried, Unconcluded, Unfetched,
-        Unloaded, Untaken,
+        Carried, Carry, Fetch, Fit, Handed, Kept, Load, Returned, Take, Uncarried, Unconcluded,
+        Unfetched, Unloaded, Untaken,
     };
     pub use crate::outcome::{Conclusion, no_variant};
     pub use crate::probe::{

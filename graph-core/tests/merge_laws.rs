@@ -53,11 +53,7 @@ fn check_laws<T: Value>(base: &T, branches: &[T], cuts: &[bool]) {
     );
 }
 
-fn hashed<K: Eq + Hash, V>(map: &BTreeMap<K, V>) -> HashMap<K, V>
-where
-    K: Clone,
-    V: Clone,
-{
+fn hashed<K: Clone + Eq + Hash, V: Clone>(map: &BTreeMap<K, V>) -> HashMap<K, V> {
     map.clone().into_iter().collect()
 }
 

@@ -3,17 +3,18 @@
 use std::collections::HashMap;
 
 use proc_macro2::{TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::token::Paren;
-use syn::{Attribute, Data, DataEnum, DeriveInput, Expr, Fields, Ident, Lit, Meta, Token, Type};
+use syn::{Attribute, Data, DataEnum, DeriveInput, Expr, Fields, Ident, Lit, Meta, Token};
 
 use crate::case::snake;
 use crate::krate::Krate;
 use crate::mistakes::{Mistakes, arguments, skip_argument};
+use crate::types::borrows;
 
 /// A variant of the outcome.
 struct Variant<'a> {
@@ -317,16 +318,4 @@ fn decode(krate: &Krate, index: usize, variant: &Variant<'_>) -> TokenStream {
             ::core::result::Result::Ok(#built)
         }
     }
-}
-
-/// Returns whether a reference stands anywhere in a type.
-fn borrows(ty: &Type) -> bool {
-    fn any(tokens: TokenStream) -> bool {
-        tokens.into_iter().any(|tree| match tree {
-            TokenTree::Punct(punct) => punct.as_char() == '&',
-            TokenTree::Group(group) => any(group.stream()),
-            _ => false,
-        })
-    }
-    any(ty.to_token_stream())
 }
