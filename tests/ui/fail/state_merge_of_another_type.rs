@@ -8,12 +8,6 @@ struct Ticket {
     count: u32,
     #[state(merge = no_such_function)]
     other: u32,
-    #[state(merge)]
-    without: u32,
-    #[state(merge = |merged, _, branch| *merged += branch)]
-    closure: u32,
-    #[state(merge = add, merge = add)]
-    twice: u32,
     #[state(merge = add)]
     fits: u32,
 }
