@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, ExprPath, Fields, Ident, Token, Type};
+use syn::{Data, DeriveInput, Expr, ExprPath, Fields, Ident, Token, Type};
 
 use crate::krate::Krate;
 use crate::mistakes::{Mistakes, arguments, skip_argument};
@@ -148,21 +148,24 @@ fn read_merge(
     said: &mut Said,
     mistakes: &mut Mistakes,
 ) -> syn::Result<()> {
-    let is_path = |ahead: syn::parse::ParseStream<'_>| {
-        ahead.parse::<ExprPath>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,]))
-    };
-    let is_given = args.parse::<Option<Token![=]>>()?.is_some();
-    if is_given && is_path(&args.fork()) {
-        if said.merge.is_some() {
-            mistakes.twice(key);
+    let value = args.parse::<Option<Token![=]>>()?.map(|_| args.parse());
+    match value.transpose()? {
+        Some(Expr::Path(function)) => {
+            if said.merge.is_some() {
+                mistakes.twice(key);
+            }
+            said.merge = Some(function);
         }
-        said.merge = Some(args.parse()?);
-    } else {
-        mistakes.mend(
+        Some(other) => mistakes.mend(
+            other,
+            "H011: `merge` names a function",
+            "write the code into an `fn merged(so_far: &mut T, base: &T, branch: &T)`, and its name here",
+        ),
+        None => mistakes.mend(
             key,
             "H011: `merge` names a function",
-            "write `merge = f`, with `fn f(merged: &mut T, base: &T, branch: &T)` for the field's type `T`",
-        );
+            "write `merge = f`, with an `fn f(so_far: &mut T, base: &T, branch: &T)`",
+        ),
     }
     Ok(())
 }
@@ -337,20 +340,22 @@ fn forks(krate: &Krate, fields: &[Field], is_sound: bool) -> TokenStream {
     let takes = arms(
         &|_, Field { ident, .. }| quote!(::core::mem::swap(&mut self.#ident, &mut __from.#ident)),
     );
-    let merges = arms(&|_, Field { ident, ty, said }| match &said.merge {
+    let merges = arms(&|_, Field { ident, ty, said }| {
+        let Some(function) = &said.merge else {
+            return quote! {
+                (&mut #krate::Joined {
+                    so_far: &mut self.#ident,
+                    base: &__base.#ident,
+                    branch: &__branch.#ident,
+                }).merge(__appended)
+            };
+        };
         // Where the function is another, the compiler says so at its name.
-        Some(function) => quote_spanned! {function.span()=> {
+        quote_spanned! {function.span()=> {
             let __merge: fn(&mut #ty, &#ty, &#ty) = #function;
             __merge(&mut self.#ident, &__base.#ident, &__branch.#ident);
             true
-        }},
-        None => quote! {
-            (&mut #krate::Joined {
-                so_far: &mut self.#ident,
-                base: &__base.#ident,
-                branch: &__branch.#ident,
-            }).merge(__appended)
-        },
+        }}
     });
     let loads = arms(&|index, Field { ident, .. }| {
         quote! {
