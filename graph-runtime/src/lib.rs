@@ -37,7 +37,7 @@ mod journal;
 mod testing;
 
 pub use async_trait::async_trait;
-pub use attempt::Timeout;
+pub use attempt::TimeoutKind;
 #[cfg(feature = "sqlite")]
 pub use cache::SqliteCache;
 pub use cache::{Cache, CacheError, CacheKey, CachePlace, MemoryCache};
