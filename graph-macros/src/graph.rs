@@ -1,8 +1,11 @@
 //! `derive(AgentGraph)`: fields become nodes, arms become edges.
 
+mod arm;
 mod check;
 mod context;
+mod duration;
 mod expand;
+mod field;
 mod model;
 mod parse;
 mod pattern;
