@@ -162,6 +162,13 @@ pub struct Contract {
     pub needs: FieldSet,
     /// The `Option` fields that are set after the node, whatever its outcome.
     pub gives: FieldSet,
+    /// The fields whose value the node replaces: where branches join, it wins over what is merged.
+    pub replaces: FieldSet,
+    /// The fields that may be unset after the node although it needs them. No signature says so; it
+    /// comes about in a graph that is a node of another.
+    pub unsets: FieldSet,
+    /// Whether the node takes an item, which the `each` that leads to it hands over.
+    pub item: bool,
 }
 
 impl Contract {
@@ -171,12 +178,21 @@ impl Contract {
         writes: FieldSet::EMPTY,
         needs: FieldSet::EMPTY,
         gives: FieldSet::EMPTY,
+        replaces: FieldSet::EMPTY,
+        unsets: FieldSet::EMPTY,
+        item: false,
     };
+
+    /// Returns what is set after the node if it fails, since it has then written nothing.
+    ///
+    /// A node that ran had what it needs; where it has not, that is one error, its own.
+    pub(crate) const fn ran(&self, before: FieldSet) -> FieldSet {
+        before.or(self.needs)
+    }
 
     /// Returns what is set after the node, of what was set before it.
     pub(crate) const fn after(&self, before: FieldSet) -> FieldSet {
-        let may_unset = self.writes.minus(self.needs);
-        // A node that ran had what it needs; where it has not, that is one error, its own.
-        before.or(self.needs).minus(may_unset).or(self.gives)
+        let may_unset = self.writes.minus(self.needs).or(self.unsets);
+        self.ran(before).minus(may_unset).or(self.gives)
     }
 }

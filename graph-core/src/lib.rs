@@ -37,7 +37,9 @@ pub use topology::{Edge, EdgeIndex, NodeIndex, NodeKind, NodeShape, Topology, Wa
 #[doc(hidden)]
 pub mod __private {
     pub use crate::fingerprint::is_lost_in_json;
-    pub use crate::flow::{Flow, FlowEdge, Message, given_by, unknown_field, unknown_gift};
+    pub use crate::flow::{
+        Flow, FlowBranch, FlowEdge, FlowFork, Hand, Message, given_by, unknown_field, unknown_gift,
+    };
     pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut};
     pub use crate::once::{
         Carried, Carry, Fit, Kept, Load, Returned, Take, Uncarried, Unconcluded, Unloaded, Untaken,

@@ -19,6 +19,8 @@ mod context;
 mod execute;
 mod human;
 
+#[allow(dead_code, reason = "the driver does not call it yet")]
+mod attempt;
 mod policy;
 
 mod journal;
@@ -26,6 +28,7 @@ mod journal;
 mod testing;
 
 pub use async_trait::async_trait;
+pub use attempt::Timeout;
 pub use context::{Context, NodeError};
 pub use error::RunError;
 pub use event::{Event, EventStream};
