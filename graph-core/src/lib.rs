@@ -29,9 +29,11 @@ pub use log::{Iter as LogIter, Log};
 pub use merge::Merge;
 pub use node::{Access, AccessMut, Node, Out};
 pub use outcome::{Outcome, Payload, Variant};
-pub use route::{Route, Target};
+pub use route::{Branches, Fork, List, Route, Target};
 pub use state::{Field, FieldSource, FieldValue, State};
-pub use topology::{Edge, EdgeIndex, NodeIndex, NodeKind, NodeShape, Topology, Way};
+pub use topology::{
+    Edge, EdgeIndex, NodeIndex, NodeKind, NodeShape, Region, Regions, Topology, Way,
+};
 
 /// What the macros' output is made of. No part of the public API: it changes without notice.
 #[doc(hidden)]

@@ -1,6 +1,11 @@
 //! Where a node's outcome leads: what an edge function returns.
 
+mod fork;
+
+pub use fork::{Branches, Fork, List};
+
 use core::fmt;
+use std::borrow::Cow;
 
 /// Where an edge leads: to a node, or to the end of the run.
 ///
@@ -60,10 +65,15 @@ impl<N: fmt::Display> fmt::Display for Target<N> {
 ///
 /// let route = Route::to("triage").limit(2).or_else("human");
 /// assert_eq!(route.to_string(), "triage(limit = 2, else = human)");
+///
+/// let route = Route::all(["web", "papers"], "summary").or_end().concurrency(2);
+/// assert_eq!(route.to_string(), "all(web, papers) join summary(else = end, concurrency = 2)");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Route<N> {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Route<N: 'static> {
+    /// The join, if it is a fork.
     target: Target<N>,
+    fork: Option<Fork<N>>,
     limit: Option<u32>,
     otherwise: Option<Target<N>>,
 }
@@ -71,25 +81,60 @@ pub struct Route<N> {
 impl<N> Route<N> {
     /// Leads to `node`.
     pub const fn to(node: N) -> Self {
-        Self {
-            target: Target::Node(node),
-            limit: None,
-            otherwise: None,
-        }
+        Self::__new(Target::Node(node), None, None)
     }
 
     /// Ends the run.
     pub const fn end() -> Self {
+        Self::__new(Target::End, None, None)
+    }
+
+    /// Forks into a branch for each of these nodes; the run goes on at `join` once all are there.
+    ///
+    /// ```
+    /// use handoffs_core::{Route, Target};
+    ///
+    /// let route = Route::all(["web", "papers"], "summary");
+    /// assert_eq!(route.target(), &Target::Node("summary"));
+    /// assert_eq!(route.fork().unwrap().entries(), ["web", "papers"]);
+    /// ```
+    pub fn all(branches: impl IntoIterator<Item = N>, join: N) -> Self {
+        Self::forked(Branches::All(branches.into_iter().collect()), join)
+    }
+
+    /// Forks into a branch for each item, all of which begin at `worker`; `items` is the name of the
+    /// function that lists them. The run goes on at `join` once all are there, at once if there are
+    /// none.
+    ///
+    /// ```
+    /// use handoffs_core::Route;
+    ///
+    /// let route = Route::each("questions", "research", "summary");
+    /// assert_eq!(route.to_string(), "each(questions) research join summary");
+    /// ```
+    pub fn each(items: impl Into<Cow<'static, str>>, worker: N, join: N) -> Self {
+        let items = items.into();
+        Self::forked(Branches::Each { items, worker }, join)
+    }
+
+    fn forked(branches: Branches<N>, join: N) -> Self {
         Self {
-            target: Target::End,
-            limit: None,
-            otherwise: None,
+            fork: Some(Fork::new(branches)),
+            ..Self::to(join)
         }
     }
 
     /// Allows the edge `times` times a run.
     pub fn limit(mut self, times: u32) -> Self {
         self.limit = Some(times);
+        self
+    }
+
+    /// Lets at most so many branches of a fork run at a time. It means nothing on any other route.
+    pub fn concurrency(mut self, branches: u32) -> Self {
+        if let Some(fork) = &mut self.fork {
+            fork.concurrency = Some(branches);
+        }
         self
     }
 
@@ -114,14 +159,38 @@ impl<N> Route<N> {
     ) -> Self {
         Self {
             target,
+            fork: None,
             limit,
             otherwise,
         }
     }
 
-    /// Returns where the edge leads.
+    /// Makes a fork of a route, whose target becomes the join; the derive writes its tables with
+    /// this.
+    #[doc(hidden)]
+    pub const fn __forked(self, fork: Fork<N>) -> Self
+    where
+        N: Copy,
+    {
+        let (target, limit, otherwise) = (self.target, self.limit, self.otherwise);
+        // A constant cannot drop what it took apart, and the derive forks no route twice.
+        core::mem::forget(self);
+        Self {
+            target,
+            fork: Some(fork),
+            limit,
+            otherwise,
+        }
+    }
+
+    /// Returns where the edge leads; of a fork it is the join.
     pub const fn target(&self) -> &Target<N> {
         &self.target
+    }
+
+    /// Returns the branches, if the edge is a fork.
+    pub const fn fork(&self) -> Option<&Fork<N>> {
+        self.fork.as_ref()
     }
 
     /// Returns how many times a run may take the edge, if there is a limit.
@@ -135,29 +204,51 @@ impl<N> Route<N> {
     }
 
     /// Puts other names in the place of the nodes'.
-    pub fn map<M>(self, mut rename: impl FnMut(N) -> M) -> Route<M> {
+    pub fn map<M>(self, mut rename: impl FnMut(N) -> M) -> Route<M>
+    where
+        N: Clone,
+    {
         Route {
             target: self.target.map(&mut rename),
+            fork: self.fork.map(|fork| fork.map(&mut rename)),
             limit: self.limit,
             otherwise: self.otherwise.map(|target| target.map(&mut rename)),
+        }
+    }
+
+    /// Returns the same route with another limit and another `else`.
+    pub(crate) fn bounded(&self, limit: Option<u32>, otherwise: Option<Target<N>>) -> Self
+    where
+        N: Clone,
+    {
+        Self {
+            limit,
+            otherwise,
+            ..self.clone()
         }
     }
 }
 
 impl<N: fmt::Display> fmt::Display for Route<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            target,
-            limit,
-            otherwise,
-        } = self;
-        match (limit, otherwise) {
-            (None, None) => write!(f, "{target}"),
-            (Some(limit), None) => write!(f, "{target}(limit = {limit})"),
-            (None, Some(otherwise)) => write!(f, "{target}(else = {otherwise})"),
-            (Some(limit), Some(otherwise)) => {
-                write!(f, "{target}(limit = {limit}, else = {otherwise})")
-            }
+        if let Some(fork) = &self.fork {
+            write!(f, "{} join ", fork.branches)?;
+        }
+        self.target.fmt(f)?;
+        let concurrency = self.fork.as_ref().and_then(|fork| fork.concurrency);
+        let options = [
+            self.limit.map(|limit| format!("limit = {limit}")),
+            self.otherwise.as_ref().map(|to| format!("else = {to}")),
+            concurrency.map(|most| format!("concurrency = {most}")),
+        ];
+        let options: Vec<_> = options.into_iter().flatten().collect();
+        if options.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "({})", options.join(", "))
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,11 +7,14 @@
 
 mod edge;
 mod node;
+mod regions;
 mod steps;
 
 pub use edge::{Edge, EdgeIndex, Way};
 pub use node::{NodeIndex, NodeKind, NodeShape};
-pub(crate) use steps::{Components, Step, vertex};
+pub(crate) use regions::Walk;
+pub use regions::{Region, Regions};
+pub(crate) use steps::{Components, Step, StepKind, vertex};
 
 use std::borrow::Cow;
 
@@ -30,7 +33,7 @@ use std::borrow::Cow;
 ///
 /// assert!(check(&desk).is_empty());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Topology {
     name: Cow<'static, str>,
     nodes: Vec<NodeShape>,
@@ -81,8 +84,9 @@ impl Topology {
             edge.route.target().node(),
             edge.route.otherwise().and_then(|target| target.node()),
         ];
+        let entries = edge.route.fork().map_or(&[][..], |fork| fork.entries());
         let mut declared = true;
-        for end in ends.into_iter().flatten() {
+        for end in ends.into_iter().flatten().chain(entries.iter().copied()) {
             declared &= self.declares(end);
         }
         if !declared {
@@ -153,16 +157,20 @@ impl Topology {
         self.get_node(index).map_or("?", |node| &node.name)
     }
 
-    /// Returns the edges that a run may take more than once: those whose two ends lie on a cycle.
+    /// Returns the edges that a run may take more than once: those whose two ends lie on a cycle. A
+    /// fork does if a branch or its join leads back to it.
     ///
     /// An `else` does not make its edge cyclic, as an edge that was taken once and led out of its
     /// cycle cannot come up again.
     pub fn cyclic_edges(&self) -> Vec<EdgeIndex> {
         let components = self.components(|_| true);
-        self.steps()
+        let mut edges: Vec<_> = self
+            .steps()
             .filter(|step| !step.way.is_else && components.joins(step))
             .map(|step| step.way.edge)
-            .collect()
+            .collect();
+        edges.dedup();
+        edges
     }
 
     /// Returns whether something was left out because it found no place.

@@ -117,9 +117,9 @@ impl Finding {
                     )
                 }
             }
-            Self::UnboundedLoop { nodes, closed_by } => match (nodes.first(), closed_by.first()) {
-                (Some(first), Some(way)) => bound(topology, *first, *way, closed_by),
-                _ => String::from("bound it with a `limit`"),
+            Self::UnboundedLoop { closed_by, .. } => match closed_by.first() {
+                Some(way) => bound(topology, *way, closed_by),
+                None => String::from("bound it with a `limit`"),
             },
             Self::Stranded { edges, .. } => match edges.first() {
                 Some(edge) => {
@@ -150,14 +150,14 @@ impl Finding {
     }
 }
 
-/// Proposes a bound for the loop that `way` closes at `first`.
-fn bound(topology: &Topology, first: NodeIndex, way: Way, closed_by: &[Way]) -> String {
+/// Proposes a bound for the loop that `way` closes.
+fn bound(topology: &Topology, way: Way, closed_by: &[Way]) -> String {
     let Some(edge) = topology.get_edge(way.edge) else {
         return String::new();
     };
     let elsewhere = fallback(topology, edge);
     if way.is_else {
-        let route = Route::__new(*edge.route.target(), edge.route.times(), Some(elsewhere));
+        let route = edge.route.bounded(edge.route.times(), Some(elsewhere));
         return format!(
             "no limit holds for an `else`; lead it elsewhere, for example `{}`",
             named(topology, route),
@@ -173,7 +173,7 @@ fn bound(topology: &Topology, first: NodeIndex, way: Way, closed_by: &[Way]) -> 
         .copied()
         .filter(|_| !else_closes)
         .unwrap_or(elsewhere);
-    let route = Route::__new(Target::Node(first), Some(SOME_LIMIT), Some(otherwise));
+    let route = edge.route.bounded(Some(SOME_LIMIT), Some(otherwise));
     format!("bound it, for example `{}`", named(topology, route))
 }
 
@@ -181,7 +181,7 @@ fn bound(topology: &Topology, first: NodeIndex, way: Way, closed_by: &[Way]) -> 
 fn with_else(topology: &Topology, edge: EdgeIndex) -> String {
     topology.get_edge(edge).map_or_else(String::new, |edge| {
         let elsewhere = fallback(topology, edge);
-        let route = Route::__new(*edge.route.target(), edge.route.times(), Some(elsewhere));
+        let route = edge.route.bounded(edge.route.times(), Some(elsewhere));
         named(topology, route)
     })
 }
@@ -227,7 +227,9 @@ fn fallback(topology: &Topology, edge: &Edge<NodeIndex>) -> Target<NodeIndex> {
 }
 
 fn named(topology: &Topology, route: Route<NodeIndex>) -> String {
-    route.map(|node| topology.name_of(node)).to_string()
+    route
+        .map(|node| topology.name_of(node).to_owned())
+        .to_string()
 }
 
 fn with(node: NodeIndex, others: &[NodeIndex]) -> Vec<NodeIndex> {

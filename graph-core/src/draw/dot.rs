@@ -95,6 +95,7 @@ fn write_node(f: &mut fmt::Formatter<'_>, node: &NodeShape) -> fmt::Result {
     let tooltip = (!node.doc.is_empty()).then(|| format!("tooltip={}", Quoted(&node.doc)));
     let shape = match node.kind {
         NodeKind::Human => Some("shape=hexagon, style=solid"),
+        NodeKind::Graph => Some("shape=box, style=solid, peripheries=2"),
         NodeKind::Task => None,
     };
     match (shape, tooltip) {

@@ -21,7 +21,8 @@ impl fmt::Display for EdgeIndex {
     }
 }
 
-/// One of the ways on which an edge leads: to its target, or, once it is masked, to its `else`.
+/// One of the ways on which an edge leads: to its target, which of a fork is the join, to a branch of
+/// a fork, or, once it is masked, to its `else`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Way {
@@ -29,9 +30,11 @@ pub struct Way {
     pub edge: EdgeIndex,
     /// Whether this is the way to the `else`.
     pub is_else: bool,
+    /// The place of the branch among those of the edge's fork, if it is the way to one.
+    pub branch: Option<usize>,
 }
 
-/// One arm of a route: from a node, on an outcome, to a target.
+/// One arm of a route: from a node, on an outcome or on an error, to a target.
 ///
 /// ```
 /// use handoffs_core::{Edge, Route};
@@ -41,15 +44,17 @@ pub struct Way {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Edge<N> {
+pub struct Edge<N: 'static> {
     /// The node whose outcome is matched.
     pub from: N,
-    /// The pattern that the outcome matches, as the user wrote it.
+    /// The pattern that the outcome matches, as the user wrote it; `error` if it is taken on an error.
     pub on: Cow<'static, str>,
     /// The name of the guard that must hold as well.
     pub guard: Option<Cow<'static, str>>,
     /// Where the edge leads.
     pub route: Route<N>,
+    /// Whether it is taken when the node has failed for good.
+    pub on_error: bool,
 }
 
 impl<N> Edge<N> {
@@ -60,7 +65,32 @@ impl<N> Edge<N> {
             on: on.into(),
             guard: None,
             route,
+            on_error: false,
         }
+    }
+
+    /// Leads from a node that has failed for good, on a route.
+    ///
+    /// ```
+    /// use handoffs_core::{Edge, Route};
+    ///
+    /// let edge = Edge::on_error("search", Route::to("human"));
+    /// assert_eq!(edge.label(), "error");
+    /// ```
+    pub const fn on_error(from: N, route: Route<N>) -> Self {
+        Self {
+            from,
+            on: Cow::Borrowed("error"),
+            guard: None,
+            route,
+            on_error: true,
+        }
+    }
+
+    /// The same as [`Edge::on_error`], beside [`Edge::__new`].
+    #[doc(hidden)]
+    pub const fn __on_error(from: N, route: Route<N>) -> Self {
+        Self::on_error(from, route)
     }
 
     /// Builds an edge of all its parts; the derive writes its tables with this.
@@ -80,6 +110,7 @@ impl<N> Edge<N> {
             on: Cow::Borrowed(on),
             guard,
             route,
+            on_error: false,
         }
     }
 
@@ -90,12 +121,16 @@ impl<N> Edge<N> {
     }
 
     /// Puts other names in the place of the nodes'.
-    pub fn map<M>(self, mut rename: impl FnMut(N) -> M) -> Edge<M> {
+    pub fn map<M>(self, mut rename: impl FnMut(N) -> M) -> Edge<M>
+    where
+        N: Clone,
+    {
         Edge {
             from: rename(self.from),
             on: self.on,
             guard: self.guard,
             route: self.route.map(rename),
+            on_error: self.on_error,
         }
     }
 

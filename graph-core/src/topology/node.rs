@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::Topology;
+
 /// A node's place in its topology, in the order of declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeIndex(pub u16);
@@ -28,6 +30,8 @@ pub enum NodeKind {
     Task,
     /// A person does: the run pauses until the answer is there.
     Human,
+    /// Another graph does.
+    Graph,
 }
 
 /// A node as the topology knows it.
@@ -47,6 +51,8 @@ pub struct NodeShape {
     pub doc: Cow<'static, str>,
     /// Who does the work.
     pub kind: NodeKind,
+    /// The graph that does the work, if one does and its shape is known.
+    pub inner: Option<Box<Topology>>,
 }
 
 impl NodeShape {
@@ -56,6 +62,7 @@ impl NodeShape {
             name: name.into(),
             doc: Cow::Borrowed(""),
             kind: NodeKind::Task,
+            inner: None,
         }
     }
 
@@ -68,6 +75,20 @@ impl NodeShape {
     /// Says who does the work.
     pub fn kind(mut self, kind: NodeKind) -> Self {
         self.kind = kind;
+        self
+    }
+
+    /// Says which graph does the work.
+    ///
+    /// ```
+    /// use handoffs_core::{NodeKind, NodeShape, Topology};
+    ///
+    /// let desk = NodeShape::new("billing").inner(Topology::new("Billing"));
+    /// assert_eq!(desk.kind, NodeKind::Graph);
+    /// ```
+    pub fn inner(mut self, graph: Topology) -> Self {
+        self.kind = NodeKind::Graph;
+        self.inner = Some(Box::new(graph));
         self
     }
 }

@@ -1,7 +1,7 @@
 //! The topology as a plain directed graph, and the algorithms that run on it.
 //!
-//! A [`Step`] is one arrow: an edge gives one to its target and, if it has an `else`, one more. The
-//! rules of `check` differ in which of the steps they look at, so each of them passes a filter.
+//! A [`Step`] is one arrow: an edge gives one to its target and, if it has an `else`, one more; a fork
+//! gives one to each of its branches and one to its join, which is its target. The rules of `check` differ in which of the steps they look at, so each of them passes a filter.
 //! petgraph does the walking; its types stay in this file and under `check`.
 
 use petgraph::algo::kosaraju_scc;
@@ -14,10 +14,26 @@ use crate::route::Target;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     pub(crate) way: Way,
+    pub(crate) kind: StepKind,
     pub(crate) from: NodeIndex,
     pub(crate) to: Target<NodeIndex>,
     /// How many times a run may make it; the way to an `else` is never limited.
     pub(crate) limit: Option<u32>,
+    /// Whether its edge is taken when the node has failed.
+    pub(crate) on_error: bool,
+}
+
+/// What a step is to its edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum StepKind {
+    /// The way of an edge that is no fork.
+    Plain,
+    /// The way to the `else`.
+    Else,
+    /// From a fork to its join: what the run as a whole does.
+    Join,
+    /// From a fork to the first node of a branch.
+    Branch,
 }
 
 impl Step {
@@ -31,21 +47,32 @@ impl Step {
 type Vertex = petgraph::graph::NodeIndex;
 
 impl Topology {
-    /// Returns every step: the edges in order, each followed by its `else`.
+    /// Returns every step, edge by edge: to the branches, to the target, to the `else`.
     pub(crate) fn steps(&self) -> impl Iterator<Item = Step> {
         self.edges().flat_map(|(index, edge)| {
-            let step = move |to, limit, is_else| Step {
+            let step = move |kind, to, branch| Step {
                 way: Way {
                     edge: index,
-                    is_else,
+                    is_else: kind == StepKind::Else,
+                    branch,
                 },
+                kind,
                 from: edge.from,
                 to,
-                limit,
+                limit: edge.route.times().filter(|_| kind != StepKind::Else),
+                on_error: edge.on_error,
             };
-            let main = step(*edge.route.target(), edge.route.times(), false);
-            let otherwise = edge.route.otherwise().map(|to| step(*to, None, true));
-            std::iter::once(main).chain(otherwise)
+            let (kind, entries) = match edge.route.fork() {
+                Some(fork) => (StepKind::Join, fork.entries()),
+                None => (StepKind::Plain, &[][..]),
+            };
+            let branches = entries.iter().enumerate().map(move |(place, entry)| {
+                step(StepKind::Branch, Target::Node(*entry), Some(place))
+            });
+            let main = step(kind, *edge.route.target(), None);
+            let otherwise = edge.route.otherwise();
+            let otherwise = otherwise.map(|to| step(StepKind::Else, *to, None));
+            branches.chain([main]).chain(otherwise)
         })
     }
 
