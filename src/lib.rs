@@ -3,8 +3,9 @@
 
 // What a graph is.
 pub use handoffs_core::{
-    AgentGraph, Contract, Edge, Field, FieldSet, FieldSource, FieldValue, GraphNode, Log, LogIter,
-    Merge, Node, NodeKind, Out, Outcome, Payload, Route, State, Target, Variant,
+    AgentGraph, Contract, Counter, Edge, Field, FieldSet, FieldSource, FieldValue, GraphNode, Log,
+    LogIter, Max, Merge, Min, Node, NodeKind, Out, Outcome, Payload, Replace, Route, State, Target,
+    Variant, WorkItem, Worker,
 };
 
 // Its shape as data, and whether it is right.
@@ -45,7 +46,8 @@ pub use macros::{AgentGraph, Outcome, State, node};
 pub mod prelude {
     pub use crate::{AgentGraph, Outcome, State, node};
     pub use crate::{
-        Ask, Context, Event, Human, Log, Memory, Out, Route, Run, RunError, Runtime, Status, Target,
+        Ask, Context, Event, Human, Log, Memory, Out, Replace, Route, Run, RunError, Runtime,
+        Status, Target,
     };
 
     #[cfg(feature = "sqlite")]
@@ -58,7 +60,7 @@ pub mod __private {
     pub use handoffs_core::__private::*;
     pub use handoffs_core::{
         AgentGraph, Contract, Edge, Field, FieldSet, FieldSource, GraphNode, Node, NodeShape, Out,
-        Outcome, Route, State, Target, Variant,
+        Outcome, Route, State, Target, Variant, Worker,
     };
     pub use handoffs_runtime::__private::*;
     pub use handoffs_runtime::{Context, Execute, NodeError, Runnable};

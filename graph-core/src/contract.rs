@@ -148,10 +148,12 @@ pub(crate) const fn same(left: &str, right: &str) -> bool {
 /// | `&mut T` for a field of type `T` | written; an `Option` may be left unset, so it no longer counts as set |
 /// | `&mut T` for a field of type `Option<T>` | written and needed |
 /// | `Out<'_, T>` for a field of type `Option<T>` | written and given: it is set when the node returns |
+/// | `Replace<'_, T>` for a field of type `T` | written, and replaced where branches meet |
+/// | `T`, by value | no field, but the item of the branch that the node works in |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_structs,
-    reason = "macros write it as a literal, and a fifth kind would change what a contract is"
+    reason = "macros write it as a literal, and a further kind would change what a contract is"
 )]
 pub struct Contract {
     /// The fields that the node sees.

@@ -6,6 +6,7 @@
 mod fingerprint;
 mod log;
 mod merge;
+mod probe;
 mod state;
 
 mod contract;
@@ -26,8 +27,8 @@ pub use draw::Dot;
 pub use fingerprint::fingerprint;
 pub use graph::{AgentGraph, GraphNode};
 pub use log::{Iter as LogIter, Log};
-pub use merge::Merge;
-pub use node::{Access, AccessMut, Node, Out};
+pub use merge::{Counter, Max, Merge, Min};
+pub use node::{Access, AccessMut, Node, Out, Replace, WorkItem, Worker};
 pub use outcome::{Outcome, Payload, Variant};
 pub use route::{Branches, Fork, List, Route, Target};
 pub use state::{Field, FieldSource, FieldValue, State};
@@ -42,10 +43,14 @@ pub mod __private {
     pub use crate::flow::{
         Flow, FlowBranch, FlowEdge, FlowFork, Hand, Message, given_by, unknown_field, unknown_gift,
     };
-    pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut};
+    pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut, replaces};
     pub use crate::once::{
-        Carried, Carry, Fit, Kept, Load, Returned, Take, Uncarried, Unconcluded, Unloaded, Untaken,
+        Carried, Carry, Fetch, Fit, Kept, Load, Returned, Take, Uncarried, Unconcluded, Unfetched,
+        Unloaded, Untaken,
     };
     pub use crate::outcome::Conclusion;
-    pub use crate::state::{Plain, Probe, Unkept, Whole};
+    pub use crate::probe::{
+        Copied, Joined, Loaded, Loading, Merged, Merging, Needed, Plain, Probe, Spare, Uncopied,
+        Unkeepable, Unkept, Unmerged, Unmerging, Whole,
+    };
 }

@@ -1,5 +1,8 @@
 //! What a graph knows of a node before it runs: its contract, and what it can conclude.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::contract::Contract;
 use crate::outcome::Outcome;
 use crate::topology::NodeKind;
@@ -21,6 +24,34 @@ pub trait Node<S>: Send + Sync + 'static {
     /// Whether the node works by itself or asks a person.
     const KIND: NodeKind = NodeKind::Task;
 }
+
+/// A node that works on one item of an `each`, which hands one to each of its branches.
+///
+/// `#[node]` writes it for a node with a parameter taken by value: that is the item.
+#[diagnostic::on_unimplemented(
+    message = "H009: `{Self}` takes no item",
+    label = "this node takes no item",
+    note = "an `each` hands an item to its worker: give the node a parameter by value, as in \
+            `async fn research(question: Question)`"
+)]
+pub trait Worker<S>: Node<S> {
+    /// What the node works on.
+    type Item: WorkItem;
+}
+
+/// What an `each` can hand to its worker: a value that a journal can keep until the worker has it.
+///
+/// Nothing implements it by hand: a type that is all that stands here is an item.
+#[diagnostic::on_unimplemented(
+    message = "H011: `{Self}` cannot be the item that a node works on",
+    label = "not an item",
+    note = "a journal keeps the item, and a repeated step gets it again: write \
+            `#[derive(Clone, Serialize, Deserialize)]` on the type; it must be `Send` and `Sync`, and own what it holds"
+)]
+pub trait WorkItem: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> WorkItem for T {}
 
 /// How a node's parameter `&T` or `&mut T` reads a field: as it is, or the value of an `Option`.
 #[diagnostic::on_unimplemented(
@@ -139,6 +170,27 @@ pub trait Given<T> {
 #[diagnostic::do_not_recommend]
 impl<T> Given<T> for Option<T> {}
 
+/// Returns that a field can be replaced; its type is inferred from the path.
+#[doc(hidden)]
+pub const fn replaces<S, T, F: Replaced<T>>(_: fn(&S) -> &F) -> bool {
+    F::REPLACED
+}
+
+/// A field that a parameter `Replace<'_, T>` can stand for.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "H011: `Replace<'_, {T}>` cannot replace a field of type `{Self}`",
+    label = "the field is of type `{Self}`",
+    note = "`Replace<'_, T>` stands for a field of the very type `T`: write `Replace<'_, {Self}>`"
+)]
+pub trait Replaced<T> {
+    /// That it can.
+    const REPLACED: bool = true;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T> Replaced<T> for T {}
+
 /// A field that a node promises to set: it holds a value when the node returns.
 ///
 /// As a parameter of a node, `account: Out<'_, Account>` stands for the field
@@ -182,6 +234,66 @@ impl<'a, T> Out<'a, T> {
     }
 }
 
+/// A field that a node writes to the exclusion of other branches: where branches meet, what it made
+/// of the field stands, and what they made of it is dropped.
+///
+/// As a parameter of a node, `verdict: Replace<'_, Log<Finding>>` stands for the field
+/// `verdict: Log<Finding>`, which would otherwise be merged. A node that leaves the field alone
+/// replaces nothing. Of several branches that replace a field the last one in written order wins.
+///
+/// ```
+/// use handoffs_core::{Log, Replace};
+///
+/// fn start_over(mut findings: Replace<'_, Log<&str>>) {
+///     if findings.get().len() > 1 {
+///         findings.set(Log::new());
+///     }
+/// }
+///
+/// let mut findings = Log::from(vec!["a rumour", "another"]);
+/// start_over(Replace::new(&mut findings));
+/// assert!(findings.is_empty());
+/// ```
+#[derive(Debug)]
+pub struct Replace<'a, T> {
+    field: &'a mut T,
+    noted: Option<&'a mut bool>,
+}
+
+impl<'a, T> Replace<'a, T> {
+    /// Takes `field`; in a unit test of a node, any local variable will do.
+    pub fn new(field: &'a mut T) -> Self {
+        Self { field, noted: None }
+    }
+
+    /// Takes `field`, and sets `noted` once it is replaced.
+    #[doc(hidden)]
+    pub fn __noted(field: &'a mut T, noted: &'a mut bool) -> Self {
+        Self {
+            field,
+            noted: Some(noted),
+        }
+    }
+
+    /// Replaces the value.
+    pub fn set(&mut self, value: T) {
+        *self.get_mut() = value;
+    }
+
+    /// Returns the value to be changed: from here on it counts as replaced.
+    pub fn get_mut(&mut self) -> &mut T {
+        if let Some(noted) = &mut self.noted {
+            **noted = true;
+        }
+        self.field
+    }
+
+    /// Returns the value that the field holds so far.
+    pub fn get(&self) -> &T {
+        self.field
+    }
+}
+
 /// The field before and after a node ran on a copy of it.
 #[doc(hidden)]
 #[derive(Debug)]
@@ -214,6 +326,15 @@ impl Change {
     #[inline]
     pub const fn is_one(self) -> bool {
         !matches!(self, Self::None)
+    }
+
+    /// Returns the change, which is one even if the value is as it was.
+    #[inline]
+    pub const fn or_set(self) -> Self {
+        match self {
+            Self::None => Self::Set,
+            change => change,
+        }
     }
 }
 

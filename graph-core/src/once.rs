@@ -10,7 +10,7 @@ use core::marker::PhantomData;
 use serde::de::DeserializeOwned;
 use serde::ser::{Serialize, Serializer};
 
-use crate::node::{Access, AccessMut, Out};
+use crate::node::{Access, AccessMut, Out, Replace, WorkItem};
 use crate::outcome::{Conclusion, Outcome, Variant};
 use crate::state::{Field, FieldSource};
 
@@ -200,6 +200,14 @@ impl<'a, T> Take<&'a mut Option<T>, T> {
     }
 }
 
+impl<'a, T> Take<&'a mut T, T> {
+    /// Returns the right to replace the field, which is noted once it is used.
+    #[inline]
+    pub fn replace(self, noted: &'a mut bool) -> Replace<'a, T> {
+        Replace::__noted(self.0, noted)
+    }
+}
+
 /// Stands in for the ways to take a field by a type that it does not have.
 pub trait Untaken<'a, T: ?Sized + 'a>: Sized {
     /// Is never reached.
@@ -219,10 +227,56 @@ pub trait Untaken<'a, T: ?Sized + 'a>: Sized {
     {
         unreached()
     }
+
+    /// Is never reached.
+    fn replace(self, _: &'a mut bool) -> Replace<'a, T>
+    where
+        T: Sized,
+    {
+        unreached()
+    }
 }
 
 impl<'a, F, T: ?Sized + 'a> Untaken<'a, T> for Take<F, T> {}
 
-fn unreached() -> ! {
+/// An item to be fetched from the context.
+#[derive(Debug)]
+pub struct Fetch<T>(PhantomData<fn() -> T>);
+
+impl<T> Fetch<T> {
+    /// Names the type.
+    #[expect(clippy::new_without_default, reason = "only generated code makes one")]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T: WorkItem> Fetch<T> {
+    /// Returns what the context answered.
+    ///
+    /// # Errors
+    ///
+    /// Fails as the context does.
+    #[inline]
+    pub fn fetched<E>(self, answer: Result<T, E>) -> Result<T, E> {
+        answer
+    }
+}
+
+/// Stands in for the fetching of what can be no item.
+pub trait Unfetched<T>: Sized {
+    /// Is never reached.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    fn fetched<E>(self, _: Result<(), E>) -> Result<T, E> {
+        unreached()
+    }
+}
+
+impl<T> Unfetched<T> for Fetch<T> {}
+
+pub(crate) fn unreached() -> ! {
     unreachable!("a wrong type was reported, so this did not compile")
 }

@@ -3,6 +3,7 @@
 use core::error::Error;
 
 use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::Serializer;
 
 /// What a node can conclude: an enum, of which a graph routes each variant.
@@ -29,6 +30,26 @@ pub trait Outcome: Send + Sync + 'static {
     ///
     /// Fails if a field's own `Serialize` or the serialiser does.
     fn encode<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error>;
+
+    /// Reads what [`Outcome::encode`] wrote for a value of this variant.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such variant, if the payload is not that of the variant, or if it carries
+    /// what cannot be deserialised.
+    fn decode<'de, D: Deserializer<'de>>(variant: usize, payload: D) -> Result<Self, D::Error>
+    where
+        Self: Sized,
+    {
+        let _ = payload;
+        Err(match Self::VARIANTS.get(variant) {
+            Some(variant) => D::Error::custom(format_args!(
+                "the outcome `{}` cannot be read back",
+                variant.name
+            )),
+            None => D::Error::custom(format_args!("there is no outcome number {variant}")),
+        })
+    }
 }
 
 /// A variant of an [`Outcome`].
@@ -81,6 +102,10 @@ impl Outcome for () {
 
     fn encode<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
         serializer.serialize_unit()
+    }
+
+    fn decode<'de, D: Deserializer<'de>>(_: usize, payload: D) -> Result<Self, D::Error> {
+        <()>::deserialize(payload)
     }
 }
 

@@ -6,13 +6,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde::ser::Serializer;
 
-use crate::fingerprint::fingerprint;
-use crate::log::Log;
+use crate::contract::FieldSet;
 
 /// The state of a graph: one struct that every node reads from and writes to, field by field.
 ///
 /// Derive it. Each field's type must be `Clone`, `Send`, `Sync` and serialisable both ways, since a
-/// journal keeps each field under its name; a [`Log`] field is kept as what each step appended.
+/// journal keeps each field under its name; a [`Log`](crate::Log) field is kept as what each step appended.
 /// Fields marked `#[state(progress)]` are what counts as progress when the runtime looks for
 /// handoff loops; with none marked, all fields count.
 ///
@@ -26,17 +25,17 @@ pub trait State: Clone + Send + Sync + 'static {
     /// The fields in the order of declaration.
     const FIELDS: &'static [Field];
 
-    /// Returns the length of a [`Log`] field, or `None` for a field of any other type.
+    /// Returns the length of a [`Log`](crate::Log) field, or `None` for a field of any other type.
     fn mark(&self, field: usize) -> Option<usize>;
 
     /// Returns whether a field has a value: `false` only for an `Option` that is `None`.
     fn is_set(&self, field: usize) -> bool;
 
     /// Returns a number that changes when the field's value does, or `None` if the value cannot be
-    /// serialised. Of a [`Log`] it looks at the length and the newest item only.
+    /// serialised. Of a [`Log`](crate::Log) it looks at the length and the newest item only.
     fn fingerprint(&self, field: usize) -> Option<u64>;
 
-    /// Writes a field; of a [`Log`] only the items after the mark `since`.
+    /// Writes a field; of a [`Log`](crate::Log) only the items after the mark `since`.
     ///
     /// # Errors
     ///
@@ -54,6 +53,34 @@ pub trait State: Clone + Send + Sync + 'static {
     ///
     /// Fails if the source has no value for a field, or one that does not fit the field's type.
     fn decode<F: FieldSource>(source: &mut F) -> Result<Self, F::Error>;
+
+    /// Returns a copy for a branch of a fork, which touches no field but these.
+    ///
+    /// Any other field may be its type's `Default` in place of a copy, and is if the type has one,
+    /// so that a fork copies no more than its branches can see.
+    fn branch(&self, fields: FieldSet) -> Self;
+
+    /// Moves one field's value over; `from` keeps what stood here before.
+    fn take(&mut self, field: usize, from: &mut Self);
+
+    /// Brings what a branch has made of a field of `base` into this state, in which the branches
+    /// written before it are merged, and returns whether the field's type has a merge.
+    ///
+    /// `appended` tells of a [`Log`](crate::Log) that the branch only appended to it; a log that it wrote anew
+    /// is appended as a whole.
+    fn merge(&mut self, field: usize, base: &Self, branch: &Self, appended: bool) -> bool;
+
+    /// Reads one field; with `appended`, of a [`Log`](crate::Log) the items to append to it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the source has no value for the field, or one that does not fit its type.
+    fn load<F: FieldSource>(
+        &mut self,
+        field: usize,
+        appended: bool,
+        source: &mut F,
+    ) -> Result<(), F::Error>;
 }
 
 /// A field of a [`State`].
@@ -64,12 +91,24 @@ pub struct Field {
     pub name: &'static str,
     /// Whether it is marked `#[state(progress)]`.
     pub progress: bool,
+    /// Whether what several branches of a fork wrote to it can be put together: its type is
+    /// [`Merge`](crate::Merge), or it is marked `#[state(merge = f)]`.
+    pub merges: bool,
 }
 
 impl Field {
     #[doc(hidden)]
     pub const fn __new(name: &'static str, progress: bool) -> Self {
-        Self { name, progress }
+        Self {
+            name,
+            progress,
+            merges: false,
+        }
+    }
+
+    #[doc(hidden)]
+    pub const fn __merging(self, merges: bool) -> Self {
+        Self { merges, ..self }
     }
 }
 
@@ -86,7 +125,7 @@ pub trait FieldSource {
     fn field<T: DeserializeOwned>(&mut self, field: &'static Field) -> Result<T, Self::Error>;
 }
 
-/// One field of a state as a value to serialise; of a [`Log`], the items after a mark.
+/// One field of a state as a value to serialise; of a [`Log`](crate::Log), the items after a mark.
 ///
 /// ```
 /// # use handoffs_core::{FieldValue, State};
@@ -111,7 +150,7 @@ impl<'a, S: State> FieldValue<'a, S> {
         }
     }
 
-    /// Takes, of a [`Log`], only the items after `mark`.
+    /// Takes, of a [`Log`](crate::Log), only the items after `mark`.
     pub fn since(self, mark: usize) -> Self {
         Self {
             since: mark,
@@ -135,100 +174,3 @@ impl<S: State> fmt::Debug for FieldValue<'_, S> {
             .finish()
     }
 }
-
-/// A borrowed field, of which the derived code asks what only its type can tell.
-///
-/// For a `Log` and an `Option` the methods of `Probe` itself answer, for any other type those of
-/// [`Plain`]: the compiler prefers the former, so the derive need not guess by a type's name.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Probe<'a, T>(pub &'a T);
-
-impl<T> Probe<'_, Option<T>> {
-    /// Returns whether the option holds a value.
-    pub fn is_set(&self) -> bool {
-        self.0.is_some()
-    }
-}
-
-impl<T: Serialize> Probe<'_, Log<T>> {
-    /// Returns the length.
-    pub fn mark(&self) -> Option<usize> {
-        Some(self.0.len())
-    }
-
-    /// Hashes the length and the newest item: all that can differ in a log that only grows.
-    pub fn fingerprint(&self) -> Option<u64> {
-        fingerprint(&(self.0.len(), self.0.last()))
-    }
-
-    /// Writes the items after `since`.
-    ///
-    /// # Errors
-    ///
-    /// Fails if an item's `Serialize` or the serialiser does.
-    pub fn encode<Z: Serializer>(&self, since: usize, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        serializer.collect_seq(self.0.since(since))
-    }
-}
-
-/// What [`Probe`] answers for a field of an ordinary type.
-#[doc(hidden)]
-pub trait Plain {
-    /// Returns that the value is set.
-    fn is_set(&self) -> bool {
-        true
-    }
-
-    /// Returns that there is nothing to mark.
-    fn mark(&self) -> Option<usize> {
-        None
-    }
-}
-
-impl<T> Plain for Probe<'_, T> {}
-
-/// What [`Probe`] answers for a field that is serialised as a whole.
-#[doc(hidden)]
-pub trait Whole {
-    /// Hashes the value.
-    fn fingerprint(&self) -> Option<u64>;
-
-    /// Writes the value.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the value's `Serialize` or the serialiser does.
-    fn encode<Z: Serializer>(&self, since: usize, serializer: Z) -> Result<Z::Ok, Z::Error>;
-}
-
-impl<T: Serialize> Whole for Probe<'_, T> {
-    #[inline]
-    fn fingerprint(&self) -> Option<u64> {
-        fingerprint(self.0)
-    }
-
-    fn encode<Z: Serializer>(&self, _: usize, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        self.0.serialize(serializer)
-    }
-}
-
-/// Stands in for [`Whole`] on a field that cannot be serialised, which is reported elsewhere.
-#[doc(hidden)]
-pub trait Unkept {
-    /// Returns that the value cannot be serialised.
-    fn fingerprint(&self) -> Option<u64> {
-        None
-    }
-
-    /// Writes nothing.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the serialiser does.
-    fn encode<Z: Serializer>(&self, _: usize, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        serializer.serialize_unit()
-    }
-}
-
-impl<T> Unkept for &Probe<'_, T> {}

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Fields, Ident, Token, Type};
+use syn::{Data, DeriveInput, ExprPath, Fields, Ident, Token, Type};
 
 use crate::krate::Krate;
 use crate::mistakes::{Mistakes, arguments, skip_argument};
@@ -13,7 +13,14 @@ use crate::mistakes::{Mistakes, arguments, skip_argument};
 struct Field {
     ident: Ident,
     ty: Type,
+    said: Said,
+}
+
+/// What `#[state(..)]` says of a field.
+#[derive(Default)]
+struct Said {
     progress: bool,
+    merge: Option<ExprPath>,
 }
 
 /// The most fields that a `FieldSet` holds.
@@ -87,11 +94,11 @@ fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<Vec<Fiel
         let Some(ident) = field.ident.clone() else {
             continue;
         };
-        let mut progress = false;
+        let mut said = Said::default();
         for attr in &field.attrs {
             if attr.path().is_ident("state") {
                 let read = attr.parse_args_with(|args: syn::parse::ParseStream<'_>| {
-                    read_field(args, &mut progress, mistakes)
+                    read_field(args, &mut said, mistakes)
                 });
                 mistakes.take(read);
             } else if attr.path().is_ident("serde") {
@@ -101,7 +108,7 @@ fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<Vec<Fiel
         parsed.push(Field {
             ident,
             ty: field.ty.clone(),
-            progress,
+            said,
         });
     }
     Some(parsed)
@@ -110,24 +117,54 @@ fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<Vec<Fiel
 /// Reads what `#[state(..)]` says of a field.
 fn read_field(
     args: syn::parse::ParseStream<'_>,
-    progress: &mut bool,
+    said: &mut Said,
     mistakes: &mut Mistakes,
 ) -> syn::Result<()> {
     arguments(args, || {
         let key: proc_macro2::TokenTree = args.parse()?;
-        if key.to_string() != "progress" {
-            mistakes.unknown_key(&key, "on a field, `state` knows: `progress`");
-        } else if !args.is_empty() && !args.peek(Token![,]) {
-            mistakes.mend(
-                &key,
-                "H011: `progress` takes no value",
-                "write `#[state(progress)]`",
-            );
+        match key.to_string().as_str() {
+            "progress" => {
+                if !args.is_empty() && !args.peek(Token![,]) {
+                    mistakes.mend(
+                        &key,
+                        "H011: `progress` takes no value",
+                        "write `#[state(progress)]`",
+                    );
+                }
+                said.progress = true;
+            }
+            "merge" => read_merge(&key, args, said, mistakes)?,
+            _ => mistakes.unknown_key(&key, "on a field, `state` knows: `progress`, `merge = f`"),
         }
-        *progress = true;
         skip_argument(args);
         Ok(())
     })
+}
+
+/// Reads what follows the key `merge`.
+fn read_merge(
+    key: &proc_macro2::TokenTree,
+    args: syn::parse::ParseStream<'_>,
+    said: &mut Said,
+    mistakes: &mut Mistakes,
+) -> syn::Result<()> {
+    let is_path = |ahead: syn::parse::ParseStream<'_>| {
+        ahead.parse::<ExprPath>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,]))
+    };
+    let is_given = args.parse::<Option<Token![=]>>()?.is_some();
+    if is_given && is_path(&args.fork()) {
+        if said.merge.is_some() {
+            mistakes.twice(key);
+        }
+        said.merge = Some(args.parse()?);
+    } else {
+        mistakes.mend(
+            key,
+            "H011: `merge` names a function",
+            "write `merge = f`, with `fn f(merged: &mut T, base: &T, branch: &T)` for the field's type `T`",
+        );
+    }
+    Ok(())
 }
 
 /// Refuses what would make a journal keep a field in another way than the user believes.
@@ -167,8 +204,14 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
     let fields = fields.unwrap_or_default();
     let fields = fields.get(..MOST).unwrap_or(fields);
     let infos = fields.iter().map(|field| {
-        let (name, progress) = (field.ident.unraw().to_string(), field.progress);
-        quote!(#krate::Field::__new(#name, #progress))
+        let Field { ident, ty, said } = field;
+        let (name, progress) = (ident.unraw().to_string(), said.progress);
+        let merges = if said.merge.is_some() {
+            quote!(true)
+        } else {
+            quote!(#krate::Merging::<#ty>::MERGES)
+        };
+        quote!(#krate::Field::__new(#name, #progress).__merging(#merges))
     });
     let ask = |question: TokenStream| -> Vec<TokenStream> {
         let arm = |(index, field): (usize, &Field)| {
@@ -199,10 +242,16 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
         quote!(::core::unreachable!())
     };
 
+    let forks = forks(krate, fields, is_sound);
+
     quote! {
         #[automatically_derived]
         impl #impl_generics #krate::State for #name #type_generics #where_clause {
-            const FIELDS: &'static [#krate::Field] = &[#(#infos),*];
+            const FIELDS: &'static [#krate::Field] = {
+                #[allow(unused_imports)]
+                use #krate::Unmerging as _;
+                &[#(#infos),*]
+            };
 
             fn mark(&self, field: ::core::primitive::usize) -> ::core::option::Option<::core::primitive::usize> {
                 #[allow(unused_imports)]
@@ -252,6 +301,107 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
                 #[allow(unused_imports)]
                 use #krate::Unloaded as _;
                 #built
+            }
+
+            #forks
+        }
+    }
+}
+
+/// Writes the methods by which a state forks and its branches meet.
+fn forks(krate: &Krate, fields: &[Field], is_sound: bool) -> TokenStream {
+    let copies = fields
+        .iter()
+        .enumerate()
+        .map(|(index, Field { ident, .. })| {
+            quote! {
+                #ident: if #krate::FieldSet::contains(__fields, #index) {
+                    (&#krate::Needed(&self.#ident)).copy()
+                } else {
+                    (&#krate::Spare(&self.#ident)).copy()
+                }
+            }
+        });
+    let branch = if is_sound {
+        quote!(Self { #(#copies),* })
+    } else {
+        quote!(::core::unreachable!())
+    };
+    let arms = |arm: &dyn Fn(usize, &Field) -> TokenStream| -> Vec<TokenStream> {
+        let arm = |(index, field)| {
+            let code = arm(index, field);
+            quote!(#index => #code,)
+        };
+        fields.iter().enumerate().map(arm).collect()
+    };
+    let takes = arms(
+        &|_, Field { ident, .. }| quote!(::core::mem::swap(&mut self.#ident, &mut __from.#ident)),
+    );
+    let merges = arms(&|_, Field { ident, ty, said }| match &said.merge {
+        // Where the function is another, the compiler says so at its name.
+        Some(function) => quote_spanned! {function.span()=> {
+            let __merge: fn(&mut #ty, &#ty, &#ty) = #function;
+            __merge(&mut self.#ident, &__base.#ident, &__branch.#ident);
+            true
+        }},
+        None => quote! {
+            (&mut #krate::Joined {
+                so_far: &mut self.#ident,
+                base: &__base.#ident,
+                branch: &__branch.#ident,
+            }).merge(__appended)
+        },
+    });
+    let loads = arms(&|index, Field { ident, .. }| {
+        quote! {
+            (&mut #krate::Loading(&mut self.#ident))
+                .load(__appended, __source, &<Self as #krate::State>::FIELDS[#index])
+        }
+    });
+    quote! {
+        #[allow(unused_variables)]
+        fn branch(&self, __fields: #krate::FieldSet) -> Self {
+            #[allow(unused_imports)]
+            use #krate::{Copied as _, Uncopied as _};
+            #branch
+        }
+
+        #[allow(unused_variables)]
+        fn take(&mut self, __field: ::core::primitive::usize, __from: &mut Self) {
+            match __field {
+                #(#takes)*
+                _ => {}
+            }
+        }
+
+        #[allow(unused_variables)]
+        fn merge(
+            &mut self,
+            __field: ::core::primitive::usize,
+            __base: &Self,
+            __branch: &Self,
+            __appended: ::core::primitive::bool,
+        ) -> ::core::primitive::bool {
+            #[allow(unused_imports)]
+            use #krate::{Merged as _, Unmerged as _};
+            match __field {
+                #(#merges)*
+                _ => false,
+            }
+        }
+
+        #[allow(unused_variables)]
+        fn load<__F: #krate::FieldSource>(
+            &mut self,
+            __field: ::core::primitive::usize,
+            __appended: ::core::primitive::bool,
+            __source: &mut __F,
+        ) -> ::core::result::Result<(), __F::Error> {
+            #[allow(unused_imports)]
+            use #krate::{Loaded as _, Unkeepable as _};
+            match __field {
+                #(#loads)*
+                _ => ::core::result::Result::Ok(()),
             }
         }
     }

@@ -6,7 +6,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use handoffs_core::__private::Change;
-use handoffs_core::{AgentGraph, FieldSet, GraphNode, Outcome, Payload};
+use handoffs_core::{AgentGraph, FieldSet, GraphNode, Outcome, Payload, WorkItem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -34,6 +34,10 @@ pub struct Context<'a> {
     /// The fields that the node changed, and of these the logs that it only appended to.
     pub(crate) changed: FieldSet,
     pub(crate) appended: FieldSet,
+    /// The fields that the node replaced.
+    pub(crate) replaced: FieldSet,
+    /// The item of the branch that the node works in.
+    item: Option<Json>,
     /// What the node concluded, if somebody is told.
     pub(crate) concluded: Option<serde_json::Result<Conclusion>>,
 }
@@ -84,6 +88,8 @@ impl<'a> Context<'a> {
             misfit: None,
             changed: FieldSet::EMPTY,
             appended: FieldSet::EMPTY,
+            replaced: FieldSet::EMPTY,
+            item: None,
             concluded: None,
         }
     }
@@ -95,6 +101,7 @@ impl<'a> Context<'a> {
         self.attended = self.noted || traced;
         self.changed = FieldSet::EMPTY;
         self.appended = FieldSet::EMPTY;
+        self.replaced = FieldSet::EMPTY;
     }
 
     /// Takes an edge without the driver if nobody is told of the step and the edge leads on to
@@ -193,6 +200,23 @@ impl<'a> Context<'a> {
         self.changed = self.changed.or(fields);
     }
 
+    /// Notes that where branches meet, what this one made of a field stands.
+    #[doc(hidden)]
+    #[inline]
+    pub fn __replaced(&mut self, field: FieldSet) {
+        self.replaced = self.replaced.or(field);
+    }
+
+    /// Returns the item that the node works on.
+    #[doc(hidden)]
+    pub fn __item<T: WorkItem>(&self) -> Result<T, NodeError> {
+        let item = self
+            .item
+            .as_ref()
+            .ok_or_else(|| NodeError::of(Kind::NoItem))?;
+        serde_json::from_str(item.as_str()).map_err(NodeError::new)
+    }
+
     /// Notes what the node concluded.
     #[doc(hidden)]
     #[inline]
@@ -244,6 +268,8 @@ pub(crate) enum Kind {
     WrongAnswer(serde_json::Error),
     /// There is no answer to the question of this key, and no journal to wait for one in.
     NoAnswer(String),
+    /// The node works on an item, and is in no branch of an `each`.
+    NoItem,
 }
 
 impl NodeError {
@@ -274,6 +300,7 @@ impl fmt::Display for NodeError {
                 )
             }
             Kind::WrongAnswer(_) => f.write_str("the answer does not fit the question"),
+            Kind::NoItem => f.write_str("the node takes an item, and no `each` has handed it one"),
             Kind::NoAnswer(key) => write!(
                 f,
                 "the node asks `{key}`, and there is neither an answer nor a journal to wait in",
@@ -287,7 +314,7 @@ impl Error for NodeError {
         match &*self.0 {
             Kind::Returned(error) => Some(error.as_ref()),
             Kind::WrongAnswer(error) => Some(error),
-            Kind::Unset(_) | Kind::Broken(_) | Kind::NoAnswer(_) => None,
+            Kind::Unset(_) | Kind::Broken(_) | Kind::NoAnswer(_) | Kind::NoItem => None,
         }
     }
 }

@@ -85,6 +85,22 @@ mod tests {
                 source.field(&Self::FIELDS[1])?,
             ))
         }
+
+        fn branch(&self, _: FieldSet) -> Self {
+            self.clone()
+        }
+
+        fn take(&mut self, _: usize, from: &mut Self) {
+            std::mem::swap(self, from);
+        }
+
+        fn merge(&mut self, _: usize, _: &Self, _: &Self, _: bool) -> bool {
+            false
+        }
+
+        fn load<F: FieldSource>(&mut self, _: usize, _: bool, _: &mut F) -> Result<(), F::Error> {
+            Ok(())
+        }
     }
 
     fn whole(state: &Pair) -> Option<u64> {

@@ -50,7 +50,14 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
             quote!(#krate::Contract { gives: #krate::FieldSet::ALL, ..#known })
         }
         None => {
-            quote!(#krate::Contract { gives: #krate::FieldSet::ALL, ..#krate::Contract::EMPTY })
+            let item = item(model).is_some();
+            quote! {
+                #krate::Contract {
+                    gives: #krate::FieldSet::ALL,
+                    item: #item,
+                    ..#krate::Contract::EMPTY
+                }
+            }
         }
     };
     let run = match &model.state {
@@ -67,6 +74,15 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
         quote_spanned!(entry.span()=> impl),
         quote_spanned!(entry.span()=> async fn execute),
     );
+
+    let worker = item(model).map(|item| {
+        quote! {
+            #[automatically_derived]
+            #imp #impl_generics #krate::Worker<#state> for #ty #where_clause {
+                type Item = #item;
+            }
+        }
+    });
 
     quote! {
         #declaration
@@ -87,6 +103,8 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
                 __cx: &mut #krate::Context<'_>,
             ) -> #returned #body
         }
+
+        #worker
     }
 }
 
@@ -94,7 +112,15 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
 fn fields(model: &NodeModel) -> impl Iterator<Item = (&Ident, Access, &Type)> {
     model.params.iter().filter_map(|param| match param {
         Param::Field { field, access, ty } => Some((field, *access, ty)),
-        Param::Receiver | Param::Context => None,
+        Param::Receiver | Param::Context | Param::Item(_) => None,
+    })
+}
+
+/// The type of the item, if the node takes one.
+fn item(model: &NodeModel) -> Option<&Type> {
+    model.params.iter().find_map(|param| match param {
+        Param::Item(ty) => Some(ty),
+        Param::Receiver | Param::Context | Param::Field { .. } => None,
     })
 }
 
@@ -116,6 +142,7 @@ fn contract(model: &NodeModel, state: &Type) -> TokenStream {
                     Access::Read => quote!(needs),
                     Access::Write => quote!(needs_mut),
                     Access::Out => quote!(gives),
+                    Access::Replace => quote!(replaces),
                 };
                 let holds = quote_spanned! {ty.span()=>
                     #krate::#assertion::<#state, #ty, _>(|__state| &(*__state).#field)
@@ -130,12 +157,17 @@ fn contract(model: &NodeModel, state: &Type) -> TokenStream {
     let writes = named(&|access| access != Access::Read);
     let needs = asserted(&[Access::Read, Access::Write]);
     let gives = asserted(&[Access::Out]);
+    let replaces = asserted(&[Access::Replace]);
+    let item = item(model).is_some();
     quote! {
         #krate::Contract {
             reads: #reads,
             writes: #writes,
             needs: #krate::FieldSet::EMPTY #needs,
             gives: #krate::FieldSet::EMPTY #gives,
+            replaces: #krate::FieldSet::EMPTY #replaces,
+            item: #item,
+            ..#krate::Contract::EMPTY
         }
     }
 }
@@ -163,6 +195,7 @@ fn run(model: &NodeModel, state: &Type) -> TokenStream {
     let args = params.iter().map(|param| match param {
         Param::Receiver => quote!(self),
         Param::Context => quote!(&mut *__cx),
+        Param::Item(_) => quote!(__item),
         Param::Field { field, .. } => arg_of(field).into_token_stream(),
     });
     let call = match form {
@@ -177,23 +210,41 @@ fn run(model: &NodeModel, state: &Type) -> TokenStream {
         .iter()
         .map(|(_, draft, name)| quote!(#name => #krate::Probe(&#draft).is_set(),));
     let commits = written.iter().map(|(field, draft, name)| {
+        let index = quote! {
+            const { #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#name]) }
+        };
+        let is_replaced =
+            fields(model).any(|(other, access, _)| other == *field && access == Access::Replace);
+        let note = is_replaced.then(|| {
+            let noted = noted_of(field);
+            quote! {
+                let __change = if #noted {
+                    __cx.__replaced(#index);
+                    __change.or_set()
+                } else {
+                    __change
+                };
+            }
+        });
         quote! {
             let __change =
                 (&#krate::Draft { before: &(*__state).#field, after: &#draft }).change();
+            #note
             if __change.is_one() {
-                __cx.__changed(
-                    const { #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#name]) },
-                    __change,
-                );
+                __cx.__changed(#index, __change);
                 (*__state).#field = #draft;
             }
         }
     });
+    let fetch = item(model)
+        .map(|item| quote!(let __item = #krate::Fetch::<#item>::new().fetched(__cx.__item())?;));
     quote! {
         #[allow(unused_imports)]
         use #krate::{
-            Compared as _, Fit as _, Plain as _, Uncompared as _, Unconcluded as _, Untaken as _,
+            Compared as _, Fit as _, Plain as _, Uncompared as _, Unconcluded as _, Unfetched as _,
+            Untaken as _,
         };
+        #fetch
         #(#drafts)*
         #(#takes)*
         let __outcome = #krate::conclude(#krate::Returned(#call).concluded())?;
@@ -224,11 +275,23 @@ fn take(model: &NodeModel, field: &Ident, access: Access, ty: &Type) -> TokenStr
         Access::Out => quote! {
             let #arg = #krate::Take::<_, #ty>::new(&mut #draft).out();
         },
+        Access::Replace => {
+            let noted = noted_of(field);
+            quote! {
+                let mut #noted = false;
+                let #arg = #krate::Take::<_, #ty>::new(&mut #draft).replace(&mut #noted);
+            }
+        }
     }
 }
 
 fn draft_of(field: &Ident) -> Ident {
     format_ident!("__draft_{}", field.unraw())
+}
+
+/// Says whether the node has replaced the field.
+fn noted_of(field: &Ident) -> Ident {
+    format_ident!("__noted_{}", field.unraw())
 }
 
 fn arg_of(field: &Ident) -> Ident {

@@ -48,6 +48,8 @@ pub(super) enum Param {
     Receiver,
     /// `cx: &mut Context<'_>`
     Context,
+    /// What the node works on, taken by value.
+    Item(Type),
     /// A field of the state.
     Field {
         field: Ident,
@@ -62,13 +64,13 @@ pub(super) enum Access {
     Read,
     Write,
     Out,
+    Replace,
 }
 
 /// The method of an `impl` block that is the node.
 const ENTRY: &str = "run";
 
-const FORMS: &str =
-    "a parameter is `field: &T`, `field: &mut T`, `field: Out<'_, T>` or `cx: &mut Context<'_>`";
+const FORMS: &str = "a parameter is `field: &T`, `field: &mut T`, `field: Out<'_, T>`, `field: Replace<'_, T>`, `cx: &mut Context<'_>`, or by value the item of an `each`";
 
 pub(super) fn parse(
     args_tokens: TokenStream,
@@ -217,7 +219,7 @@ fn parse_params(form: &Form, signature: &Signature, mistakes: &mut Mistakes) -> 
         };
         let is_taken = params.iter().any(|known| match (known, &param) {
             (Param::Field { field, .. }, Param::Field { field: again, .. }) => field == again,
-            (Param::Context, Param::Context) => true,
+            (Param::Context, Param::Context) | (Param::Item(_), Param::Item(_)) => true,
             _ => false,
         });
         if is_taken {
@@ -226,15 +228,21 @@ fn parse_params(form: &Form, signature: &Signature, mistakes: &mut Mistakes) -> 
                 (_, FnArg::Typed(typed)) => typed.pat.to_token_stream(),
                 (_, receiver) => receiver.to_token_stream(),
             };
-            let what = match &param {
-                Param::Field { field, .. } => format!("the field `{field}`"),
-                _ => "the context".to_owned(),
+            let (what, help) = match &param {
+                Param::Field { field, .. } => (
+                    format!("the node takes the field `{field}` twice"),
+                    "take it once, by `&mut` if it is written to",
+                ),
+                Param::Item(_) => (
+                    "the node takes two items".to_owned(),
+                    "by value it takes the item that an `each` hands it; a field of the state it takes by `&` or `&mut`",
+                ),
+                _ => (
+                    "the node takes the context twice".to_owned(),
+                    "take it once",
+                ),
             };
-            mistakes.mend(
-                name,
-                format_args!("H011: the node takes {what} twice"),
-                "take it once, by `&mut` if it is written to",
-            );
+            mistakes.mend(name, format_args!("H011: {what}"), help);
             sound = false;
             continue;
         }
@@ -244,30 +252,38 @@ fn parse_params(form: &Form, signature: &Signature, mistakes: &mut Mistakes) -> 
 }
 
 fn parse_param(pat: &Pat, ty: &Type, mistakes: &mut Mistakes) -> Option<Param> {
-    let Pat::Ident(name) = pat else {
-        mistakes.mend(
-            pat,
-            "H011: a parameter is named after the field that it takes",
-            FORMS,
-        );
-        return None;
-    };
-    let field = field_name(&name.ident);
-    let taken = match ty {
-        Type::Reference(reference) => take_reference(field, reference),
-        other if names(other, "Out") => match type_argument(other) {
-            Some(ty) => Some(Param::Field {
-                field,
-                access: Access::Out,
-                ty,
-            }),
-            // That `Out` lacks its type, the compiler says itself.
-            None => return None,
-        },
+    let access = [("Out", Access::Out), ("Replace", Access::Replace)];
+    let access = access.iter().find(|(name, _)| names(ty, name));
+    let is_field = access.is_some() || matches!(ty, Type::Reference(_));
+    let name = match pat {
+        Pat::Ident(name) => Some(field_name(&name.ident)),
+        _ if is_field => {
+            mistakes.mend(
+                pat,
+                "H011: a parameter is named after the field that it takes",
+                FORMS,
+            );
+            return None;
+        }
         _ => None,
     };
+    let taken = match (ty, access, name.clone()) {
+        (Type::Reference(reference), _, Some(field)) => take_reference(field, reference),
+        (_, Some((_, access)), Some(field)) => Some(Param::Field {
+            field,
+            access: *access,
+            // That it lacks its type, the compiler says itself.
+            ty: type_argument(ty)?,
+        }),
+        (Type::ImplTrait(_), ..) => None,
+        _ if names(ty, "Context") => None,
+        _ => Some(Param::Item(ty.clone())),
+    };
     if taken.is_none() {
-        let name = field_name(&name.ident);
+        let name = name.map_or_else(
+            || pat.to_token_stream().to_string(),
+            |name| name.to_string(),
+        );
         mistakes.mend(
             ty,
             format_args!("H011: a node cannot take `{name}` like this"),
@@ -283,7 +299,7 @@ fn take_reference(field: Ident, reference: &TypeReference) -> Option<Param> {
     if names(ty, "Context") {
         return is_mut.then_some(Param::Context);
     }
-    if names(ty, "Out") || matches!(ty, Type::ImplTrait(_)) {
+    if names(ty, "Out") || names(ty, "Replace") || matches!(ty, Type::ImplTrait(_)) {
         return None;
     }
     Some(Param::Field {
