@@ -4,11 +4,17 @@ mod arm;
 mod check;
 mod context;
 mod duration;
+mod edges;
 mod expand;
 mod field;
 mod model;
+mod nested;
 mod parse;
 mod pattern;
+mod policy;
+mod region;
+mod step;
+mod table;
 mod text;
 
 use proc_macro2::TokenStream;
