@@ -28,10 +28,11 @@ impl<'a> Course<'a> {
     }
 
     /// Returns the node that is due, which is the first one where none is.
-    pub(crate) const fn due(&self) -> u16 {
+    pub(crate) fn due(&self) -> u16 {
         match self.engine.next() {
             Action::Execute(node) | Action::Wait(node, _) => node,
-            Action::Start | Action::Finish => self.plan.start,
+            Action::Branch(edge) | Action::Finish(edge, _) => self.plan.edges[usize::from(edge)].from,
+            Action::Start | Action::Arrive => self.plan.start,
         }
     }
 

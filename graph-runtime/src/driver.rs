@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use futures::FutureExt;
-use futures::future::poll_fn;
+use futures_util::FutureExt;
+use futures_util::future::poll_fn;
 use handoffs_core::{AgentGraph, Edge, FieldSet, GraphNode, State};
 use tracing::Instrument;
 

@@ -11,15 +11,25 @@ use serde::{Deserialize, Serialize};
 use crate::journal::{AskId, Masked};
 use crate::plan::{Plan, PlanEdge};
 
-/// Where a run stands, and what it has used up.
+/// Where a path through a graph stands, and what it has used up.
+///
+/// A run has one such path. Where it forks, each branch has one of its own, which begins with the
+/// counts of the path that forked; behind the join, the highest count of any branch holds. So a limit
+/// bounds how often its edge is taken on any one path through the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Engine {
     position: Position,
-    /// How often each edge was taken.
+    /// The node at which the path ends: the join of the fork that it is a branch of.
+    join: Option<u16>,
+    /// How often each edge was taken; none if no edge can be masked.
     laps: Vec<Lap>,
     handoffs: u64,
     /// Counts the inputs from outside; after one, an edge may be taken from old progress again.
     epoch: u32,
+    /// The highest epoch so far, of this path or any that was joined to it.
+    last_epoch: u32,
+    /// How many answers the path has got.
+    answers: u32,
     /// The nodes of the last handoffs, in a ring, for the text of an error.
     recent: [u16; Engine::RECENT as usize],
 }
@@ -42,8 +52,12 @@ enum Position {
     Asking(u16, AskId),
     /// A node is due again after an error.
     Failed(u16),
-    /// The run is over.
-    Ended,
+    /// The path has forked at a node, along this edge, and goes on when the branches have joined.
+    Forked(u16, u16),
+    /// The path came to its join.
+    Arrived,
+    /// The path came to the end, along this edge or its `else`.
+    Ended(u16, bool),
 }
 
 /// What the driver is to do.
@@ -55,8 +69,12 @@ pub(crate) enum Action {
     Execute(u16),
     /// Wait for the answer to this question of this node.
     Wait(u16, AskId),
-    /// Nothing more: the run is over.
-    Finish,
+    /// Bring the branches of the fork of this edge to their join.
+    Branch(u16),
+    /// Nothing more: the branch came to its join.
+    Arrive,
+    /// Nothing more: the run is over. It ended along this edge, or its `else`.
+    Finish(u16, bool),
 }
 
 /// What has happened.
@@ -75,8 +93,10 @@ pub(crate) enum Fact {
 /// Which way the run went on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hop {
+    /// The node, which of a fork is the join.
     pub(crate) to: Target<u16>,
     pub(crate) masked: Option<Masked>,
+    pub(crate) forks: bool,
 }
 
 /// A fact that cannot have happened where the run stands.
@@ -99,9 +119,12 @@ impl Engine {
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
             position: Position::New,
-            laps: vec![Lap::default(); plan.edges.len()],
+            join: None,
+            laps: vec![Lap::default(); plan.laps],
             handoffs: 0,
             epoch: 0,
+            last_epoch: 0,
+            answers: 0,
             recent: [plan.start; Self::RECENT as usize],
         }
     }
@@ -113,7 +136,9 @@ impl Engine {
             Position::New => Action::Start,
             Position::At(node) | Position::Failed(node) => Action::Execute(node),
             Position::Asking(node, ask) => Action::Wait(node, ask),
-            Position::Ended => Action::Finish,
+            Position::Forked(_, edge) => Action::Branch(edge),
+            Position::Arrived => Action::Arrive,
+            Position::Ended(edge, otherwise) => Action::Finish(edge, otherwise),
         }
     }
 
@@ -122,26 +147,104 @@ impl Engine {
         matches!(self.position, Position::Failed(_))
     }
 
-    /// Returns how many handoffs the run has taken.
+    /// Returns how many handoffs the path has taken.
     pub(crate) const fn handoffs(&self) -> u64 {
         self.handoffs
+    }
+
+    /// Returns the node from which the path came to the one that is due; none at its beginning.
+    pub(crate) fn came_from(&self) -> Option<u16> {
+        (self.handoffs > 0).then(|| self.recent[Self::slot(self.handoffs - 1)])
+    }
+
+    /// Returns the path of a branch of the fork at which this path stands, or `None` if it has no such
+    /// branch.
+    pub(crate) fn branch_of(&self, plan: &Plan, edge: u16, index: u32) -> Option<Self> {
+        let edge = plan.edges.get(usize::from(edge))?;
+        let fork = edge.fork.as_ref()?;
+        let place = if fork.is_each {
+            0
+        } else {
+            usize::try_from(index).ok()?
+        };
+        let entry = *fork.entries.get(place)?;
+        Some(self.branch(edge.from, entry, edge.to.node()?))
+    }
+
+    /// Returns the path of a branch that begins at a node.
+    fn branch(&self, from: u16, entry: u16, join: u16) -> Self {
+        // An item is an input from outside, as it were: no two branches begin alike.
+        let mut branch = Self {
+            epoch: self.last_epoch + 1,
+            last_epoch: self.last_epoch + 1,
+            answers: 0,
+            join: Some(join),
+            ..self.clone()
+        };
+        branch.go(from, Target::Node(entry), 0, false);
+        branch
+    }
+
+    /// Takes in what a branch has used up, which has come to its join.
+    pub(crate) fn absorb(&mut self, branch: &Self) {
+        for (lap, of_branch) in self.laps.iter_mut().zip(&branch.laps) {
+            if of_branch.taken > lap.taken {
+                *lap = *of_branch;
+            }
+        }
+        if branch.handoffs > self.handoffs {
+            self.handoffs = branch.handoffs;
+            self.recent = branch.recent;
+        }
+        self.last_epoch = self.last_epoch.max(branch.last_epoch);
+        self.answers = self.answers.saturating_add(branch.answers);
+    }
+
+    /// Goes on at the join, with what the branches have used up: `all` began as a copy of this path,
+    /// and [absorbed](Self::absorb) each of them.
+    pub(crate) fn joined(&mut self, plan: &Plan, all: Self) -> Result<u16, Refused> {
+        let Position::Forked(from, edge) = self.position else {
+            return Err(Refused::Impossible("nothing had forked"));
+        };
+        let join = plan.edges.get(usize::from(edge)).and_then(|edge| edge.to.node());
+        let join = join.ok_or(Refused::Impossible("the fork has no join"))?;
+        let has_branches = all.handoffs > self.handoffs;
+        let was_answered = all.answers > self.answers;
+        *self = Self {
+            position: self.position,
+            join: self.join,
+            epoch: self.epoch,
+            ..all
+        };
+        if was_answered {
+            self.renew();
+        }
+        if has_branches {
+            self.position = Position::At(join);
+        } else {
+            self.go(from, Target::Node(join), edge, false);
+        }
+        Ok(join)
     }
 
     /// Takes a fact in.
     pub(crate) fn on(&mut self, plan: &Plan, fact: Fact) -> Result<(), Refused> {
         match (self.position, fact) {
-            (Position::New | Position::Ended | Position::Failed(_), Fact::Started) => {
+            (_, Fact::Started) if self.may_start() => {
+                let epoch = self.last_epoch + 1;
                 *self = Self {
-                    epoch: self.epoch + 1,
+                    position: Position::At(plan.start),
+                    epoch,
+                    last_epoch: epoch,
                     ..Self::new(plan)
                 };
-                self.position = Position::At(plan.start);
             }
             (Position::At(node) | Position::Failed(node), Fact::Asked(ask)) => {
                 self.position = Position::Asking(node, ask);
             }
             (Position::Asking(node, _), Fact::Answered) => {
-                self.epoch += 1;
+                self.renew();
+                self.answers = self.answers.saturating_add(1);
                 self.position = Position::At(node);
             }
             (Position::At(node) | Position::Failed(node), Fact::Failed) => {
@@ -155,6 +258,20 @@ impl Engine {
         Ok(())
     }
 
+    /// Returns whether a run may begin. One that has forked may have failed in a branch, which is for
+    /// the caller to know.
+    const fn may_start(&self) -> bool {
+        matches!(
+            self.position,
+            Position::New | Position::Ended(..) | Position::Failed(_) | Position::Forked(..)
+        )
+    }
+
+    fn renew(&mut self) {
+        self.last_epoch += 1;
+        self.epoch = self.last_epoch;
+    }
+
     /// Takes the decision of the node that was due in, and returns the way that the run goes on.
     pub(crate) fn decide(
         &mut self,
@@ -166,6 +283,7 @@ impl Engine {
         let mut hop = Hop {
             to: edge.to,
             masked: self.mask(edge, chosen, progress),
+            forks: edge.fork.is_some(),
         };
         if let Some(why) = hop.masked {
             let Some(otherwise) = edge.otherwise else {
@@ -179,10 +297,15 @@ impl Engine {
                 });
             };
             hop.to = otherwise;
+            hop.forks = false;
         } else {
             self.count(edge, chosen, progress);
         }
-        self.go(from, hop.to);
+        if hop.forks {
+            self.position = Position::Forked(from, chosen);
+        } else {
+            self.go(from, hop.to, chosen, hop.masked.is_some());
+        }
         Ok(hop)
     }
 
@@ -195,7 +318,7 @@ impl Engine {
         progress: impl FnOnce() -> Option<u64>,
     ) -> Option<u16> {
         let (from, edge) = self.leaving(plan, chosen).ok()?;
-        let to = edge.to.node()?;
+        let to = edge.direct.filter(|to| Some(*to) != self.join)?;
         if edge.watched {
             let progress = progress();
             if self.mask(edge, chosen, progress).is_some() {
@@ -203,7 +326,7 @@ impl Engine {
             }
             self.count(edge, chosen, progress);
         }
-        self.go(from, edge.to);
+        self.go(from, edge.to, chosen, false);
         Some(to)
     }
 
@@ -222,8 +345,11 @@ impl Engine {
     /// Returns why an edge cannot be taken, if it cannot.
     #[inline]
     fn mask(&self, edge: &PlanEdge, chosen: u16, progress: Option<u64>) -> Option<Masked> {
+        if !edge.watched {
+            return None;
+        }
         let lap = self.laps[usize::from(chosen)];
-        if !edge.watched || lap.taken == 0 {
+        if lap.taken == 0 {
             None
         } else if edge.limit.is_some_and(|limit| lap.taken >= limit) {
             Some(Masked::Limit)
@@ -247,14 +373,18 @@ impl Engine {
     }
 
     #[inline]
-    fn go(&mut self, from: u16, to: Target<u16>) {
+    fn go(&mut self, from: u16, to: Target<u16>, edge: u16, otherwise: bool) {
         self.position = match to {
             Target::Node(to) => {
                 self.recent[Self::slot(self.handoffs)] = from;
                 self.handoffs += 1;
-                Position::At(to)
+                if Some(to) == self.join {
+                    Position::Arrived
+                } else {
+                    Position::At(to)
+                }
             }
-            Target::End => Position::Ended,
+            Target::End => Position::Ended(edge, otherwise),
         };
     }
 

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::pin::Pin;
 
-use futures::Stream;
-use futures::channel::mpsc;
-use futures::sink::SinkExt;
+use futures_util::Stream;
+use futures_channel::mpsc;
+use futures_util::sink::SinkExt;
 use handoffs_core::{AgentGraph, Edge, Target};
 
 use crate::error::RunError;

@@ -12,6 +12,7 @@ use handoffs_core::{
 use crate::context::{Context, Kind, NodeError};
 use crate::item::Item;
 use crate::journal::{Conclusion, Json, JsonError};
+use crate::plan::Within;
 use crate::policy::Policy;
 
 /// A [`Node`] that can be executed.
@@ -53,6 +54,12 @@ pub trait Execute<S: State>: Node<S> {
     /// of these fields whole, and what the contract gives is checked behind it.
     const REPORTS: bool = false;
 
+    /// Returns the graph that the node is, if it is one.
+    #[doc(hidden)]
+    fn within(&self) -> Option<Within> {
+        None
+    }
+
     /// Runs the node: reads from the state, and writes to it once it has concluded.
     ///
     /// # Errors
@@ -92,6 +99,10 @@ pub trait Runnable: Send + Sync + 'static {
 
     /// Returns the fields that the caller brings; checked when a run starts.
     fn given(&self) -> FieldSet;
+
+    /// Returns the graph that a node is, if it is one.
+    #[doc(hidden)]
+    fn within(&self, node: usize) -> Option<Within>;
 
     /// Returns what is known of each node.
     fn nodes(&self) -> Vec<Known>;

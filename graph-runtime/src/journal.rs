@@ -4,8 +4,11 @@
 //! A record is opaque to the store that keeps it: bytes, and their hash. What the bytes say stands in
 //! [`Entry`]; where a thread is and what its state is, is the fold of its entries.
 
+mod branch;
 mod entry;
+mod fields;
 mod fold;
+mod ledger;
 mod json;
 mod memory;
 #[cfg(feature = "sqlite")]
@@ -13,8 +16,13 @@ mod sqlite;
 #[doc(hidden)]
 pub mod suite;
 
-pub use entry::{Ask, AskId, Conclusion, Entry, GraphId, Hash, Masked, Recorded, Write, Writes};
-pub(crate) use fold::{Fields, Folded, Head, entries};
+pub use branch::{BranchId, BranchIdError};
+pub use entry::{
+    Ask, AskId, Conclusion, Entry, Failure, Forked, GraphId, Hash, Masked, Recorded, Write, Writes,
+};
+pub(crate) use fields::Fields;
+pub(crate) use fold::{Branches, Folded, Standing};
+pub(crate) use ledger::{Head, Ledger, entries};
 pub(crate) use json::keep;
 pub use json::{Json, JsonError};
 pub use memory::Memory;

@@ -1,57 +1,209 @@
 //! What a run has to know of its graph, and the name by which a journal knows the graph.
 
-use handoffs_core::{NodeIndex, NodeKind, Target, Topology};
+use std::sync::Arc;
 
+use handoffs_core::{
+    Branches, Edge, EdgeIndex, FieldSet, NodeIndex, NodeKind, NodeShape, State, Target, Topology,
+};
+
+use crate::execute::{Known, Runnable};
 use crate::journal::{GraphId, Hash};
+use crate::policy::Policy;
 
 /// What the engine has to know of a graph.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) id: GraphId,
     pub(crate) start: u16,
-    pub(crate) nodes: Vec<String>,
+    pub(crate) nodes: Vec<PlanNode>,
     pub(crate) edges: Vec<PlanEdge>,
-    /// The node that may ask a person by its kind, if there is one.
-    pub(crate) human: Option<String>,
+    /// The names of the state's fields.
+    pub(crate) fields: Vec<&'static str>,
+    /// How many edges there are up to the last that can be masked.
+    pub(crate) laps: usize,
+    pub(crate) topology: Topology,
+}
+
+/// What the runtime has to know of a node.
+#[derive(Debug)]
+pub(crate) struct PlanNode {
+    pub(crate) name: Arc<str>,
+    pub(crate) policy: Policy,
+    /// The node's error edges, of which one is taken when it fails.
+    pub(crate) on_error: Vec<u16>,
+    /// The graph that the node is.
+    pub(crate) inner: Option<Inner>,
+}
+
+/// A graph that is a node of another.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) plan: Plan,
+    /// Whether it has the state of the graph around it, so that its writes are theirs.
+    pub(crate) is_direct: bool,
 }
 
 /// What the engine has to know of an edge.
 #[derive(Debug)]
 pub(crate) struct PlanEdge {
     pub(crate) from: u16,
+    /// The target; of a fork the join.
     pub(crate) to: Target<u16>,
+    pub(crate) fork: Option<PlanFork>,
     pub(crate) otherwise: Option<Target<u16>>,
     pub(crate) limit: Option<u32>,
     /// Whether the edge is on a cycle and says what happens when it is masked, so that it can be.
     pub(crate) watched: bool,
+    /// The node that may follow without the driver's help.
+    pub(crate) direct: Option<u16>,
+}
+
+/// What the driver has to know of a fork.
+#[derive(Debug)]
+pub(crate) struct PlanFork {
+    /// Where the branches begin; of an `each` the worker.
+    pub(crate) entries: Vec<u16>,
+    pub(crate) is_each: bool,
+    pub(crate) concurrency: Option<usize>,
+    /// The fields that a branch can see: of others it needs no copy.
+    pub(crate) fields: FieldSet,
+}
+
+/// A graph that is a node of another, as the graph around it tells the runtime.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Within(Box<Inner>);
+
+impl Within {
+    /// Looks at a graph that is a node; `is_direct` if it has the state of the graph around it.
+    pub fn of<G: Runnable>(graph: &G, is_direct: bool) -> Self {
+        let plan = Plan::of(graph);
+        Self(Box::new(Inner { plan, is_direct }))
+    }
 }
 
 impl Plan {
     /// Makes a plan of a graph, whose fingerprint also covers the names of the state's fields.
-    pub(crate) fn new(topology: &Topology, fields: impl IntoIterator<Item = &'static str>) -> Self {
+    pub(crate) fn of<G: Runnable>(graph: &G) -> Self {
+        let fields = G::State::FIELDS.iter().map(|field| field.name).collect();
+        let (known, policies) = (graph.nodes(), graph.policies());
+        let topology = graph.topology();
+        let places = 0..topology.nodes().len();
+        let inner = places.map(|node| graph.within(node).map(|Within(inner)| *inner));
+        let mut plan = Self::new(topology, fields, inner.collect());
+        for (node, policy) in plan.nodes.iter_mut().zip(policies) {
+            node.policy = policy;
+        }
+        plan.see_branches(&known);
+        plan.find_direct();
+        plan
+    }
+
+    /// Makes a plan of the shape alone, without what only the graph's types tell.
+    pub(crate) fn new(
+        topology: Topology,
+        fields: Vec<&'static str>,
+        inner: Vec<Option<Inner>>,
+    ) -> Self {
         let cyclic = topology.cyclic_edges();
         let target = |target: &Target<NodeIndex>| target.map(|node| node.0);
-        let edges = topology.edges().map(|(index, edge)| PlanEdge {
-            from: edge.from.0,
-            to: target(edge.route.target()),
-            otherwise: edge.route.otherwise().map(target),
-            limit: edge.route.times(),
-            watched: edge.route.times().is_some()
-                || edge.route.otherwise().is_some() && cyclic.contains(&index),
-        });
-        Self {
-            id: graph_id(topology, fields),
-            start: topology.start_node().map_or(0, |node| node.0),
-            nodes: topology
-                .nodes()
-                .map(|(_, node)| node.name.clone().into_owned())
+        let edges: Vec<_> = topology
+            .edges()
+            .map(|(index, edge)| PlanEdge {
+                from: edge.from.0,
+                to: target(edge.route.target()),
+                fork: fork_of(edge),
+                otherwise: edge.route.otherwise().map(target),
+                limit: edge.route.times(),
+                watched: edge.route.times().is_some()
+                    || edge.route.otherwise().is_some() && cyclic.contains(&index),
+                direct: None,
+            })
+            .collect();
+        let id = graph_id(&topology, &fields, &inner);
+        let inner = inner.into_iter().chain(std::iter::repeat_with(|| None));
+        let node = |((index, node), inner): ((NodeIndex, &NodeShape), Option<Inner>)| PlanNode {
+            name: Arc::from(&*node.name),
+            policy: Policy::new(),
+            on_error: topology
+                .edges_from(index)
+                .filter(|(_, edge)| edge.on_error)
+                .map(|(edge, _)| edge.0)
                 .collect(),
-            edges: edges.collect(),
-            human: topology
-                .nodes()
-                .find(|(_, node)| node.kind == NodeKind::Human)
-                .map(|(_, node)| node.name.clone().into_owned()),
+            inner,
+        };
+        let mut plan = Self {
+            id,
+            start: topology.start_node().map_or(0, |node| node.0),
+            nodes: topology.nodes().zip(inner).map(node).collect(),
+            laps: edges.iter().rposition(|edge| edge.watched).map_or(0, |last| last + 1),
+            edges,
+            fields,
+            topology,
+        };
+        plan.find_direct();
+        plan
+    }
+
+    /// Finds the nodes that may follow an edge without the driver's help.
+    fn find_direct(&mut self) {
+        let nodes = &self.nodes;
+        for edge in &mut self.edges {
+            edge.direct = edge.to.node().filter(|to| {
+                let node = &nodes[usize::from(*to)];
+                edge.fork.is_none()
+                    && node.policy.is_plain()
+                    && node.on_error.is_empty()
+                    && node.inner.is_none()
+            });
         }
+    }
+
+    /// Finds the fields that the branches of each fork can see.
+    fn see_branches(&mut self, known: &[Known]) {
+        let regions = self.topology.regions();
+        let mut seen = vec![FieldSet::EMPTY; regions.list.len()];
+        for (place, region) in regions.list.iter().enumerate() {
+            for node in &region.nodes {
+                seen[place] = seen[place].or(self.seen_by(*node, known));
+            }
+        }
+        // What a branch within a branch sees, the one around it has to have.
+        for (place, region) in regions.list.iter().enumerate().rev() {
+            let mut parent = region.parent;
+            let fields = seen[place];
+            while let Some(around) = parent {
+                seen[around] = seen[around].or(fields);
+                parent = regions.list[around].parent;
+            }
+        }
+        for (place, region) in regions.list.iter().enumerate() {
+            for edge in &region.forks {
+                if let Some(fork) = &mut self.edges[usize::from(edge.0)].fork {
+                    fork.fields = seen[place];
+                }
+            }
+        }
+    }
+
+    /// Returns the fields that a node in a branch can see, or that are looked at behind it.
+    fn seen_by(&self, node: NodeIndex, known: &[Known]) -> FieldSet {
+        let Some(known) = known.get(usize::from(node.0)) else {
+            return FieldSet::ALL;
+        };
+        let looks_at_all = self.topology.edges_from(node).any(|(_, edge)| {
+            let is_each = matches!(
+                edge.route.fork().map(|fork| &fork.branches),
+                Some(Branches::Each { .. })
+            );
+            edge.guard.is_some() || is_each
+        });
+        let has_key = self.nodes[usize::from(node.0)].policy.cache_ttl().is_some();
+        if looks_at_all || has_key || !known.keeps_to_contract {
+            return FieldSet::ALL;
+        }
+        let contract = known.contract;
+        contract.reads.or(contract.writes).or(contract.needs).or(known.promises)
     }
 
     /// Returns whether taking an edge depends on the progress that was made.
@@ -66,12 +218,53 @@ impl Plan {
     pub(crate) fn name(&self, node: u16) -> &str {
         self.nodes
             .get(usize::from(node))
-            .map_or("?", String::as_str)
+            .map_or("?", |node| &node.name)
+    }
+
+    /// Returns what is to be known of a node.
+    pub(crate) fn node(&self, node: u16) -> Option<&PlanNode> {
+        self.nodes.get(usize::from(node))
+    }
+
+    /// Returns the fork to which an edge leads.
+    pub(crate) fn fork(&self, edge: u16) -> Option<&PlanFork> {
+        self.edges.get(usize::from(edge))?.fork.as_ref()
+    }
+
+    /// Returns an edge as it is written in the graph.
+    pub(crate) fn edge(&self, edge: u16) -> Option<&Edge<NodeIndex>> {
+        self.topology.get_edge(EdgeIndex(edge))
+    }
+
+    /// Returns the node that may ask a person by its kind, if there is one, also in a graph within.
+    pub(crate) fn human(&self) -> Option<&str> {
+        let own = self
+            .topology
+            .nodes()
+            .find(|(_, node)| node.kind == NodeKind::Human)
+            .map(|(_, node)| &*node.name);
+        let inner = || {
+            let graphs = self.nodes.iter().filter_map(|node| node.inner.as_ref());
+            graphs.filter_map(|inner| inner.plan.human()).next()
+        };
+        own.or_else(inner)
     }
 }
 
+fn fork_of(edge: &Edge<NodeIndex>) -> Option<PlanFork> {
+    let fork = edge.route.fork()?;
+    Some(PlanFork {
+        entries: fork.entries().iter().map(|node| node.0).collect(),
+        is_each: matches!(fork.branches, Branches::Each { .. }),
+        concurrency: fork
+            .concurrency
+            .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
+        fields: FieldSet::ALL,
+    })
+}
+
 /// Names a graph after all that a journal of it relies on.
-fn graph_id(topology: &Topology, fields: impl IntoIterator<Item = &'static str>) -> GraphId {
+fn graph_id(topology: &Topology, fields: &[&str], inner: &[Option<Inner>]) -> GraphId {
     let mut text = String::new();
     let mut line = |words: &[&str]| {
         for word in words {
@@ -98,6 +291,11 @@ fn graph_id(topology: &Topology, fields: impl IntoIterator<Item = &'static str>)
             &edge.label(),
             &edge.route.to_string(),
         ]);
+    }
+    for (node, inner) in inner.iter().enumerate() {
+        if let Some(inner) = inner {
+            line(&["graph", &node.to_string(), &inner.plan.id.0]);
+        }
     }
     let hash = Hash::of(text.as_bytes()).to_string();
     GraphId(format!("{}#{}", topology.name(), hash.get(..16).unwrap_or(&hash)).into())

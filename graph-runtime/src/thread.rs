@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use futures::StreamExt;
-use futures::channel::mpsc;
-use futures::stream;
+use futures_util::StreamExt;
+use futures_channel::mpsc;
+use futures_util::stream;
 use handoffs_core::{AgentGraph, State};
 use serde::Serialize;
 
@@ -103,7 +103,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     /// [`Event::Paused`] or an error.
     ///
     /// ```
-    /// use futures::StreamExt;
+    /// use futures_util::StreamExt;
     /// use handoffs_runtime::{Event, Keep, RunError, Runnable, Thread};
     ///
     /// async fn watched<G: Runnable, J: Keep>(

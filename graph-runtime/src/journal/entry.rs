@@ -8,6 +8,7 @@ use handoffs_core::{Field, FieldSet, FieldValue, State};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::branch::BranchId;
 use super::json::{Json, keep};
 
 /// One entry of a thread's journal.
@@ -22,6 +23,9 @@ pub struct Entry {
     pub graph: GraphId,
     /// The hash of the entry before it; for the first, that of the thread's name.
     pub prev: Hash,
+    /// The path through the run that it belongs to.
+    #[serde(default, skip_serializing_if = "BranchId::is_trunk")]
+    pub branch: BranchId,
     /// What happened.
     pub event: Recorded,
 }
@@ -32,6 +36,7 @@ impl Entry {
         at_ms: u64,
         graph: GraphId,
         prev: Hash,
+        branch: BranchId,
         event: Recorded,
     ) -> Self {
         Self {
@@ -39,6 +44,7 @@ impl Entry {
             at_ms,
             graph,
             prev,
+            branch,
             event,
         }
     }
@@ -69,15 +75,65 @@ pub enum Recorded {
         /// Why the edge was masked and its `else` taken, if so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         masked: Option<Masked>,
-        /// The node that follows; none at the end of the run.
+        /// The node that follows, or the join to which a branch came; none at the end of the run and
+        /// where the run forks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Cow<'static, str>>,
+        /// The fork that the run took.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fork: Option<Forked>,
+        /// The fingerprint of the progress fields, where a loop is watched.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        progress: Option<u64>,
+        /// The fields that the step changed. What a subgraph of the same state changed stands in its
+        /// own entries.
+        #[serde(default, skip_serializing_if = "Writes::is_empty")]
+        writes: Writes,
+        /// Of the changed fields those that replace what other branches made of them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        replaced: Vec<Cow<'static, str>>,
+        /// Whether the node was not executed, as its result was in the cache.
+        #[serde(default, skip_serializing_if = "is_false")]
+        cached: bool,
+    },
+    /// All branches of a fork came to the join, and the run went on there with what they made of the state.
+    #[non_exhaustive]
+    Joined {
+        /// The join.
+        to: Cow<'static, str>,
+        /// The fields whose value the branches' own entries do not tell: those that more than one
+        /// branch changed, otherwise than by appending.
+        #[serde(default, skip_serializing_if = "Writes::is_empty")]
+        writes: Writes,
+    },
+    /// An attempt at a node failed, and there is to be another.
+    #[non_exhaustive]
+    Attempted {
+        /// The node.
+        node: Cow<'static, str>,
+        /// Which of the node's retry rules allows another attempt, counted from 0.
+        rule: u32,
+        /// The error and its causes.
+        error: String,
+        /// How long to wait before the next attempt, in milliseconds.
+        delay_ms: u64,
+    },
+    /// A node failed, and the run went on along its error edge.
+    #[non_exhaustive]
+    Caught {
+        /// What the fallback can read.
+        failure: Failure,
+        /// The place of the error edge, in the order of declaration.
+        edge: u16,
+        /// Why the edge was masked and its `else` taken, if so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        masked: Option<Masked>,
+        /// The node that follows, or the join; none at the end of the run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<Cow<'static, str>>,
         /// The fingerprint of the progress fields, where a loop is watched.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         progress: Option<u64>,
-        /// The fields that the step changed.
-        #[serde(default, skip_serializing_if = "Writes::is_empty")]
-        writes: Writes,
     },
     /// A node asked a person, and the run paused.
     Asked(Ask),
@@ -97,6 +153,34 @@ pub enum Recorded {
         /// The error and its causes.
         error: String,
     },
+}
+
+/// The branches into which a run forked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Forked {
+    /// How many there are.
+    pub branches: u32,
+    /// The items of an `each`, one for each branch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Json>,
+}
+
+/// How a node failed, for the node to which its error edge leads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The node that failed.
+    pub node: Cow<'static, str>,
+    /// The error and its causes.
+    pub error: String,
+    /// How many attempts were made.
+    pub attempts: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// What a node concluded.

@@ -1,420 +1,476 @@
 //! Where a thread is: the fold of its journal.
 
-use std::borrow::Cow;
-use std::fmt;
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use handoffs_core::{Field, FieldSource, State};
-use serde::de::DeserializeOwned;
-
-use super::entry::{Ask, Entry, GraphId, Hash, Recorded, Write, Writes};
-use super::{JournalError, Json, Record, ThreadId};
+use super::entry::{Ask, Entry, Failure, Forked, GraphId, Recorded};
+use super::fields::Fields;
+use super::{AskId, BranchId, Head, Json, JournalError, Record, ThreadId, entries};
 use crate::engine::{Action, Engine, Fact, Refused};
 use crate::error::RunError;
+use crate::item::Item;
+use crate::marks::{Gathered, Marks};
 use crate::plan::Plan;
 
-/// The end of a thread's journal, to which the next record is appended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) seq: u64,
-    pub(crate) hash: Hash,
+/// A thread's entries by the path that they belong to.
+#[derive(Debug, Default)]
+pub(crate) struct Branches {
+    paths: HashMap<BranchId, Vec<Entry>>,
+    answered: Vec<AskId>,
 }
 
-impl Head {
-    /// Returns the head of a thread without records. Its hash is that of the thread's name, so that
-    /// no thread's records pass for another's.
-    fn of(thread: &ThreadId) -> Self {
-        Self {
-            seq: 0,
-            hash: Hash::of(thread.as_str().as_bytes()),
-        }
-    }
-}
-
-/// What a thread's journal adds up to.
+/// What the entries of one path through a graph add up to.
 #[derive(Debug)]
 pub(crate) struct Folded {
     pub(crate) engine: Engine,
-    pub(crate) head: Head,
-    /// The last entry that brought the run to the node which is due: its start, or a step.
+    /// The last entry that brought the path to the node which is due: its start, a step or a join.
     pub(crate) arrived: u64,
     pub(crate) fields: Fields,
+    pub(crate) marks: Marks,
     /// The question that is open.
     pub(crate) open: Option<Ask>,
     /// The answers that the node which is due has got so far, by the keys of their questions.
     pub(crate) answers: Vec<(String, Json)>,
-    /// The questions that were answered.
-    pub(crate) answered: Vec<super::AskId>,
-    /// The error on which the run ended, if it did.
-    pub(crate) failure: Option<String>,
+    /// How many attempts each retry rule has given the node which is due.
+    pub(crate) used: Vec<u32>,
+    /// The failure for which the path came to the node which is due.
+    pub(crate) caught: Option<Failure>,
+    /// The error on which the path ended, if it did.
+    pub(crate) error: Option<String>,
+    pub(crate) item: Option<Item>,
+    pub(crate) fork: Option<FoldedFork>,
 }
 
-/// Reads a thread's entries, and checks that each is what was written and follows the one before.
-pub(crate) fn entries(thread: &ThreadId, records: &[Record]) -> Result<Vec<Entry>, JournalError> {
-    let mut head = Head::of(thread);
-    let mut entries = Vec::with_capacity(records.len());
-    for record in records {
-        let damaged = |reason: String| JournalError::damaged(thread, record.seq, reason);
-        if record.seq != head.seq + 1 {
-            return Err(damaged(format!("it follows record {}", head.seq)));
-        }
-        if Hash::of(&record.body) != record.hash {
-            return Err(damaged("its hash is not that of its content".to_owned()));
-        }
-        let entry: Entry = serde_json::from_slice(&record.body)
-            .map_err(|error| damaged(format!("it is no entry: {error}")))?;
-        if entry.prev != head.hash || entry.seq != record.seq {
-            return Err(damaged(
-                "it does not belong behind the record before it".to_owned(),
-            ));
-        }
-        head = Head {
-            seq: record.seq,
-            hash: record.hash,
-        };
-        entries.push(entry);
-    }
-    Ok(entries)
+/// A fork whose branches have not joined yet.
+#[derive(Debug)]
+pub(crate) struct FoldedFork {
+    /// The entry of the step that forked.
+    pub(crate) seq: u64,
+    pub(crate) forked: Forked,
+    /// What the branches lie over.
+    pub(crate) under: Arc<Fields>,
+    /// How far each branch came.
+    pub(crate) branches: Vec<Folded>,
 }
 
-impl Folded {
-    /// Folds a thread's journal, as the graph of `plan` wrote it.
-    pub(crate) fn new<S: State>(
-        plan: &Plan,
+/// How a thread stands, all its paths taken together.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    /// The node of the outermost graph at which a path ended with an error, and the error.
+    pub(crate) failed: Option<(u16, String)>,
+    /// The node of the outermost graph that is due on some path.
+    pub(crate) due: Option<u16>,
+    /// The questions that are open, in the order in which they were asked.
+    pub(crate) asks: Vec<Ask>,
+}
+
+impl Branches {
+    /// Reads a thread's records, and returns its end.
+    pub(crate) fn read(
         thread: &ThreadId,
         records: &[Record],
-    ) -> Result<Self, RunError> {
-        let journal = |source| RunError::Journal {
-            thread: thread.clone(),
-            node: None,
-            source,
-        };
-        let mut folded = Self {
-            engine: Engine::new(plan),
-            head: Head::of(thread),
-            arrived: 0,
-            fields: Fields::new::<S>(),
-            open: None,
-            answers: Vec::new(),
-            answered: Vec::new(),
-            failure: None,
-        };
-        for entry in entries(thread, records).map_err(journal)? {
-            if entry.graph != plan.id {
-                return Err(other_graph(thread, entry.graph, plan));
+    ) -> Result<(Self, Head), JournalError> {
+        let mut branches = Self::default();
+        let mut head = Head::of(thread);
+        for entry in entries(thread, records)? {
+            if let Recorded::Answered { ask, .. } = &entry.event {
+                branches.answered.push(*ask);
             }
-            let seq = entry.seq;
-            if matches!(
-                entry.event,
-                Recorded::Started { .. } | Recorded::Stepped { .. }
-            ) {
-                folded.arrived = seq;
-            }
-            folded
-                .take(plan, entry.event)
-                .map_err(|reason| journal(JournalError::damaged(thread, seq, reason)))?;
+            let path = branches.paths.entry(entry.branch.clone()).or_default();
+            path.push(entry);
         }
         if let Some(last) = records.last() {
-            folded.head = Head {
+            head = Head {
                 seq: last.seq,
                 hash: last.hash,
             };
         }
-        Ok(folded)
+        Ok((branches, head))
     }
 
-    fn take(&mut self, plan: &Plan, event: Recorded) -> Result<(), String> {
-        let fact = match event {
+    /// Returns whether a question was answered.
+    pub(crate) fn was_answered(&self, ask: AskId) -> bool {
+        self.answered.contains(&ask)
+    }
+
+    fn of(&self, branch: &BranchId) -> &[Entry] {
+        self.paths.get(branch).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Folds the entries of the trunk, or of the run of a subgraph.
+    pub(crate) fn fold(
+        &self,
+        plan: &Plan,
+        thread: &ThreadId,
+        branch: &BranchId,
+    ) -> Result<Folded, RunError> {
+        let begun = Folded::begun(Engine::new(plan), Fields::new(&plan.fields), 0, None);
+        self.follow(plan, thread, branch, begun)
+    }
+
+    /// Follows a path from where it begins.
+    fn follow(
+        &self,
+        plan: &Plan,
+        thread: &ThreadId,
+        branch: &BranchId,
+        mut folded: Folded,
+    ) -> Result<Folded, RunError> {
+        let path = Path {
+            all: self,
+            plan,
+            thread,
+            branch,
+        };
+        for entry in self.of(branch) {
+            if entry.graph != plan.id {
+                return Err(other_graph(thread, &entry.graph, plan));
+            }
+            folded.take(&path, entry).map_err(|error| match error {
+                Unfolded::Damaged(reason) => {
+                    let source = JournalError::damaged(thread, entry.seq, reason);
+                    RunError::journal(thread, None, source)
+                }
+                Unfolded::Other(error) => error,
+            })?;
+        }
+        if let Some(fork) = folded.fork.take() {
+            let branches = folded.branches(&path, &fork)?;
+            folded.fork = Some(FoldedFork { branches, ..fork });
+        }
+        Ok(folded)
+    }
+}
+
+/// A path through a graph, of whose thread all entries are at hand.
+struct Path<'a> {
+    all: &'a Branches,
+    plan: &'a Plan,
+    thread: &'a ThreadId,
+    branch: &'a BranchId,
+}
+
+/// Why an entry could not be folded.
+enum Unfolded {
+    Damaged(String),
+    Other(RunError),
+}
+
+impl From<String> for Unfolded {
+    fn from(reason: String) -> Self {
+        Self::Damaged(reason)
+    }
+}
+
+impl From<&str> for Unfolded {
+    fn from(reason: &str) -> Self {
+        Self::Damaged(reason.to_owned())
+    }
+}
+
+impl From<RunError> for Unfolded {
+    fn from(error: RunError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Refused> for Unfolded {
+    fn from(refused: Refused) -> Self {
+        Self::Damaged(match refused {
+            Refused::Loop { .. } => "a masked edge was taken".to_owned(),
+            Refused::Impossible(reason) => reason.to_owned(),
+        })
+    }
+}
+
+impl Folded {
+    /// Returns a path of which nothing is written yet.
+    pub(crate) fn begun(engine: Engine, fields: Fields, arrived: u64, item: Option<Item>) -> Self {
+        Self {
+            engine,
+            arrived,
+            fields,
+            marks: Marks::default(),
+            open: None,
+            answers: Vec::new(),
+            used: Vec::new(),
+            caught: None,
+            error: None,
+            item,
+            fork: None,
+        }
+    }
+
+    fn take(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
+        let fact = match &entry.event {
             Recorded::Started { writes } => {
-                self.fields.take(writes)?;
-                self.answers.clear();
-                self.failure = None;
+                self.fork = None;
+                self.fields.take(writes.clone())?;
+                self.marks = Marks::default();
+                self.settle(entry.seq);
+                self.caught = None;
                 Fact::Started
             }
-            stepped @ Recorded::Stepped { .. } => return self.step(plan, stepped),
+            Recorded::Stepped { .. } => return self.step(path, entry),
+            Recorded::Caught { .. } => return self.catch(path, entry),
+            Recorded::Joined { .. } => return self.join(path, entry),
+            Recorded::Attempted { rule, .. } => {
+                let rule = usize::try_from(*rule).unwrap_or(usize::MAX);
+                if rule >= self.used.len() {
+                    // A rule that the graph no longer has counts for nobody.
+                    self.used.resize(rule.saturating_add(1).min(64), 0);
+                }
+                if let Some(used) = self.used.get_mut(rule) {
+                    *used = used.saturating_add(1);
+                }
+                return Ok(());
+            }
             Recorded::Asked(ask) => {
-                let id = ask.id;
-                self.open = Some(ask);
-                Fact::Asked(id)
+                self.open = Some(ask.clone());
+                Fact::Asked(ask.id)
             }
             Recorded::Answered { ask, answer } => {
-                let question = self.open.take().filter(|open| open.id == ask);
+                let question = self.open.take().filter(|open| open.id == *ask);
                 let question = question.ok_or_else(|| format!("question {ask} was not open"))?;
-                self.answers.push((question.key, answer));
-                self.answered.push(ask);
+                self.answers.push((question.key, answer.clone()));
                 Fact::Answered
             }
             Recorded::Failed { error, .. } => {
-                self.failure = Some(error);
+                // Whoever takes the run up again has seen the error, so the node is tried anew.
+                self.used.clear();
+                self.error = Some(error.clone());
                 Fact::Failed
             }
         };
-        self.engine
-            .on(plan, fact)
-            .map_err(|refused| reason(&refused))
+        Ok(self.engine.on(path.plan, fact)?)
+    }
+
+    /// Notes that another node is due, or none.
+    fn settle(&mut self, seq: u64) {
+        self.arrived = seq;
+        self.answers.clear();
+        self.used.clear();
+        self.error = None;
+    }
+
+    /// Returns the node that is due, which must have this name.
+    fn due(&self, path: &Path<'_>, name: &str) -> Result<u16, Unfolded> {
+        let Action::Execute(due) = self.engine.next() else {
+            return Err("no node was due".into());
+        };
+        let due_name = path.plan.name(due);
+        if due_name == name {
+            Ok(due)
+        } else {
+            Err(format!("node `{name}` took a step when `{due_name}` was due").into())
+        }
     }
 
     /// Decides as the run did, and sees whether it then went where the entry says.
-    fn step(&mut self, plan: &Plan, stepped: Recorded) -> Result<(), String> {
+    fn step(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
         let Recorded::Stepped {
             node,
             edge,
             masked,
             to,
+            fork,
             progress,
             writes,
+            replaced,
             ..
-        } = stepped
+        } = &entry.event
         else {
-            return Err("it is no step".to_owned());
+            return Err("it is no step".into());
         };
-        let due = match self.engine.next() {
-            Action::Execute(due) => plan.name(due),
-            _ => return Err("no node was due".to_owned()),
-        };
-        if due != node {
-            return Err(format!("node `{node}` took a step when `{due}` was due"));
+        let due = self.due(path, node)?;
+        let inner = path.plan.node(due).and_then(|node| node.inner.as_ref());
+        let direct = inner.filter(|inner| inner.is_direct);
+        if let Some(inner) = direct {
+            self.adopt(path, &inner.plan)?;
         }
-        let hop = self
-            .engine
-            .decide(plan, edge, progress)
-            .map_err(|refused| reason(&refused))?;
-        let went = hop.to.node().map(|to| plan.name(to));
-        if went != to.as_deref() || hop.masked != masked {
+        let hop = self.engine.decide(path.plan, *edge, *progress)?;
+        let went = hop.to.node().filter(|_| !hop.forks);
+        let went = went.map(|to| path.plan.name(to));
+        if went != to.as_deref() || hop.masked != *masked || hop.forks != fork.is_some() {
             let (went, to) = (went.unwrap_or("end"), to.as_deref().unwrap_or("end"));
             return Err(format!(
                 "it says that `{node}` led to `{to}`, and by this graph it leads to `{went}`"
-            ));
+            )
+            .into());
         }
-        self.fields.take(writes)?;
-        self.answers.clear();
-        self.failure = None;
+        let mut marks = self.fields.take(writes.clone())?;
+        marks.replaced = self.fields.named(replaced);
+        self.marks.add(marks);
+        self.settle(entry.seq);
+        self.caught = None;
+        if let Some(forked) = fork {
+            self.fork = Some(FoldedFork {
+                seq: entry.seq,
+                forked: forked.clone(),
+                under: Arc::new(std::mem::take(&mut self.fields)),
+                branches: Vec::new(),
+            });
+        }
         Ok(())
     }
-}
 
-fn reason(refused: &Refused) -> String {
-    match refused {
-        Refused::Loop { .. } => "a masked edge was taken".to_owned(),
-        Refused::Impossible(reason) => (*reason).to_owned(),
-    }
-}
-
-fn other_graph(thread: &ThreadId, recorded: GraphId, plan: &Plan) -> RunError {
-    RunError::OtherGraph {
-        thread: thread.clone(),
-        recorded,
-        graph: plan.id.clone(),
-    }
-}
-
-/// The fields of a state as JSON, put together of what the entries say.
-#[derive(Clone, Debug)]
-pub(crate) struct Fields(Vec<(&'static str, Folding)>);
-
-/// The JSON of a field: a value, and the items that were appended to it since.
-#[derive(Clone, Debug, Default)]
-struct Folding {
-    value: Option<Json>,
-    appended: Vec<Json>,
-}
-
-impl Fields {
-    fn new<S: State>() -> Self {
-        Self(
-            S::FIELDS
-                .iter()
-                .map(|field| (field.name, Folding::default()))
-                .collect(),
-        )
+    /// Takes over what the run of a subgraph with the same state has changed.
+    fn adopt(&mut self, path: &Path<'_>, inner: &Plan) -> Result<(), Unfolded> {
+        let branch = path.branch.child(self.arrived, 0);
+        let under = Arc::new(std::mem::take(&mut self.fields));
+        let begun = Folded::begun(Engine::new(inner), Fields::over(&under), 0, None);
+        let within = path.all.follow(inner, path.thread, &branch, begun)?;
+        self.marks.add(within.marks);
+        drop(under);
+        self.fields = within.fields.settle();
+        Ok(())
     }
 
-    fn take(&mut self, writes: Writes) -> Result<(), String> {
-        for (name, write) in writes.0 {
-            let field = self.0.iter_mut().find(|(field, _)| *field == name);
-            let (_, folding) = field.ok_or_else(|| format!("the state has no field `{name}`"))?;
-            match write {
-                Write::Set(value) => {
-                    *folding = Folding {
-                        value: Some(value),
-                        appended: Vec::new(),
+    fn catch(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
+        let Recorded::Caught {
+            failure,
+            edge,
+            masked,
+            to,
+            progress,
+        } = &entry.event
+        else {
+            return Err("it is no fallback".into());
+        };
+        self.due(path, &failure.node)?;
+        let hop = self.engine.decide(path.plan, *edge, *progress)?;
+        let went = hop.to.node().map(|to| path.plan.name(to));
+        if went != to.as_deref() || hop.masked != *masked || hop.forks {
+            return Err("its error edge leads elsewhere by this graph".into());
+        }
+        self.settle(entry.seq);
+        self.caught = Some(failure.clone());
+        Ok(())
+    }
+
+    /// Puts together what the branches have made of the state, as the run did.
+    fn join(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
+        let Recorded::Joined { to, writes } = &entry.event else {
+            return Err("it is no join".into());
+        };
+        let fork = self.fork.take().ok_or("nothing had forked")?;
+        let mut all = self.engine.clone();
+        let mut gathered = Gathered::default();
+        let mut fields = Fields::over(&fork.under);
+        for index in 0..fork.forked.branches {
+            let branch = self.branch(path, &fork, index)?;
+            if branch.engine.next() != Action::Arrive {
+                return Err(format!("branch {index} had not come to the join").into());
+            }
+            all.absorb(&branch.engine);
+            fields.bring(&mut gathered, &branch.fields, branch.marks);
+        }
+        let joined = self.engine.joined(path.plan, all)?;
+        if path.plan.name(joined) != to {
+            return Err("the fork has another join by this graph".into());
+        }
+        fields.take(writes.clone())?;
+        drop(fork);
+        self.fields = fields.settle();
+        self.marks.add(gathered.marks);
+        self.settle(entry.seq);
+        Ok(())
+    }
+
+    /// Follows the branches of a fork as far as they came.
+    fn branches(&self, path: &Path<'_>, fork: &FoldedFork) -> Result<Vec<Self>, RunError> {
+        let branches = 0..fork.forked.branches;
+        branches
+            .map(|index| {
+                self.branch(path, fork, index).map_err(|error| match error {
+                    Unfolded::Other(error) => error,
+                    Unfolded::Damaged(reason) => {
+                        let source = JournalError::damaged(path.thread, fork.seq, reason);
+                        RunError::journal(path.thread, None, source)
+                    }
+                })
+            })
+            .collect()
+    }
+
+    fn branch(&self, path: &Path<'_>, fork: &FoldedFork, index: u32) -> Result<Self, Unfolded> {
+        let Action::Branch(edge) = self.engine.next() else {
+            return Err("nothing had forked".into());
+        };
+        let begun = self.engine.branch_of(path.plan, edge, index);
+        let engine = begun.ok_or("the fork has fewer branches by this graph")?;
+        let item = match fork.forked.items.get(index as usize) {
+            Some(item) => Some(Item::kept(item.clone())),
+            None => self.item.clone(),
+        };
+        let fields = Fields::over(&fork.under);
+        let begun = Self::begun(engine, fields, fork.seq, item);
+        let branch = path.branch.child(fork.seq, index);
+        Ok(path.all.follow(path.plan, path.thread, &branch, begun)?)
+    }
+
+    /// Tells how the thread stands on this path.
+    pub(crate) fn standing(
+        &self,
+        all: &Branches,
+        plan: &Plan,
+        thread: &ThreadId,
+        branch: &BranchId,
+    ) -> Result<Standing, RunError> {
+        let mut standing = Standing::default();
+        match self.engine.next() {
+            Action::Start | Action::Finish(..) | Action::Arrive => {}
+            Action::Wait(..) => standing.asks.extend(self.open.clone()),
+            Action::Execute(node) if self.engine.has_failed() => {
+                let error = self.error.clone().unwrap_or_default();
+                standing.failed = Some((node, error));
+            }
+            Action::Execute(node) => {
+                let inner = plan.node(node).and_then(|node| node.inner.as_ref());
+                if let Some(inner) = inner {
+                    let branch = branch.child(self.arrived, 0);
+                    let within = all.fold(&inner.plan, thread, &branch)?;
+                    let within = within.standing(all, &inner.plan, thread, &branch)?;
+                    let is_due = within.due.is_some() || within.failed.is_some();
+                    standing.due = (is_due || within.asks.is_empty()).then_some(node);
+                    standing.asks = within.asks;
+                } else {
+                    standing.due = Some(node);
+                }
+            }
+            Action::Branch(edge) => {
+                let join = plan.edges[usize::from(edge)].to.node();
+                let branches = self.fork.as_ref().map(|fork| (fork.seq, &fork.branches));
+                let mut has_all = true;
+                if let Some((seq, branches)) = branches {
+                    for (folded, index) in branches.iter().zip(0..) {
+                        has_all &= folded.engine.next() == Action::Arrive;
+                        let branch = branch.child(seq, index);
+                        standing.add(folded.standing(all, plan, thread, &branch)?);
                     }
                 }
-                Write::Append(items) => folding.appended.push(items),
+                if has_all {
+                    standing.due = join;
+                }
             }
         }
-        Ok(())
-    }
-
-    /// Returns a field's JSON.
-    fn json(&self, name: &str) -> Option<Cow<'_, str>> {
-        let (_, folding) = self.0.iter().find(|(field, _)| *field == name)?;
-        let value = folding.value.as_ref()?.as_str();
-        if folding.appended.is_empty() {
-            return Some(Cow::Borrowed(value));
-        }
-        let lists = core::iter::once(value).chain(folding.appended.iter().map(Json::as_str));
-        let items: Vec<&str> = lists.map(inner).filter(|items| !items.is_empty()).collect();
-        Some(Cow::Owned(format!("[{}]", items.join(","))))
-    }
-
-    /// Keeps of a new state's fields only what differs from these; of a list that begins with the
-    /// items known already, only the others.
-    pub(crate) fn difference(&self, new: Writes) -> Writes {
-        let differing = new.0.into_iter().filter_map(|(name, write)| {
-            let (Write::Set(value), Some(known)) = (&write, self.json(&name)) else {
-                return Some((name, write));
-            };
-            if value.as_str() == known {
-                return None;
-            }
-            let appended = appended(&known, value.as_str()).and_then(Json::from_text);
-            Some((name, appended.map_or(write, Write::Append)))
-        });
-        Writes(differing.collect())
-    }
-
-    /// Builds the state.
-    pub(crate) fn state<S: State>(&self, thread: &ThreadId) -> Result<S, RunError> {
-        S::decode(&mut Reader(self)).map_err(|Unreadable { field, source }| RunError::Decode {
-            thread: thread.clone(),
-            field,
-            source: source.into(),
-        })
+        Ok(standing)
     }
 }
 
-/// Returns what stands between the brackets of a JSON list.
-fn inner(list: &str) -> &str {
-    let list = list.trim();
-    list.strip_prefix('[')
-        .and_then(|list| list.strip_suffix(']'))
-        .unwrap_or(list)
-        .trim()
-}
-
-/// Returns the items that `new` has behind those of `old`, as a list, if both are lists and `new` begins like `old`.
-fn appended(old: &str, new: &str) -> Option<String> {
-    let known = old.strip_prefix('[')?.strip_suffix(']')?;
-    let rest = new
-        .strip_prefix('[')?
-        .strip_suffix(']')?
-        .strip_prefix(known)?;
-    let rest = if known.is_empty() {
-        rest
-    } else {
-        rest.strip_prefix(',')?
-    };
-    Some(format!("[{rest}]"))
-}
-
-/// Reads a state's fields from their JSON.
-struct Reader<'a>(&'a Fields);
-
-struct Unreadable {
-    field: &'static str,
-    source: serde_json::Error,
-}
-
-impl FieldSource for Reader<'_> {
-    type Error = Unreadable;
-
-    fn field<T: DeserializeOwned>(&mut self, field: &'static Field) -> Result<T, Unreadable> {
-        // What was never written reads as `null`: an `Option` is `None`, any other type objects.
-        let json = self.0.json(field.name).unwrap_or(Cow::Borrowed("null"));
-        serde_json::from_str(&json).map_err(|source| Unreadable {
-            field: field.name,
-            source,
-        })
+impl Standing {
+    fn add(&mut self, branch: Self) {
+        self.failed = self.failed.take().or(branch.failed);
+        self.due = self.due.or(branch.due);
+        self.asks.extend(branch.asks);
+        self.asks.sort_by_key(|ask| ask.id);
     }
 }
 
-impl fmt::Debug for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.source)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn writes(fields: &[(&'static str, &str, bool)]) -> Writes {
-        let write = |(name, json, append): &(&'static str, &str, bool)| {
-            let json = Json::from_text((*json).to_owned()).unwrap();
-            let write = if *append {
-                Write::Append(json)
-            } else {
-                Write::Set(json)
-            };
-            (Cow::Borrowed(*name), write)
-        };
-        Writes(fields.iter().map(write).collect())
-    }
-
-    fn fields(names: &[&'static str]) -> Fields {
-        Fields(
-            names
-                .iter()
-                .map(|name| (*name, Folding::default()))
-                .collect(),
-        )
-    }
-
-    #[test]
-    fn what_was_appended_stands_behind_what_was_set() {
-        let mut known = fields(&["log", "note"]);
-        known
-            .take(writes(&[("log", "[]", false), ("note", "\"a\"", false)]))
-            .unwrap();
-        known.take(writes(&[("log", "[1, 2]", true)])).unwrap();
-        known
-            .take(writes(&[("log", "[]", true), ("note", "\"b\"", false)]))
-            .unwrap();
-        known.take(writes(&[("log", "[[3]]", true)])).unwrap();
-        assert_eq!(known.json("log").as_deref(), Some("[1, 2,[3]]"));
-        assert_eq!(known.json("note").as_deref(), Some("\"b\""));
-
-        known.take(writes(&[("log", "[9]", false)])).unwrap();
-        assert_eq!(
-            known.json("log").as_deref(),
-            Some("[9]"),
-            "a list that was replaced"
-        );
-    }
-
-    #[test]
-    fn a_field_that_the_state_does_not_have_is_refused() {
-        let refused = fields(&["answer"]).take(writes(&[("note", "1", false)]));
-        assert_eq!(refused.unwrap_err(), "the state has no field `note`");
-    }
-
-    #[test]
-    fn of_a_new_state_only_the_difference_is_kept() {
-        let mut known = fields(&["log", "note", "count", "first"]);
-        known
-            .take(writes(&[
-                ("log", "[1]", false),
-                ("note", "\"a\"", false),
-                ("count", "1", false),
-            ]))
-            .unwrap();
-        let new = [
-            ("log", "[1,2,3]", false),
-            ("note", "\"a\"", false),
-            ("count", "12", false),
-            ("first", "[]", false),
-        ];
-        let kept = serde_json::to_string(&known.difference(writes(&new))).unwrap();
-        let expected = r#"{"log":{"append":[2,3]},"count":{"set":12},"first":{"set":[]}}"#;
-        assert_eq!(kept, expected);
-    }
-
-    #[test]
-    fn only_a_list_that_begins_with_the_known_items_was_appended_to() {
-        assert_eq!(appended("[]", "[1]").as_deref(), Some("[1]"));
-        assert_eq!(appended("[1]", "[1,2]").as_deref(), Some("[2]"));
-        assert_eq!(appended("[1]", "[12]"), None, "another number");
-        assert_eq!(appended("[1,2]", "[1]"), None, "a shorter list");
-        assert_eq!(appended("{}", "{\"a\":1}"), None, "no list");
+fn other_graph(thread: &ThreadId, recorded: &GraphId, plan: &Plan) -> RunError {
+    RunError::OtherGraph {
+        thread: thread.clone(),
+        recorded: recorded.clone(),
+        graph: plan.id.clone(),
     }
 }

@@ -1,6 +1,7 @@
 //! How a journal writes values down: as JSON that reads back as what it was.
 
 use std::fmt;
+use std::sync::Arc;
 
 use handoffs_core::__private::is_lost_in_json;
 use serde::de::DeserializeOwned;
@@ -20,7 +21,7 @@ use serde_json::value::{RawValue, to_raw_value};
 /// ```
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Json(Box<RawValue>);
+pub struct Json(Arc<RawValue>);
 
 /// Why a value is no JSON, or JSON no such value.
 #[derive(Debug, thiserror::Error)]
@@ -54,12 +55,12 @@ impl Json {
 
     /// Takes a text that is known to be JSON.
     pub(crate) fn from_text(text: String) -> Option<Self> {
-        RawValue::from_string(text).ok().map(Self)
+        RawValue::from_string(text).ok().map(|json| Self(json.into()))
     }
 
     /// Writes a value down as JSON has it, even if it reads back as another.
     pub(crate) fn approximate<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Self> {
-        to_raw_value(value).map(Self)
+        to_raw_value(value).map(|json| Self(json.into()))
     }
 }
 

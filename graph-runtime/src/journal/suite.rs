@@ -11,7 +11,7 @@ use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Barrier};
 
-use futures::future::join_all;
+use futures_util::future::join_all;
 use tokio::runtime::{Builder, Handle};
 use tokio::task::{JoinHandle, spawn_blocking};
 

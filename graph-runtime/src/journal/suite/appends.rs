@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use futures::future::poll_fn;
+use futures_util::future::poll_fn;
 
 use super::{
     JournalPlace, On, append, assert_conflict, at_once, bodies, read, records, refused, threads,

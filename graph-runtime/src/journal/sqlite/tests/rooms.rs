@@ -5,7 +5,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::task::Poll;
 
-use futures::future::{join_all, poll_fn};
+use futures_util::future::{join_all, poll_fn};
 use rusqlite::Connection;
 
 use super::Folder;

@@ -1,0 +1,218 @@
+//! The end of a thread's journal, to which all paths of one run append.
+//!
+//! An entry gets its number and its place in the hash chain when it is handed in. While one append is
+//! under way, what is handed in meanwhile waits and goes into the next one, together: so the branches
+//! of a fork share their appends, and a path that is dropped takes nothing with it that it handed in.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+
+use super::{
+    AskId, BranchId, Entry, GraphId, Hash, Journal, JournalError, Record, Recorded, ThreadId,
+};
+
+/// The end of a thread's journal, to which the next record is appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) seq: u64,
+    pub(crate) hash: Hash,
+}
+
+impl Head {
+    /// Returns the head of a thread without records. Its hash is that of the thread's name, so that
+    /// no thread's records pass for another's.
+    pub(crate) fn of(thread: &ThreadId) -> Self {
+        Self {
+            seq: 0,
+            hash: Hash::of(thread.as_str().as_bytes()),
+        }
+    }
+}
+
+/// Where the paths of a run hand in their entries.
+pub(crate) struct Ledger {
+    journal: Arc<dyn Journal>,
+    thread: ThreadId,
+    desk: Mutex<Desk>,
+}
+
+struct Desk {
+    /// The last entry that was handed in.
+    tail: Head,
+    /// What waits for the next append.
+    queue: Vec<Record>,
+    /// The append that is under way, with the number of its last record.
+    flight: Option<(u64, Flight)>,
+    /// The last record that is known to be in the journal.
+    written: u64,
+    /// Whether an append has failed: then nothing more is written.
+    failed: bool,
+    /// Why, until somebody takes it.
+    error: Option<JournalError>,
+}
+
+/// An append. It is shared, so that it goes on when a path that waits for it is dropped.
+type Flight = Shared<BoxFuture<'static, Result<(), Lost>>>;
+
+/// The error of an append, for whoever comes first.
+#[derive(Clone)]
+struct Lost(Arc<Mutex<Option<JournalError>>>);
+
+impl Ledger {
+    pub(crate) fn new(journal: Arc<dyn Journal>, thread: ThreadId, head: Head) -> Self {
+        let desk = Desk {
+            tail: head,
+            queue: Vec::new(),
+            flight: None,
+            written: head.seq,
+            failed: false,
+            error: None,
+        };
+        Self {
+            journal,
+            thread,
+            desk: Mutex::new(desk),
+        }
+    }
+
+    /// Returns the number of the last entry that was handed in.
+    pub(crate) fn last(&self) -> u64 {
+        self.desk().tail.seq
+    }
+
+    /// Hands entries in, next to each other, and returns the number of the last one. A question gets
+    /// the number of its entry.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an entry cannot be written as JSON; then none is handed in.
+    pub(crate) fn hand_in(
+        &self,
+        graph: &GraphId,
+        branch: &BranchId,
+        events: impl IntoIterator<Item = Recorded>,
+    ) -> serde_json::Result<u64> {
+        let mut desk = self.desk();
+        let mut tail = desk.tail;
+        let before = desk.queue.len();
+        for mut event in events {
+            let seq = tail.seq + 1;
+            if let Recorded::Asked(ask) = &mut event {
+                ask.id = AskId(seq);
+            }
+            let (graph, branch) = (graph.clone(), branch.clone());
+            let entry = Entry::new(seq, now_ms(), graph, tail.hash, branch, event);
+            let body = match serde_json::to_vec(&entry) {
+                Ok(body) => body,
+                Err(error) => {
+                    desk.queue.truncate(before);
+                    return Err(error);
+                }
+            };
+            let hash = Hash::of(&body);
+            desk.queue.push(Record::new(seq, hash, body));
+            tail = Head { seq, hash };
+        }
+        desk.tail = tail;
+        Ok(tail.seq)
+    }
+
+    /// Waits until an entry is written.
+    pub(crate) async fn written(&self, seq: u64) -> Result<(), JournalError> {
+        loop {
+            let (last, flight) = {
+                let mut desk = self.desk();
+                if desk.written >= seq {
+                    return Ok(());
+                }
+                if desk.failed {
+                    return Err(desk.error.take().unwrap_or_else(ended));
+                }
+                match &desk.flight {
+                    Some(flight) => flight.clone(),
+                    None => self.depart(&mut desk),
+                }
+            };
+            let landed = flight.await;
+            let mut desk = self.desk();
+            // Whoever comes first tells the others.
+            if desk.flight.as_ref().is_some_and(|(under_way, _)| *under_way == last) {
+                desk.flight = None;
+                match landed {
+                    Ok(()) => desk.written = last,
+                    Err(Lost(error)) => {
+                        desk.failed = true;
+                        desk.error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until all that was handed in is written.
+    pub(crate) async fn settle(&self) -> Result<(), JournalError> {
+        self.written(self.last()).await
+    }
+
+    /// Sends what waits on its way.
+    fn depart(&self, desk: &mut Desk) -> (u64, Flight) {
+        let (journal, thread) = (Arc::clone(&self.journal), self.thread.clone());
+        let (head, records) = (desk.written, std::mem::take(&mut desk.queue));
+        let append = async move {
+            let appended = journal.append(&thread, head, records).await;
+            appended.map_err(|error| Lost(Arc::new(Mutex::new(Some(error)))))
+        };
+        let flight = (desk.tail.seq, append.boxed().shared());
+        desk.flight = Some(flight.clone());
+        flight
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a path is told that comes after the one which was told the reason.
+#[cold]
+fn ended() -> JournalError {
+    JournalError::store("the journal", "append to", "an earlier append of this run failed")
+}
+
+/// Returns the time in milliseconds since 1970; a clock that stands before it counts as 1970.
+fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Reads a thread's entries, and checks that each is what was written and follows the one before.
+pub(crate) fn entries(thread: &ThreadId, records: &[Record]) -> Result<Vec<Entry>, JournalError> {
+    let mut head = Head::of(thread);
+    let mut entries = Vec::with_capacity(records.len());
+    for record in records {
+        let damaged = |reason: String| JournalError::damaged(thread, record.seq, reason);
+        if record.seq != head.seq + 1 {
+            return Err(damaged(format!("it follows record {}", head.seq)));
+        }
+        if Hash::of(&record.body) != record.hash {
+            return Err(damaged("its hash is not that of its content".to_owned()));
+        }
+        let entry: Entry = serde_json::from_slice(&record.body)
+            .map_err(|error| damaged(format!("it is no entry: {error}")))?;
+        if entry.prev != head.hash || entry.seq != record.seq {
+            return Err(damaged(
+                "it does not belong behind the record before it".to_owned(),
+            ));
+        }
+        head = Head {
+            seq: record.seq,
+            hash: record.hash,
+        };
+        entries.push(entry);
+    }
+    Ok(entries)
+}

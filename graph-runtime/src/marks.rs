@@ -1,0 +1,167 @@
+//! What a path has done to the fields of the state since its beginning.
+
+use handoffs_core::FieldSet;
+
+/// The fields that a path changed since its beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub(crate) changed: FieldSet,
+    /// Of these, the logs that it only appended to.
+    pub(crate) appended: FieldSet,
+    /// Of these, those that replace what other branches made of them.
+    pub(crate) replaced: FieldSet,
+}
+
+impl Marks {
+    /// Adds what came after.
+    #[inline]
+    pub(crate) fn add(&mut self, later: Self) {
+        let set = later.changed.minus(later.appended);
+        let first_appended = later.appended.minus(self.changed);
+        self.appended = self.appended.or(first_appended).minus(set);
+        self.changed = self.changed.or(later.changed);
+        self.replaced = self.replaced.or(later.replaced);
+    }
+}
+
+/// What the branches of a fork have made of the fields so far, in their written order.
+///
+/// The first change of a field gives its value; each further one is brought in by the field's merge.
+/// A branch that replaced the field wins over all that merged.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gathered {
+    pub(crate) marks: Marks,
+    /// The fields whose value no single branch tells, nor the lists that were appended.
+    pub(crate) merged: FieldSet,
+}
+
+/// How a branch's change of a field enters what was gathered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bring {
+    /// The field takes the branch's value.
+    Take,
+    /// The branch's items go behind those gathered so far.
+    Append,
+    /// The field's merge brings the branch's value in.
+    Merge,
+    /// Another branch replaced the field, so this change is dropped.
+    Drop,
+    /// Two branches replaced the field.
+    Conflict,
+}
+
+impl Gathered {
+    /// Returns how each field that a branch changed enters, and notes it.
+    pub(crate) fn bring(&mut self, branch: Marks) -> Vec<(usize, Bring)> {
+        let fields = branch.changed.iter();
+        fields
+            .map(|field| (field, self.bring_field(field, branch)))
+            .collect()
+    }
+
+    fn bring_field(&mut self, field: usize, branch: Marks) -> Bring {
+        let one = FieldSet::EMPTY.with(field);
+        let Self { marks, merged } = self;
+        if marks.replaced.contains(field) {
+            return if branch.replaced.contains(field) {
+                Bring::Conflict
+            } else {
+                Bring::Drop
+            };
+        }
+        let appends = branch.appended.contains(field);
+        let is_first = !marks.changed.contains(field);
+        if is_first || branch.replaced.contains(field) {
+            marks.changed = marks.changed.or(one);
+            marks.appended = marks.appended.minus(one).or(one.when(appends));
+            marks.replaced = marks.replaced.or(branch.replaced.and(one));
+            *merged = merged.minus(one);
+            return Bring::Take;
+        }
+        if appends && marks.appended.contains(field) {
+            return Bring::Append;
+        }
+        marks.appended = marks.appended.minus(one);
+        *merged = merged.or(one);
+        Bring::Merge
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIELD: FieldSet = FieldSet::EMPTY.with(0);
+
+    const SET: Marks = Marks {
+        changed: FIELD,
+        appended: FieldSet::EMPTY,
+        replaced: FieldSet::EMPTY,
+    };
+    const APPENDED: Marks = Marks {
+        appended: FIELD,
+        ..SET
+    };
+    const REPLACED: Marks = Marks {
+        replaced: FIELD,
+        ..SET
+    };
+
+    fn brought(branches: &[Marks]) -> (Vec<Bring>, Gathered) {
+        let mut gathered = Gathered::default();
+        let ways = branches.iter().map(|marks| gathered.bring(*marks)[0].1);
+        (ways.collect(), gathered)
+    }
+
+    #[test]
+    fn a_field_that_one_branch_changed_takes_its_value() {
+        let (ways, gathered) = brought(&[SET]);
+        assert_eq!(ways, [Bring::Take]);
+        assert!(gathered.merged.is_empty());
+    }
+
+    #[test]
+    fn logs_that_were_only_appended_to_stay_so() {
+        let (ways, gathered) = brought(&[APPENDED, APPENDED, APPENDED]);
+        assert_eq!(ways, [Bring::Take, Bring::Append, Bring::Append]);
+        assert_eq!(gathered.marks, APPENDED);
+        assert!(gathered.merged.is_empty());
+    }
+
+    #[test]
+    fn a_log_that_one_branch_wrote_anew_is_merged() {
+        for branches in [[APPENDED, SET], [SET, APPENDED], [SET, SET]] {
+            let (ways, gathered) = brought(&branches);
+            assert_eq!(ways, [Bring::Take, Bring::Merge]);
+            assert_eq!(gathered.marks, SET);
+            assert_eq!(gathered.merged, FIELD);
+        }
+    }
+
+    #[test]
+    fn a_branch_that_replaces_wins_over_those_before_and_behind_it() {
+        let (ways, gathered) = brought(&[SET, SET, REPLACED, SET, APPENDED]);
+        assert_eq!(
+            ways,
+            [Bring::Take, Bring::Merge, Bring::Take, Bring::Drop, Bring::Drop]
+        );
+        assert_eq!(gathered.marks, REPLACED);
+        assert!(gathered.merged.is_empty(), "one branch alone tells the value");
+        let (ways, _) = brought(&[REPLACED, REPLACED]);
+        assert_eq!(ways, [Bring::Take, Bring::Conflict]);
+    }
+
+    #[test]
+    fn what_is_set_and_then_appended_to_is_set() {
+        let mut marks = SET;
+        marks.add(APPENDED);
+        assert_eq!(marks, SET);
+        let mut marks = APPENDED;
+        marks.add(SET);
+        assert_eq!(marks, SET);
+        let mut marks = Marks::default();
+        marks.add(APPENDED);
+        marks.add(APPENDED);
+        assert_eq!(marks, APPENDED);
+    }
+}
