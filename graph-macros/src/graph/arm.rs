@@ -54,6 +54,8 @@ pub(super) enum To {
 pub(super) struct Stop {
     pub(super) ident: Ident,
     pub(super) outcome: Option<Expr>,
+    /// Whether what was said of the outcome could not be read.
+    pub(super) broken: bool,
 }
 
 /// How often an edge may be taken; one that was not understood counts as one.
@@ -70,6 +72,9 @@ const ERROR: &str = "write `then = node`, `then = back` or `then = end`";
 
 /// The name of the target that is no node.
 pub(super) const END: &str = "end";
+
+/// The word that leads an error to whoever handed over.
+pub(super) const BACK: &str = "back";
 
 impl Arm {
     pub(super) fn read(input: ParseStream<'_>, mistakes: &mut Mistakes) -> syn::Result<Self> {
@@ -95,9 +100,9 @@ impl Onward {
             let message = "H011: the arm does not name a node to go to";
             return Err(said(input, message, NAME));
         }
-        if input.peek(Ident) {
+        if input.peek(syn::Ident) {
             let next: Ident = input.fork().parse()?;
-            if next == "back" {
+            if next == BACK {
                 let message = "H011: only an error leads `back`";
                 let help = "name the node; or write `#[on_error(then = back)]` on the field";
                 return Err(said(input, message, help));
@@ -108,7 +113,7 @@ impl Onward {
 
     /// Reads what stands behind `then =`, where an error leads.
     pub(super) fn read_error(input: ParseStream<'_>, mistakes: &mut Mistakes) -> syn::Result<Self> {
-        if !input.peek(Ident) {
+        if !input.peek(syn::Ident) {
             return Err(said(input, "H011: `then` does not name a node", ERROR));
         }
         let next: Ident = input.fork().parse()?;
@@ -116,7 +121,7 @@ impl Onward {
             let help = "lead the error to a node, which then forks by its own route";
             return Err(said(input, "H011: an error leads to one node", help));
         }
-        if next != "back" {
+        if next != BACK {
             return Self::read_any(input, mistakes);
         }
         let mut onward = Self::to(To::Back(input.parse()?));
@@ -236,12 +241,14 @@ impl Stop {
         let mut stop = Self {
             ident,
             outcome: None,
+            broken: false,
         };
         if stop.ident != END || !input.peek(Paren) {
             return Ok(stop);
         }
         let content;
         let paren = parenthesized!(content in input);
+        stop.broken = true;
         if content.is_empty() {
             let message = "H011: `end()` says nothing";
             let help = "write `end`, or `end(Verdict::Yes)` in a graph with `outcome = Verdict`";

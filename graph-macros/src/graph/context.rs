@@ -1,7 +1,7 @@
 //! The data flow of H007, H008 and H009: what the compiler runs to see that no handoff loses context,
 //! that no branch writes over another, and that a node which takes an item is handed one.
 
-use handoffs_core::{Branches, Edge, EdgeIndex, NodeIndex, Target};
+use handoffs_core::{Branches, Edge, EdgeIndex, NodeIndex};
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;

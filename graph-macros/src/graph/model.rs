@@ -142,7 +142,7 @@ fn hand_back(
     let region = |node: NodeIndex| regions.of.get(usize::from(node.0)).copied().flatten();
     let mut seen = Vec::new();
     for (_, edge) in edges.iter().filter(|(_, edge)| !edge.on_error) {
-        let target = edge.route.target().filter(|_| edge.route.fork().is_none());
+        let target = Some(*edge.route.target()).filter(|_| edge.route.fork().is_none());
         let ways = [target, edge.route.otherwise().copied()];
         let hands_over = ways.contains(&Some(Target::Node(node)));
         if hands_over && region(edge.from) == region(node) && !seen.contains(&edge.from) {

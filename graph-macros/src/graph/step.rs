@@ -1,6 +1,6 @@
 //! How a graph is run: the steps of its nodes, and what the runtime asks of it besides.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Expr;
 use syn::spanned::Spanned;
@@ -143,7 +143,7 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
             fn pick(
                 &self,
                 node: ::core::primitive::usize,
-                concluded: &#krate::Recorded,
+                concluded: &#krate::Concluded,
                 state: &#state,
             ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
                 match node {
