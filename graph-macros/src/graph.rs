@@ -26,8 +26,8 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let code = parse::parse(input, &mut mistakes)
         .and_then(|parsed| model::resolve(parsed, &mut mistakes))
-        .map(|model| {
-            check::check(&model, &mut mistakes);
+        .map(|mut model| {
+            model.has_places = check::check(&model, &mut mistakes);
             expand::expand(&model)
         });
     quote!(#mistakes #code)

@@ -29,7 +29,7 @@ pub(super) struct Onward {
     pub(super) to: To,
     pub(super) limit: Option<Limit>,
     pub(super) otherwise: Option<Stop>,
-    pub(super) concurrency: Option<u32>,
+    pub(super) concurrency: Option<Limit>,
 }
 
 /// Where an edge leads.
@@ -37,6 +37,7 @@ pub(super) enum To {
     Stop(Stop),
     /// `all(a, b) join d`
     All {
+        all: Ident,
         branches: Vec<Ident>,
         join: Ident,
     },
@@ -58,7 +59,8 @@ pub(super) struct Stop {
     pub(super) broken: bool,
 }
 
-/// How often an edge may be taken; one that was not understood counts as one.
+/// How often an edge may be taken, or how many branches run at once; a number that was not understood
+/// counts as one.
 pub(super) struct Limit {
     pub(super) times: u32,
     pub(super) token: TokenStream,
@@ -192,7 +194,7 @@ impl Onward {
         match key.to_string().as_str() {
             "limit" => {
                 options.parse::<Token![=]>()?;
-                let limit = Limit::read(options, mistakes);
+                let limit = Limit::read(options, LIMIT, mistakes);
                 Ok(self.limit.replace(limit).is_some())
             }
             "else" => {
@@ -203,7 +205,7 @@ impl Onward {
             }
             "concurrency" if is_fork => {
                 options.parse::<Token![=]>()?;
-                let most = read_concurrency(options, mistakes);
+                let most = Limit::read(options, CONCURRENCY, mistakes);
                 Ok(self.concurrency.replace(most).is_some())
             }
             "concurrency" => {
@@ -280,11 +282,7 @@ fn read_all(all: &Ident, input: ParseStream<'_>) -> syn::Result<To> {
         return Err(at(all, "H011: `all` does not list its branches", ALL));
     }
     let content;
-    let paren = parenthesized!(content in input);
-    if content.is_empty() {
-        let message = format!("H011: `all` has no branches\nhelp: {ALL}");
-        return Err(syn::Error::new(paren.span.join(), message));
-    }
+    parenthesized!(content in input);
     let mut branches = Vec::new();
     while !content.is_empty() {
         branches.push(read_branch(&content)?);
@@ -293,7 +291,11 @@ fn read_all(all: &Ident, input: ParseStream<'_>) -> syn::Result<To> {
         }
     }
     let join = read_join(input, ALL)?;
-    Ok(To::All { branches, join })
+    Ok(To::All {
+        all: all.clone(),
+        branches,
+        join,
+    })
 }
 
 /// Reads the node where a branch begins.
@@ -420,34 +422,33 @@ impl Guard {
 const GUARD: &str =
     "put the condition into an `fn(&State) -> bool`, whose name then stands in the drawing";
 
+const LIMIT: [&str; 2] = [
+    "a limit",
+    "write it out, for example `limit = 3`: the compiler counts handoffs with it",
+];
+const CONCURRENCY: [&str; 2] = [
+    "how many branches run at once",
+    "write it out, for example `concurrency = 8`",
+];
+
 impl Limit {
-    fn read(options: ParseStream<'_>, mistakes: &mut Mistakes) -> Self {
+    fn read(
+        options: ParseStream<'_>,
+        [what, help]: [&str; 2],
+        mistakes: &mut Mistakes,
+    ) -> Self {
         let (token, times) = read_number(options);
         let times = times.unwrap_or_else(|| {
+            let most = u32::MAX;
             mistakes.mend(
                 &token,
-                format_args!("H011: a limit is a whole number from 1 to {}", u32::MAX),
-                "write it out, for example `limit = 3`: the compiler counts handoffs with it",
+                format_args!("H011: {what} is a whole number from 1 to {most}"),
+                help,
             );
             1
         });
         Self { times, token }
     }
-}
-
-fn read_concurrency(options: ParseStream<'_>, mistakes: &mut Mistakes) -> u32 {
-    let (token, most) = read_number(options);
-    most.filter(|most| *most > 0).unwrap_or_else(|| {
-        mistakes.mend(
-            &token,
-            format_args!(
-                "H011: how many branches run at once is a whole number from 1 to {}",
-                u32::MAX
-            ),
-            "write it out, for example `concurrency = 8`",
-        );
-        1
-    })
 }
 
 /// Reads the value of an option, and what number it is.

@@ -2,19 +2,23 @@
 
 use std::collections::HashSet;
 
-use handoffs_core::{EdgeIndex, Finding, NodeIndex, Place, check as find};
+use handoffs_core::{Code, EdgeIndex, Finding, NodeIndex, Place, check as find};
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
 use super::arm::{BACK, END, Onward, To};
 use super::model::{Model, Source};
+use super::region::branch_token;
 use super::text::text;
 use crate::case::camel;
 use crate::mistakes::Mistakes;
 
-pub(super) fn check(model: &Model, mistakes: &mut Mistakes) {
+/// Reports what is wrong, and returns whether each node has its place in or outside of branches.
+pub(super) fn check(model: &Model, mistakes: &mut Mistakes) -> bool {
     let mut seen = HashSet::new();
+    let mut has_places = true;
     for finding in find(&model.topology) {
+        has_places &= finding.code() != Code::H009;
         // `back` gives an edge for each node that it may lead to, and is one token.
         let source = edge_of(&finding).and_then(|edge| model.source(edge));
         if let Some(Source::Error(node)) = source
@@ -37,6 +41,7 @@ pub(super) fn check(model: &Model, mistakes: &mut Mistakes) {
     }
     ends(model, mistakes);
     same_variant(model, mistakes);
+    has_places
 }
 
 /// Returns whether a target is a misspelt name: what it was taken for closes no loop of the user's.
@@ -48,12 +53,21 @@ fn is_guessed(model: &Model, target: &TokenStream) -> bool {
 /// Returns the smallest token that a finding is about.
 fn token(model: &Model, finding: &Finding) -> TokenStream {
     let onward = |edge| model.onward(edge);
+    if let Finding::NoBranches { edge, .. } = finding
+        && let Some(To::All { all, .. }) = onward(*edge).map(|onward| &onward.to)
+    {
+        return all.to_token_stream();
+    }
     let found = match finding.place() {
         Place::Node(node) => node_token(model, node),
         Place::Target(edge) => onward(edge).map(target_token),
         Place::Else(edge) => onward(edge)
             .and_then(|onward| onward.otherwise.as_ref())
             .map(|stop| stop.ident.to_token_stream()),
+        Place::Branch(edge, branch) => Some(branch_token(model, edge, branch)),
+        Place::Concurrency(edge) => onward(edge)
+            .and_then(|onward| onward.concurrency.as_ref())
+            .map(|most| most.token.clone()),
         Place::Limit(edge) => onward(edge)
             .and_then(|onward| onward.limit.as_ref())
             .map(|limit| limit.token.clone()),
@@ -65,6 +79,7 @@ fn token(model: &Model, finding: &Finding) -> TokenStream {
 fn edge_of(finding: &Finding) -> Option<EdgeIndex> {
     match finding.place() {
         Place::Target(edge) | Place::Else(edge) | Place::Limit(edge) => Some(edge),
+        Place::Branch(edge, _) | Place::Concurrency(edge) => Some(edge),
         _ => None,
     }
 }

@@ -42,16 +42,15 @@ pub(super) fn flow_check(model: &Model) -> TokenStream {
             };
         }
     };
-    let checks = nodes.iter().enumerate().flat_map(|(index, node)| {
-        [
-            at(&node.ident, quote!(FLOW.lost(&SET, #index))),
-            at(&node.ident, quote!(FLOW.itemless(&HANDS, #index))),
-        ]
+    let checks = nodes.iter().enumerate().map(|(index, node)| {
+        let itemless = model
+            .has_places
+            .then(|| at(&node.ident, quote!(FLOW.itemless(&HANDS, #index))));
+        let lost = at(&node.ident, quote!(FLOW.lost(&SET, #index)));
+        quote!(#lost #itemless)
     });
-    let clashes = flow.branches.iter().map(|(fork, branch, token)| {
-        let found = quote!(FLOW.clash(#fork, #branch));
-        at(token, found)
-    });
+    let clashes = flow.branches.iter().filter(|_| model.has_places);
+    let clashes = clashes.map(|(fork, branch, token)| at(token, quote!(FLOW.clash(#fork, #branch))));
     let givens = given.iter().map(|field| {
         let name = field.unraw().to_string();
         at(field, quote!(#krate::unknown_field(FIELDS, #name)))

@@ -17,6 +17,8 @@ pub(super) struct Model {
     sources: Vec<Source>,
     /// Whether names were unknown and none is near: what the graph then looks like, nobody knows.
     pub(super) guesswork: bool,
+    /// Whether each node is either in the branches of one fork or outside of all.
+    pub(super) has_places: bool,
 }
 
 /// What an edge was read from.
@@ -120,6 +122,7 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
         topology,
         sources,
         guesswork,
+        has_places: true,
     })
 }
 
@@ -181,7 +184,7 @@ impl Names<'_> {
                 Target::Node(node) => Route::to(node),
                 Target::End => Route::end(),
             },
-            To::All { branches, join } => {
+            To::All { branches, join, .. } => {
                 let branches: Vec<_> = branches.iter().filter_map(|name| self.part(name)).collect();
                 match self.part(join) {
                     Some(join) => Route::all(branches, join),
@@ -201,9 +204,9 @@ impl Names<'_> {
             }
             To::Back(_) => Route::end(),
         };
-        let route = match onward.concurrency {
-            Some(most) if route.fork().is_some() => route.concurrency(most),
-            _ => route,
+        let route = match &onward.concurrency {
+            Some(most) => route.concurrency(most.times),
+            None => route,
         };
         self.with_options(route, onward)
     }
