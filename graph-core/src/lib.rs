@@ -46,7 +46,7 @@ pub mod __private {
     pub use crate::flow::{
         Flow, FlowBranch, FlowEdge, FlowFork, Hand, Message, given_by, unknown_field, unknown_gift,
     };
-    pub use crate::nested::{handoffs, leaves, shape_of};
+    pub use crate::nested::{all_handoffs, leaves, shape_of};
     pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut, replaces};
     pub use crate::once::{
         Carried, Carry, Fetch, Fit, Handed, Kept, Load, Returned, Take, Uncarried, Unconcluded,

@@ -5,7 +5,7 @@ use crate::topology::{NodeShape, Topology};
 
 /// Returns the most handoffs that a run can take: those of the graph itself, and those inside its
 /// nodes, of which each is given as how often a run can come to it and how many there are inside.
-pub const fn handoffs(own: u64, nodes: &[(u64, u64)]) -> u64 {
+pub const fn all_handoffs(own: u64, nodes: &[(u64, u64)]) -> u64 {
     let mut most = own;
     let mut n = 0;
     while n < nodes.len() {

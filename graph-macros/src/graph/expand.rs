@@ -221,7 +221,7 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
             const GIVEN: #krate::FieldSet =
                 #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#(#given),*]);
             const MAX_HANDOFFS: ::core::primitive::u64 =
-                #krate::handoffs(#most, &[#((#visits, #inner)),*]);
+                #krate::all_handoffs(#most, &[#((#visits, #inner)),*]);
 
             fn shapes() -> ::std::vec::Vec<#krate::NodeShape> {
                 ::std::vec![#(#shapes),*]
