@@ -186,7 +186,7 @@ fn next(
 fn text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("a value that is no text")
+        .unwrap_or("no message")
         .to_owned()
 }
 

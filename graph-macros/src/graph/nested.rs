@@ -44,9 +44,9 @@ pub(super) fn nested_step(graph: &Graph, node: &Node) -> TokenStream {
         #leaves
         let mut __inner = __enter(&*state);
         let outcome = #krate::subgraph(&self.#field, &mut __inner, cx).await?;
-        let __own = cx.__hand(::core::option::Option::Some(#krate::Item::new(__inner)));
+        let __own = cx.__swap_item(::core::option::Option::Some(#krate::Item::new(__inner)));
         let __left = __Run::<_, #state>::new(&#leave).execute(state, cx).await;
-        cx.__hand(__own);
+        cx.__swap_item(__own);
         let () = __left?;
         __Run::<_, #state>::new(&#leave).settle(&(), state, cx)?;
         #krate::keep_promises(&outcome, &[], |__name| #krate::is_set(&*state, __name))?;
