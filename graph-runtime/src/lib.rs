@@ -17,6 +17,7 @@ mod progress;
 
 mod context;
 mod execute;
+mod reread;
 mod human;
 
 #[allow(dead_code, reason = "the driver does not call it yet")]
@@ -59,4 +60,10 @@ pub mod __private {
     pub use crate::execute::{conclude, is_set, keep_promises, read, route_of, settle, write};
     pub use crate::journal::suite as journal_rules;
     pub use crate::policy::fits;
+    pub use crate::execute::Known;
+    pub use crate::item::Item;
+    pub use crate::journal::{Conclusion as Concluded, Json, JsonError};
+    pub use crate::plan::Within;
+    pub use crate::policy::{Policy, Retry};
+    pub use crate::reread::{cache_key, no_node, reread};
 }

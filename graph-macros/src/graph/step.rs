@@ -56,7 +56,7 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
         let (outcome, pick) = (outcome_of(graph, node), pick(node));
         quote! {
             #index => {
-                let outcome = #krate::recall::<#outcome>(concluded)?;
+                let outcome = #krate::reread::<#outcome>(concluded)?;
                 ::core::result::Result::Ok(#pick)
             }
         }
@@ -133,7 +133,7 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
                         #(#steps)*
                         _ => return ::core::result::Result::Err(#krate::no_node(node)),
                     };
-                    match cx.__pass::<Self>(edge, state) {
+                    match cx.__pass(edge, &*state) {
                         ::core::option::Option::Some(next) => node = next,
                         ::core::option::Option::None => return ::core::result::Result::Ok(edge),
                     }

@@ -8,7 +8,7 @@ use crate::journal::{Conclusion, Json, JsonError, keep};
 
 /// Reads back what a node has concluded.
 #[doc(hidden)]
-pub fn recall<O: Outcome>(concluded: &Conclusion) -> Result<O, NodeError> {
+pub fn reread<O: Outcome>(concluded: &Conclusion) -> Result<O, NodeError> {
     let variants = O::VARIANTS.iter();
     let variant = variants
         .zip(0..)
