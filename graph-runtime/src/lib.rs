@@ -24,6 +24,7 @@ mod subgraph;
 
 mod context;
 mod execute;
+mod reread;
 mod human;
 mod item;
 mod marks;
@@ -65,9 +66,14 @@ pub use tokio_util::sync::CancellationToken;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::cache::suite as cache_rules;
-    pub use crate::execute::{conclude, is_set, keep_promises, read, route_of, settle, write};
+    pub use crate::execute::{
+        Known, conclude, is_set, keep_promises, read, route_of, settle, write,
+    };
+    pub use crate::item::Item;
     pub use crate::journal::suite as journal_rules;
+    pub use crate::journal::{Conclusion as Concluded, Json, JsonError};
     pub use crate::plan::Within;
-    pub use crate::policy::fits;
+    pub use crate::policy::{Policy, Retry, fits};
+    pub use crate::reread::{cache_key, no_node, reread};
     pub use crate::subgraph::{subgraph, within};
 }

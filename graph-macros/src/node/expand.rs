@@ -169,6 +169,7 @@ fn contract(model: &NodeModel, state: &Type) -> TokenStream {
             gives: #krate::FieldSet::EMPTY #gives,
             replaces: #krate::FieldSet::EMPTY #replaces,
             item: #item,
+            ..#krate::Contract::EMPTY
         }
     }
 }
