@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::attempt::Timeout;
+use crate::attempt::TimeoutKind;
 use crate::journal::{AskId, GraphId, JournalError, Masked, ThreadId};
 
 /// Why a run ended without a result.
@@ -52,7 +52,7 @@ pub enum RunError {
         /// Whether there is a journal, so that `recover` can try the node again.
         recoverable: bool,
         /// Which of the node's timeouts it was.
-        kind: Timeout,
+        kind: TimeoutKind,
         /// How long the timeout is.
         after: Duration,
     },
@@ -385,10 +385,10 @@ const fn resumable(recoverable: bool) -> &'static str {
     }
 }
 
-const fn overran(timeout: Timeout) -> &'static str {
+const fn overran(timeout: TimeoutKind) -> &'static str {
     match timeout {
-        Timeout::Hard => "took longer than",
-        Timeout::Idle => "gave no heartbeat for",
+        TimeoutKind::Hard => "took longer than",
+        TimeoutKind::Idle => "gave no heartbeat for",
     }
 }
 
