@@ -8,6 +8,7 @@ use syn::{Data, DeriveInput, Expr, ExprPath, Fields, Ident, Token, Type};
 
 use crate::krate::Krate;
 use crate::mistakes::{Mistakes, arguments, skip_argument};
+use crate::types::borrows;
 
 /// A field of the state.
 struct Field {
@@ -104,6 +105,13 @@ fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<Vec<Fiel
             } else if attr.path().is_ident("serde") {
                 refuse_serde(attr, mistakes);
             }
+        }
+        if borrows(&field.ty) {
+            mistakes.mend(
+                &field.ty,
+                "H011: a field of a state owns what it holds, since a journal keeps it",
+                "write `String` in place of `&str`, and the type itself in place of another reference",
+            );
         }
         parsed.push(Field {
             ident,
@@ -203,7 +211,9 @@ fn refuse_serde(attr: &syn::Attribute, mistakes: &mut Mistakes) {
 fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> TokenStream {
     let name = &input.ident;
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
-    let is_sound = fields.is_some_and(|fields| fields.len() <= MOST);
+    let is_sound = fields.is_some_and(|fields| {
+        fields.len() <= MOST && fields.iter().all(|field| !borrows(&field.ty))
+    });
     let fields = fields.unwrap_or_default();
     let fields = fields.get(..MOST).unwrap_or(fields);
     let infos = fields.iter().map(|field| {
@@ -357,7 +367,10 @@ fn forks(krate: &Krate, fields: &[Field], is_sound: bool) -> TokenStream {
             true
         }}
     });
-    let loads = arms(&|index, Field { ident, .. }| {
+    let loads = arms(&|index, Field { ident, ty, .. }| {
+        if borrows(ty) {
+            return quote!(::core::unreachable!());
+        }
         quote! {
             (&mut #krate::Loading(&mut self.#ident))
                 .load(__appended, __source, &<Self as #krate::State>::FIELDS[#index])
