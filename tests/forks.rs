@@ -630,8 +630,290 @@ async fn a_run_cut_off_at_any_append_repeats_only_what_is_missing(at: &impl Plac
     assert!(number > 20, "{number}");
 }
 
+
+// ---- How many are at work at a time.
+
+#[derive(State, Clone, Debug, Default, PartialEq)]
+struct Crowd {
+    many: u32,
+    results: Log<u32>,
+    sum: Counter,
+}
+
+fn numbers(crowd: &Crowd) -> Vec<u32> {
+    (0..crowd.many).collect()
+}
+
+#[node(Crowd)]
+fn call() {}
+
+/// Counts how many are at work at a time.
+#[derive(Clone, Debug, Default)]
+struct Gauge(Arc<(AtomicU32, AtomicU32)>);
+
+impl Gauge {
+    fn most(&self) -> u32 {
+        self.0.1.load(Ordering::Relaxed)
+    }
+}
+
+#[node(Crowd)]
+impl Gauge {
+    async fn run(&self, number: u32, results: &mut Log<u32>) {
+        let now = self.0.0.fetch_add(1, Ordering::Relaxed) + 1;
+        self.0.1.fetch_max(now, Ordering::Relaxed);
+        // The later ones are through earlier.
+        for _ in 0..=(100_u32.saturating_sub(number)) {
+            tokio::task::yield_now().await;
+        }
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        results.push(number);
+    }
+}
+
+#[node(Crowd)]
+fn disperse() {}
+
+#[derive(AgentGraph)]
+#[graph(state = Crowd, start = call)]
+struct Free {
+    #[route(_ => each(numbers) gauge join disperse)]
+    call: Call,
+    #[route(_ => disperse)]
+    gauge: Gauge,
+    #[route(_ => end)]
+    disperse: Disperse,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Crowd, start = call)]
+struct Ten {
+    #[route(_ => each(numbers) gauge join disperse(concurrency = 10))]
+    call: Call,
+    #[route(_ => disperse)]
+    gauge: Gauge,
+    #[route(_ => end)]
+    disperse: Disperse,
+}
+
+fn free(gauge: &Gauge) -> Free {
+    Free {
+        call: Call,
+        gauge: gauge.clone(),
+        disperse: Disperse,
+    }
+}
+
+fn crowd(many: u32) -> Crowd {
+    Crowd {
+        many,
+        ..Crowd::default()
+    }
+}
+
+fn in_order(crowd: &Crowd, many: u32) -> bool {
+    crowd.results.iter().copied().eq(0..many)
+}
+
+async fn a_runtime_bounds_how_many_nodes_work_in_all_its_runs(at: &impl Place) {
+    let gauge = Gauge::default();
+    let runtime = Runtime::new(free(&gauge)).concurrency(10);
+    let unkept = runtime.clone();
+    let runtime = runtime.journal(at.open().await);
+    let threads: Vec<_> = (0..4).map(|n| runtime.thread(format!("t{n}"))).collect();
+    let kept = threads.iter().map(|thread| thread.run(crowd(60)));
+    let unkept: Vec<_> = (0..2).map(|n| unkept.thread(format!("u{n}"))).collect();
+    let unkept = unkept.iter().map(|thread| thread.run(crowd(60)));
+    let (kept, unkept) = tokio::join!(
+        futures::future::join_all(kept),
+        futures::future::join_all(unkept)
+    );
+    for run in kept.into_iter().chain(unkept) {
+        assert!(in_order(&run.unwrap().finished().unwrap(), 60));
+    }
+    assert_eq!(gauge.most(), 10);
+}
+
+#[tokio::test]
+async fn an_edge_bounds_its_own_branches_and_no_others() {
+    for (runtime_bound, expected) in [(100, 10), (3, 3)] {
+        let gauge = Gauge::default();
+        let ten = Ten {
+            call: Call,
+            gauge: gauge.clone(),
+            disperse: Disperse,
+        };
+        let thread = Runtime::new(ten).concurrency(runtime_bound).thread("t");
+        let state = thread.run(crowd(100)).await.unwrap().finished().unwrap();
+        assert!(in_order(&state, 100));
+        assert_eq!(gauge.most(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_bound_of_one_holds_for_forks_in_forks_too() {
+    let desk = Desk::default();
+    let thread = Runtime::new(nested(&desk)).concurrency(1).thread("t");
+    let state = thread.run(deep(1)).await.unwrap().finished().unwrap();
+    assert_eq!(state, by_hand(1));
+}
+
+async fn an_each_of_nothing_goes_on_at_the_join(at: &impl Place) {
+    let gauge = Gauge::default();
+    let runtime = Runtime::new(free(&gauge)).journal(at.open().await);
+    let thread = runtime.thread("t");
+    let state = thread.run(crowd(0)).await.unwrap().finished();
+    assert_eq!(state, Some(crowd(0)));
+    assert_eq!(
+        lines(&thread.history().await.unwrap()),
+        ["started", "call: _ => 0 branches", "joined at disperse", "disperse: _ => end"]
+    );
+    assert_eq!(gauge.most(), 0);
+
+    // Cut off before the join was written, too.
+    let stopping = Stopping::after(at.open().await, 2, false);
+    let cut = Runtime::new(free(&gauge)).journal(stopping).thread("cut");
+    let error = cut.run(crowd(0)).await.unwrap_err();
+    assert!(matches!(error, RunError::Journal { .. }), "{error:?}");
+    let thread = runtime.thread("cut");
+    assert_eq!(thread.status().await.unwrap(), Status::Unfinished(FreeNode::Disperse));
+    let error = thread.run(crowd(1)).await.unwrap_err();
+    assert!(matches!(&error, RunError::Unfinished { node, .. } if node == "disperse"));
+    assert_eq!(thread.recover().await.unwrap().finished(), Some(crowd(0)));
+}
+
+// ---- Many.
+
+/// A field that counts how many copies of it there are.
+#[derive(Debug, Serialize, Deserialize)]
+struct Counted(u32);
+
+static COPIES: AtomicU32 = AtomicU32::new(0);
+static MOST_COPIES: AtomicU32 = AtomicU32::new(0);
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        let copies = COPIES.fetch_add(1, Ordering::Relaxed) + 1;
+        MOST_COPIES.fetch_max(copies, Ordering::Relaxed);
+        Self(self.0)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        // Those that were read or made anew are not counted, and none is while the test counts.
+        COPIES.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[derive(State, Clone, Debug)]
+struct Heavy {
+    many: u32,
+    ballast: Counted,
+    sum: Counter,
+}
+
+fn heavy_items(heavy: &Heavy) -> Vec<u32> {
+    (0..heavy.many).collect()
+}
+
+#[node(Heavy)]
+async fn split() {}
+
+#[node(Heavy)]
+async fn weigh(item: u32, ballast: &Counted, sum: &mut Counter) {
+    *sum += i64::from(item * ballast.0);
+}
+
+#[node(Heavy)]
+async fn total(ballast: &Counted, sum: &Counter) {
+    assert!(ballast.0 == 2 && sum.get() > 0);
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Heavy, start = split)]
+struct Scales {
+    #[route(_ => each(heavy_items) weigh join total(concurrency = 64))]
+    split: Split,
+    #[route(_ => total)]
+    weigh: Weigh,
+    #[route(_ => end)]
+    total: Total,
+}
+
+async fn weigh_many<K: handoffs::Keep>(runtime: Runtime<Scales, K>, many: u32) {
+    MOST_COPIES.store(0, Ordering::Relaxed);
+    COPIES.store(1, Ordering::Relaxed);
+    let heavy = Heavy {
+        many,
+        ballast: Counted(2),
+        sum: Counter::new(7),
+    };
+    let state = runtime.thread("t").run(heavy).await.unwrap().finished().unwrap();
+    let n = i64::from(many);
+    assert_eq!(state.sum, n * (n - 1) + 7);
+    let most = MOST_COPIES.load(Ordering::Relaxed);
+    assert!((2..=2 * 64 + 2).contains(&most), "{most} states at a time");
+    drop(state);
+    assert_eq!(COPIES.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_branches_need_no_more_states_than_are_at_work() {
+    let _alone = ALONE.lock().await;
+    let scales = || {
+        Runtime::new(Scales {
+            split: Split,
+            weigh: Weigh,
+            total: Total,
+        })
+    };
+    weigh_many(scales(), 100_000).await;
+    let journal = Memory::default();
+    weigh_many(scales().journal(journal.clone()), 100_000).await;
+    // The journal is folded in one go, too.
+    let again = scales().journal(journal).thread("t");
+    assert_eq!(again.state().await.unwrap().sum, 100_000 * 99_999 + 7);
+    #[cfg(feature = "sqlite")]
+    {
+        let file = common::File::new();
+        weigh_many(scales().journal(file.open().await), 5_000).await;
+    }
+}
+
+/// Whoever counts copies is alone.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+#[tokio::test]
+async fn a_fork_of_nodes_that_never_wait_lets_other_tasks_have_their_turn() {
+    let _alone = ALONE.lock().await;
+    let scales = Runtime::new(Scales {
+        split: Split,
+        weigh: Weigh,
+        total: Total,
+    });
+    let turns = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&turns);
+    let other = tokio::spawn(async move {
+        loop {
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
+    let heavy = Heavy {
+        many: 10_000,
+        ballast: Counted(2),
+        sum: Counter::new(7),
+    };
+    let _ = scales.thread("t").run(heavy).await.unwrap();
+    other.abort();
+    assert!(turns.load(Ordering::Relaxed) >= 10);
+}
+
 on_every_journal! {
     whatever_branch_finishes_first_the_state_and_the_journal_say_the_same
     forks_in_forks_come_out_as_one_after_the_other_would
     a_run_cut_off_at_any_append_repeats_only_what_is_missing
+    a_runtime_bounds_how_many_nodes_work_in_all_its_runs
+    an_each_of_nothing_goes_on_at_the_join
 }

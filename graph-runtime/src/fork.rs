@@ -20,6 +20,9 @@ use crate::journal::{Ask, Fields, Folded, FoldedFork, Recorded};
 use crate::marks::{Bring, Gathered, Marks};
 use crate::plan::PlanFork;
 
+/// Branches that come to rest before other tasks have their turn.
+const BRANCHES_A_TURN: u32 = 64;
+
 /// A fork whose branches are due.
 #[derive(Debug)]
 pub(crate) struct Fork {
@@ -83,6 +86,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let mut next = 0;
         let most = plan.concurrency.unwrap_or(usize::MAX).max(1);
         let mut failed = None;
+        let mut rested_so_far = 0_u32;
         {
             let branches = self.branches(edge, plan, fork);
             let mut branches = std::pin::pin!(stream::iter(branches).buffer_unordered(most));
@@ -107,6 +111,10 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                         failed = Some(error);
                         break;
                     }
+                }
+                rested_so_far += 1;
+                if rested_so_far % BRANCHES_A_TURN == 0 {
+                    tokio::task::yield_now().await;
                 }
             }
             // Whatever is still under way is dropped here.
