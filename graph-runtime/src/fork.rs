@@ -63,6 +63,17 @@ struct Back<S> {
     engine: Engine,
 }
 
+impl<S: State> Back<S> {
+    /// Keeps of the state what the branch changed, as it may be long until its turn comes.
+    fn wait(&mut self, base: &S) {
+        let mut changed = base.branch(FieldSet::EMPTY);
+        for field in self.marks.changed.iter() {
+            changed.take(field, &mut self.state);
+        }
+        self.state = changed;
+    }
+}
+
 /// How a branch came to rest.
 enum Rest<S> {
     Back(Back<S>),
@@ -92,7 +103,10 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             let mut branches = std::pin::pin!(stream::iter(branches).buffer_unordered(most));
             while let Some(rested) = branches.next().await {
                 match rested {
-                    Ok((index, Rest::Back(back))) => {
+                    Ok((index, Rest::Back(mut back))) => {
+                        if index > next {
+                            back.wait(&self.state);
+                        }
                         early.insert(index, back);
                         while let Some(back) = early.remove(&next) {
                             all.absorb(&back.engine);
