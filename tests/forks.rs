@@ -1312,6 +1312,563 @@ const IMAGINARY: Imaginary = Imaginary {
     send: Send,
 };
 
+// ---- Pauses.
+
+#[derive(State, Clone, Debug, Default, PartialEq)]
+struct Trip {
+    people: Vec<String>,
+    wishes: Log<String>,
+    budget: Option<u32>,
+    weather: Option<String>,
+}
+
+fn people(trip: &Trip) -> Vec<String> {
+    trip.people.clone()
+}
+
+#[node(Trip)]
+impl Desk {
+    async fn run(&self) {
+        self.tally.count("desk");
+    }
+}
+
+/// Asks somebody twice.
+struct Interview(Desk);
+
+#[node(Trip)]
+impl Interview {
+    async fn run(
+        &self,
+        name: String,
+        wishes: &mut Log<String>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), handoffs::NodeError> {
+        self.0.tally.count(&*name);
+        let place: String = cx.ask("place", &format!("Where to, {name}?")).await?;
+        let days: u32 = cx.ask("days", &format!("How long, {name}?")).await?;
+        wishes.push(format!("{name}: {place}, {days} days"));
+        Ok(())
+    }
+}
+
+#[derive(Serialize, Deserialize, Debug)]
+struct Cost;
+
+impl From<&Trip> for Cost {
+    fn from(_: &Trip) -> Self {
+        Self
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sum(u32);
+
+#[node(Trip)]
+impl Sum {
+    fn run(&self, mut budget: Out<'_, u32>) {
+        budget.set(self.0);
+    }
+}
+
+struct Forecast(Desk);
+
+#[node(Trip)]
+impl Forecast {
+    async fn run(&self, mut weather: Out<'_, String>) {
+        self.0.tally.count("forecast");
+        // It takes longer than to ask.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        weather.set("fine".to_owned());
+    }
+}
+
+struct Pack(Desk);
+
+#[node(Trip)]
+impl Pack {
+    async fn run(&self, weather: &String, budget: &u32, wishes: &mut Log<String>) {
+        self.0.tally.count("pack");
+        wishes.push(format!("{weather}, {budget}"));
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Trip, start = desk)]
+struct Travel {
+    #[route(_ => all(treasurer, everybody, forecast) join pack)]
+    desk: Desk,
+    #[route(_ => pack)]
+    treasurer: Human<Cost, Sum>,
+    #[route(_ => each(people) interview join heard)]
+    everybody: Desk,
+    #[route(_ => heard)]
+    interview: Interview,
+    #[route(_ => pack)]
+    heard: Desk,
+    #[route(_ => pack)]
+    forecast: Forecast,
+    #[route(_ => end)]
+    pack: Pack,
+}
+
+fn travel(desk: &Desk) -> Travel {
+    let desk = || desk.clone();
+    Travel {
+        desk: desk(),
+        treasurer: Human::new(),
+        everybody: desk(),
+        interview: Interview(desk()),
+        heard: desk(),
+        forecast: Forecast(desk()),
+        pack: Pack(desk()),
+    }
+}
+
+fn trip() -> Trip {
+    Trip {
+        people: strings(["Ada", "Bob", "Eve"]),
+        ..Trip::default()
+    }
+}
+
+fn questions(asks: &[Ask]) -> Vec<String> {
+    asks.iter().map(|ask| format!("{} {}", ask.node, ask.question)).collect()
+}
+
+const ASKED: [&str; 4] = [
+    "treasurer null",
+    r#"interview "Where to, Ada?""#,
+    r#"interview "Where to, Bob?""#,
+    r#"interview "Where to, Eve?""#,
+];
+
+async fn several_questions_are_open_at_once_and_answered_in_any_order(at: &impl Place) {
+    // Which of the open questions is answered next, each time anew from the list.
+    for (number, picks) in [[0; 7], [3, 2, 1, 0, 2, 1, 0], [1, 3, 1, 2, 0, 0, 0]].iter().enumerate() {
+        let desk = Desk::default();
+        let name = format!("t{number}");
+        let open = async || {
+            let journal = at.open().await;
+            Runtime::new(travel(&desk)).journal(journal).thread(&*name)
+        };
+        let first = open().await.run(trip()).await.unwrap().paused().unwrap();
+        assert_eq!(desk.tally.of("forecast"), 1);
+        let asks = open().await.asks().await.unwrap();
+        assert_eq!(questions(&asks), ASKED, "in the order in which they were asked");
+        assert!(asks.is_sorted_by_key(|ask| ask.id));
+        assert_eq!(first, asks[0]);
+        assert_eq!(open().await.status().await.unwrap(), Status::Paused(first));
+        let history = lines(&open().await.history().await.unwrap());
+        assert!(
+            history.contains(&"forecast: _ => pack".to_owned()),
+            "the others go on: {history:?}"
+        );
+
+        for (answered, pick) in picks.iter().enumerate() {
+            let thread = open().await;
+            let asks = thread.asks().await.unwrap();
+            let ask = &asks[*pick];
+            let run = match (&*ask.node, &*ask.key) {
+                ("treasurer", _) => thread.resume(ask.id, 500).await,
+                (_, "place") => thread.resume(ask.id, "Rome").await,
+                _ => thread.resume(ask.id, 3).await,
+            };
+            let again = thread.resume(ask.id, 1).await.unwrap_err();
+            assert!(
+                matches!(again, RunError::NotAsked { reason: "it was answered before", .. }),
+                "{again}"
+            );
+            let left = open().await.asks().await.unwrap();
+            if answered == 6 {
+                let state = run.unwrap().finished().unwrap();
+                let said = ["Ada", "Bob", "Eve"].map(|name| format!("{name}: Rome, 3 days"));
+                let said: Vec<_> = said.into_iter().chain(["fine, 500".to_owned()]).collect();
+                assert_eq!(state.wishes, Log::from(said));
+                assert_eq!(thread.state().await.unwrap(), state);
+                assert!(left.is_empty());
+            } else {
+                let next = run.unwrap().paused().unwrap();
+                assert_eq!(next, left[0], "of those that are open the first");
+                assert_eq!(open().await.state().await.unwrap(), trip());
+            }
+        }
+        // A node runs once to ask, and once for each answer that it gets, and not for those of others.
+        let counts = [("Ada", 3), ("Bob", 3), ("Eve", 3), ("forecast", 1), ("pack", 1), ("desk", 3)];
+        for (node, count) in counts {
+            assert_eq!(desk.tally.of(node), count, "{node}");
+        }
+    }
+}
+
+async fn an_answer_that_is_wrong_or_to_no_question_changes_nothing(at: &impl Place) {
+    let desk = Desk::default();
+    let thread = Runtime::new(travel(&desk)).journal(at.open().await).thread("t");
+    let _ = thread.run(trip()).await.unwrap();
+    let history = thread.history().await.unwrap().len();
+    let asks = thread.asks().await.unwrap();
+
+    let error = thread.resume(asks[0].id, "much").await.unwrap_err();
+    let RunError::WrongAnswer { node, ask, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!((&**node, *ask), ("treasurer", asks[0].id));
+    let error = thread.resume(asks[2].id, 7).await.unwrap_err();
+    let RunError::WrongAnswer { node, ask, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!((&**node, *ask), ("interview", asks[2].id));
+    let error = thread.resume("77".parse().unwrap(), 7).await.unwrap_err();
+    assert!(
+        matches!(error, RunError::NotAsked { reason: "the thread has not asked it", .. }),
+        "{error}"
+    );
+    let error = thread.run(trip()).await.unwrap_err();
+    assert!(matches!(&error, RunError::Waiting { ask, .. } if *ask == asks[0].id), "{error}");
+    let run = thread.recover().await.unwrap().paused().unwrap();
+    assert_eq!(run, asks[0]);
+    let run = thread.run_once(trip()).await.unwrap().paused().unwrap();
+    assert_eq!(run, asks[0]);
+
+    assert_eq!(thread.asks().await.unwrap(), asks);
+    assert_eq!(thread.history().await.unwrap().len(), history);
+    assert_eq!(desk.tally.of("forecast"), 1);
+}
+
+async fn of_two_answers_to_two_questions_at_once_the_slower_is_given_again(at: &impl Place) {
+    let desk = Desk::default();
+    let thread = Runtime::new(travel(&desk)).journal(at.open().await).thread("t");
+    let _ = thread.run(trip()).await.unwrap();
+    let asks = thread.asks().await.unwrap();
+    let other = Runtime::new(travel(&desk)).journal(at.open().await).thread("t");
+    let (one, two) = tokio::join!(
+        thread.resume(asks[1].id, "Rome"),
+        other.resume(asks[2].id, "Oslo")
+    );
+    let lost = [&one, &two].into_iter().filter(|run| run.is_err()).count();
+    assert!(lost <= 1, "{one:?} {two:?}");
+    for (run, ask, place) in [(one, &asks[1], "Rome"), (two, &asks[2], "Oslo")] {
+        if let Err(error) = run {
+            assert!(error.is_conflict(), "{error}");
+            let _ = thread.resume(ask.id, place).await.unwrap();
+        }
+    }
+    let mut days: Vec<_> = questions(&thread.asks().await.unwrap());
+    days.sort();
+    assert_eq!(
+        days,
+        [
+            r#"interview "How long, Ada?""#,
+            r#"interview "How long, Bob?""#,
+            r#"interview "Where to, Eve?""#,
+            "treasurer null",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_bound_does_not_keep_the_branches_behind_a_paused_one_from_their_turn() {
+    let desk = Desk::default();
+    let runtime = Runtime::new(travel(&desk)).concurrency(1).journal(Memory::default());
+    let thread = runtime.thread("t");
+    let _ = thread.run(trip()).await.unwrap().paused().unwrap();
+    assert_eq!(thread.asks().await.unwrap().len(), 4);
+    assert_eq!(desk.tally.of("forecast"), 1);
+}
+
+#[tokio::test]
+async fn a_graph_that_may_ask_in_a_branch_needs_a_journal() {
+    let error = Runtime::new(travel(&Desk::default())).thread("t").run(trip()).await;
+    let error = error.unwrap_err();
+    assert!(matches!(&error, RunError::NoJournal { node, .. } if node == "treasurer"), "{error}");
+}
+
+// ---- In the middle of a fork.
+
+/// Holds one branch until the run is dropped.
+struct Hold(Arc<Notify>, Desk);
+
+#[node(Job)]
+impl Hold {
+    async fn run(&self, said: &mut Log<String>) {
+        said.push("held".to_owned());
+        if self.1.tally.count("hold") == 0 {
+            while self.1.tally.of("better") == 0 {
+                tokio::task::yield_now().await;
+            }
+            self.0.notify_one();
+            pending::<()>().await;
+        }
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Job, start = plan)]
+struct Held {
+    #[route(_ => all(good, hold) join done)]
+    plan: Moody,
+    #[route(_ => better)]
+    good: Moody,
+    #[route(_ => done)]
+    better: Moody,
+    #[route(_ => done)]
+    hold: Hold,
+    #[route(_ => end)]
+    done: Moody,
+}
+
+fn held(reached: &Arc<Notify>, desk: &Desk) -> Held {
+    let moody = |name| Moody {
+        name,
+        mood: Mood::Fine,
+        desk: desk.clone(),
+    };
+    Held {
+        plan: moody("plan"),
+        good: moody("good"),
+        better: moody("better"),
+        hold: Hold(Arc::clone(reached), desk.clone()),
+        done: moody("done"),
+    }
+}
+
+/// Runs until the second step of one branch is under way and the other branch holds, and drops the run.
+async fn drop_half_way<J: Journal>(thread: &Thread<Held, J>, reached: &Notify) {
+    tokio::select! {
+        ended = thread.run(Job::default()) => panic!("{ended:?}"),
+        () = reached.notified() => {}
+    }
+}
+
+fn half_way() -> Desk {
+    Desk {
+        // The better one waits for its turn for ever.
+        turns: Turns::new(["nobody", "better"]),
+        ..Desk::default()
+    }
+}
+
+const HELD: [&str; 9] = [
+    "plan begins",
+    "plan",
+    "good begins",
+    "good",
+    "better begins",
+    "better",
+    "held",
+    "done begins",
+    "done",
+];
+
+async fn a_run_that_is_dropped_among_its_branches_goes_on_with_what_is_missing(at: &impl Place) {
+    let (reached, desk) = (Arc::new(Notify::new()), half_way());
+    let thread = Runtime::new(held(&reached, &desk)).journal(at.open().await).thread("t");
+    drop_half_way(&thread, &reached).await;
+
+    let desk = Desk {
+        turns: Turns::default(),
+        ..desk
+    };
+    let thread = Runtime::new(held(&reached, &desk)).journal(at.open().await).thread("t");
+    let history = lines(&thread.history().await.unwrap());
+    assert_eq!(history, ["started", "plan: _ => 2 branches", "good: _ => better"]);
+    assert_eq!(thread.status().await.unwrap(), Status::Unfinished(HeldNode::Better));
+    assert_eq!(words(&thread.state().await.unwrap().said), ["plan begins", "plan"]);
+    let error = thread.run(Job::default()).await.unwrap_err();
+    assert!(matches!(&error, RunError::Unfinished { node, .. } if node == "better"), "{error}");
+    let error = thread.resume("3".parse().unwrap(), 1).await.unwrap_err();
+    assert!(matches!(&error, RunError::NotAsked { node: Some(node), .. } if node == "better"));
+    assert!(thread.asks().await.unwrap().is_empty());
+    assert_eq!(lines(&thread.history().await.unwrap()), history, "nothing was written");
+
+    let state = thread.run_once(Job::default()).await.unwrap().finished().unwrap();
+    assert_eq!(words(&state.said), HELD);
+    assert_eq!(thread.state().await.unwrap(), state);
+    assert_eq!(thread.recover().await.unwrap().finished(), Some(state));
+    let counts = [("plan", 1), ("good", 1), ("better", 2), ("hold", 2), ("done", 1)];
+    for (node, count) in counts {
+        assert_eq!(desk.tally.of(node), count, "{node}");
+    }
+}
+
+async fn of_two_that_recover_a_fork_at_once_one_loses_and_nothing_is_doubled(at: &impl Place) {
+    for number in 0..8 {
+        let (reached, desk) = (Arc::new(Notify::new()), half_way());
+        let name = format!("t{number}");
+        let thread = Runtime::new(held(&reached, &desk)).journal(at.open().await).thread(&*name);
+        drop_half_way(&thread, &reached).await;
+        let desk = Desk {
+            turns: Turns::default(),
+            ..desk
+        };
+        let mut threads = Vec::new();
+        for _ in 0..3 {
+            let runtime = Runtime::new(held(&reached, &desk)).journal(at.open().await);
+            threads.push(runtime.thread(&*name));
+        }
+        let runs = futures::future::join_all(threads.iter().map(Thread::recover)).await;
+        for error in runs.iter().filter_map(|run| run.as_ref().err()) {
+            assert!(error.is_conflict(), "{error:?}");
+        }
+        assert!(runs.iter().any(Result::is_ok), "{runs:?}");
+        let state = thread.state().await.unwrap();
+        assert_eq!(words(&state.said), HELD);
+        assert_eq!(
+            by_branch(&thread.history().await.unwrap()),
+            [
+                "started",
+                "plan: _ => 2 branches",
+                "joined at done",
+                "done: _ => end",
+                "0 good: _ => better",
+                "0 better: _ => done",
+                "1 hold: _ => done",
+            ]
+        );
+    }
+}
+
+// ---- Events.
+
+/// Returns the events of a stream as lines, with their branches.
+async fn told<G: handoffs::Runnable>(mut stream: handoffs::EventStream<G>) -> Vec<String> {
+    let mut told = Vec::new();
+    while let Some(event) = stream.next().await {
+        told.push(match event {
+            Ok(Event::Entered { branch, node, .. }) => format!("{}{node}", place(&branch)),
+            Ok(Event::Stepped {
+                branch,
+                node,
+                to,
+                branches,
+                ..
+            }) => {
+                let branches = branches.map_or(String::new(), |n| format!(" in {n}"));
+                format!("{}{node} => {to}{branches}", place(&branch))
+            }
+            Ok(Event::Joined { branch, to, .. }) => format!("{}joined at {to}", place(&branch)),
+            Ok(Event::Paused(ask)) => format!("paused at {}", ask.node),
+            Ok(Event::Finished(_)) => "finished".to_owned(),
+            Ok(_) => "another event".to_owned(),
+            Err(error) => format!("error at {}", error.node().unwrap_or("no node")),
+        });
+    }
+    told
+}
+
+async fn a_stream_tells_what_each_branch_does(at: &impl Place) {
+    let desk = Desk {
+        turns: Turns::new(["slow", "bad", "good", "better"]),
+        ..Desk::default()
+    };
+    let graph = risky(Mood::Fine, Mood::Fine, false, &desk);
+    let thread = Runtime::new(graph).journal(at.open().await).thread("t");
+    let told = told(thread.stream(Job::default())).await;
+    assert_eq!(told[..2], ["plan", "plan => done in 3"]);
+    let last = told.len() - 4;
+    assert_eq!(told[last..], ["joined at done", "done", "done => end", "finished"]);
+    let mut branches = told[2..last].to_vec();
+    // Each branch by itself tells in order.
+    branches.sort_by_key(|line| line.split(' ').next().unwrap().to_owned());
+    assert_eq!(
+        branches,
+        [
+            "0 good",
+            "0 good => better",
+            "0 better",
+            "0 better => done",
+            "1 bad",
+            "1 bad => done",
+            "2 slow",
+            "2 slow => done",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_events_of_forks_in_forks_name_the_branches_that_the_journal_names() {
+    let thread = Runtime::new(nested(&Desk::default())).journal(Memory::default()).thread("t");
+    let mut stream = thread.stream(deep(0));
+    let mut stepped = Vec::new();
+    while let Some(event) = stream.next().await {
+        if let Event::Stepped { branch, node, .. } = event.unwrap() {
+            stepped.push((branch.to_string(), node.to_string()));
+        }
+    }
+    let history = thread.history().await.unwrap();
+    let recorded = history.iter().filter_map(|entry| match &entry.event {
+        Recorded::Stepped { node, .. } => Some((entry.branch.to_string(), node.to_string())),
+        _ => None,
+    });
+    let mut recorded: Vec<_> = recorded.collect();
+    recorded.sort();
+    stepped.sort();
+    assert_eq!(stepped, recorded);
+    assert!(stepped.iter().any(|(branch, _)| branch.matches('/').count() == 1));
+}
+
+async fn a_stream_that_is_dropped_at_any_event_leaves_a_thread_to_recover(at: &impl Place) {
+    for events in 1.. {
+        let desk = Desk::default();
+        let name = format!("t{events}");
+        let graph = risky(Mood::Fine, Mood::Fine, false, &desk);
+        let thread = Runtime::new(graph).journal(at.open().await).thread(&*name);
+        let taken = thread.stream(Job::default()).take(events).count().await;
+        let state = loop {
+            match thread.recover().await {
+                Ok(run) => break run.finished().unwrap(),
+                // The append that was under way when the stream was dropped has won.
+                Err(error) => assert!(error.is_conflict(), "{error}"),
+            }
+        };
+        assert_eq!(words(&state.said), RISKY);
+        assert_eq!(thread.state().await.unwrap(), state);
+        assert_eq!(steps(&thread.history().await.unwrap()), 6);
+        if taken < events {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_error_of_a_branch_is_the_last_that_a_stream_tells() {
+    for order in [
+        ["slow", "good", "better", "bad"],
+        ["slow", "good", "bad", "better"],
+        ["slow", "bad", "good", "better"],
+    ] {
+        for kept in [false, true] {
+            let desk = Desk {
+                turns: Turns::new(order),
+                ..Desk::default()
+            };
+            let runtime = Runtime::new(risky(Mood::Fails, Mood::Fine, true, &desk));
+            let told = if kept {
+                told(runtime.journal(Memory::default()).thread("t").stream(Job::default())).await
+            } else {
+                told(runtime.thread("t").stream(Job::default())).await
+            };
+            assert_eq!(told.last().unwrap(), "error at bad", "{told:?}");
+            let errors = told.iter().filter(|line| line.starts_with("error"));
+            assert_eq!(errors.count(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_tells_of_a_pause_when_all_branches_have_come_to_rest() {
+    let thread = Runtime::new(travel(&Desk::default())).journal(Memory::default()).thread("t");
+    let told = told(thread.stream(trip())).await;
+    assert_eq!(told.last().unwrap(), "paused at treasurer");
+    assert!(told.contains(&"2 forecast => pack".to_owned()), "{told:?}");
+    let entered = ["1.0 interview", "1.1 interview", "1.2 interview", "0 treasurer"];
+    for line in entered {
+        assert!(told.contains(&line.to_owned()), "{line} is missing in {told:?}");
+    }
+}
+
 on_every_journal! {
     whatever_branch_finishes_first_the_state_and_the_journal_say_the_same
     forks_in_forks_come_out_as_one_after_the_other_would
@@ -1323,4 +1880,11 @@ on_every_journal! {
     after_a_branch_that_failed_another_run_begins_from_its_own_state
     a_list_of_items_that_panics_is_the_failure_of_the_node_that_forks
     an_item_that_json_has_no_word_for_is_refused_before_anything_is_forked
+    several_questions_are_open_at_once_and_answered_in_any_order
+    an_answer_that_is_wrong_or_to_no_question_changes_nothing
+    of_two_answers_to_two_questions_at_once_the_slower_is_given_again
+    a_run_that_is_dropped_among_its_branches_goes_on_with_what_is_missing
+    of_two_that_recover_a_fork_at_once_one_loses_and_nothing_is_doubled
+    a_stream_tells_what_each_branch_does
+    a_stream_that_is_dropped_at_any_event_leaves_a_thread_to_recover
 }
