@@ -611,12 +611,78 @@ async fn b16_a_merge_that_panics_ends_the_run_and_leaves_it_to_recover(at: &impl
     assert!(matches!(error, RunError::Panicked { .. }), "{error:?}");
     assert!(chain(&error).contains("no number of ours"), "{error}");
     assert_eq!(error.node(), Some("four"), "the node that forked");
+    assert!(matches!(
+        thread.status().await.unwrap(),
+        Status::Failed { node: SumsNode::Four, .. }
+    ));
     // The branches are not gone over again.
-    let before = thread.history().await.unwrap().len();
     let error = thread.recover().await.unwrap_err();
     assert!(matches!(error, RunError::Panicked { .. }), "{error:?}");
     assert_eq!(path(&thread.history().await.unwrap()).len(), 4);
-    assert!(thread.history().await.unwrap().len() >= before);
+    assert_eq!(thread.state().await.unwrap().sum, 4, "as it was before the fork");
+    // The thread is not lost: another run may begin.
+    let thread = Runtime::new(sums(3)).journal(at.open().await).thread("t");
+    let state = thread.run(Foo::default()).await.unwrap().finished().unwrap();
+    assert_eq!((state.sum.get(), state.worst), (10, 3));
+    assert_eq!(thread.state().await.unwrap(), state);
+}
+
+#[derive(State, Clone, Debug, Default, PartialEq)]
+struct Mean {
+    #[state(merge = ratio)]
+    value: f64,
+}
+
+fn ratio(merged: &mut f64, _: &f64, branch: &f64) {
+    *merged /= *branch;
+}
+
+struct Value(f64);
+
+#[node(Mean)]
+impl Value {
+    fn run(&self, value: &mut f64) {
+        *value = self.0;
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Mean, start = begin)]
+struct Ratio {
+    #[route(_ => all(one, two) join done)]
+    begin: Value,
+    #[route(_ => done)]
+    one: Value,
+    #[route(_ => done)]
+    two: Value,
+    #[route(_ => end)]
+    done: Value,
+}
+
+/// B16, ours: what no journal can hold is refused at the join as it is at a step.
+async fn b16_a_merge_to_what_json_cannot_hold_is_refused_and_the_thread_is_free(at: &impl Place) {
+    let ratio = |two| Ratio {
+        begin: Value(1.0),
+        one: Value(2.0),
+        two: Value(two),
+        done: Value(3.0),
+    };
+    let thread = Runtime::new(ratio(0.0)).journal(at.open().await).thread("t");
+    let error = thread.run(Mean::default()).await.unwrap_err();
+    assert!(matches!(error, RunError::Encode { .. }), "{error:?}");
+    assert!(chain(&error).contains("`value`"), "{error}");
+    assert!(matches!(
+        thread.status().await.unwrap(),
+        Status::Failed { node: RatioNode::Begin, .. }
+    ));
+    assert!((thread.state().await.unwrap().value - 1.0).abs() < 1e-9);
+    let thread = Runtime::new(ratio(4.0)).journal(at.open().await).thread("t");
+    let state = thread.run(Mean::default()).await.unwrap().finished().unwrap();
+    assert!((state.value - 3.0).abs() < 1e-9);
+    assert_eq!(
+        writes(&thread.history().await.unwrap().iter().rev().nth(1).unwrap().clone()),
+        ["value = 0.5"]
+    );
 }
 
 /// B17. Each update of a node counts.
@@ -1329,6 +1395,7 @@ on_every_journal! {
     b15_an_overwrite_deep_within_a_branch_is_one_of_the_branch
     b16_what_branches_add_is_summed_up_and_survives_the_journal
     b16_a_merge_that_panics_ends_the_run_and_leaves_it_to_recover
+    b16_a_merge_to_what_json_cannot_hold_is_refused_and_the_thread_is_free
     b18_what_follows_the_items_comes_once
     b19_items_of_two_branches_at_once_stand_in_the_written_order
     b21_a_run_begins_with_a_branch_for_each_location
