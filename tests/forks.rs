@@ -2240,6 +2240,122 @@ async fn graphs_within_that_fork_need_no_journal() {
     assert!(counts.values().all(|count| *count == 1), "each step has its own key: {counts:?}");
 }
 
+// ---- Logs that are written anew, and nodes that do not say what they wrote.
+
+/// A node by hand, of which all that it may write counts as written.
+struct ByHand(&'static str);
+
+impl handoffs::Node<Work> for ByHand {
+    type Outcome = ();
+    const CONTRACT: handoffs::Contract = handoffs::Contract {
+        writes: handoffs::FieldSet::named(
+            <Work as handoffs::State>::FIELDS,
+            &["said", "sum", "tags", "votes", "text"],
+        ),
+        ..handoffs::Contract::EMPTY
+    };
+}
+
+impl handoffs::Execute<Work> for ByHand {
+    async fn execute(
+        &self,
+        work: &mut Work,
+        _: &mut Context<'_>,
+    ) -> Result<(), handoffs::NodeError> {
+        if !self.0.is_empty() {
+            work.said.push(self.0.to_owned());
+            work.sum += 1;
+            work.text.push_str(self.0);
+        }
+        Ok(())
+    }
+}
+
+/// Makes another log of the one that there is.
+struct Anew(&'static str);
+
+#[node(Work)]
+impl Anew {
+    fn run(&self, said: &mut Log<String>) {
+        let mut anew: Vec<_> = said.iter().cloned().collect();
+        match self.0 {
+            "" => anew.clear(),
+            word => anew.push(word.to_owned()),
+        }
+        *said = Log::from(anew);
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Work, start = start_by_hand)]
+struct Silent {
+    #[route(_ => all(idle, writes, adds, copies, clears, again) join done)]
+    start_by_hand: ByHand,
+    #[route(_ => done)]
+    idle: ByHand,
+    #[route(_ => more)]
+    writes: ByHand,
+    #[route(_ => done)]
+    more: ByHand,
+    #[route(_ => done)]
+    adds: Say,
+    #[route(_ => done)]
+    copies: Anew,
+    #[route(_ => cleared)]
+    clears: Anew,
+    #[route(_ => done)]
+    cleared: Anew,
+    #[route(_ => done)]
+    again: ByHand,
+    #[route(_ => end)]
+    done: Finish,
+}
+
+fn silent() -> Silent {
+    Silent {
+        start_by_hand: ByHand("start"),
+        idle: ByHand(""),
+        writes: ByHand("writes"),
+        more: ByHand("more"),
+        adds: Say("adds", 10, Desk::default()),
+        copies: Anew("copied"),
+        clears: Anew(""),
+        cleared: Anew("cleared"),
+        again: ByHand("again"),
+        done: Finish(Desk::default()),
+    }
+}
+
+async fn what_a_log_begins_with_is_not_doubled_by_those_who_write_it_anew(at: &impl Place) {
+    let expected = [
+        "go",
+        "start",
+        "writes",
+        "more",
+        "adds after 2",
+        "copied",
+        "cleared",
+        "again",
+        "it is done",
+    ];
+    let unkept = Runtime::new(silent()).thread("t").run(work()).await.unwrap();
+    let unkept = unkept.finished().unwrap();
+    assert_eq!(words(&unkept.said), expected);
+    assert_eq!((unkept.sum.get(), &*unkept.text), (5 + 1 + 2 + 10 + 1, ">startwritesmoreaddsagain"));
+    let (mut number, mut cut) = (0, true);
+    while cut {
+        number += 1;
+        let name = format!("t{number}");
+        let stopping = Stopping::after(at.open().await, number, true);
+        let thread = Runtime::new(silent()).journal(stopping).thread(&*name);
+        cut = thread.run(work()).await.is_err();
+        let thread = Runtime::new(silent()).journal(at.open().await).thread(&*name);
+        let state = thread.recover().await.unwrap().finished().unwrap();
+        assert_eq!(state, unkept, "cut off at append {number}");
+        assert_eq!(thread.state().await.unwrap(), unkept);
+    }
+}
+
 on_every_journal! {
     whatever_branch_finishes_first_the_state_and_the_journal_say_the_same
     forks_in_forks_come_out_as_one_after_the_other_would
@@ -2262,4 +2378,5 @@ on_every_journal! {
     a_loop_around_a_fork_is_stopped_where_its_branches_make_no_progress
     a_loop_within_a_branch_that_makes_no_progress_ends_the_run
     graphs_within_that_fork_in_branches_are_taken_up_where_they_were_cut_off
+    what_a_log_begins_with_is_not_doubled_by_those_who_write_it_anew
 }
