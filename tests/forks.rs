@@ -14,7 +14,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use common::{Place, Stopping, Tally, Turns, by_branch, chain, drain, lines, place, writes};
 use futures::StreamExt;
@@ -2356,6 +2356,199 @@ async fn what_a_log_begins_with_is_not_doubled_by_those_who_write_it_anew(at: &i
     }
 }
 
+// ---- A branch that fails beside one that asks.
+
+#[derive(AgentGraph)]
+#[graph(state = Job, start = plan)]
+struct Mixed {
+    #[route(_ => all(boss, bad, bad_too) join done)]
+    plan: Moody,
+    #[route(_ => shared)]
+    boss: Boss,
+    #[route(_ => shared)]
+    bad: Moody,
+    #[route(_ => done)]
+    bad_too: Moody,
+    // Two branches go through it, each for itself.
+    #[route(_ => done)]
+    shared: Moody,
+    #[route(_ => end)]
+    done: Moody,
+}
+
+struct Boss(Tally);
+
+#[node(Job)]
+impl Boss {
+    async fn run(
+        &self,
+        said: &mut Log<String>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), handoffs::NodeError> {
+        self.0.count("boss");
+        let word: String = cx.ask("word", "Well?").await?;
+        said.push(word);
+        Ok(())
+    }
+}
+
+fn mixed(bad: Mood, desk: &Desk) -> Mixed {
+    let moody = |name, mood| Moody {
+        name,
+        mood,
+        desk: desk.clone(),
+    };
+    Mixed {
+        plan: moody("plan", Mood::Fine),
+        boss: Boss(desk.tally.clone()),
+        bad: moody("bad", bad),
+        bad_too: moody("bad_too", Mood::Fine),
+        shared: moody("shared", Mood::Fine),
+        done: moody("done", Mood::Fine),
+    }
+}
+
+const MIXED: [&str; 13] = [
+    "plan begins",
+    "plan",
+    "yes",
+    "shared begins",
+    "shared",
+    "bad begins",
+    "bad",
+    "shared begins",
+    "shared",
+    "bad_too begins",
+    "bad_too",
+    "done begins",
+    "done",
+];
+
+async fn a_question_stays_open_beside_a_branch_that_failed(at: &impl Place) {
+    let desk = Desk::default();
+    let open = async |mood| {
+        let journal = at.open().await;
+        Runtime::new(mixed(mood, &desk)).journal(journal).thread("t")
+    };
+    let error = open(Mood::Fails).await.run(Job::default()).await.unwrap_err();
+    assert_eq!(error.node(), Some("bad"));
+    let thread = open(Mood::Fails).await;
+    assert!(matches!(
+        thread.status().await.unwrap(),
+        Status::Failed { node: MixedNode::Bad, .. }
+    ));
+    let asks = thread.asks().await.unwrap();
+    assert_eq!(asks.len(), 1);
+
+    // An answer while the other still fails is an error, and the answer counts all the same.
+    let error = thread.resume(asks[0].id, "yes").await.unwrap_err();
+    assert_eq!(error.node(), Some("bad"), "{error:?}");
+    let error = thread.resume(asks[0].id, "no").await;
+    let counted = thread.asks().await.unwrap().is_empty();
+    assert_eq!(counted, matches!(error, Err(RunError::NotAsked { .. })), "{error:?}");
+
+    let thread = open(Mood::Fine).await;
+    let run = if counted {
+        thread.recover().await.unwrap()
+    } else {
+        thread.resume(asks[0].id, "yes").await.unwrap()
+    };
+    let state = run.finished().unwrap();
+    assert_eq!(words(&state.said), MIXED);
+    assert_eq!(thread.state().await.unwrap(), state);
+    assert_eq!(desk.tally.of("shared"), 2);
+}
+
+async fn a_run_that_begins_anew_leaves_the_old_questions_behind(at: &impl Place) {
+    let desk = Desk::default();
+    let journal = at.open().await;
+    let thread = Runtime::new(mixed(Mood::Fails, &desk)).journal(journal).thread("t");
+    let _ = thread.run(Job::default()).await.unwrap_err();
+    let old = thread.asks().await.unwrap().remove(0);
+
+    let journal = at.open().await;
+    let thread = Runtime::new(mixed(Mood::Fine, &desk)).journal(journal).thread("t");
+    let new = thread.run(Job::default()).await.unwrap().paused().unwrap();
+    assert_ne!(new.id, old.id);
+    assert_eq!(thread.asks().await.unwrap(), [new.clone()]);
+    let error = thread.resume(old.id, "yes").await.unwrap_err();
+    assert!(matches!(error, RunError::NotAsked { .. }), "{error:?}");
+    let state = thread.resume(new.id, "yes").await.unwrap().finished().unwrap();
+    assert_eq!(words(&state.said), MIXED);
+    assert_eq!(thread.state().await.unwrap(), state);
+}
+
+// ---- How branches share what they do not see.
+
+/// A journal that takes a while.
+#[derive(Clone, Debug, Default)]
+struct Leisurely(common::Counting<Memory>);
+
+#[handoffs::async_trait]
+impl Journal for Leisurely {
+    async fn append(
+        &self,
+        thread: &handoffs::ThreadId,
+        head: u64,
+        records: Vec<handoffs::Record>,
+    ) -> Result<(), handoffs::JournalError> {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        self.0.append(thread, head, records).await
+    }
+
+    async fn read(
+        &self,
+        thread: &handoffs::ThreadId,
+        after: u64,
+    ) -> Result<Vec<handoffs::Record>, handoffs::JournalError> {
+        self.0.read(thread, after).await
+    }
+
+    async fn threads(&self) -> Result<Vec<handoffs::ThreadId>, handoffs::JournalError> {
+        self.0.threads().await
+    }
+}
+
+#[tokio::test]
+async fn branches_share_their_appends() {
+    let journal = Leisurely::default();
+    let runtime = Runtime::new(free(&Gauge::default())).journal(journal.clone());
+    let thread = runtime.thread("t");
+    // Of a thousand, most take the same time.
+    let state = thread.run(crowd(1000)).await.unwrap().finished().unwrap();
+    assert!(in_order(&state, 1000));
+    assert_eq!(thread.history().await.unwrap().len(), 1000 + 4);
+    let appends = journal.0.appends();
+    assert!(appends < 250, "{appends} appends");
+    assert_eq!(thread.state().await.unwrap(), state);
+}
+
+#[tokio::test]
+async fn a_bound_of_one_holds_for_graphs_within_too() {
+    let desk = Desk::default();
+    let runtime = Runtime::new(outer(&desk)).concurrency(1).journal(Memory::default());
+    let state = runtime.thread("t").run(Deep::default()).await.unwrap();
+    assert_eq!(state.finished(), Some(outcome()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_forked_runs_at_once_on_several_os_threads_do_not_mix() {
+    let runtime = Runtime::new(nested(&Desk::default())).concurrency(7).journal(Memory::default());
+    let runs = (0..40).map(|number| {
+        let thread = runtime.thread(format!("t{number}"));
+        tokio::spawn(async move {
+            let state = thread.run(deep(number % 3)).await.unwrap().finished().unwrap();
+            assert_eq!(state, by_hand(number % 3));
+            assert_eq!(thread.state().await.unwrap(), state);
+        })
+    });
+    for run in runs.collect::<Vec<_>>() {
+        run.await.unwrap();
+    }
+}
+
 on_every_journal! {
     whatever_branch_finishes_first_the_state_and_the_journal_say_the_same
     forks_in_forks_come_out_as_one_after_the_other_would
@@ -2379,4 +2572,6 @@ on_every_journal! {
     a_loop_within_a_branch_that_makes_no_progress_ends_the_run
     graphs_within_that_fork_in_branches_are_taken_up_where_they_were_cut_off
     what_a_log_begins_with_is_not_doubled_by_those_who_write_it_anew
+    a_question_stays_open_beside_a_branch_that_failed
+    a_run_that_begins_anew_leaves_the_old_questions_behind
 }
