@@ -6,8 +6,11 @@
 #![allow(
     clippy::disallowed_names,
     clippy::ignored_unit_patterns,
+    clippy::needless_pass_by_value,
     clippy::ptr_arg,
+    clippy::struct_field_names,
     clippy::trivially_copy_pass_by_ref,
+    clippy::unused_self,
     reason = "so routes and nodes are written"
 )]
 

@@ -127,7 +127,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                     }
                 }
                 rested_so_far += 1;
-                if rested_so_far % BRANCHES_A_TURN == 0 {
+                if rested_so_far.is_multiple_of(BRANCHES_A_TURN) {
                     tokio::task::yield_now().await;
                 }
             }

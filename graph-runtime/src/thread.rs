@@ -134,12 +134,12 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         // another one ended the run.
         Box::pin(stream::poll_fn(move |task| {
             loop {
-                match events.poll_next_unpin(task) {
-                    Poll::Ready(Some(event)) => return Poll::Ready(Some(Ok(event))),
-                    Poll::Ready(None) if last.is_some() || run.is_terminated() => {
-                        return Poll::Ready(last.take());
-                    }
-                    _ => {}
+                let event = events.poll_next_unpin(task);
+                if let Poll::Ready(Some(event)) = event {
+                    return Poll::Ready(Some(Ok(event)));
+                }
+                if run.is_terminated() {
+                    return Poll::Ready(last.take());
                 }
                 match run.poll_unpin(task) {
                     Poll::Ready(Ok(Run::Finished(state))) => last = Some(Ok(Event::Finished(state))),
