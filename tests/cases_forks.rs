@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::{Place, Tally, Turns, by_branch, chain, lines, path, writes};
 use handoffs::prelude::*;
-use handoffs::{Counter, Field, Max, Merge, Min, NodeError, Recorded};
+use handoffs::{Contract, Counter, Execute, Field, FieldSet, Max, Merge, Min, NodeError, Recorded};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -525,6 +525,52 @@ async fn b15_an_overwrite_deep_within_a_branch_is_one_of_the_branch(at: &impl Pl
     let thread = Runtime::new(graph).journal(at.open().await).thread("t");
     let state = thread.run(Foo::default()).await.unwrap().finished().unwrap();
     assert_eq!(words(&state.foo), ["b", "after", "d"]);
+    assert_eq!(thread.state().await.unwrap(), state);
+}
+
+/// A node by hand that overwrites.
+struct Blunt(&'static str);
+
+impl handoffs::Node<Foo> for Blunt {
+    type Outcome = ();
+    const CONTRACT: Contract = Contract {
+        writes: FieldSet::named(<Foo as handoffs::State>::FIELDS, &["foo"]),
+        replaces: FieldSet::named(<Foo as handoffs::State>::FIELDS, &["foo"]),
+        ..Contract::EMPTY
+    };
+}
+
+impl Execute<Foo> for Blunt {
+    async fn execute(&self, state: &mut Foo, _: &mut Context<'_>) -> Result<(), NodeError> {
+        state.foo = strings([self.0]);
+        Ok(())
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Foo, start = a)]
+struct ByHand {
+    #[route(_ => all(b, c) join d)]
+    a: Append,
+    #[route(_ => d)]
+    b: Blunt,
+    #[route(_ => d)]
+    c: Append,
+    #[route(_ => end)]
+    d: Append,
+}
+
+/// B15, ours: a node by hand whose contract says that it replaces does so.
+async fn b15_a_node_by_hand_overwrites_if_its_contract_says_so(at: &impl Place) {
+    let graph = ByHand {
+        a: Append(&["a"]),
+        b: Blunt("b"),
+        c: Append(&["c"]),
+        d: Append(&["d"]),
+    };
+    let thread = Runtime::new(graph).journal(at.open().await).thread("t");
+    let state = thread.run(Foo::default()).await.unwrap().finished().unwrap();
+    assert_eq!(words(&state.foo), ["b", "d"]);
     assert_eq!(thread.state().await.unwrap(), state);
 }
 
@@ -1436,6 +1482,7 @@ on_every_journal! {
     b15_a_branch_that_overwrites_drops_what_the_others_made_of_the_field
     b15_an_overwrite_deep_within_a_branch_is_one_of_the_branch
     b15_an_overwrite_out_of_the_cache_drops_what_the_others_made
+    b15_a_node_by_hand_overwrites_if_its_contract_says_so
     b16_what_branches_add_is_summed_up_and_survives_the_journal
     b16_a_merge_that_panics_ends_the_run_and_leaves_it_to_recover
     b16_a_merge_to_what_json_cannot_hold_is_refused_and_the_thread_is_free
