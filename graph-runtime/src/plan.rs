@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) edges: Vec<PlanEdge>,
     /// The names of the state's fields.
     pub(crate) fields: Vec<&'static str>,
+    /// The fields that are looked at somewhere in the graph, by a node, a guard or otherwise.
+    sees: FieldSet,
     /// How many edges there are up to the last that can be masked.
     pub(crate) laps: usize,
     pub(crate) topology: Topology,
@@ -143,6 +145,7 @@ impl Plan {
                 .map_or(0, |last| last + 1),
             edges,
             fields,
+            sees: FieldSet::ALL,
             topology,
         };
         plan.find_direct();
@@ -165,6 +168,9 @@ impl Plan {
 
     /// Finds the fields that the branches of each fork can see.
     fn see_branches(&mut self, known: &[Known]) {
+        let nodes = self.topology.nodes();
+        let by_node = nodes.map(|(node, _)| self.seen_by(node, known));
+        self.sees = by_node.fold(FieldSet::EMPTY, FieldSet::or);
         let regions = self.topology.regions();
         let mut seen = vec![FieldSet::EMPTY; regions.list.len()];
         for (place, region) in regions.list.iter().enumerate() {
@@ -207,11 +213,16 @@ impl Plan {
             return FieldSet::ALL;
         }
         let contract = known.contract;
+        // The guards of a graph within look at more than its nodes name.
+        let inner = self.nodes[usize::from(node.0)].inner.as_ref();
+        let within = inner.filter(|inner| inner.is_direct);
+        let within = within.map_or(FieldSet::EMPTY, |inner| inner.plan.sees);
         contract
             .reads
             .or(contract.writes)
             .or(contract.needs)
             .or(known.promises)
+            .or(within)
     }
 
     /// Returns whether the results of some node are cached, also in a graph within.
