@@ -2551,6 +2551,183 @@ async fn many_forked_runs_at_once_on_several_os_threads_do_not_mix() {
     }
 }
 
+// ---- What a branch sees of the state.
+
+#[derive(State, Clone, Debug, Default, PartialEq)]
+struct View {
+    /// Named by no node.
+    hidden: Vec<u32>,
+    seen: Log<String>,
+}
+
+fn is_rich(view: &View) -> bool {
+    view.hidden.len() == 2
+}
+
+fn hidden(view: &View) -> Vec<u32> {
+    view.hidden.clone()
+}
+
+fn hidden_key(view: &View) -> Vec<u32> {
+    view.hidden.clone()
+}
+
+struct See(&'static str);
+
+#[node(View)]
+impl See {
+    fn run(&self, seen: &mut Log<String>) {
+        seen.push(self.0.to_owned());
+    }
+}
+
+#[node(View)]
+fn show(item: u32, seen: &mut Log<String>) {
+    seen.push(item.to_string());
+}
+
+#[derive(AgentGraph)]
+#[graph(state = View, start = first)]
+struct Guarded {
+    #[route(_ if is_rich => rich, _ => poor)]
+    first: See,
+    #[route(_ => each(hidden) show join end_of_rich)]
+    rich: See,
+    #[route(_ => end_of_rich)]
+    show: Show,
+    #[route(_ => end)]
+    end_of_rich: See,
+    #[route(_ => end)]
+    poor: See,
+}
+
+fn guarded() -> Guarded {
+    Guarded {
+        first: See("first"),
+        rich: See("rich"),
+        show: Show,
+        end_of_rich: See("end of rich"),
+        poor: See("poor"),
+    }
+}
+
+#[derive(State, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Count {
+    count: usize,
+}
+
+fn count_hidden(view: &View) -> Count {
+    Count {
+        count: view.hidden.len(),
+    }
+}
+
+#[node(Count)]
+fn double(count: &mut usize) {
+    *count *= 2;
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Count, start = double)]
+struct Doubled {
+    #[route(_ => end)]
+    double: Double,
+}
+
+#[node(View)]
+fn tell(Count { count }: Count, seen: &mut Log<String>) {
+    seen.push(format!("twice {count}"));
+}
+
+#[derive(AgentGraph)]
+#[graph(state = View, start = begin)]
+struct DirectView {
+    #[route(_ => all(graph, plain) join done)]
+    begin: See,
+    #[route(_ => done)]
+    graph: Guarded,
+    #[route(_ => done)]
+    plain: See,
+    #[route(_ => end)]
+    done: See,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = View, start = begin)]
+struct OtherView {
+    #[route(_ => all(other, plain) join done)]
+    begin: See,
+    #[route(_ => done)]
+    #[subgraph(enter = count_hidden, leave = tell)]
+    other: Doubled,
+    #[route(_ => done)]
+    plain: See,
+    #[route(_ => end)]
+    done: See,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = View, start = begin)]
+struct OwnView {
+    #[route(_ => all(first, cached) join done)]
+    begin: See,
+    #[route(_ if is_rich => done, _ => poor)]
+    first: See,
+    #[route(_ => done)]
+    poor: See,
+    #[route(_ => done)]
+    #[cache(key = hidden_key, ttl = "1h")]
+    cached: See,
+    #[route(_ => end)]
+    done: See,
+}
+
+fn view() -> View {
+    View {
+        hidden: vec![5, 6],
+        ..View::default()
+    }
+}
+
+async fn in_a_branch_guards_items_and_graphs_within_see_the_whole_state(at: &impl Place) {
+    let own = OwnView {
+        begin: See("begin"),
+        first: See("first"),
+        poor: See("poor"),
+        cached: See("cached"),
+        done: See("done"),
+    };
+    let thread = Runtime::new(own).journal(at.open().await).thread("own");
+    let state = thread.run(view()).await.unwrap().finished().unwrap();
+    assert_eq!(words(&state.seen), ["begin", "first", "cached", "done"]);
+    assert_eq!(state.hidden, [5, 6]);
+
+    let other = OtherView {
+        begin: See("begin"),
+        other: Doubled { double: Double },
+        plain: See("plain"),
+        done: See("done"),
+    };
+    let thread = Runtime::new(other).journal(at.open().await).thread("other");
+    let state = thread.run(view()).await.unwrap().finished().unwrap();
+    assert_eq!(words(&state.seen), ["begin", "twice 4", "plain", "done"]);
+
+    let direct = DirectView {
+        begin: See("begin"),
+        graph: guarded(),
+        plain: See("plain"),
+        done: See("done"),
+    };
+    let thread = Runtime::new(direct).journal(at.open().await).thread("direct");
+    let state = thread.run(view()).await.unwrap().finished().unwrap();
+    assert_eq!(
+        words(&state.seen),
+        ["begin", "first", "rich", "5", "6", "end of rich", "plain", "done"]
+    );
+    assert_eq!(thread.state().await.unwrap(), state);
+    assert_eq!(state.hidden, [5, 6]);
+}
+
 on_every_journal! {
     whatever_branch_finishes_first_the_state_and_the_journal_say_the_same
     forks_in_forks_come_out_as_one_after_the_other_would
@@ -2576,4 +2753,5 @@ on_every_journal! {
     what_a_log_begins_with_is_not_doubled_by_those_who_write_it_anew
     a_question_stays_open_beside_a_branch_that_failed
     a_run_that_begins_anew_leaves_the_old_questions_behind
+    in_a_branch_guards_items_and_graphs_within_see_the_whole_state
 }
