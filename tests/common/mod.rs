@@ -5,16 +5,16 @@
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::StreamExt;
+use handoffs::Memory;
 use handoffs::{
     Entry, Event, EventStream, Journal, JournalError, Masked, Record, Recorded, RunError, Runnable,
     ThreadId, Write, Writes,
 };
-use handoffs::Memory;
 use serde_json::Value;
 use tokio::sync::Notify;
 
@@ -80,7 +80,10 @@ pub(crate) fn by_branch(history: &[Entry]) -> Vec<String> {
         .map(|(entry, line)| (place(&entry.branch), line))
         .collect();
     lines.sort_by(|(one, _), (other, _)| one.cmp(other));
-    lines.iter().map(|(place, line)| format!("{place}{line}")).collect()
+    lines
+        .iter()
+        .map(|(place, line)| format!("{place}{line}"))
+        .collect()
 }
 
 /// Returns the nodes that concluded, in their order.
@@ -137,7 +140,10 @@ pub(crate) async fn drain<G: Runnable>(
             ..
         }) = &event
         {
-            let (node, to) = (node.to_string(), forked.map_or_else(|| to.to_string(), branches));
+            let (node, to) = (
+                node.to_string(),
+                forked.map_or_else(|| to.to_string(), branches),
+            );
             steps.push(step(&node, &edge.label(), &to, *masked));
         }
         last = Some(event);
@@ -274,7 +280,9 @@ impl Place for File {
     type Journal = handoffs::Sqlite;
 
     async fn open(&self) -> Self::Journal {
-        handoffs::Sqlite::open(self.0.path().join("test.db")).await.unwrap()
+        handoffs::Sqlite::open(self.0.path().join("test.db"))
+            .await
+            .unwrap()
     }
 }
 
