@@ -186,6 +186,7 @@ impl Names<'_> {
             },
             To::All { branches, join, .. } => {
                 let branches: Vec<_> = branches.iter().filter_map(|name| self.part(name)).collect();
+                *self.guesswork |= branches.is_empty();
                 match self.part(join) {
                     Some(join) => Route::all(branches, join),
                     None => Route::end(),
@@ -221,6 +222,7 @@ impl Names<'_> {
         mut route: Route<NodeIndex>,
         onward: &Onward,
     ) -> Route<NodeIndex> {
+        *self.guesswork |= onward.broken;
         if let Some(limit) = &onward.limit {
             route = route.limit(limit.times);
         }
