@@ -12,7 +12,7 @@ use handoffs_core::{FieldSet, Outcome, Payload, State};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::attempt::{Pulse, Timeout};
+use crate::attempt::{Pulse, TimeoutKind};
 use crate::course::Course;
 use crate::error::RunError;
 use crate::event::Inner;
@@ -349,7 +349,7 @@ pub(crate) enum Kind {
     /// The node, or a guard of one of its edges, panicked.
     Panicked(String),
     /// An attempt took too long.
-    TimedOut(Timeout, Duration),
+    TimedOut(TimeoutKind, Duration),
     /// The graph that the node is ended with an error.
     Within(Box<RunError>),
 }
@@ -371,7 +371,7 @@ impl NodeError {
     }
 
     /// Returns which of the node's timeouts ended the attempt, if one did.
-    pub fn timeout(&self) -> Option<Timeout> {
+    pub fn timeout(&self) -> Option<TimeoutKind> {
         match *self.0 {
             Kind::TimedOut(timeout, _) => Some(timeout),
             _ => None,
@@ -402,10 +402,10 @@ impl fmt::Display for NodeError {
             Kind::NoItem => f.write_str("the node takes an item, and no `each` has handed it one"),
             Kind::WrongItem(_) => f.write_str("the item is not what the node takes"),
             Kind::Panicked(message) => write!(f, "the node panicked: {message}"),
-            Kind::TimedOut(Timeout::Hard, after) => {
+            Kind::TimedOut(TimeoutKind::Hard, after) => {
                 write!(f, "the node took longer than {after:?}")
             }
-            Kind::TimedOut(Timeout::Idle, after) => {
+            Kind::TimedOut(TimeoutKind::Idle, after) => {
                 write!(f, "the node gave no heartbeat for {after:?}")
             }
             Kind::Within(error) => error.fmt(f),

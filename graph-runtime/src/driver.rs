@@ -3,9 +3,15 @@
 //! A driver follows one path through a graph: the trunk of a run, a branch of a fork, or the run of a
 //! graph within. The steps themselves stand in `step`, what follows an error in `failure`.
 
+use std::borrow::Cow;
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 
-use handoffs_core::{FieldSet, State};
+use futures_util::future::{Either, select};
+use handoffs_core::{FieldSet, NodeIndex, State};
+use tokio::task::coop::unconstrained;
+use tracing::Instrument;
 
 use crate::context::Context;
 use crate::course::Course;
@@ -14,10 +20,12 @@ use crate::error::RunError;
 use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{Ask, Folded, Json, JournalError, Recorded, Writes};
+use crate::journal::{Ask, BranchId, Folded, JournalError, Json, Recorded, Writes};
+use crate::marks::Marks;
 use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::scope::Scope;
+use crate::run::Run;
+use crate::scope::{Limits, Scope};
 
 /// A path through a graph in the hands of the driver.
 pub(crate) struct Driver<'a, G: Runnable, K> {
@@ -57,7 +65,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         graph: &'a G,
         scope: &'a Scope,
         plan: &'a Plan,
-        branch: crate::journal::BranchId,
+        branch: BranchId,
         state: G::State,
         folded: Folded,
         sink: K,
@@ -85,9 +93,80 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         }
     }
 
+    /// Runs the trunk until it comes to rest, is cancelled or out of time.
+    pub(crate) async fn run(mut self) -> Result<Run<G::State>, RunError> {
+        let scope = self.scope;
+        let name = self.plan().topology.name();
+        let span = tracing::info_span!("run", graph = name, thread = %scope.thread);
+        let done = self.bounded().instrument(span).await;
+        if done.is_err()
+            && let Some(ledger) = &scope.ledger
+        {
+            // What was handed in is finished, whatever has become of the path that did.
+            let _ = ledger.settle().await;
+        }
+        match done? {
+            Done::Ended(..) => Ok(Run::Finished(self.state)),
+            Done::Paused(ask) => Ok(Run::Paused(ask)),
+            Done::Stopped => Err(RunError::Drained {
+                thread: scope.thread.clone(),
+                node: self.due_name().to_owned(),
+                recoverable: scope.ledger.is_some(),
+            }),
+            Done::Arrived => Err(RunError::impossible(&scope.thread, "the trunk has no join")),
+        }
+    }
+
+    async fn bounded(&mut self) -> Result<Done, RunError> {
+        let Limits {
+            cancel, deadline, ..
+        } = &self.scope.limits;
+        if cancel.is_none() && deadline.is_none() {
+            return self.drive().await;
+        }
+        let stopped = {
+            let cancelled = async {
+                match cancel {
+                    Some(cancel) => cancel.cancelled().await,
+                    None => pending().await,
+                }
+                None
+            };
+            let late = async {
+                match deadline {
+                    Some(after) => tokio::time::sleep(*after).await,
+                    None => pending().await,
+                }
+                *deadline
+            };
+            // A run that never waits for anything must see that it is to stop.
+            let (cancelled, late) = (pin!(unconstrained(cancelled)), pin!(unconstrained(late)));
+            match select(select(cancelled, late), pin!(self.drive())).await {
+                Either::Left((stop, _)) => stop.factor_first().0,
+                Either::Right((done, _)) => return done,
+            }
+        };
+        let thread = self.scope.thread.clone();
+        let node = self.due_name().to_owned();
+        let recoverable = self.scope.ledger.is_some();
+        Err(match stopped {
+            None => RunError::Cancelled {
+                thread,
+                node,
+                recoverable,
+            },
+            Some(after) => RunError::Deadline {
+                thread,
+                node,
+                recoverable,
+                after,
+            },
+        })
+    }
+
     /// Begins a run, and writes down the fields of its state.
     pub(crate) async fn start(&mut self, writes: Writes) -> Result<(), RunError> {
-        self.cx.before = crate::marks::Marks::default();
+        self.cx.before = Marks::default();
         self.fork = None;
         if self.scope.ledger.is_some() {
             self.cx.arrived = self.append(Recorded::Started { writes }).await?;
@@ -207,7 +286,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     }
 
     /// Returns the name of a node as an entry keeps it.
-    pub(crate) fn kept_name(&self, index: u16) -> std::borrow::Cow<'static, str> {
+    pub(crate) fn kept_name(&self, index: u16) -> Cow<'static, str> {
         self.plan().name(index).to_owned().into()
     }
 
@@ -241,7 +320,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let Some(edge) = plan.edge(edge) else {
             return String::new();
         };
-        let name = |node: handoffs_core::NodeIndex| Arc::<str>::from(plan.name(node.0));
+        let name = |node: NodeIndex| Arc::<str>::from(plan.name(node.0));
         let route = edge.route.clone().map(name);
         format!("{} => {route}", edge.label())
     }

@@ -1,6 +1,8 @@
 //! What all paths of one run share.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -30,10 +32,31 @@ pub(crate) struct Limits {
     pub(crate) cache: Option<Arc<dyn Cache>>,
     pub(crate) drain: Option<CancellationToken>,
     pub(crate) cancel: Option<CancellationToken>,
-    pub(crate) deadline: Option<std::time::Duration>,
+    pub(crate) deadline: Option<Duration>,
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let thread = &self.thread;
+        f.debug_struct("Scope")
+            .field("thread", thread)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Scope {
+    /// Returns the scope of a run that nothing is known of and that nobody writes down.
+    pub(crate) fn of(thread: ThreadId) -> Self {
+        Self {
+            thread,
+            run: 0,
+            ledger: None,
+            told: Branches::default(),
+            answer: Mutex::new(None),
+            limits: Limits::default(),
+        }
+    }
+
     /// Takes the answer to a question, if it has come.
     pub(crate) fn take_answer(&self, ask: AskId) -> Option<Json> {
         let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);

@@ -24,7 +24,7 @@ use super::{Cache, CacheError, CacheKey, Clock};
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let cache = MemoryCache::new(100);
 /// let key = CacheKey::new("SupportDesk", "classify", &Json::of("refund")?);
-/// cache.put(&key, b"{}".to_vec(), Duration::from_secs(3600)).await?;
+/// cache.put(&key, b"{}".to_vec(), Duration::from_hours(1)).await?;
 /// assert_eq!(cache.get(&key).await?, Some(b"{}".to_vec()));
 /// # Ok(())
 /// # }

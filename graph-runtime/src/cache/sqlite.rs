@@ -40,7 +40,7 @@ use super::{Cache, CacheError, CacheKey, Clock};
 /// let key = CacheKey::new("SupportDesk", "classify", &Json::of("refund")?);
 ///
 /// let cache = SqliteCache::open(&path).await?;
-/// cache.put(&key, b"{}".to_vec(), Duration::from_secs(3600)).await?;
+/// cache.put(&key, b"{}".to_vec(), Duration::from_hours(1)).await?;
 /// drop(cache);
 ///
 /// let cache = SqliteCache::open(&path).await?;
@@ -99,7 +99,9 @@ impl SqliteCache {
         let work = move || match Store::open(&file) {
             Ok(mut store) => {
                 if opened.send(Ok(())).is_ok() {
-                    queue.iter().for_each(|job| job(&mut store));
+                    for job in queue {
+                        job(&mut store);
+                    }
                 }
             }
             Err(error) => drop(opened.send(Err(error))),

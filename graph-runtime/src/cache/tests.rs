@@ -23,7 +23,7 @@ pub(super) fn key(text: &str) -> CacheKey {
     CacheKey::new("Desk", "node", &Json::of(text).unwrap())
 }
 
-pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const HOUR: Duration = Duration::from_hours(1);
 
 struct InMemory(Hands, MemoryCache);
 
@@ -79,7 +79,7 @@ impl CachePlace for InTime {
 #[tokio::test]
 async fn a_result_is_there_up_to_the_last_millisecond() {
     let place = InMemory::with_room(9);
-    place.put("a", Duration::from_millis(1000)).await;
+    place.put("a", Duration::from_secs(1)).await;
     place.put("less than one", Duration::from_nanos(1)).await;
     assert_eq!(place.has(["a", "less than one"]).await, [true, true]);
     place.0.pass(999);

@@ -71,7 +71,7 @@ impl Store {
             let looked = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
                 .and_then(|connection| Kind::of(&connection));
             match looked {
-                Ok(kind) => drop(kind.check(place)?),
+                Ok(kind) => kind.check(place).map(|_| ())?,
                 // Its last writer died in a transaction, which only a writer can take back.
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {}
                 Err(error) => return Err(failed(error)),

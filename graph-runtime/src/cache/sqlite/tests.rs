@@ -230,8 +230,8 @@ async fn a_damaged_file_is_an_error_and_no_panic() {
 async fn many_that_open_a_new_file_at_once_all_get_it() {
     let folder = Folder::new();
     let caches = futures::future::join_all((0..8).map(|_| folder.open())).await;
-    for (n, cache) in caches.iter().enumerate() {
-        cache.put(&key("a"), vec![n as u8], HOUR).await.unwrap();
+    for (n, cache) in (0..).zip(&caches) {
+        cache.put(&key("a"), vec![n], HOUR).await.unwrap();
     }
     for cache in &caches {
         assert_eq!(cache.get(&key("a")).await.unwrap(), Some(vec![7]));

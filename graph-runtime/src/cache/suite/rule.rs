@@ -3,15 +3,16 @@
 use std::error::Error;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures_util::future::join_all;
 use tokio::task::yield_now;
 
 use super::CachePlace;
-use crate::cache::{Cache, CacheKey, with_sources};
+use crate::cache::{Cache, CacheKey};
+use crate::error::chain;
 use crate::journal::Json;
 
 const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 pub(super) async fn a_key_that_nobody_put_is_a_miss(place: &impl CachePlace) {
     let cache = place.open().await;
@@ -231,26 +232,19 @@ pub(super) async fn a_clear_forgets_what_it_names_and_nothing_else(place: &impl 
 pub(super) async fn what_is_read_during_puts_is_one_of_them_whole(place: &impl CachePlace) {
     let handles = [place.open().await, place.open().await];
     let key = key("one for all");
-    let work = handles
-        .iter()
-        .cycle()
-        .take(8)
-        .enumerate()
-        .map(|(n, cache)| {
-            let key = &key;
-            async move {
-                for _ in 0..10 {
-                    put(cache, key, &vec![b'0' + n as u8; 2000 + n], HOUR).await;
-                    yield_now().await;
-                    let Some(found) = get(cache, key).await else {
-                        continue;
-                    };
-                    let writer = usize::from(found[0] - b'0');
-                    let whole = vec![b'0' + writer as u8; 2000 + writer];
-                    assert!(found == whole, "a mixture of two values");
+    let value = |writer: u8| vec![writer; 2000 + usize::from(writer)];
+    let work = handles.iter().cycle().zip(0..8).map(|(cache, writer)| {
+        let (key, value) = (&key, &value);
+        async move {
+            for _ in 0..10 {
+                put(cache, key, &value(writer), HOUR).await;
+                yield_now().await;
+                if let Some(found) = get(cache, key).await {
+                    assert!(found == value(found[0]), "a mixture of two values");
                 }
             }
-        });
+        }
+    });
     join_all(work.collect::<Vec<_>>()).await;
 }
 
@@ -271,5 +265,5 @@ async fn put(cache: &impl Cache, key: &CacheKey, value: &[u8], ttl: Duration) {
 }
 
 fn unless_failed<T, E: Error>(action: &str, result: Result<T, E>) -> T {
-    result.unwrap_or_else(|error| panic!("could not {action} the cache: {}", with_sources(&error)))
+    result.unwrap_or_else(|error| panic!("could not {action} the cache: {}", chain(&error)))
 }
