@@ -104,14 +104,6 @@ impl Onward {
             let message = "H011: the arm does not name a node to go to";
             return Err(said(input, message, NAME));
         }
-        if input.peek(syn::Ident) {
-            let next: Ident = input.fork().parse()?;
-            if next == BACK {
-                let message = "H011: only an error leads `back`";
-                let help = "name the node; or write `#[on_error(then = back)]` on the field";
-                return Err(said(input, message, help));
-            }
-        }
         Self::read_any(input, mistakes)
     }
 
@@ -125,12 +117,7 @@ impl Onward {
             let help = "lead the error to a node, which then forks by its own route";
             return Err(said(input, "H011: an error leads to one node", help));
         }
-        if next != BACK {
-            return Self::read_any(input, mistakes);
-        }
-        let mut onward = Self::to(To::Back(input.parse()?));
-        onward.read_options(input, mistakes)?;
-        Ok(onward)
+        Self::read_any(input, mistakes)
     }
 
     fn to(to: To) -> Self {
@@ -148,6 +135,7 @@ impl Onward {
         let to = match ident.to_string().as_str() {
             "all" => read_all(&ident, input)?,
             "each" => read_each(&ident, input)?,
+            BACK => To::Back(ident),
             "join" => {
                 let message = "H011: `join` stands behind the branches of a fork";
                 return Err(at(&ident, message, ALL));

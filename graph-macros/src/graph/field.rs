@@ -21,6 +21,8 @@ pub(super) struct Policy {
     pub(super) cache: Option<Cache>,
     pub(super) on_error: Option<Onward>,
     pub(super) subgraph: Option<Subgraph>,
+    /// Whether where an error leads could not be read.
+    pub(super) broken: bool,
 }
 
 /// `#[retry(times = 3, backoff = "200ms", cap = "10s", jitter = false, on = is_transient)]`
@@ -85,6 +87,7 @@ impl Policy {
                 _ => continue,
             };
             mistakes.take(read);
+            policy.broken |= name == "on_error" && policy.on_error.is_none();
             if is_again && name != "retry" {
                 mistakes.twice(name);
             }

@@ -86,7 +86,7 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
         #[automatically_derived]
         #[allow(unused_variables, clippy::all, clippy::pedantic)]
         impl #impl_generics #krate::Runnable for #ident #type_generics #where_clause {
-            type State = #state;
+            type State = <Self as #krate::AgentGraph>::State;
             type Node = #node_enum;
             type Outcome = #outcome;
             #context
@@ -132,7 +132,7 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
                         #(#steps)*
                         _ => return ::core::result::Result::Err(#krate::no_node(node)),
                     };
-                    match cx.__pass(edge, &*state) {
+                    match __Run::<_, #state>::new(self).pass(edge, state, cx) {
                         ::core::option::Option::Some(next) => node = next,
                         ::core::option::Option::None => return ::core::result::Result::Ok(edge),
                     }
@@ -339,6 +339,18 @@ fn run(krate: &Krate) -> TokenStream {
             }
         }
 
+        impl<'a, G, S: #krate::State> __Run<'a, G, S> {
+            #[inline]
+            fn pass(
+                self,
+                edge: ::core::primitive::usize,
+                state: &S,
+                cx: &mut #krate::Context<'_>,
+            ) -> ::core::option::Option<::core::primitive::usize> {
+                cx.__pass(edge, state)
+            }
+        }
+
         #[allow(dead_code)]
         impl<'a, G: #krate::Runnable, S> __Run<'a, G, S> {
             fn run_graph(
@@ -372,6 +384,15 @@ fn run(krate: &Krate) -> TokenStream {
                 _: &S,
                 _: &mut #krate::Context<'_>,
             ) -> ::core::result::Result<(), #krate::NodeError> {
+                ::core::unreachable!()
+            }
+
+            fn pass(
+                self,
+                _: ::core::primitive::usize,
+                _: &S,
+                _: &mut #krate::Context<'_>,
+            ) -> ::core::option::Option<::core::primitive::usize> {
                 ::core::unreachable!()
             }
 
