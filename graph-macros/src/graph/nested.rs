@@ -12,6 +12,7 @@ use super::field::Subgraph;
 use super::model::Model;
 use super::parse::{Graph, Node};
 use crate::case::camel;
+use crate::ends::Ends;
 
 /// Returns the type of the node that takes over when a graph is left, of which the user names the
 /// function.
@@ -73,6 +74,8 @@ pub(super) fn node_impl(model: &Model) -> TokenStream {
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let outcome = quote!(<Self as #krate::Runnable>::Outcome);
     let contract = contract_of_graph(model);
+    // A state that is none is reported where it is named.
+    let execute = Ends::of(state).around(quote!(#krate::Execute<), state, quote!(>));
 
     quote! {
         #[automatically_derived]
@@ -89,7 +92,7 @@ pub(super) fn node_impl(model: &Model) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl #impl_generics #krate::Execute<#state> for #ident #type_generics #where_clause {
+        impl #impl_generics #execute for #ident #type_generics #where_clause {
             const REPORTS: ::core::primitive::bool = true;
 
             fn within(&self) -> ::core::option::Option<#krate::Within> {

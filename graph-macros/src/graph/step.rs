@@ -86,7 +86,7 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
         #[automatically_derived]
         #[allow(unused_variables, clippy::all, clippy::pedantic)]
         impl #impl_generics #krate::Runnable for #ident #type_generics #where_clause {
-            type State = <Self as #krate::AgentGraph>::State;
+            type State = #state;
             type Node = #node_enum;
             type Outcome = #outcome;
             #context
