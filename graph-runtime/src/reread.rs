@@ -64,8 +64,6 @@ impl<E: Error + 'static> Seen for E {}
 
 /// Makes a predicate for the error of a node of one for errors of some type.
 #[doc(hidden)]
-pub fn predicate<E: Seen>(
-    on: fn(&E) -> bool,
-) -> Box<dyn Fn(&NodeError) -> bool + Send + Sync> {
+pub fn predicate<E: Seen>(on: fn(&E) -> bool) -> Box<dyn Fn(&NodeError) -> bool + Send + Sync> {
     Box::new(move |error| fits(on, error))
 }

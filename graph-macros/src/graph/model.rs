@@ -112,7 +112,10 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
         if handed.is_empty() && !guesswork {
             mistakes.mend(
                 back.token,
-                format_args!("H011: nothing hands over to `{}`", topology.name_of(back.node)),
+                format_args!(
+                    "H011: nothing hands over to `{}`",
+                    topology.name_of(back.node)
+                ),
                 "name the node to go to after an error, or write `then = end`",
             );
         }
@@ -258,11 +261,7 @@ impl Names<'_> {
         self.with_options(Route::end(), onward)
     }
 
-    fn with_options(
-        &mut self,
-        mut route: Route<NodeIndex>,
-        onward: &Onward,
-    ) -> Route<NodeIndex> {
+    fn with_options(&mut self, mut route: Route<NodeIndex>, onward: &Onward) -> Route<NodeIndex> {
         *self.guesswork |= onward.broken;
         if let Some(limit) = &onward.limit {
             route = route.limit(limit.times);
