@@ -73,7 +73,7 @@ pub mod __private {
     pub use crate::journal::suite as journal_rules;
     pub use crate::journal::{Conclusion as Concluded, Json, JsonError};
     pub use crate::plan::Within;
-    pub use crate::policy::{Policy, Retry, fits};
-    pub use crate::reread::{cache_key, no_node, reread};
+    pub use crate::policy::{Policy, Retry};
+    pub use crate::reread::{cache_key, no_node, predicate, reread};
     pub use crate::subgraph::{subgraph, within};
 }

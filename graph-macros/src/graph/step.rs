@@ -1,6 +1,6 @@
 //! How a graph is run: the steps of its nodes, and what the runtime asks of it besides.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Expr;
 use syn::spanned::Spanned;
@@ -10,7 +10,7 @@ use super::context::generic_context;
 use super::edges::pick_name;
 use super::expand::{Names, outcome_of};
 use super::model::Model;
-use super::nested::{leave_node, nested_step};
+use super::nested::{leave_node, leave_value, nested_step};
 use super::parse::{Graph, Node};
 use super::policy::{cache_key, policy};
 use crate::ends::Ends;
@@ -64,13 +64,12 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
     let known = nodes.iter().map(|node| known(graph, node));
     let within = nodes.iter().enumerate().map(|(index, node)| {
         let field = &node.ident;
-        if node.policy.subgraph.is_some() {
-            quote! {
-                #index => ::core::option::Option::Some(#krate::Within::of(&self.#field, false)),
-            }
+        let within = if node.policy.subgraph.is_some() {
+            quote!(graph_within)
         } else {
-            quote!(#index => __Run::<_, #state>::new(&self.#field).within(),)
-        }
+            quote!(within)
+        };
+        quote!(#index => __Run::<_, #state>::new(&self.#field).#within(),)
     });
     let policies = nodes.iter().map(|node| policy(krate, &node.policy));
     let keys = nodes.iter().enumerate().filter_map(|(index, node)| {
@@ -133,7 +132,7 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
                         #(#steps)*
                         _ => return ::core::result::Result::Err(#krate::no_node(node)),
                     };
-                    match cx.__pass(edge, &*state) {
+                    match __Run::<_, #state>::new(self).pass(edge, state, cx) {
                         ::core::option::Option::Some(next) => node = next,
                         ::core::option::Option::None => return ::core::result::Result::Ok(edge),
                     }
@@ -178,7 +177,7 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
                 &self,
                 __edge: ::core::primitive::usize,
                 __otherwise: ::core::primitive::bool,
-            ) -> #outcome {
+            ) -> Self::Outcome {
                 #ends
             }
         }
@@ -187,7 +186,7 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
 }
 
 /// Writes what the graph ends with.
-pub(super) fn graph_outcome(graph: &Graph) -> TokenStream {
+fn graph_outcome(graph: &Graph) -> TokenStream {
     match &graph.outcome {
         Some(outcome) => outcome.to_token_stream(),
         None => quote!(()),
@@ -208,7 +207,7 @@ fn known(graph: &Graph, node: &Node) -> TokenStream {
     let Some(subgraph) = &node.policy.subgraph else {
         return quote!(__Run::<_, #state>::new(&self.#field).known());
     };
-    let leave = leave_node(subgraph);
+    let leave = leave_value(&leave_node(subgraph));
     quote! {{
         let mut known = __Run::<_, #state>::new(&#leave).known();
         known.contract.reads = #krate::FieldSet::ALL;
@@ -238,13 +237,14 @@ fn items(model: &Model) -> TokenStream {
         let ty = &node.ty;
         let item = quote_spanned!(worker.span()=> <#ty as #krate::Worker<#state>>::Item);
         let index = usize::from(index.0);
+        let name = Ident::new("__items", Span::call_site().located_at(items.span()));
         let listed = quote_spanned! {items.span()=>
-            let __items: fn(&#state) -> ::std::vec::Vec<#item> = #items;
+            let #name: fn(&#state) -> ::std::vec::Vec<#item> = #items;
         };
         Some(quote! {
             #index => {
                 #listed
-                __items(state).into_iter().map(#krate::Item::new).collect()
+                #name(state).into_iter().map(#krate::Item::new).collect()
             }
         })
     });
@@ -339,6 +339,35 @@ fn run(krate: &Krate) -> TokenStream {
             }
         }
 
+        impl<'a, G, S: #krate::State> __Run<'a, G, S> {
+            #[inline]
+            fn pass(
+                self,
+                edge: ::core::primitive::usize,
+                state: &S,
+                cx: &mut #krate::Context<'_>,
+            ) -> ::core::option::Option<::core::primitive::usize> {
+                cx.__pass(edge, state)
+            }
+        }
+
+        #[allow(dead_code)]
+        impl<'a, G: #krate::Runnable, S> __Run<'a, G, S> {
+            fn run_graph(
+                self,
+                state: &mut G::State,
+                cx: &mut #krate::Context<'_>,
+            ) -> impl ::core::future::Future<
+                Output = ::core::result::Result<G::Outcome, #krate::NodeError>,
+            > + ::core::marker::Send {
+                #krate::subgraph(self.0, state, cx)
+            }
+
+            fn graph_within(self) -> ::core::option::Option<#krate::Within> {
+                ::core::option::Option::Some(#krate::Within::of(self.0, false))
+            }
+        }
+
         #[allow(dead_code)]
         trait __NoNode<S>: ::core::marker::Sized {
             fn execute<O>(
@@ -355,6 +384,27 @@ fn run(krate: &Krate) -> TokenStream {
                 _: &S,
                 _: &mut #krate::Context<'_>,
             ) -> ::core::result::Result<(), #krate::NodeError> {
+                ::core::unreachable!()
+            }
+
+            fn pass(
+                self,
+                _: ::core::primitive::usize,
+                _: &S,
+                _: &mut #krate::Context<'_>,
+            ) -> ::core::option::Option<::core::primitive::usize> {
+                ::core::unreachable!()
+            }
+
+            fn run_graph<I, O>(
+                self,
+                _: &mut I,
+                _: &mut #krate::Context<'_>,
+            ) -> ::core::future::Ready<::core::result::Result<O, #krate::NodeError>> {
+                ::core::unreachable!()
+            }
+
+            fn graph_within(self) -> ::core::option::Option<#krate::Within> {
                 ::core::unreachable!()
             }
 
