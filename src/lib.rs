@@ -5,7 +5,7 @@
 pub use handoffs_core::{
     AgentGraph, Contract, Counter, Edge, Field, FieldSet, FieldSource, FieldValue, GraphNode, Log,
     LogIter, Max, Merge, Min, Node, NodeKind, Out, Outcome, Payload, Replace, Route, State, Target,
-    Variant, WorkItem, Worker,
+    Variant, Worker,
 };
 
 // Its shape as data, and whether it is right.

@@ -10,6 +10,7 @@
 mod bound;
 mod cycle;
 mod finding;
+mod fork;
 mod name;
 mod reach;
 mod text;
@@ -18,7 +19,7 @@ pub use bound::max_handoffs;
 pub use finding::{Code, Finding, Place};
 pub use name::{UnknownNode, nearest};
 
-use crate::topology::Topology;
+use crate::topology::{EdgeIndex, Topology, Walk};
 
 /// Finds everything that is wrong with the structure of a graph, in the order of the codes.
 ///
@@ -52,8 +53,10 @@ pub fn check(topology: &Topology) -> Vec<Finding> {
     }
 
     let misnamed = name::misnamed(topology);
-    let mut findings = reach::check(topology, &misnamed);
-    findings.extend(cycle::unbounded_loops(topology));
+    let walk = Walk::new(topology);
+    let mut findings = reach::check(topology, &walk.regions, &misnamed);
+    findings.extend(cycle::unbounded_loops(topology, &walk.regions));
+    findings.extend(fork::check(topology, &walk));
     findings.extend(misnamed);
     findings.extend(zero_limits(topology));
     findings.extend(useless_elses(topology));
@@ -73,7 +76,9 @@ fn useless_elses(topology: &Topology) -> impl Iterator<Item = Finding> {
     let cyclic = topology.cyclic_edges();
     let mut useless: Vec<_> = topology
         .edges()
-        .filter(|(index, edge)| edge.route.times().is_none() && !cyclic.contains(index))
+        .filter(|(index, edge)| {
+            edge.route.times().is_none() && cyclic.binary_search(index).is_err()
+        })
         .filter_map(|(index, edge)| {
             let otherwise = edge.route.otherwise()?.node();
             Some((edge.from, otherwise, index))
@@ -86,10 +91,13 @@ fn useless_elses(topology: &Topology) -> impl Iterator<Item = Finding> {
 }
 
 fn zero_limits(topology: &Topology) -> impl Iterator<Item = Finding> {
-    topology
+    let zero = topology
         .edges()
-        .filter(|(_, edge)| edge.route.times() == Some(0))
-        .map(|(edge, _)| Finding::ZeroLimit { edge })
+        .filter(|(_, edge)| edge.route.times() == Some(0));
+    let mut zero: Vec<_> = zero.map(|(index, edge)| (edge.from, index)).collect();
+    zero.sort_unstable();
+    let zero_limit = |(_, edge): (_, EdgeIndex)| Finding::ZeroLimit { edge };
+    zero.into_iter().map(zero_limit)
 }
 
 #[cfg(test)]

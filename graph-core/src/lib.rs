@@ -10,6 +10,7 @@ mod probe;
 mod state;
 
 mod contract;
+mod decode;
 mod flow;
 mod node;
 mod once;
@@ -28,7 +29,7 @@ pub use fingerprint::fingerprint;
 pub use graph::{AgentGraph, GraphNode};
 pub use log::{Iter as LogIter, Log};
 pub use merge::{Counter, Max, Merge, Min};
-pub use node::{Access, AccessMut, Node, Out, Replace, WorkItem, Worker};
+pub use node::{Access, AccessMut, Node, Out, Replace, Worker};
 pub use outcome::{Outcome, Payload, Variant};
 pub use route::{Branches, Fork, List, Route, Target};
 pub use state::{Field, FieldSource, FieldValue, State};
@@ -39,16 +40,17 @@ pub use topology::{
 /// What the macros' output is made of. No part of the public API: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::decode::{Recall, Unrecalled, recall};
     pub use crate::fingerprint::is_lost_in_json;
     pub use crate::flow::{
         Flow, FlowBranch, FlowEdge, FlowFork, Hand, Message, given_by, unknown_field, unknown_gift,
     };
     pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut, replaces};
     pub use crate::once::{
-        Carried, Carry, Fetch, Fit, Kept, Load, Returned, Take, Uncarried, Unconcluded, Unfetched,
-        Unloaded, Untaken,
+        Carried, Carry, Fetch, Fit, Handed, Kept, Load, Returned, Take, Uncarried, Unconcluded,
+        Unfetched, Unloaded, Untaken,
     };
-    pub use crate::outcome::Conclusion;
+    pub use crate::outcome::{Conclusion, no_variant};
     pub use crate::probe::{
         Copied, Joined, Loaded, Loading, Merged, Merging, Needed, Plain, Probe, Spare, Uncopied,
         Unkeepable, Unkept, Unmerged, Unmerging, Whole,

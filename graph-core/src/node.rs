@@ -35,23 +35,9 @@ pub trait Node<S>: Send + Sync + 'static {
             `async fn research(question: Question)`"
 )]
 pub trait Worker<S>: Node<S> {
-    /// What the node works on.
-    type Item: WorkItem;
+    /// What the node works on. A journal keeps it, and a step that is repeated gets it again.
+    type Item: Clone + Serialize + DeserializeOwned + Send + Sync + 'static;
 }
-
-/// What an `each` can hand to its worker: a value that a journal can keep until the worker has it.
-///
-/// Nothing implements it by hand: a type that is all that stands here is an item.
-#[diagnostic::on_unimplemented(
-    message = "H011: `{Self}` cannot be the item that a node works on",
-    label = "not an item",
-    note = "a journal keeps the item, and a repeated step gets it again: write \
-            `#[derive(Clone, Serialize, Deserialize)]` on the type; it must be `Send` and `Sync`, and own what it holds"
-)]
-pub trait WorkItem: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {}
-
-#[diagnostic::do_not_recommend]
-impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> WorkItem for T {}
 
 /// How a node's parameter `&T` or `&mut T` reads a field: as it is, or the value of an `Option`.
 #[diagnostic::on_unimplemented(

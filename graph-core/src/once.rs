@@ -10,7 +10,7 @@ use core::marker::PhantomData;
 use serde::de::DeserializeOwned;
 use serde::ser::{Serialize, Serializer};
 
-use crate::node::{Access, AccessMut, Out, Replace, WorkItem};
+use crate::node::{Access, AccessMut, Out, Replace};
 use crate::outcome::{Conclusion, Outcome, Variant};
 use crate::state::{Field, FieldSource};
 
@@ -239,6 +239,40 @@ pub trait Untaken<'a, T: ?Sized + 'a>: Sized {
 
 impl<'a, F, T: ?Sized + 'a> Untaken<'a, T> for Take<F, T> {}
 
+/// What an `each` can hand to its worker.
+#[diagnostic::on_unimplemented(
+    message = "H011: `{Self}` cannot be the item that a node works on",
+    label = "not an item",
+    note = "a journal keeps the item, and a repeated step gets it again: write \
+            `#[derive(Clone, Serialize, Deserialize)]` on the type, which must also be `Send` and `Sync`"
+)]
+pub trait Handed {
+    /// The type itself.
+    type Item: Clone + Serialize + DeserializeOwned + Send + Sync + 'static;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Handed for T {
+    type Item = T;
+}
+
+/// An impl that holds for no type. Between two the compiler does not choose by itself, so it says of
+/// a type that it is no item, and not bound by bound what the one impl wants of it.
+#[diagnostic::do_not_recommend]
+impl<T> Handed for T
+where
+    Nowhere<T>: Never,
+{
+    type Item = ();
+}
+
+/// A type for which [`Never`] is not implemented.
+#[derive(Debug)]
+pub struct Nowhere<T>(PhantomData<T>);
+
+/// A trait that nothing implements.
+pub trait Never {}
+
 /// An item to be fetched from the context.
 #[derive(Debug)]
 pub struct Fetch<T>(PhantomData<fn() -> T>);
@@ -251,7 +285,7 @@ impl<T> Fetch<T> {
     }
 }
 
-impl<T: WorkItem> Fetch<T> {
+impl<T: Handed> Fetch<T> {
     /// Returns what the context answered.
     ///
     /// # Errors

@@ -41,15 +41,24 @@ pub trait Outcome: Send + Sync + 'static {
     where
         Self: Sized,
     {
-        let _ = payload;
-        Err(match Self::VARIANTS.get(variant) {
-            Some(variant) => D::Error::custom(format_args!(
-                "the outcome `{}` cannot be read back",
-                variant.name
-            )),
-            None => D::Error::custom(format_args!("there is no outcome number {variant}")),
-        })
+        no_variant(variant, payload)
     }
+}
+
+/// Says that a variant is not there to be read back.
+#[doc(hidden)]
+#[cold]
+pub fn no_variant<'de, O: Outcome, D: Deserializer<'de>>(
+    variant: usize,
+    _: D,
+) -> Result<O, D::Error> {
+    Err(match O::VARIANTS.get(variant) {
+        Some(variant) => D::Error::custom(format_args!(
+            "the outcome `{}` has no way to be read back",
+            variant.name
+        )),
+        None => D::Error::custom(format_args!("there is no outcome number {variant}")),
+    })
 }
 
 /// A variant of an [`Outcome`].

@@ -12,7 +12,7 @@ mod steps;
 
 pub use edge::{Edge, EdgeIndex, Way};
 pub use node::{NodeIndex, NodeKind, NodeShape};
-pub(crate) use regions::Walk;
+pub(crate) use regions::{Clash, Walk};
 pub use regions::{Region, Regions};
 pub(crate) use steps::{Components, Step, StepKind, vertex};
 

@@ -9,6 +9,7 @@ mod case;
 mod ends;
 mod krate;
 mod mistakes;
+mod types;
 
 mod graph;
 mod node;

@@ -14,6 +14,7 @@ use syn::{Attribute, Data, DataEnum, DeriveInput, Expr, Fields, Ident, Lit, Meta
 use crate::case::snake;
 use crate::krate::Krate;
 use crate::mistakes::{Mistakes, arguments, skip_argument};
+use crate::types::borrows;
 
 /// A variant of the outcome.
 struct Variant<'a> {
@@ -166,6 +167,10 @@ fn expand(input: &DeriveInput, krate: &Krate, variants: &[Variant<'_>]) -> Token
         quote!(Self::#ident { .. } => #index,)
     });
     let encodes = variants.iter().map(|variant| encode(krate, variant));
+    let decodes = variants
+        .iter()
+        .enumerate()
+        .map(|(index, variant)| decode(krate, index, variant));
     // The one place that says which types an outcome can carry.
     let carried = variants
         .iter()
@@ -197,6 +202,18 @@ fn expand(input: &DeriveInput, krate: &Krate, variants: &[Variant<'_>]) -> Token
                 use #krate::Uncarried as _;
                 #(#carried)*
                 match self { #(#encodes)* #none }
+            }
+
+            fn decode<'__de, __D: #krate::serde::Deserializer<'__de>>(
+                __variant: ::core::primitive::usize,
+                __payload: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
+                #[allow(unused_imports)]
+                use #krate::Unrecalled as _;
+                match __variant {
+                    #(#decodes)*
+                    _ => #krate::no_variant(__variant, __payload),
+                }
             }
         }
     }
@@ -243,6 +260,62 @@ fn encode(krate: &Krate, variant: &Variant<'_>) -> TokenStream {
                     #krate::serde::ser::SerializeTuple::end(fields)
                 }
             }
+        }
+    }
+}
+
+/// Writes the arm that reads a variant's fields back.
+fn decode(krate: &Krate, index: usize, variant: &Variant<'_>) -> TokenStream {
+    let Variant { ident, fields, .. } = variant;
+    let name = ident.unraw().to_string();
+    let bound: Vec<_> = (0..fields.len())
+        .map(|at| format_ident!("__{at}"))
+        .collect();
+    let slots = fields.iter().rev().fold(quote!(()), |rest, field| {
+        let ty = &field.ty;
+        // Whether a reference outlives what it is read from is no question that the choice of a
+        // method depends on, so it is answered here.
+        let cell = if borrows(ty) {
+            quote!(lost)
+        } else {
+            quote!(cell)
+        };
+        quote!((#krate::Recall::<#ty>::new().#cell(), #rest))
+    });
+    let values = bound
+        .iter()
+        .rev()
+        .fold(quote!(()), |rest, value| quote!((#value, #rest)));
+    let (names, built) = match fields {
+        Fields::Unit => {
+            return quote! {
+                #index => {
+                    <() as #krate::serde::Deserialize>::deserialize(__payload)?;
+                    ::core::result::Result::Ok(Self::#ident)
+                }
+            };
+        }
+        Fields::Named(fields) => {
+            let idents: Vec<_> = fields
+                .named
+                .iter()
+                .filter_map(|field| field.ident.as_ref())
+                .collect();
+            let names = idents.iter().map(|ident| ident.unraw().to_string());
+            (
+                quote!(::core::option::Option::Some(&[#(#names),*])),
+                quote!(Self::#ident { #(#idents: #bound),* }),
+            )
+        }
+        Fields::Unnamed(_) => (
+            quote!(::core::option::Option::None),
+            quote!(Self::#ident(#(#bound),*)),
+        ),
+    };
+    quote! {
+        #index => {
+            let #values = #krate::recall(__payload, #name, #names, #slots)?;
+            ::core::result::Result::Ok(#built)
         }
     }
 }

@@ -337,20 +337,22 @@ fn forks(krate: &Krate, fields: &[Field], is_sound: bool) -> TokenStream {
     let takes = arms(
         &|_, Field { ident, .. }| quote!(::core::mem::swap(&mut self.#ident, &mut __from.#ident)),
     );
-    let merges = arms(&|_, Field { ident, ty, said }| match &said.merge {
+    let merges = arms(&|_, Field { ident, ty, said }| {
+        let Some(function) = &said.merge else {
+            return quote! {
+                (&mut #krate::Joined {
+                    so_far: &mut self.#ident,
+                    base: &__base.#ident,
+                    branch: &__branch.#ident,
+                }).merge(__appended)
+            };
+        };
         // Where the function is another, the compiler says so at its name.
-        Some(function) => quote_spanned! {function.span()=> {
+        quote_spanned! {function.span()=> {
             let __merge: fn(&mut #ty, &#ty, &#ty) = #function;
             __merge(&mut self.#ident, &__base.#ident, &__branch.#ident);
             true
-        }},
-        None => quote! {
-            (&mut #krate::Joined {
-                so_far: &mut self.#ident,
-                base: &__base.#ident,
-                branch: &__branch.#ident,
-            }).merge(__appended)
-        },
+        }}
     });
     let loads = arms(&|index, Field { ident, .. }| {
         quote! {

@@ -17,14 +17,14 @@ use crate::policy::Policy;
 /// Which of a node's timeouts ended an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Timeout {
+pub enum TimeoutKind {
     /// The attempt took too long.
     Hard,
     /// The attempt gave no heartbeat for too long.
     Idle,
 }
 
-impl fmt::Display for Timeout {
+impl fmt::Display for TimeoutKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Hard => "hard",
@@ -38,7 +38,7 @@ impl fmt::Display for Timeout {
 pub(crate) enum Broken {
     /// It was stopped.
     Timeout {
-        kind: Timeout,
+        kind: TimeoutKind,
         /// What the policy allows, and not what it took.
         after: Duration,
     },
@@ -176,8 +176,8 @@ fn next(
     pulse: &Pulse,
 ) -> Option<(Instant, Broken)> {
     let idle = idle.and_then(|after| Some((pulse.last()?.checked_add(after)?, after)));
-    let hard = hard.map(|(at, after)| (at, Timeout::Hard, after));
-    let idle = idle.map(|(at, after)| (at, Timeout::Idle, after));
+    let hard = hard.map(|(at, after)| (at, TimeoutKind::Hard, after));
+    let idle = idle.map(|(at, after)| (at, TimeoutKind::Idle, after));
     let first = hard.into_iter().chain(idle).min_by_key(|(at, ..)| *at);
     first.map(|(at, kind, after)| (at, Broken::Timeout { kind, after }))
 }
@@ -186,7 +186,7 @@ fn next(
 fn text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("a value that is no text")
+        .unwrap_or("no message")
         .to_owned()
 }
 

@@ -6,7 +6,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use handoffs_core::__private::Change;
-use handoffs_core::{AgentGraph, FieldSet, GraphNode, Outcome, Payload, WorkItem};
+use handoffs_core::{AgentGraph, FieldSet, GraphNode, Outcome, Payload};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -209,7 +209,7 @@ impl<'a> Context<'a> {
 
     /// Returns the item that the node works on.
     #[doc(hidden)]
-    pub fn __item<T: WorkItem>(&self) -> Result<T, NodeError> {
+    pub fn __item<T: DeserializeOwned>(&self) -> Result<T, NodeError> {
         let item = self
             .item
             .as_ref()

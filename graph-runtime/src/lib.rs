@@ -23,12 +23,18 @@ mod human;
 mod attempt;
 mod policy;
 
+#[allow(dead_code, reason = "the driver does not use it yet")]
+mod cache;
+
 mod journal;
 
 mod testing;
 
 pub use async_trait::async_trait;
-pub use attempt::Timeout;
+pub use attempt::TimeoutKind;
+#[cfg(feature = "sqlite")]
+pub use cache::SqliteCache;
+pub use cache::{Cache, CacheError, CacheKey, CachePlace, MemoryCache};
 pub use context::{Context, NodeError};
 pub use error::RunError;
 pub use event::{Event, EventStream};
@@ -49,6 +55,7 @@ pub use thread::Thread;
 /// What the macros' output is made of. No part of the public API: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::cache::suite as cache_rules;
     pub use crate::execute::{conclude, is_set, keep_promises, read, route_of, settle, write};
     pub use crate::journal::suite as journal_rules;
     pub use crate::policy::fits;

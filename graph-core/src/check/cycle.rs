@@ -9,6 +9,11 @@
 //! cycles are cut and the next node is taken. Cutting all the closing edges is what a user has to do
 //! in the end, so bounding each reported loop where it closes is enough, whatever else the graph
 //! has. Nothing in this looks at the order of edges.
+//!
+//! Each region of branches is looked at by itself, and a fork is the step to its join there. That is
+//! enough: who gets from a fork to its join through a branch has taken that very edge, so a loop
+//! through the branch is without a bound only if the one past it is. And a bound that is proposed
+//! then never stands in the way of a branch to its join.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -18,13 +23,17 @@ use petgraph::graph::DiGraph;
 
 use super::finding::Finding;
 use crate::route::Target;
-use crate::topology::{NodeIndex, Step, Topology, Way, vertex};
+use crate::topology::{NodeIndex, Regions, Step, Topology, Way, vertex};
 
 /// Finds every independent loop that no limit bounds.
-pub(super) fn unbounded_loops(topology: &Topology) -> Vec<Finding> {
-    let mut graph = topology.digraph(Step::is_free);
+pub(super) fn unbounded_loops(topology: &Topology, regions: &Regions) -> Vec<Finding> {
+    let steps = || {
+        let inside = topology.steps().filter_map(|step| regions.inside(step));
+        inside.filter(Step::is_free)
+    };
+    let mut graph = topology.digraph_of(steps());
     let mut ways: HashMap<_, Vec<Way>> = HashMap::new();
-    for step in topology.steps().filter(Step::is_free) {
+    for step in steps() {
         ways.entry((step.from, step.to)).or_default().push(step.way);
     }
 

@@ -93,13 +93,88 @@ pub enum Finding {
         /// The ways that lead from the last node back to the first; there is at least one.
         closed_by: Vec<Way>,
     },
-    /// H005: the node has no way left to the end when its limits are used up.
+    /// H005: the node has no way left to the end, or in a branch to the join, when its limits are used
+    /// up.
     #[non_exhaustive]
     Stranded {
         /// The node.
         node: NodeIndex,
+        /// The join, if the node is in a branch.
+        join: Option<NodeIndex>,
         /// Its edges, all limited and without an `else`; there is at least one.
         edges: Vec<EdgeIndex>,
+    },
+    /// H009: a branch can end the run without reaching its join.
+    #[non_exhaustive]
+    BranchEnds {
+        /// The edge that forks.
+        fork: EdgeIndex,
+        /// The nodes from the first of the branch to the one that ends the run.
+        path: Vec<NodeIndex>,
+        /// The way to the end.
+        way: Way,
+    },
+    /// H009: no path leads from these nodes of a branch to the join.
+    #[non_exhaustive]
+    Starved {
+        /// The first of the nodes in the order of declaration.
+        node: NodeIndex,
+        /// The others that hang together with it.
+        others: Vec<NodeIndex>,
+        /// The join.
+        join: NodeIndex,
+        /// The edges that fork into such branches; there is at least one.
+        forks: Vec<EdgeIndex>,
+    },
+    /// H009: a node is reached in a branch, and outside of it or in a branch of another fork as well.
+    #[non_exhaustive]
+    TwoRegions {
+        /// The node.
+        node: NodeIndex,
+        /// The nodes from the one that forks, through the branch, to the node.
+        branch: Vec<NodeIndex>,
+        /// The join of that branch.
+        join: NodeIndex,
+        /// The nodes from the start, or from another node that forks, to the node.
+        other: Vec<NodeIndex>,
+        /// Whether the other way lies in a branch in which the first does not lie.
+        is_other_branch: bool,
+        /// The last way that leads through the branch to the node.
+        way: Way,
+    },
+    /// H009: a fork in a branch has the join of that branch.
+    #[non_exhaustive]
+    SharedJoin {
+        /// The edge that forks within a branch.
+        edge: EdgeIndex,
+    },
+    /// H009: a branch begins at the join.
+    #[non_exhaustive]
+    BranchIsJoin {
+        /// The edge that forks.
+        edge: EdgeIndex,
+        /// The place of the branch.
+        branch: usize,
+    },
+    /// H011: a fork has no branches.
+    #[non_exhaustive]
+    NoBranches {
+        /// The edge that forks.
+        edge: EdgeIndex,
+    },
+    /// H011: two branches of a fork begin at one node.
+    #[non_exhaustive]
+    SameBranch {
+        /// The edge that forks.
+        edge: EdgeIndex,
+        /// The place of the later branch.
+        branch: usize,
+    },
+    /// H011: no branch of a fork may ever run.
+    #[non_exhaustive]
+    ZeroConcurrency {
+        /// The edge that forks.
+        edge: EdgeIndex,
     },
     /// H011: an edge is never masked, so its `else` is never taken.
     #[non_exhaustive]
@@ -142,7 +217,15 @@ impl Finding {
             Self::Trap { .. } => Code::H003,
             Self::UnboundedLoop { .. } => Code::H004,
             Self::Stranded { .. } => Code::H005,
-            Self::UselessElse { .. }
+            Self::BranchEnds { .. }
+            | Self::Starved { .. }
+            | Self::TwoRegions { .. }
+            | Self::SharedJoin { .. }
+            | Self::BranchIsJoin { .. } => Code::H009,
+            Self::NoBranches { .. }
+            | Self::SameBranch { .. }
+            | Self::ZeroConcurrency { .. }
+            | Self::UselessElse { .. }
             | Self::ZeroLimit { .. }
             | Self::DuplicateName { .. }
             | Self::ReservedName { .. }
@@ -157,18 +240,24 @@ impl Finding {
             Self::UnknownNode { .. } | Self::NoStart | Self::TooLarge => Place::Graph,
             Self::Unreachable { node, .. }
             | Self::Trap { node, .. }
+            | Self::Starved { node, .. }
             | Self::DuplicateName { node, .. }
             | Self::ReservedName { node } => Place::Node(*node),
             Self::UnboundedLoop { nodes, closed_by } => match closed_by.first() {
-                Some(way) if way.is_else => Place::Else(way.edge),
-                Some(way) => Place::Target(way.edge),
+                Some(way) => Place::of(*way),
                 None => nodes
                     .first()
                     .map_or(Place::Graph, |first| Place::Node(*first)),
             },
-            Self::Stranded { node, edges } => edges
+            Self::Stranded { node, edges, .. } => edges
                 .first()
                 .map_or(Place::Node(*node), |edge| Place::Target(*edge)),
+            Self::BranchEnds { way, .. } | Self::TwoRegions { way, .. } => Place::of(*way),
+            Self::SharedJoin { edge } | Self::NoBranches { edge } => Place::Target(*edge),
+            Self::BranchIsJoin { edge, branch } | Self::SameBranch { edge, branch } => {
+                Place::Branch(*edge, *branch)
+            }
+            Self::ZeroConcurrency { edge } => Place::Concurrency(*edge),
             Self::UselessElse { edge } => Place::Else(*edge),
             Self::ZeroLimit { edge } => Place::Limit(*edge),
         }
@@ -182,6 +271,10 @@ impl Finding {
         match self {
             Self::UnknownNode { .. }
             | Self::UnboundedLoop { .. }
+            | Self::BranchEnds { .. }
+            | Self::SharedJoin { .. }
+            | Self::NoBranches { .. }
+            | Self::ZeroConcurrency { .. }
             | Self::ZeroLimit { .. }
             | Self::DuplicateName { .. }
             | Self::ReservedName { .. }
@@ -189,6 +282,10 @@ impl Finding {
             Self::Unreachable { .. }
             | Self::Trap { .. }
             | Self::Stranded { .. }
+            | Self::Starved { .. }
+            | Self::TwoRegions { .. }
+            | Self::BranchIsJoin { .. }
+            | Self::SameBranch { .. }
             | Self::UselessElse { .. }
             | Self::NoStart => false,
         }
@@ -203,10 +300,24 @@ pub enum Place {
     Graph,
     /// The declaration of a node.
     Node(NodeIndex),
-    /// The target of an edge.
+    /// The target of an edge; of a fork it is the join.
     Target(EdgeIndex),
+    /// A branch of an edge that forks: the place of its first node among those of the fork.
+    Branch(EdgeIndex, usize),
     /// The `else` of an edge.
     Else(EdgeIndex),
     /// The limit of an edge.
     Limit(EdgeIndex),
+    /// The bound on how many branches of an edge run at a time.
+    Concurrency(EdgeIndex),
+}
+
+impl Place {
+    fn of(way: Way) -> Self {
+        match (way.is_else, way.branch) {
+            (true, _) => Self::Else(way.edge),
+            (false, Some(branch)) => Self::Branch(way.edge, branch),
+            (false, None) => Self::Target(way.edge),
+        }
+    }
 }

@@ -1,6 +1,10 @@
 //! What can be reached: from the start (H002), to the end (H003), and to the end once the limits
 //! are used up (H005).
 //!
+//! In a branch of a fork it is the join that must be reached in the place of the end; where it is not,
+//! it starves (H009). On errors nobody may rely to get there, so the ways to the end are looked for
+//! without them.
+//!
 //! One cause is one finding, so each rule looks for the cause. Nodes that only an unreachable node
 //! leads to are named behind it. Trapped nodes that hang together are one trap. A node is stranded
 //! if it has nothing but limited edges; that its senders are then stranded as well needs no word.
@@ -12,22 +16,34 @@ use petgraph::visit::{Dfs, IntoNeighbors, NodeIndexable, Reversed, Visitable};
 
 use super::finding::Finding;
 use crate::route::Target;
-use crate::topology::{NodeIndex, Topology, vertex};
+use crate::topology::{NodeIndex, Regions, Step, Topology, vertex};
 
 /// Finds what cannot be reached, given the misnamed nodes that were found before.
-pub(super) fn check(topology: &Topology, misnamed: &[Finding]) -> Vec<Finding> {
+pub(super) fn check(topology: &Topology, regions: &Regions, misnamed: &[Finding]) -> Vec<Finding> {
     let Some(start) = topology.start_node() else {
         return vec![Finding::NoStart];
     };
     let graph = topology.digraph(|_| true);
     let reached = closure(&graph, vertex(start));
-    let ending = closure(Reversed(&graph), topology.vertex(Target::End));
+    let ending = ending(topology, regions);
     let is_trapped = |node: NodeIndex| reached[node.slot()] && !ending[node.slot()];
 
     let mut findings = unreachable(topology, &reached, misnamed);
-    findings.extend(traps(topology, is_trapped));
-    findings.extend(stranded(topology, &reached, is_trapped));
+    findings.extend(traps(topology, regions, is_trapped));
+    findings.extend(stranded(topology, regions, &reached, is_trapped));
     findings
+}
+
+/// Returns for each node whether a path leads from it to the end, or in a branch to the join.
+pub(super) fn ending(topology: &Topology, regions: &Regions) -> Vec<bool> {
+    let graph = topology.digraph_of(onward(topology, regions));
+    closure(Reversed(&graph), topology.vertex(Target::End))
+}
+
+/// Returns the steps of each region that are made without an error.
+fn onward(topology: &Topology, regions: &Regions) -> impl Iterator<Item = Step> {
+    let steps = topology.steps().filter(|step| !step.on_error);
+    steps.filter_map(|step| regions.inside(step))
 }
 
 /// Returns for each vertex whether a walk from `root` meets it; the root itself counts.
@@ -89,15 +105,19 @@ fn unreachable(topology: &Topology, reached: &[bool], misnamed: &[Finding]) -> V
     findings
 }
 
-/// H003, one finding for each group of trapped nodes that hang together.
-fn traps(topology: &Topology, is_trapped: impl Fn(NodeIndex) -> bool) -> Vec<Finding> {
+/// H003, and H009 for a branch, one finding for each group of trapped nodes that hang together.
+fn traps(
+    topology: &Topology,
+    regions: &Regions,
+    is_trapped: impl Fn(NodeIndex) -> bool,
+) -> Vec<Finding> {
     let trapped: Vec<_> = topology
         .nodes()
         .map(|(node, _)| node)
         .filter(|node| is_trapped(*node))
         .collect();
     let mut groups = UnionFind::<usize>::new(topology.nodes().len());
-    for step in topology.steps().filter(|step| is_trapped(step.from)) {
+    for step in onward(topology, regions).filter(|step| is_trapped(step.from)) {
         // Whatever a trapped node leads to is trapped as well.
         if let Some(to) = step.to.node() {
             groups.union(step.from.slot(), to.slot());
@@ -114,7 +134,15 @@ fn traps(topology: &Topology, is_trapped: impl Fn(NodeIndex) -> bool) -> Vec<Fin
     findings.sort_unstable();
     findings
         .into_iter()
-        .map(|(node, others)| Finding::Trap { node, others })
+        .map(|(node, others)| match regions.of[node.slot()] {
+            None => Finding::Trap { node, others },
+            Some(region) => Finding::Starved {
+                node,
+                others,
+                join: regions.list[region].join,
+                forks: regions.list[region].forks.clone(),
+            },
+        })
         .collect()
 }
 
@@ -122,14 +150,16 @@ fn traps(topology: &Topology, is_trapped: impl Fn(NodeIndex) -> bool) -> Vec<Fin
 ///
 /// These are all the causes. Whoever is left without a way to the end has, if anything, ways to
 /// others who are. Follow them, and they come back, which is an unbounded loop, or lead into a trap,
-/// or stop at a node that has none.
+/// or stop at a node that has none. A step to the join does count as used up, as its branch may run
+/// again when a loop leads back to the fork.
 fn stranded(
     topology: &Topology,
+    regions: &Regions,
     reached: &[bool],
     is_trapped: impl Fn(NodeIndex) -> bool,
 ) -> Vec<Finding> {
     let mut has_lasting_way = vec![false; topology.nodes().len()];
-    for step in topology.steps() {
+    for step in topology.steps().filter(|step| !step.on_error) {
         // A step to the end is never used up: it is the last one of its run.
         has_lasting_way[step.from.slot()] |= step.is_free() || step.to == Target::End;
     }
@@ -139,7 +169,12 @@ fn stranded(
         .filter(|node| reached[node.slot()] && !has_lasting_way[node.slot()] && !is_trapped(*node))
         .map(|node| Finding::Stranded {
             node,
-            edges: topology.edges_from(node).map(|(edge, _)| edge).collect(),
+            join: regions.join(regions.of[node.slot()]),
+            edges: topology
+                .edges_from(node)
+                .filter(|(_, edge)| !edge.on_error)
+                .map(|(edge, _)| edge)
+                .collect(),
         })
         .collect()
 }

@@ -1,10 +1,11 @@
 use super::*;
-use crate::route::{Route, Target};
+use crate::route::{Branches, Fork, Route, Target};
 use crate::topology::{Edge, EdgeIndex, NodeIndex, NodeKind, NodeShape};
 
 /// A graph whose nodes are the words before the colon, and whose edges are written as
-/// `from target limit else`, with `-` for what is missing. A name in capitals is a person's.
-fn graph(nodes: &str, edges: &[&str]) -> Topology {
+/// `from target limit else`, with `-` for what is missing. A name in capitals is a person's. A target
+/// `a+b>d` is `all(a, b) join d`, `*a>d` is `each(items) a join d`; a `!` in front is for an error.
+pub(super) fn graph(nodes: &str, edges: &[&str]) -> Topology {
     let mut topology = Topology::new("Desk");
     for name in nodes.split(' ') {
         let kind = if name.to_uppercase() == name {
@@ -22,20 +23,39 @@ fn graph(nodes: &str, edges: &[&str]) -> Topology {
             "end" => Target::End,
             name => Target::Node(node(name)),
         };
+        let (branches, to) = match words[1].split_once('>') {
+            Some((branches, join)) => (Some(branches), join),
+            None => (None, words[1]),
+        };
         let limit = words.get(2).filter(|word| **word != "-");
-        let route = Route::__new(
-            target(words[1]),
+        let mut route = Route::__new(
+            target(to),
             limit.map(|limit| limit.parse().expect("a number")),
             words.get(3).map(|name| target(name)),
         );
-        let edge = Edge::new(node(words[0]), "_", route);
+        if let Some(branches) = branches {
+            route = route.__forked(Fork::new(match branches.strip_prefix('*') {
+                Some(worker) => Branches::Each {
+                    items: "items".into(),
+                    worker: node(worker),
+                },
+                None => {
+                    let names = branches.split('+').filter(|name| !name.is_empty());
+                    Branches::All(names.map(node).collect())
+                }
+            }));
+        }
+        let edge = match words[0].strip_prefix('!') {
+            Some(from) => Edge::on_error(node(from), route),
+            None => Edge::new(node(words[0]), "_", route),
+        };
         topology.edge(edge);
     }
     topology
 }
 
 #[track_caller]
-fn check_texts(topology: &Topology, expected: &[(&str, &str)]) {
+pub(super) fn check_texts(topology: &Topology, expected: &[(&str, &str)]) {
     let found: Vec<_> = check(topology)
         .iter()
         .map(|finding| (finding.message(topology), finding.help(topology)))

@@ -9,7 +9,7 @@ use petgraph::visit::Reversed;
 
 use super::finding::Finding;
 use super::name::RESERVED;
-use super::reach::closure;
+use super::reach::{closure, ending};
 use crate::route::{Route, Target};
 use crate::topology::{Edge, EdgeIndex, NodeIndex, NodeKind, Topology, Way, vertex};
 
@@ -49,10 +49,94 @@ impl Finding {
                 let _ = write!(text, "{}`", nodes.first().map_or("?", name));
                 text
             }
-            Self::Stranded { node, .. } => format!(
-                "{code}: `{}` is stranded when its limits are used up: no way is left to `end`",
+            Self::Stranded { node, join, .. } => format!(
+                "{code}: `{}` is stranded when its limits are used up: no way is left to {}",
                 name(node),
+                match join {
+                    Some(join) => format!("the join `{}`", name(join)),
+                    None => "`end`".to_owned(),
+                },
             ),
+            Self::BranchEnds { fork, path, .. } => {
+                let (fork, join) = fork_and_join(topology, *fork);
+                let first = path.first().map_or("?", name);
+                format!(
+                    "{code}: the branch `{first}` of `{fork}` can end the run without reaching the \
+                     join `{join}`: `{} -> end`",
+                    arrows(topology, path),
+                )
+            }
+            Self::Starved {
+                node,
+                others,
+                join,
+                forks,
+            } => {
+                let from = forks.iter().filter_map(|fork| topology.get_edge(*fork));
+                let fork = from.map(|edge| edge.from).min();
+                format!(
+                    "{code}: the join `{}` starves: no path leads to it from {}, in a branch of `{}`",
+                    name(join),
+                    names(topology, &with(*node, others)),
+                    fork.as_ref().map_or("?", name),
+                )
+            }
+            Self::TwoRegions {
+                node,
+                branch,
+                other,
+                is_other_branch,
+                ..
+            } => {
+                let of = |path: &[NodeIndex]| match path {
+                    [fork, first, ..] => {
+                        format!("in the branch `{}` of `{}`", name(first), name(fork))
+                    }
+                    _ => String::from("at the start"),
+                };
+                let elsewhere = if *is_other_branch {
+                    of(other)
+                } else {
+                    "outside of it".to_owned()
+                };
+                let other = match other.as_slice() {
+                    [_] => ", and the run starts there".to_owned(),
+                    path => format!(" and `{}`", arrows(topology, path)),
+                };
+                format!(
+                    "{code}: `{}` is reached both {} and {elsewhere}: `{}`{other}",
+                    name(node),
+                    of(branch),
+                    arrows(topology, branch),
+                )
+            }
+            Self::SharedJoin { edge } => {
+                let (fork, join) = fork_and_join(topology, *edge);
+                format!(
+                    "{code}: `{fork}` forks within a branch and has the join of that branch, `{join}`"
+                )
+            }
+            Self::BranchIsJoin { edge, .. } => {
+                let (fork, join) = fork_and_join(topology, *edge);
+                format!("{code}: the join `{join}` of `{fork}` is one of its branches")
+            }
+            Self::NoBranches { edge } => {
+                let (fork, _) = fork_and_join(topology, *edge);
+                format!("{code}: a fork of `{fork}` has no branches")
+            }
+            Self::SameBranch { edge, branch } => {
+                let (fork, _) = fork_and_join(topology, *edge);
+                let entries = topology.get_edge(*edge).and_then(|edge| edge.route.fork());
+                let entry = entries.and_then(|fork| fork.entries().get(*branch));
+                let entry = entry.map_or("?", name);
+                format!("{code}: a fork of `{fork}` has the branch `{entry}` twice")
+            }
+            Self::ZeroConcurrency { edge } => {
+                let (fork, _) = fork_and_join(topology, *edge);
+                format!(
+                    "{code}: a fork of `{fork}` has a concurrency of 0, so no branch can ever run"
+                )
+            }
             Self::UselessElse { edge } => {
                 let to = topology
                     .get_edge(*edge)
@@ -95,39 +179,43 @@ impl Finding {
                 name(node),
                 if behind.is_empty() { "it" } else { "them" },
             ),
-            Self::Trap { node, others } => {
-                let trapped = with(*node, others);
-                let dead_ends: Vec<_> = trapped
-                    .iter()
-                    .copied()
-                    .filter(|node| topology.edges_from(*node).next().is_none())
-                    .collect();
-                if dead_ends == [*node] && others.is_empty() {
-                    "it has no route: add `#[route(_ => end)]`".to_owned()
-                } else if dead_ends.is_empty() {
-                    format!(
-                        "lead on from here, for example with `_ => end` in the route of `{}`",
-                        name(node)
-                    )
-                } else {
-                    let has = if dead_ends.len() == 1 { "has" } else { "have" };
-                    format!(
-                        "{} {has} no route: add `#[route(_ => end)]`",
-                        names(topology, &dead_ends),
-                    )
-                }
+            Self::Trap { node, others } => lead_on(topology, *node, others, "end"),
+            Self::Starved {
+                node, others, join, ..
+            } => lead_on(topology, *node, others, name(join)),
+            Self::BranchEnds { fork, .. } => {
+                let (_, join) = fork_and_join(topology, *fork);
+                format!("lead to the join, for example `{join}` in the place of `end`")
             }
+            Self::TwoRegions {
+                is_other_branch: true,
+                ..
+            } => "give each fork a node of its own, or the two forks one join".to_owned(),
+            Self::TwoRegions { join, .. } => format!(
+                "lead the branch to its join `{}`, or to a node of its own",
+                name(join)
+            ),
+            Self::SharedJoin { edge } => {
+                let (_, join) = fork_and_join(topology, *edge);
+                format!("give it a join of its own, and lead from that to `{join}`")
+            }
+            Self::BranchIsJoin { .. } => {
+                "remove it from the branches, or join at another node".to_owned()
+            }
+            Self::NoBranches { edge } => {
+                let (_, join) = fork_and_join(topology, *edge);
+                format!("name a branch, or hand over without a fork: `{join}`")
+            }
+            Self::SameBranch { .. } => {
+                "remove one of them; what runs a node several times is `each`".to_owned()
+            }
+            Self::ZeroConcurrency { .. } => "allow at least one, or remove it".to_owned(),
             Self::UnboundedLoop { closed_by, .. } => match closed_by.first() {
                 Some(way) => bound(topology, *way, closed_by),
                 None => String::from("bound it with a `limit`"),
             },
             Self::Stranded { edges, .. } => match edges.first() {
-                Some(edge) => {
-                    format!(
-                        "say where to go then, for example `{}`",
-                        with_else(topology, *edge)
-                    )
-                }
+                Some(edge) => with_else(topology, *edge),
                 None => String::from("add an `else` to the edge"),
             },
             Self::UselessElse { .. } => "remove it, or give the edge a `limit`".to_owned(),
@@ -148,6 +236,39 @@ impl Finding {
             }
         }
     }
+}
+
+/// Proposes routes for nodes from which no path leads to `goal`.
+fn lead_on(topology: &Topology, node: NodeIndex, others: &[NodeIndex], goal: &str) -> String {
+    let has_route = |node: &NodeIndex| topology.edges_from(*node).any(|(_, edge)| !edge.on_error);
+    let mut dead_ends = with(node, others);
+    dead_ends.retain(|node| !has_route(node));
+    if dead_ends == [node] && others.is_empty() {
+        format!("it has no route: add `#[route(_ => {goal})]`")
+    } else if dead_ends.is_empty() {
+        format!(
+            "lead on from here, for example with `_ => {goal}` in the route of `{}`",
+            topology.name_of(node)
+        )
+    } else {
+        let has = if dead_ends.len() == 1 { "has" } else { "have" };
+        format!(
+            "{} {has} no route: add `#[route(_ => {goal})]`",
+            names(topology, &dead_ends),
+        )
+    }
+}
+
+/// Returns the name of the node that forks, and of the join.
+fn fork_and_join(topology: &Topology, edge: EdgeIndex) -> (&str, &str) {
+    let Some(edge) = topology.get_edge(edge) else {
+        return ("?", "?");
+    };
+    let join = edge.route.target().node();
+    (
+        topology.name_of(edge.from),
+        join.map_or("end", |join| topology.name_of(join)),
+    )
 }
 
 /// Proposes a bound for the loop that `way` closes.
@@ -181,30 +302,38 @@ fn bound(topology: &Topology, way: Way, closed_by: &[Way]) -> String {
 fn with_else(topology: &Topology, edge: EdgeIndex) -> String {
     topology.get_edge(edge).map_or_else(String::new, |edge| {
         let elsewhere = fallback(topology, edge);
+        if elsewhere == *edge.route.target() {
+            return "remove the limit: at the join the branch is over".to_owned();
+        }
         let route = edge.route.bounded(edge.route.times(), Some(elsewhere));
-        named(topology, route)
+        let route = named(topology, route);
+        format!("say where to go then, for example `{route}`")
     })
 }
 
 /// Returns where an `else` of the edge could lead: to a person if there is one, else to where a
 /// catch-all arm of the same cycle leads, else to another node to which its own node hands over
-/// anyway, else to the end.
+/// anyway, else to the end, or in a branch to the join.
 ///
-/// A node only counts if a run gets from it to the end and never back to where the edge begins, so
-/// that the proposal closes no new loop.
+/// A node only counts if it is in the same branch, and a run gets from it to the end, or to the join,
+/// and never back to where the edge begins, so that the proposal closes no new loop.
 fn fallback(topology: &Topology, edge: &Edge<NodeIndex>) -> Target<NodeIndex> {
+    let regions = topology.regions();
+    let region = regions.of[edge.from.slot()];
     let graph = topology.digraph(|_| true);
-    let ends = closure(Reversed(&graph), topology.vertex(Target::End));
+    let ends = ending(topology, &regions);
     let returns = closure(Reversed(&graph), vertex(edge.from));
     let follows = closure(&graph, vertex(edge.from));
     let fits = |node: &NodeIndex| {
-        ends[node.slot()] && !returns[node.slot()] && *edge.route.target() != Target::Node(*node)
+        let is_target = *edge.route.target() == Target::Node(*node);
+        let is_here = regions.of[node.slot()] == region;
+        ends[node.slot()] && !returns[node.slot()] && !is_target && is_here
     };
     // The first in the order of nodes, as the order of edges must not matter.
     let receiver = |wanted: &dyn Fn(&Edge<NodeIndex>) -> bool| {
         topology
             .edges()
-            .filter(|(_, edge)| wanted(edge))
+            .filter(|(_, edge)| !edge.on_error && wanted(edge))
             .filter_map(|(_, edge)| edge.route.target().node())
             .filter(fits)
             .min()
@@ -223,6 +352,7 @@ fn fallback(topology: &Topology, edge: &Edge<NodeIndex>) -> Target<NodeIndex> {
             })
         })
         .or_else(|| receiver(&|other| other.from == edge.from))
+        .or_else(|| regions.join(region))
         .map_or(Target::End, Target::Node)
 }
 
@@ -236,6 +366,22 @@ fn with(node: NodeIndex, others: &[NodeIndex]) -> Vec<NodeIndex> {
     std::iter::once(node)
         .chain(others.iter().copied())
         .collect()
+}
+
+/// Spells out a path; of a long one the two ends.
+fn arrows(topology: &Topology, path: &[NodeIndex]) -> String {
+    const SHOWN: usize = 12;
+    let shown = |nodes: &[NodeIndex]| {
+        let names: Vec<_> = nodes.iter().map(|node| topology.name_of(*node)).collect();
+        names.join(" -> ")
+    };
+    match path.len().checked_sub(SHOWN) {
+        None | Some(0) => shown(path),
+        Some(more) => {
+            let (first, rest) = path.split_at(SHOWN / 2);
+            format!("{} -> .. -> {}", shown(first), shown(&rest[more..]))
+        }
+    }
 }
 
 /// Lists nodes for the middle of a sentence, the first few of them if there are many.

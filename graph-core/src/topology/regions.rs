@@ -64,11 +64,19 @@ impl Regions {
         region.map(|region| self.list[region].join)
     }
 
-    /// Returns whether a step ends its branch, as it leads to the join.
-    pub(crate) fn arrives(&self, step: &Step) -> bool {
-        let join = self.join(self.of[step.from.slot()]);
-        let ends = matches!(step.kind, StepKind::Plain | StepKind::Else);
-        ends && join.is_some() && step.to.node() == join
+    /// Returns a step as its own region sees it, or `None` for the way to a branch, which leaves it.
+    ///
+    /// A step to the join is the last one of its branch, as one to the end is the last one of its run,
+    /// so both lead to the end here; so does a step that no region has a place for, as that is a
+    /// finding of its own.
+    pub(crate) fn inside(&self, step: Step) -> Option<Step> {
+        let region = self.of[step.from.slot()];
+        let stays = |to: &NodeIndex| self.of[to.slot()] == region && self.join(region) != Some(*to);
+        let to = step.to.node().filter(stays);
+        (step.kind != StepKind::Branch).then_some(Step {
+            to: to.map_or(Target::End, Target::Node),
+            ..step
+        })
     }
 
     /// Returns whether `outer` is `inner` or around it.

@@ -78,11 +78,16 @@ impl Topology {
 
     /// Returns the graph of the wanted steps.
     pub(crate) fn digraph(&self, wanted: impl Fn(&Step) -> bool) -> DiGraph<(), ()> {
+        self.digraph_of(self.steps().filter(wanted))
+    }
+
+    /// Returns the graph of these steps.
+    pub(crate) fn digraph_of(&self, steps: impl IntoIterator<Item = Step>) -> DiGraph<(), ()> {
         let mut graph = DiGraph::with_capacity(self.nodes.len() + 1, self.edges.len());
         for _ in 0..=self.nodes.len() {
             graph.add_node(());
         }
-        for step in self.steps().filter(wanted) {
+        for step in steps {
             graph.add_edge(vertex(step.from), self.vertex(step.to), ());
         }
         graph

@@ -76,6 +76,8 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
     );
 
     let worker = item(model).map(|item| {
+        // The one place that says which types can be items.
+        let item = Ends::of(item).around(quote!(<), item, quote!(as #krate::Handed>::Item));
         quote! {
             #[automatically_derived]
             #imp #impl_generics #krate::Worker<#state> for #ty #where_clause {
@@ -112,14 +114,14 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
 fn fields(model: &NodeModel) -> impl Iterator<Item = (&Ident, Access, &Type)> {
     model.params.iter().filter_map(|param| match param {
         Param::Field { field, access, ty } => Some((field, *access, ty)),
-        Param::Receiver | Param::Context | Param::Item(_) => None,
+        Param::Receiver | Param::Context | Param::Item { .. } => None,
     })
 }
 
 /// The type of the item, if the node takes one.
 fn item(model: &NodeModel) -> Option<&Type> {
     model.params.iter().find_map(|param| match param {
-        Param::Item(ty) => Some(ty),
+        Param::Item { ty, .. } => Some(ty),
         Param::Receiver | Param::Context | Param::Field { .. } => None,
     })
 }
@@ -158,7 +160,7 @@ fn contract(model: &NodeModel, state: &Type) -> TokenStream {
     let needs = asserted(&[Access::Read, Access::Write]);
     let gives = asserted(&[Access::Out]);
     let replaces = asserted(&[Access::Replace]);
-    let item = item(model).is_some();
+    let item = item_of_contract(model, state);
     quote! {
         #krate::Contract {
             reads: #reads,
@@ -167,6 +169,34 @@ fn contract(model: &NodeModel, state: &Type) -> TokenStream {
             gives: #krate::FieldSet::EMPTY #gives,
             replaces: #krate::FieldSet::EMPTY #replaces,
             item: #item,
+        }
+    }
+}
+
+/// Writes whether the node takes an item, which is refused if it looks like a forgotten `&`.
+fn item_of_contract(model: &NodeModel, state: &Type) -> TokenStream {
+    let krate = &model.krate;
+    let item = model.params.iter().find_map(|param| match param {
+        Param::Item { name, ty } => Some((name, ty)),
+        Param::Receiver | Param::Context | Param::Field { .. } => None,
+    });
+    match item {
+        None => quote!(false),
+        Some((None, _)) => quote!(true),
+        Some((Some(name), ty)) => {
+            let name = name.unraw().to_string();
+            let message = format!(
+                "H011: the node takes `{name}` by value, as the item of an `each`, and the state has a \
+                 field of that name\n\
+                 help: write `{name}: &..` or `{name}: &mut ..` for the field, or give the item another name"
+            );
+            let refused = quote_spanned!(ty.span()=> ::core::panic!(#message));
+            quote! {{
+                if !#krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#name]).is_empty() {
+                    #refused
+                }
+                true
+            }}
         }
     }
 }
@@ -194,7 +224,7 @@ fn run(model: &NodeModel, state: &Type) -> TokenStream {
     let args = params.iter().map(|param| match param {
         Param::Receiver => quote!(self),
         Param::Context => quote!(&mut *__cx),
-        Param::Item(_) => quote!(__item),
+        Param::Item { .. } => quote!(__item),
         Param::Field { field, .. } => arg_of(field).into_token_stream(),
     });
     let call = match form {

@@ -11,6 +11,7 @@ use syn::{
 
 use crate::krate::Krate;
 use crate::mistakes::Mistakes;
+use crate::types::borrows;
 
 /// A node as its item describes it.
 pub(super) struct NodeModel {
@@ -39,17 +40,17 @@ pub(super) enum Form {
 }
 
 /// A parameter of the node.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all parameters are fields"
-)]
 pub(super) enum Param {
     /// `&self`
     Receiver,
     /// `cx: &mut Context<'_>`
     Context,
     /// What the node works on, taken by value.
-    Item(Type),
+    Item {
+        /// The parameter's name, unless it is taken apart.
+        name: Option<Ident>,
+        ty: Type,
+    },
     /// A field of the state.
     Field {
         field: Ident,
@@ -219,7 +220,7 @@ fn parse_params(form: &Form, signature: &Signature, mistakes: &mut Mistakes) -> 
         };
         let is_taken = params.iter().any(|known| match (known, &param) {
             (Param::Field { field, .. }, Param::Field { field: again, .. }) => field == again,
-            (Param::Context, Param::Context) | (Param::Item(_), Param::Item(_)) => true,
+            (Param::Context, Param::Context) | (Param::Item { .. }, Param::Item { .. }) => true,
             _ => false,
         });
         if is_taken {
@@ -233,7 +234,7 @@ fn parse_params(form: &Form, signature: &Signature, mistakes: &mut Mistakes) -> 
                     format!("the node takes the field `{field}` twice"),
                     "take it once, by `&mut` if it is written to",
                 ),
-                Param::Item(_) => (
+                Param::Item { .. } => (
                     "the node takes two items".to_owned(),
                     "by value it takes the item that an `each` hands it; a field of the state it takes by `&` or `&mut`",
                 ),
@@ -277,7 +278,18 @@ fn parse_param(pat: &Pat, ty: &Type, mistakes: &mut Mistakes) -> Option<Param> {
         }),
         (Type::ImplTrait(_), ..) => None,
         _ if names(ty, "Context") => None,
-        _ => Some(Param::Item(ty.clone())),
+        _ if borrows(ty) => {
+            mistakes.mend(
+                ty,
+                "H011: an item owns what it holds, since a journal keeps it",
+                "write `String` in place of `&str`, and the type itself in place of another reference",
+            );
+            return None;
+        }
+        _ => Some(Param::Item {
+            name: name.clone(),
+            ty: ty.clone(),
+        }),
     };
     if taken.is_none() {
         let name = name.map_or_else(

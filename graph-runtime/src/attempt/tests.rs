@@ -29,7 +29,7 @@ async fn attempt<T>(
     (ended, since.elapsed())
 }
 
-fn timeout<T>(kind: Timeout, after: Duration) -> Result<T, Broken> {
+fn timeout<T>(kind: TimeoutKind, after: Duration) -> Result<T, Broken> {
     Err(Broken::Timeout { kind, after })
 }
 
@@ -68,7 +68,7 @@ async fn a_hard_timeout_comes_whatever_the_heartbeat() {
         }
     })
     .await;
-    assert_eq!(ended, timeout::<()>(Timeout::Hard, 10 * MS));
+    assert_eq!(ended, timeout::<()>(TimeoutKind::Hard, 10 * MS));
     assert!((10 * MS..=11 * MS).contains(&took), "{took:?}");
 }
 
@@ -82,14 +82,14 @@ async fn an_idle_timeout_counts_from_the_last_heartbeat() {
         pending::<()>().await;
     })
     .await;
-    assert_eq!(ended, timeout(Timeout::Idle, 50 * MS));
+    assert_eq!(ended, timeout(TimeoutKind::Idle, 50 * MS));
     assert!((450 * MS..=451 * MS).contains(&took), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn whichever_timeout_is_first_ends_the_attempt() {
     let silent = async |_| pending::<()>().await;
-    for (hard_after, idle_after, kind) in [(5, 9, Timeout::Hard), (9, 5, Timeout::Idle)] {
+    for (hard_after, idle_after, kind) in [(5, 9, TimeoutKind::Hard), (9, 5, TimeoutKind::Idle)] {
         let policy = hard(hard_after * MS).idle(idle_after * MS);
         let (ended, took) = attempt(&policy, silent).await;
         assert_eq!(ended, timeout(kind, 5 * MS));
@@ -130,7 +130,7 @@ async fn the_idle_time_of_a_second_attempt_begins_anew() {
         let ended = guarded(&policy, &pulse, sleep(9 * MS)).await;
         assert_eq!(ended, Ok(()));
         let ended = guarded(&policy, &pulse, sleep(12 * MS)).await;
-        assert_eq!(ended, timeout(Timeout::Idle, 10 * MS));
+        assert_eq!(ended, timeout(TimeoutKind::Idle, 10 * MS));
     }
 }
 
@@ -202,7 +202,7 @@ async fn work_that_uses_up_its_budget_is_stopped_nevertheless() {
         }
     })
     .await;
-    assert_eq!(ended, timeout::<()>(Timeout::Hard, 10 * MS));
+    assert_eq!(ended, timeout::<()>(TimeoutKind::Hard, 10 * MS));
 }
 
 /// Notes that it was dropped, and may panic then.
@@ -231,7 +231,7 @@ async fn work_that_is_stopped_is_dropped_even_if_it_panics_then() {
             pending::<()>().await;
         })
         .await;
-        assert_eq!(ended, timeout(Timeout::Hard, MS));
+        assert_eq!(ended, timeout(TimeoutKind::Hard, MS));
         assert!(gone.load(Ordering::Relaxed));
     }
 }
@@ -249,7 +249,7 @@ async fn a_panic_is_caught_at_any_poll_and_told() {
         });
         assert_eq!(later.await.0, panicked("it broke"));
         let number = attempt(&policy, async |_| panic_any(42)).await.0;
-        assert_eq!(number, panicked("a value that is no text"));
+        assert_eq!(number, panicked("no message"));
     }
 }
 

@@ -20,6 +20,10 @@ fn is_key(error: &io::Error) -> bool {
     error.to_string().contains("key")
 }
 
+fn is_returned(error: &NodeError) -> bool {
+    error.to_string().contains("returned")
+}
+
 fn is_value(_: &ParseIntError) -> bool {
     true
 }
@@ -36,7 +40,7 @@ fn attempts(policy: &Policy, errors: &[Fail]) -> (Vec<u32>, Vec<Duration>) {
         };
         used[rule] += 1;
         waits.push(wait);
-        attempts.push(attempts.len() as u32 + 1);
+        attempts.push(attempts[attempts.len() - 1] + 1);
     }
     (attempts, waits)
 }
@@ -112,11 +116,8 @@ fn a_predicate_is_for_its_type_of_error_alone() {
     assert!(!fits(is_key, &NodeError::new(io::Error::other("no money"))));
     assert!(fits(is_value, &no_value()));
     // For the error as the runtime sees it, whatever it is.
-    fn returned(error: &NodeError) -> bool {
-        error.to_string().contains("returned")
-    }
-    assert!(fits(returned, &no_key()));
-    assert!(fits(returned, &NodeError::new("a text")));
+    assert!(fits(is_returned, &no_key()));
+    assert!(fits(is_returned, &NodeError::new("a text")));
 }
 
 #[test]

@@ -10,6 +10,12 @@ struct Ticket {
 async fn by_value(count: u32) {}
 
 #[node(Ticket)]
+async fn two_items(first: u32, (second, third): (u32, u32)) {}
+
+#[node(Ticket)]
+async fn any_item(first: impl Clone) {}
+
+#[node(Ticket)]
 async fn by_pattern((a, b): &(u32, u32)) {}
 
 #[node(Ticket)]
@@ -29,6 +35,12 @@ async fn owned_context(cx: Context<'_>) {}
 
 #[node(Ticket)]
 async fn out_by_reference(count: &mut Out<'_, u32>) {}
+
+#[node(Ticket)]
+async fn replace_by_reference(count: &Replace<'_, u32>) {}
+
+#[node(Ticket)]
+async fn replace_by_pattern((count): Replace<'_, u32>) {}
 
 #[node(Ticket)]
 async fn out_of_nothing(count: Out) {}

@@ -29,6 +29,12 @@ async fn gives_another_type(_account: Out<'_, u32>) {}
 async fn gives_what_is_always_set(_count: Out<'_, u32>) {}
 
 #[node(Ticket)]
+async fn replaces_another_type(_count: Replace<'_, u64>) {}
+
+#[node(Ticket)]
+async fn replaces_what_is_in_an_option(_account: Replace<'_, String>) {}
+
+#[node(Ticket)]
 async fn reads_no_type(_count: &Missing) {}
 
 fn main() {}

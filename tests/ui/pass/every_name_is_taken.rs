@@ -37,6 +37,10 @@ mod shadowed {
     trait Future {}
     trait Node {}
     trait Execute {}
+    trait Worker {}
+    trait Merge {}
+    struct Replace;
+    struct FieldSet;
     trait Serialize {}
 
     #[derive(agents::State, ::core::clone::Clone)]
@@ -44,6 +48,16 @@ mod shadowed {
     pub(super) struct Ticket {
         pub(super) account: ::core::option::Option<::std::string::String>,
         pub(super) log: agents::Log<u8>,
+        #[state(merge = later)]
+        pub(super) number: ::core::primitive::u8,
+    }
+
+    fn later(
+        merged: &mut ::core::primitive::u8,
+        _: &::core::primitive::u8,
+        branch: &::core::primitive::u8,
+    ) {
+        *merged = *branch;
     }
 
     #[derive(agents::Outcome)]
@@ -64,6 +78,11 @@ mod shadowed {
         log.push(1);
         account.set(::std::string::String::new());
         ::core::result::Result::Ok(Triaged::Unit)
+    }
+
+    #[agents::node(Ticket, crate = agents)]
+    pub(super) fn count(item: ::core::primitive::u8, mut number: agents::Replace<'_, ::core::primitive::u8>) {
+        number.set(item);
     }
 
     fn is_long(ticket: &Ticket) -> ::core::primitive::bool {

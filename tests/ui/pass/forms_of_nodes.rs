@@ -55,6 +55,29 @@ async fn whole_options(_account: &Option<String>, shared: &mut Option<std::sync:
     *shared = Some("here".into());
 }
 
+#[node(Ticket)]
+async fn on_an_item(_item: Vec<u8>, mut name: Replace<'_, String>) -> Done {
+    name.get_mut().push('!');
+    Done::No
+}
+
+#[node(Ticket)]
+fn on_an_item_taken_apart((first, _): (u8, u8), items: &mut Vec<u8>) {
+    items.push(first);
+}
+
+struct OnAny<T>(PhantomData<fn() -> T>);
+
+#[node(Ticket)]
+impl<T> OnAny<T>
+where
+    T: Clone + serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static,
+{
+    async fn run(&self, _item: T, _messages: Replace<'_, Log<String>>) {}
+}
+
+fn is_worker<W: handoffs::Worker<Ticket, Item = I>, I>(_: W) {}
+
 struct Borrowing<'a, T, const N: usize> {
     types: PhantomData<fn(&'a T)>,
 }
@@ -105,4 +128,7 @@ fn main() {
     };
     let _ = Runtime::new(desk);
     plain();
+    is_worker::<_, Vec<u8>>(OnAnItem);
+    is_worker::<_, (u8, u8)>(OnAnItemTakenApart);
+    is_worker::<_, u16>(OnAny::<u16>(PhantomData));
 }
