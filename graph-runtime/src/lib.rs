@@ -15,6 +15,8 @@ mod engine;
 mod plan;
 mod progress;
 
+mod builder;
+
 mod context;
 mod execute;
 mod human;
@@ -31,6 +33,10 @@ mod journal;
 mod testing;
 
 pub use async_trait::async_trait;
+pub use builder::{
+    At, BuildError, BuildErrors, BuiltGraph, DynContract, DynNode, DynOutcome, DynVariant,
+    GraphBuilder, NodeName, On, Part, To,
+};
 pub use attempt::TimeoutKind;
 #[cfg(feature = "sqlite")]
 pub use cache::SqliteCache;
