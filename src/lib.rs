@@ -10,8 +10,8 @@ pub use handoffs_core::{
 
 // Its shape as data, and whether it is right.
 pub use handoffs_core::{
-    Access, AccessMut, Code, Dot, EdgeIndex, Finding, NodeIndex, NodeShape, Place, Topology,
-    UnknownNode, Way, check, max_handoffs,
+    Access, AccessMut, Branches, Code, Dot, EdgeIndex, Finding, Fork, List, NodeIndex, NodeShape,
+    Place, Region, Regions, Topology, UnknownNode, Way, check, max_handoffs, max_visits,
 };
 
 // What happens when it runs.
@@ -59,8 +59,8 @@ pub mod prelude {
 pub mod __private {
     pub use handoffs_core::__private::*;
     pub use handoffs_core::{
-        AgentGraph, Contract, Edge, Field, FieldSet, FieldSource, GraphNode, Node, NodeShape, Out,
-        Outcome, Route, State, Target, Variant, Worker,
+        AgentGraph, Branches, Contract, Edge, Field, FieldSet, FieldSource, Fork, GraphNode, List,
+        Node, NodeKind, NodeShape, Out, Outcome, Route, State, Target, Topology, Variant, Worker,
     };
     pub use handoffs_runtime::__private::*;
     pub use handoffs_runtime::{Context, Execute, NodeError, Runnable};

@@ -23,14 +23,56 @@
 /// | attribute | on | meaning |
 /// |---|---|---|
 /// | `#[state(progress)]` | a field | it counts as progress; with none marked, all fields count |
+/// | `#[state(merge = f)]` | a field | how branches that both wrote it are put together |
 /// | `#[state(crate = path)]` | the struct | the path of this crate, if it is renamed |
+///
+/// Where a graph forks, each branch has a copy of the state, which holds no more of it than the
+/// branch can touch: any other field is the `Default` of its type, if it has one. Where the branches
+/// meet, their changes are merged field by field, in the written order. What several branches may
+/// write must have a merge: by its type, if it is [`Merge`](crate::Merge), such as a
+/// [`Log`](crate::Log), a set, a map, a [`Counter`](crate::Counter), [`Max`](crate::Max) or
+/// [`Min`](crate::Min), or by a function of your own:
+///
+/// ```
+/// use handoffs::prelude::*;
+///
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(State, Clone, Debug, Default)]
+/// struct Review {
+///     comments: handoffs::Counter,
+///     #[state(merge = stricter)]
+///     verdict: Verdict,
+/// }
+///
+/// #[derive(Clone, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+/// enum Verdict {
+///     #[default]
+///     Pass,
+///     Fail { reason: String },
+/// }
+///
+/// /// Makes the most of what the branches say, whatever it was before the fork.
+/// fn stricter(merged: &mut Verdict, _base: &Verdict, branch: &Verdict) {
+///     if *branch > *merged {
+///         merged.clone_from(branch);
+///     }
+/// }
+/// # use handoffs::State as _;
+/// # let base = Review::default();
+/// # let (mut left, mut right) = (base.clone(), base.clone());
+/// # right.verdict = Verdict::Fail { reason: "no tests".into() };
+/// # assert!(left.merge(1, &base, &right, false));
+/// # assert_eq!(left.verdict, right.verdict);
+/// ```
 #[doc(inline)]
 pub use handoffs_macros::State;
 
 /// Makes an enum an [`Outcome`](trait@crate::Outcome): what a node can conclude.
 ///
 /// The docs of a variant say when to choose it, to a reader and to a model; its fields are what the
-/// receiver is told, and must be `Serialize`, since journals keep them.
+/// receiver is told, and must be `Serialize`, since journals keep them. An outcome that a run is to
+/// read back from its journal must be `Deserialize` in all its fields too.
 ///
 /// ```
 /// use handoffs::prelude::*;
@@ -254,7 +296,39 @@ pub use handoffs_macros::AgentGraph;
 /// | `field: &mut T` | written; an `Option` so taken may be unset, and no longer counts as set |
 /// | `field: &mut T` where it is an `Option<T>` | written, and must be set before |
 /// | `field: Out<'_, T>` where it is an `Option<T>` | written, and set when the node returns |
+/// | `field: Replace<'_, T>` | written, and where branches meet it drops what the others made of the field |
 /// | `cx: &mut Context<'_>` | no field: it is the [`Context`](crate::Context) of the run |
+/// | `item: T`, by value | no field: it is the item that an `each` hands to its worker |
+///
+/// So a parameter whose `&` was forgotten is taken for an item. If the state has a field of its name,
+/// that is refused right there. Otherwise the graph refuses the node (H009), since no `each` leads to
+/// it: look for a missing `&` first. A node takes one item at most, which must be `Clone`,
+/// `Serialize` and `Deserialize`; it can be taken apart by a pattern:
+///
+/// ```
+/// use handoffs::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// # #[derive(State, Clone, Default)]
+/// # struct Research { found: Log<String>, summary: String }
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct Question {
+///     text: String,
+/// }
+///
+/// #[node(Research)]
+/// async fn look_up(question: Question, found: &mut Log<String>) {
+///     found.push(format!("nothing is known of {}", question.text));
+/// }
+///
+/// #[node(Research)]
+/// async fn give_up(Question { text }: Question, mut summary: Replace<'_, String>) {
+///     summary.set(format!("nobody knows {text}"));
+/// }
+/// # fn is_worker<W: handoffs::Worker<Research, Item = Question>>(_: W) {}
+/// # is_worker(LookUp);
+/// # is_worker(GiveUp);
+/// ```
 ///
 /// The node works on copies of what it may write, which enter the state once it has concluded; a
 /// field that is a [`Log`](crate::Log) is copied in O(1). It returns an outcome, or a `Result` of an

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use handoffs::prelude::*;
 use handoffs::testing::TestContext;
 use handoffs::{
-    Contract, Counter, Execute, Field, FieldSet, FieldSource, FieldValue, Max, Merge, Min, Node,
-    Payload, Worker,
+    Counter, Execute, Field, FieldSet, FieldSource, FieldValue, Max, Merge, Min, Node, Payload,
+    Worker,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,7 @@ struct Research {
     answer: Option<String>,
 }
 
+#[expect(clippy::ptr_arg, reason = "a merge takes the field's own type")]
 fn join(merged: &mut String, base: &String, branch: &String) {
     merged.push_str(branch.strip_prefix(base.as_str()).unwrap_or(branch));
 }
@@ -294,8 +295,8 @@ fn the_signature_says_what_is_replaced_and_what_the_item_is() {
         contract.writes,
         FieldSet::named(Research::FIELDS, &["summary", "found"])
     );
-    assert!(contract.item && !Contract::EMPTY.item);
-    assert!(<TakeApart as Node<Research>>::CONTRACT.item);
+    let taken_apart = <TakeApart as Node<Research>>::CONTRACT;
+    assert!(contract.item && taken_apart.item);
     let question = Question {
         text: "why".to_owned(),
     };
@@ -326,6 +327,34 @@ async fn a_worker_without_an_item_fails_and_leaves_the_state_alone() {
         .expect_err("no item");
     assert!(error.to_string().contains("no `each`"), "{error}");
     assert_eq!(state, research());
+}
+
+#[node(Research)]
+fn settle(
+    mut summary: Replace<'_, String>,
+    mut answer: Replace<'_, Option<String>>,
+    mut mood: Replace<'_, Mood>,
+) {
+    summary.set("settled".to_owned());
+    *answer.get_mut() = None;
+    mood.set(Mood::Upset);
+}
+
+#[tokio::test]
+async fn what_is_replaced_enters_the_state() {
+    let context = TestContext::new("settle");
+    let mut state = research();
+    Settle
+        .execute(&mut state, &mut context.cx())
+        .await
+        .expect("it concludes");
+    assert_eq!(
+        (&*state.summary, state.answer, state.mood),
+        ("settled", None, Mood::Upset)
+    );
+    let contract = <Settle as Node<Research>>::CONTRACT;
+    assert_eq!(contract.replaces, contract.writes);
+    assert!(contract.gives.is_empty() && contract.needs.is_empty());
 }
 
 #[derive(Outcome, Debug, PartialEq)]

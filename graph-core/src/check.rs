@@ -14,10 +14,12 @@ mod fork;
 mod name;
 mod reach;
 mod text;
+mod visits;
 
 pub use bound::max_handoffs;
 pub use finding::{Code, Finding, Place};
 pub use name::{UnknownNode, nearest};
+pub use visits::max_visits;
 
 use crate::topology::{EdgeIndex, Topology, Walk};
 

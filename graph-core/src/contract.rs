@@ -50,6 +50,19 @@ impl FieldSet {
         set
     }
 
+    /// Returns the fields of which what several branches wrote is merged.
+    pub const fn merging(fields: &[Field]) -> Self {
+        let mut set = Self::EMPTY;
+        let mut f = 0;
+        while f < fields.len() {
+            if fields[f].merges {
+                set = set.with(f);
+            }
+            f += 1;
+        }
+        set
+    }
+
     /// Adds a field; an index beyond [`FieldSet::CAPACITY`] is passed over.
     pub const fn with(self, field: usize) -> Self {
         if field < Self::CAPACITY {

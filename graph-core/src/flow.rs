@@ -153,7 +153,7 @@ impl Flow<'_> {
     /// Sets only shrink, and a field leaves that of a node once, so this ends.
     const fn find_set(&self, set: &mut [FieldSet], spots: &mut [Spot]) {
         let mut queue = Queue::new(self, spots);
-        self.meet(set, &mut queue, self.start, self.given);
+        meet(set, &mut queue, self.start, self.given);
         self.settle(set, &mut queue);
         let mut changed = true;
         while changed {
@@ -163,7 +163,7 @@ impl Flow<'_> {
                 let fork = &self.forks[f];
                 if queue.reached(fork.from) {
                     let joined = self.joined(fork, set, &queue);
-                    if self.meet(set, &mut queue, fork.to, joined) {
+                    if meet(set, &mut queue, fork.to, joined) {
                         changed = true;
                         self.settle(set, &mut queue);
                     }
@@ -173,24 +173,6 @@ impl Flow<'_> {
         }
     }
 
-    /// Leaves in the set of a node what is also in that of one more way to it; returns whether this
-    /// is news.
-    const fn meet(
-        &self,
-        set: &mut [FieldSet],
-        queue: &mut Queue<'_>,
-        node: usize,
-        on_arrival: FieldSet,
-    ) -> bool {
-        let met = set[node].and(on_arrival);
-        let is_news = !queue.reached(node) || !met.same(set[node]);
-        if is_news {
-            set[node] = met;
-            queue.push(node);
-        }
-        is_news
-    }
-
     /// Follows the steps and the ways into branches until nothing changes. Joins are left out.
     const fn settle(&self, set: &mut [FieldSet], queue: &mut Queue<'_>) {
         while let Some(node) = queue.pop() {
@@ -198,7 +180,7 @@ impl Flow<'_> {
             while e < queue.edges(node).to {
                 let edge = &self.edges[e];
                 if edge.from == node {
-                    self.meet(set, queue, edge.to, self.across(edge, set[node]));
+                    meet(set, queue, edge.to, self.across(edge, set[node]));
                 }
                 e += 1;
             }
@@ -209,7 +191,7 @@ impl Flow<'_> {
                     let forked = self.forked(fork, set[node]);
                     let mut b = 0;
                     while b < fork.branches.len() {
-                        self.meet(set, queue, fork.branches[b].entry, forked);
+                        meet(set, queue, fork.branches[b].entry, forked);
                         b += 1;
                     }
                 }
@@ -293,4 +275,21 @@ impl Flow<'_> {
             "?"
         }
     }
+}
+
+/// Leaves in the set of a node what is also in that of one more way to it; returns whether this is
+/// news.
+const fn meet(
+    set: &mut [FieldSet],
+    queue: &mut Queue<'_>,
+    node: usize,
+    on_arrival: FieldSet,
+) -> bool {
+    let met = set[node].and(on_arrival);
+    let is_news = !queue.reached(node) || !met.same(set[node]);
+    if is_news {
+        set[node] = met;
+        queue.push(node);
+    }
+    is_news
 }

@@ -12,6 +12,7 @@ mod state;
 mod contract;
 mod decode;
 mod flow;
+mod nested;
 mod node;
 mod once;
 mod outcome;
@@ -22,7 +23,7 @@ mod draw;
 mod graph;
 mod topology;
 
-pub use check::{Code, Finding, Place, UnknownNode, check, max_handoffs, nearest};
+pub use check::{Code, Finding, Place, UnknownNode, check, max_handoffs, max_visits, nearest};
 pub use contract::{Contract, FieldSet};
 pub use draw::Dot;
 pub use fingerprint::fingerprint;
@@ -45,6 +46,7 @@ pub mod __private {
     pub use crate::flow::{
         Flow, FlowBranch, FlowEdge, FlowFork, Hand, Message, given_by, unknown_field, unknown_gift,
     };
+    pub use crate::nested::{all_handoffs, leaves, shape_of};
     pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut, replaces};
     pub use crate::once::{
         Carried, Carry, Fetch, Fit, Handed, Kept, Load, Returned, Take, Uncarried, Unconcluded,

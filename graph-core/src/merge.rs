@@ -13,11 +13,12 @@ use crate::log::Log;
 ///
 /// Both branches start from the same `base`; `self` is what the branches merged so far have made of
 /// it, and `branch` what the next one has, in the written order of the branches. The first branch
-/// that changed a field gives its value as it is; each further one is merged into it. So a merge
-/// should keep two laws, on which it does not depend then how forks are nested in each other:
+/// that changed a field gives its value as it is; each further one is merged into it. So that it
+/// makes no difference how forks are nested in each other, a merge should keep three laws:
 ///
 /// - a branch that equals `base` changes nothing;
-/// - into a `self` that equals `base`, a branch is merged as it is.
+/// - into a `self` that equals `base`, a branch is merged as it is;
+/// - branches merged one by one are the same as groups of them merged first, and then the groups.
 ///
 /// Implement it for a type of your own, or name a function at the field: `#[state(merge = f)]`.
 ///

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::contract::Contract;
 use crate::outcome::Outcome;
-use crate::topology::NodeKind;
+use crate::topology::{NodeKind, Topology};
 
 /// A unit of work in a graph over the state `S`, often an agent.
 ///
@@ -23,6 +23,13 @@ pub trait Node<S>: Send + Sync + 'static {
     const CONTRACT: Contract;
     /// Whether the node works by itself or asks a person.
     const KIND: NodeKind = NodeKind::Task;
+    /// The most handoffs inside the node: none, unless it is a graph.
+    const INNER_HANDOFFS: u64 = 0;
+
+    /// Returns the shape of the graph that the node is, if it is one.
+    fn inner() -> Option<Topology> {
+        None
+    }
 }
 
 /// A node that works on one item of an `each`, which hands one to each of its branches.

@@ -9,7 +9,8 @@ use serde::ser::Serializer;
 /// What a node can conclude: an enum, of which a graph routes each variant.
 ///
 /// Derive it. The docs of a variant tell a reader, and a model, when to choose it; its fields are
-/// what the receiver is told. The fields must be serialisable, since journals keep them.
+/// what the receiver is told. The fields must be serialisable, since journals keep them; one that
+/// cannot be deserialised makes [`Outcome::decode`] fail for its variant.
 /// `#[outcome(gives(account))]` on a variant promises that this field of the state is set whenever
 /// the node concludes it.
 #[diagnostic::on_unimplemented(

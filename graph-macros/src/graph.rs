@@ -1,11 +1,20 @@
 //! `derive(AgentGraph)`: fields become nodes, arms become edges.
 
+mod arm;
 mod check;
 mod context;
+mod duration;
+mod edges;
 mod expand;
+mod field;
 mod model;
+mod nested;
 mod parse;
 mod pattern;
+mod policy;
+mod region;
+mod step;
+mod table;
 mod text;
 
 use proc_macro2::TokenStream;
@@ -17,8 +26,8 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let code = parse::parse(input, &mut mistakes)
         .and_then(|parsed| model::resolve(parsed, &mut mistakes))
-        .map(|model| {
-            check::check(&model, &mut mistakes);
+        .map(|mut model| {
+            model.has_places = check::check(&model, &mut mistakes);
             expand::expand(&model)
         });
     quote!(#mistakes #code)

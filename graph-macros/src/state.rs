@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, ExprPath, Fields, Ident, Token, Type};
+use syn::{Data, DeriveInput, Expr, ExprPath, Fields, Ident, Token, Type};
 
 use crate::krate::Krate;
 use crate::mistakes::{Mistakes, arguments, skip_argument};
@@ -148,21 +148,24 @@ fn read_merge(
     said: &mut Said,
     mistakes: &mut Mistakes,
 ) -> syn::Result<()> {
-    let is_path = |ahead: syn::parse::ParseStream<'_>| {
-        ahead.parse::<ExprPath>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,]))
-    };
-    let is_given = args.parse::<Option<Token![=]>>()?.is_some();
-    if is_given && is_path(&args.fork()) {
-        if said.merge.is_some() {
-            mistakes.twice(key);
+    let value = args.parse::<Option<Token![=]>>()?.map(|_| args.parse());
+    match value.transpose()? {
+        Some(Expr::Path(function)) => {
+            if said.merge.is_some() {
+                mistakes.twice(key);
+            }
+            said.merge = Some(function);
         }
-        said.merge = Some(args.parse()?);
-    } else {
-        mistakes.mend(
+        Some(other) => mistakes.mend(
+            other,
+            "H011: `merge` names a function",
+            "write the code into an `fn merged(so_far: &mut T, base: &T, branch: &T)`, and its name here",
+        ),
+        None => mistakes.mend(
             key,
             "H011: `merge` names a function",
-            "write `merge = f`, with `fn f(merged: &mut T, base: &T, branch: &T)` for the field's type `T`",
-        );
+            "write `merge = f`, with an `fn f(so_far: &mut T, base: &T, branch: &T)`",
+        ),
     }
     Ok(())
 }

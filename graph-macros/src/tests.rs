@@ -63,6 +63,31 @@ fn expansions(root: Option<&TokenStream>) -> Vec<TokenStream> {
                 billing: Billing<L>,
             }
         }),
+        crate::graph::derive(quote! {
+            #[graph(state = Ticket, start = plan, outcome = Verdict #behind)]
+            pub struct Research {
+                #[route(
+                    Planned::Both => all(web, papers) join sum(limit = 2, else = end(Verdict::No)),
+                    Planned::Each => each(crate::questions) ask join sum(concurrency = 8),
+                )]
+                #[retry]
+                #[timeout("1m 30s", idle = "5s")]
+                plan: Plan,
+                #[route(_ => sum)]
+                #[retry(times = 3, backoff = "200ms", cap = "10s", jitter = false, on = is_brief)]
+                #[on_error(retry, then = papers(limit = 1, else = sum))]
+                web: Web,
+                #[route(_ => sum)]
+                #[cache(key = key_of, ttl = "1h")]
+                papers: Papers,
+                #[route(_ => sum)]
+                ask: Ask,
+                #[route(Summed::Done => end(Verdict::Yes { sure: true }), _ => plan(limit = 1, else = end(Verdict::No)))]
+                #[subgraph(enter = enter, leave = crate::leave)]
+                #[on_error(then = end(Verdict::No))]
+                sum: Sum,
+            }
+        }),
     ]
 }
 
@@ -89,6 +114,22 @@ fn refused() -> Vec<TokenStream> {
                 #[route(_ -> end, Triaged::Access if !is_long => biling(limit = 0))]
                 triage: Triage,
                 billing: Billing,
+            }
+        }),
+        crate::graph::derive(quote! {
+            #[graph(state = Ticket, start = plan)]
+            struct Research {
+                #[route(A => all(web, papers), B => each items ask join sum, C => all() join sum, _ => end(A))]
+                #[timeout]
+                #[retry(often = 3)]
+                plan: Plan,
+                #[route(_ => back)]
+                #[on_error(then = back)]
+                web: Web,
+                #[route(_ => all(ask) join end)]
+                #[cache(key = |s| s, ttl = 5)]
+                #[subgraph(enter = f)]
+                sum: Sum,
             }
         }),
     ]

@@ -25,7 +25,7 @@ use serde::Serialize;
 
 pub use dynamic::{DynContract, DynNode, DynOutcome, DynVariant};
 pub use edge::{On, To};
-pub use error::{At, BuildError, BuildErrors, Part};
+pub use error::{BuildPlace, BuildError, BuildErrors, RoutePart};
 pub use graph::BuiltGraph;
 pub use name::NodeName;
 
@@ -47,22 +47,22 @@ use node::{Added, ItemType};
 /// were added.
 ///
 /// ```
-/// use std::time::Duration;
+/// use handoffs_core::State;
+/// use handoffs_runtime::{
+///     BuildErrors, BuiltGraph, Execute, GraphBuilder, On, Policy, Retry, To,
+/// };
 ///
-/// use handoffs_runtime::{BuildErrors, BuiltGraph, GraphBuilder, On, Policy, Retry, To};
-/// # use handoffs_runtime::Execute;
-/// # use handoffs_runtime::__private::Blank as Ticket;
-///
-/// fn support_desk(
+/// fn support_desk<Ticket: State>(
 ///     triage: impl Execute<Ticket>,
 ///     billing: impl Execute<Ticket>,
 ///     human: impl Execute<Ticket>,
+///     knows_account: fn(&Ticket) -> bool,
 /// ) -> Result<BuiltGraph<Ticket>, BuildErrors> {
 ///     GraphBuilder::new("SupportDesk")
 ///         .node("triage", triage)
 ///         .node("billing", billing)
 ///         .node("human", human)
-///         .guard("knows_account", |ticket: &Ticket| ticket.is_known())
+///         .guard("knows_account", knows_account)
 ///         .start("triage")
 ///         .route("triage", On::outcome("Billing").when("knows_account"), To::node("billing"))
 ///         .route("triage", "_", To::node("human"))

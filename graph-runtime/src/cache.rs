@@ -278,13 +278,5 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
-/// Says what went wrong, and why.
-fn with_sources(error: &dyn Error) -> String {
-    let below = error
-        .source()
-        .map(|source| format!(": {}", with_sources(source)));
-    format!("{error}{}", below.unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests;

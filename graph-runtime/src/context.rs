@@ -4,23 +4,32 @@ use std::error::Error;
 use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use futures_channel::mpsc;
 use handoffs_core::__private::Change;
-use handoffs_core::{AgentGraph, FieldSet, GraphNode, Outcome, Payload};
+use handoffs_core::{FieldSet, Outcome, Payload, State};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::attempt::{Pulse, TimeoutKind};
 use crate::course::Course;
-use crate::journal::{Conclusion, Json, ThreadId, keep};
+use crate::error::RunError;
+use crate::event::Inner;
+use crate::item::Item;
+use crate::journal::{Ask, BranchId, Conclusion, Failure, Json, ThreadId, keep};
+use crate::marks::Marks;
+use crate::scope::Scope;
 
 /// What a node sees of the run it is part of: where it stands, and how to ask a person.
 ///
 /// A node takes it as a parameter `cx: &mut Context<'_>`.
 pub struct Context<'a> {
-    thread: &'a ThreadId,
-    /// One more than the entry that brought the run here: it stays the same when the step is repeated.
-    seq: u64,
-    has_journal: bool,
+    pub(crate) scope: &'a Scope,
+    /// The path that the node works on.
+    pub(crate) branch: BranchId,
+    /// The last entry that brought the path to the node which is due.
+    pub(crate) arrived: u64,
     /// Whether the driver has to see each step.
     attended: bool,
     /// Whether somebody is told what the node concludes.
@@ -31,30 +40,47 @@ pub struct Context<'a> {
     pub(crate) answers: Vec<(String, Json)>,
     /// The key of a question that an answer did not fit.
     pub(crate) misfit: Option<String>,
-    /// The fields that the node changed, and of these the logs that it only appended to.
-    pub(crate) changed: FieldSet,
-    pub(crate) appended: FieldSet,
-    /// The fields that the node replaced.
-    pub(crate) replaced: FieldSet,
+    /// What the step that is under way has done to the fields.
+    pub(crate) step: Marks,
+    /// What the path did to the fields before that, since its beginning.
+    pub(crate) before: Marks,
     /// The item of the branch that the node works in.
-    item: Option<Json>,
+    pub(crate) item: Option<Item>,
+    /// The failure for which the run came to this node.
+    pub(crate) caught: Option<Failure>,
+    pub(crate) pulse: Pulse,
+    /// Where a graph within tells what happens in it, if somebody listens.
+    pub(crate) relay: Option<mpsc::Sender<Inner>>,
     /// What the node concluded, if somebody is told.
     pub(crate) concluded: Option<serde_json::Result<Conclusion>>,
 }
 
-/// Where a node lays down its question for the driver, which holds the other end while the node has
-/// the context.
+/// Where a node lays down what keeps it from going on, for the driver, which holds the other end while
+/// the node has the context.
 #[derive(Debug, Default)]
-pub(crate) struct Desk(Mutex<Option<Box<Question>>>);
+pub(crate) struct Desk(Mutex<Option<Signal>>);
+
+/// What keeps a node from going on.
+#[derive(Debug)]
+pub(crate) enum Signal {
+    /// It asks a person.
+    Asks(Box<Question>),
+    /// The graph that it is waits for an answer.
+    Paused(Box<Ask>),
+    /// The graph that it is was told to stop.
+    Stopped,
+    /// The graph that it is ended with an error that is no failure of a node.
+    Broke(Box<RunError>),
+}
 
 impl Desk {
-    /// Takes the question that the node waits for.
-    pub(crate) fn take(&self) -> Option<Box<Question>> {
+    /// Takes the signal that the node waits for.
+    pub(crate) fn take(&self) -> Option<Signal> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn lay_down(&self, question: Box<Question>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(question);
+    pub(crate) fn lay_down(&self, signal: Signal) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(signal);
     }
 }
 
@@ -75,50 +101,67 @@ pub(crate) struct Question {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(thread: &'a ThreadId, has_journal: bool, course: Course<'a>) -> Self {
+    pub(crate) fn new(scope: &'a Scope, branch: BranchId, course: Course<'a>) -> Self {
         Self {
-            thread,
-            seq: 0,
-            has_journal,
+            scope,
+            branch,
+            arrived: 0,
             attended: true,
             noted: true,
             course,
             desk: Arc::default(),
             answers: Vec::new(),
             misfit: None,
-            changed: FieldSet::EMPTY,
-            appended: FieldSet::EMPTY,
-            replaced: FieldSet::EMPTY,
+            step: Marks::default(),
+            before: Marks::default(),
             item: None,
+            caught: None,
+            pulse: Pulse::default(),
+            relay: None,
             concluded: None,
         }
     }
 
-    /// Gets ready for the next step, of which somebody may be told, by an event or by a trace.
-    pub(crate) fn enter(&mut self, seq: u64, listens: bool, traced: bool) {
-        self.seq = seq;
-        self.noted = self.has_journal || listens;
-        self.attended = self.noted || traced;
-        self.changed = FieldSet::EMPTY;
-        self.appended = FieldSet::EMPTY;
-        self.replaced = FieldSet::EMPTY;
+    /// Gets ready for the next step, of which somebody may be told, by an entry, an event or a trace.
+    pub(crate) fn enter(&mut self, is_noted: bool, is_traced: bool) {
+        self.noted = is_noted;
+        self.attended = is_noted || is_traced;
+        self.flush();
+    }
+
+    /// Counts what the step has done to what the path has done.
+    pub(crate) fn flush(&mut self) {
+        self.before.add(std::mem::take(&mut self.step));
+    }
+
+    /// Returns what the path has done to the fields since its beginning.
+    pub(crate) fn marks(&self) -> Marks {
+        let mut marks = self.before;
+        marks.add(self.step);
+        marks
     }
 
     /// Takes an edge without the driver if nobody is told of the step and the edge leads on to
     /// another node, and returns that node.
     #[doc(hidden)]
     #[inline]
-    pub fn __pass<G: AgentGraph>(&mut self, edge: usize, state: &G::State) -> Option<G::Node> {
+    pub fn __pass<S: State>(&mut self, edge: usize, state: &S) -> Option<usize> {
         if self.attended {
             return None;
         }
-        let to = self.course.pass(edge, &mut self.changed, state)?;
-        G::Node::ALL.get(usize::from(to)).copied()
+        let (before, step) = (&mut self.before, &mut self.step);
+        let changed = || {
+            let step = std::mem::take(step);
+            before.add(step);
+            step.changed
+        };
+        let to = self.course.pass(edge, changed, state)?;
+        Some(usize::from(to))
     }
 
     /// Returns the thread that the run belongs to.
     pub fn thread(&self) -> &ThreadId {
-        self.thread
+        &self.scope.thread
     }
 
     /// Returns the name of the node in its graph.
@@ -126,16 +169,43 @@ impl<'a> Context<'a> {
         self.course.plan.name(self.course.due())
     }
 
+    /// Returns the path through the run that the node works on.
+    pub fn branch(&self) -> &BranchId {
+        &self.branch
+    }
+
+    /// Returns how the node failed from which the run came here along an error edge; none if it came
+    /// otherwise.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.caught.as_ref()
+    }
+
+    /// Shows that the node is alive: its idle timeout begins anew.
+    pub fn heartbeat(&self) {
+        self.pulse.beat();
+    }
+
     /// Returns a text that is the same whenever this step is repeated, after a crash, an error or a
     /// question to a person, and differs from that of any other step: what payment services and the like ask for.
     pub fn idempotency_key(&self) -> String {
-        let (thread, seq, node) = (self.thread, self.seq, self.node());
-        if self.has_journal {
-            return format!("{thread}/{seq}/{node}");
+        let (thread, node, branch) = (self.thread(), self.node(), &self.branch);
+        let slash = if branch.is_trunk() { "" } else { "/" };
+        if self.scope.ledger.is_some() {
+            let seq = self.arrived + 1;
+            return format!("{thread}/{branch}{slash}{seq}/{node}");
         }
-        // Without a journal `seq` is the number of the run, and its steps are its handoffs.
-        let step = self.course.engine.handoffs() + 1;
-        format!("{thread}/{seq}.{step}/{node}")
+        // Without a journal the steps of a run are its handoffs.
+        let (run, step) = (self.scope.run + 1, self.course.engine.handoffs() + 1);
+        format!("{thread}/{branch}{slash}{run}.{step}/{node}")
+    }
+
+    /// Returns what a branch that leaves the path here is known by.
+    pub(crate) fn place(&self) -> u64 {
+        if self.scope.ledger.is_some() {
+            self.arrived
+        } else {
+            self.course.engine.handoffs()
+        }
     }
 
     /// Asks a person, and returns the answer.
@@ -164,14 +234,14 @@ impl<'a> Context<'a> {
                 NodeError::of(Kind::WrongAnswer(source))
             });
         }
-        if !self.has_journal {
+        if self.scope.ledger.is_none() {
             return Err(NodeError::of(Kind::NoAnswer(key.to_owned())));
         }
         let text = keep(question).map_err(NodeError::new)?;
-        self.desk.lay_down(Box::new(Question {
+        self.desk.lay_down(Signal::Asks(Box::new(Question {
             key: key.to_owned(),
             text,
-        }));
+        })));
         let _withdraw = Withdraw(&self.desk);
         // The driver sees the question, takes it and drops this future.
         pending().await
@@ -185,8 +255,8 @@ impl<'a> Context<'a> {
             Change::None => {}
             Change::Appended => {
                 // What was set anew in the same step is kept whole, whatever was appended to it.
-                self.appended = self.appended.or(field.minus(self.changed));
-                self.changed = self.changed.or(field);
+                self.step.appended = self.step.appended.or(field.minus(self.step.changed));
+                self.step.changed = self.step.changed.or(field);
             }
             Change::Set => self.__set(field),
         }
@@ -196,25 +266,29 @@ impl<'a> Context<'a> {
     #[doc(hidden)]
     #[inline]
     pub fn __set(&mut self, fields: FieldSet) {
-        self.appended = self.appended.minus(fields);
-        self.changed = self.changed.or(fields);
+        self.step.appended = self.step.appended.minus(fields);
+        self.step.changed = self.step.changed.or(fields);
     }
 
     /// Notes that where branches meet, what this one made of a field stands.
     #[doc(hidden)]
     #[inline]
     pub fn __replaced(&mut self, field: FieldSet) {
-        self.replaced = self.replaced.or(field);
+        self.__set(field);
+        self.step.replaced = self.step.replaced.or(field);
     }
 
     /// Returns the item that the node works on.
     #[doc(hidden)]
-    pub fn __item<T: DeserializeOwned>(&self) -> Result<T, NodeError> {
-        let item = self
-            .item
-            .as_ref()
-            .ok_or_else(|| NodeError::of(Kind::NoItem))?;
-        serde_json::from_str(item.as_str()).map_err(NodeError::new)
+    pub fn __item<T: Clone + DeserializeOwned + 'static>(&self) -> Result<T, NodeError> {
+        let item = self.item.as_ref();
+        item.ok_or_else(|| NodeError::of(Kind::NoItem))?.to()
+    }
+
+    /// Hands the next node that is executed with this context an item, and returns the one before.
+    #[doc(hidden)]
+    pub fn __swap_item(&mut self, item: Option<Item>) -> Option<Item> {
+        std::mem::replace(&mut self.item, item)
     }
 
     /// Notes what the node concluded.
@@ -228,7 +302,7 @@ impl<'a> Context<'a> {
             let payload = match Json::approximate(&Payload(outcome)) {
                 Ok(payload) => Ok((payload.as_str() != "null").then_some(payload)),
                 // A run that is not written down does not end because of what cannot be.
-                Err(_) if !self.has_journal => Ok(None),
+                Err(_) if self.scope.ledger.is_none() => Ok(None),
                 Err(error) => Err(error),
             };
             self.concluded = Some(payload.map(|payload| Conclusion {
@@ -242,9 +316,9 @@ impl<'a> Context<'a> {
 impl fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
-            .field("thread", self.thread)
+            .field("thread", self.thread())
+            .field("branch", &self.branch)
             .field("node", &self.node())
-            .field("seq", &self.seq)
             .finish_non_exhaustive()
     }
 }
@@ -270,6 +344,14 @@ pub(crate) enum Kind {
     NoAnswer(String),
     /// The node works on an item, and is in no branch of an `each`.
     NoItem,
+    /// The item is not what the node takes.
+    WrongItem(serde_json::Error),
+    /// The node, or a guard of one of its edges, panicked.
+    Panicked(String),
+    /// An attempt took too long.
+    TimedOut(TimeoutKind, Duration),
+    /// The graph that the node is ended with an error.
+    Within(Box<RunError>),
 }
 
 impl NodeError {
@@ -281,6 +363,23 @@ impl NodeError {
     #[cold]
     pub(crate) fn of(kind: Kind) -> Self {
         Self(Box::new(kind))
+    }
+
+    /// Returns whether the node panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(*self.0, Kind::Panicked(_))
+    }
+
+    /// Returns which of the node's timeouts ended the attempt, if one did.
+    pub fn timeout(&self) -> Option<TimeoutKind> {
+        match *self.0 {
+            Kind::TimedOut(timeout, _) => Some(timeout),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.0
     }
 
     pub(crate) fn into_kind(self) -> Kind {
@@ -301,6 +400,15 @@ impl fmt::Display for NodeError {
             }
             Kind::WrongAnswer(_) => f.write_str("the answer does not fit the question"),
             Kind::NoItem => f.write_str("the node takes an item, and no `each` has handed it one"),
+            Kind::WrongItem(_) => f.write_str("the item is not what the node takes"),
+            Kind::Panicked(message) => write!(f, "the node panicked: {message}"),
+            Kind::TimedOut(TimeoutKind::Hard, after) => {
+                write!(f, "the node took longer than {after:?}")
+            }
+            Kind::TimedOut(TimeoutKind::Idle, after) => {
+                write!(f, "the node gave no heartbeat for {after:?}")
+            }
+            Kind::Within(error) => error.fmt(f),
             Kind::NoAnswer(key) => write!(
                 f,
                 "the node asks `{key}`, and there is neither an answer nor a journal to wait in",
@@ -313,8 +421,14 @@ impl Error for NodeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &*self.0 {
             Kind::Returned(error) => Some(error.as_ref()),
-            Kind::WrongAnswer(error) => Some(error),
-            Kind::Unset(_) | Kind::Broken(_) | Kind::NoAnswer(_) | Kind::NoItem => None,
+            Kind::WrongAnswer(error) | Kind::WrongItem(error) => Some(error),
+            Kind::Within(error) => error.source(),
+            Kind::Unset(_)
+            | Kind::Broken(_)
+            | Kind::NoAnswer(_)
+            | Kind::NoItem
+            | Kind::Panicked(_)
+            | Kind::TimedOut(..) => None,
         }
     }
 }

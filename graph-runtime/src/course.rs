@@ -58,12 +58,12 @@ impl<'a> Course<'a> {
     }
 
     /// Takes a decision in if it leads on to another node and neither masks an edge nor uses up the
-    /// turn, and returns that node. The fields that have `changed` are then accounted for.
+    /// turn, and returns that node. Where progress counts, it asks which fields have `changed`.
     #[inline]
     pub(crate) fn pass<S: State>(
         &mut self,
         edge: usize,
-        changed: &mut FieldSet,
+        changed: impl FnOnce() -> FieldSet,
         state: &S,
     ) -> Option<u16> {
         if ends_turn(self.engine.handoffs() + 1) {
@@ -72,7 +72,7 @@ impl<'a> Course<'a> {
         let progress = &mut self.progress;
         let fingerprint = || {
             let progress = progress.as_mut()?;
-            progress.changed(core::mem::take(changed));
+            progress.changed(changed());
             progress.fingerprint(state)
         };
         self.engine.pass(self.plan, place(edge), fingerprint)

@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::attempt::TimeoutKind;
 use crate::journal::{AskId, GraphId, JournalError, Masked, ThreadId};
 
 /// Why a run ended without a result.
@@ -38,6 +40,72 @@ pub enum RunError {
         recoverable: bool,
         /// What the panic said.
         message: String,
+    },
+    /// An attempt at a node took longer than the node's timeout allows.
+    #[error("node `{node}` of thread `{thread}` {} {after:?}; {}", overran(*.kind), left(*.recoverable))]
+    #[non_exhaustive]
+    TimedOut {
+        /// The thread.
+        thread: ThreadId,
+        /// The node.
+        node: String,
+        /// Whether there is a journal, so that `recover` can try the node again.
+        recoverable: bool,
+        /// Which of the node's timeouts it was.
+        kind: TimeoutKind,
+        /// How long the timeout is.
+        after: Duration,
+    },
+    /// What the branches of a fork made of a field cannot be put together.
+    #[error(
+        "the branches that node `{node}` of thread `{thread}` forked into cannot be joined: \
+         field `{field}`: {reason}; write it in one branch only, or after the join"
+    )]
+    #[non_exhaustive]
+    Unmerged {
+        /// The thread.
+        thread: ThreadId,
+        /// The node that forked.
+        node: String,
+        /// The field.
+        field: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The runtime was told to stop between two steps; what was done is written.
+    #[error("thread `{thread}` was stopped at node `{node}`, as the runtime drains; {}", resumable(*.recoverable))]
+    #[non_exhaustive]
+    Drained {
+        /// The thread.
+        thread: ThreadId,
+        /// The node that is due.
+        node: String,
+        /// Whether there is a journal, so that `recover` can go on.
+        recoverable: bool,
+    },
+    /// The runtime was told to stop at once.
+    #[error("thread `{thread}` was cancelled at node `{node}`; {}", resumable(*.recoverable))]
+    #[non_exhaustive]
+    Cancelled {
+        /// The thread.
+        thread: ThreadId,
+        /// The node that was at work.
+        node: String,
+        /// Whether there is a journal, so that `recover` can go on.
+        recoverable: bool,
+    },
+    /// The run took longer than the runtime's deadline allows.
+    #[error("thread `{thread}` did not come to rest within {after:?}; it stands at node `{node}`; {}", resumable(*.recoverable))]
+    #[non_exhaustive]
+    Deadline {
+        /// The thread.
+        thread: ThreadId,
+        /// The node that was at work.
+        node: String,
+        /// Whether there is a journal, so that `recover` can go on.
+        recoverable: bool,
+        /// How long the deadline is.
+        after: Duration,
     },
     /// A masked edge was insisted on, and it names no `else`.
     #[error(
@@ -214,6 +282,11 @@ impl RunError {
         match self {
             Self::Node { thread, .. }
             | Self::Panicked { thread, .. }
+            | Self::TimedOut { thread, .. }
+            | Self::Unmerged { thread, .. }
+            | Self::Drained { thread, .. }
+            | Self::Cancelled { thread, .. }
+            | Self::Deadline { thread, .. }
             | Self::HandoffLoop { thread, .. }
             | Self::NotGiven { thread, .. }
             | Self::NoJournal { thread, .. }
@@ -234,6 +307,11 @@ impl RunError {
         match self {
             Self::Node { node, .. }
             | Self::Panicked { node, .. }
+            | Self::TimedOut { node, .. }
+            | Self::Unmerged { node, .. }
+            | Self::Drained { node, .. }
+            | Self::Cancelled { node, .. }
+            | Self::Deadline { node, .. }
             | Self::HandoffLoop { node, .. }
             | Self::NoJournal { node, .. }
             | Self::Unfinished { node, .. }
@@ -247,6 +325,34 @@ impl RunError {
             | Self::OtherGraph { .. }
             | Self::Decode { .. } => None,
         }
+    }
+
+    pub(crate) fn journal(thread: &ThreadId, node: Option<String>, source: JournalError) -> Self {
+        Self::Journal {
+            thread: thread.clone(),
+            node,
+            source,
+        }
+    }
+
+    /// Says that what happened does not follow from what happened before.
+    pub(crate) fn impossible(thread: &ThreadId, reason: &'static str) -> Self {
+        Self::journal(thread, None, JournalError::damaged(thread, 0, reason))
+    }
+
+    /// Returns whether a node is to blame, so that a graph around its graph may try again or go on
+    /// along an error edge.
+    pub(crate) const fn is_of_a_node(&self) -> bool {
+        matches!(
+            self,
+            Self::Node { .. }
+                | Self::Panicked { .. }
+                | Self::TimedOut { .. }
+                | Self::HandoffLoop { .. }
+                | Self::Unmerged { .. }
+                | Self::Encode { .. }
+                | Self::NotGiven { .. }
+        )
     }
 
     /// Returns whether another worker advanced the thread, so that this one should leave it alone.
@@ -268,6 +374,34 @@ const fn left(recoverable: bool) -> &'static str {
     } else {
         "there is no journal, so nothing is left of the run: begin it anew"
     }
+}
+
+/// Says what is left of a run that was stopped.
+const fn resumable(recoverable: bool) -> &'static str {
+    if recoverable {
+        "what was done is written, and `recover` goes on"
+    } else {
+        "there is no journal, so nothing is left of the run: begin it anew"
+    }
+}
+
+const fn overran(timeout: TimeoutKind) -> &'static str {
+    match timeout {
+        TimeoutKind::Hard => "took longer than",
+        TimeoutKind::Idle => "gave no heartbeat for",
+    }
+}
+
+/// Returns an error's message and those of its causes.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 fn times(laps: u32) -> String {

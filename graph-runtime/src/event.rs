@@ -1,38 +1,91 @@
 //! What happens in a run, as it happens.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
+use std::time::Duration;
 
-use futures_util::Stream;
 use futures_channel::mpsc;
+use futures_util::Stream;
 use futures_util::sink::SinkExt;
-use handoffs_core::{AgentGraph, Edge, Target};
+use handoffs_core::{Edge, Target};
 
 use crate::error::RunError;
-use crate::journal::{Ask, Conclusion, Masked};
+use crate::execute::Runnable;
+use crate::journal::{Ask, BranchId, Conclusion, Masked};
 
 /// Something that happened in a run.
 #[non_exhaustive]
-pub enum Event<G: AgentGraph> {
+pub enum Event<G: Runnable> {
     /// A node begins to work.
     #[non_exhaustive]
     Entered {
+        /// The path through the run.
+        branch: BranchId,
         /// The node.
         node: G::Node,
     },
     /// A node concluded, the journal has it, and the run goes on along an edge.
     #[non_exhaustive]
     Stepped {
+        /// The path through the run.
+        branch: BranchId,
         /// The node.
         node: G::Node,
         /// What the node concluded.
         outcome: Conclusion,
         /// The edge that the node's outcome chose.
-        edge: &'static Edge<G::Node>,
-        /// Where the run goes: the edge's target, or its `else` if it was masked.
+        edge: Edge<G::Node>,
+        /// Where the run goes: the edge's target, which of a fork is the join, or its `else` if it was masked.
         to: Target<G::Node>,
         /// Why the edge was masked, if it was.
         masked: Option<Masked>,
+        /// How many branches the run forks into, if it does.
+        branches: Option<u32>,
+        /// Whether the node was not executed, as its result was in the cache.
+        cached: bool,
+    },
+    /// An attempt at a node failed, and there will be another.
+    #[non_exhaustive]
+    Attempted {
+        /// The path through the run.
+        branch: BranchId,
+        /// The node.
+        node: G::Node,
+        /// The error and its causes.
+        error: String,
+        /// How long the run waits before the next attempt.
+        delay: Duration,
+    },
+    /// A node failed, and the run goes on along its error edge.
+    #[non_exhaustive]
+    Caught {
+        /// The path through the run.
+        branch: BranchId,
+        /// The node.
+        node: G::Node,
+        /// The error and its causes.
+        error: String,
+        /// Where the run goes.
+        to: Target<G::Node>,
+    },
+    /// All branches of a fork came to the join, and the run goes on there.
+    #[non_exhaustive]
+    Joined {
+        /// The path that had forked.
+        branch: BranchId,
+        /// The join.
+        to: G::Node,
+    },
+    /// Something happened in a graph that is a node of this one.
+    #[non_exhaustive]
+    Within {
+        /// The path through the run on which the node is.
+        branch: BranchId,
+        /// The node.
+        node: G::Node,
+        /// What happened.
+        event: Inner,
     },
     /// The run pauses until a person answers. It is the last event.
     Paused(Ask),
@@ -40,24 +93,193 @@ pub enum Event<G: AgentGraph> {
     Finished(G::State),
 }
 
+/// Something that happened in a graph that is a node of another, whose nodes go by their names.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Inner {
+    /// A node begins to work.
+    #[non_exhaustive]
+    Entered {
+        /// The path through the run.
+        branch: BranchId,
+        /// The node.
+        node: Cow<'static, str>,
+    },
+    /// A node concluded, and the run goes on along an edge.
+    #[non_exhaustive]
+    Stepped {
+        /// The path through the run.
+        branch: BranchId,
+        /// The node.
+        node: Cow<'static, str>,
+        /// What the node concluded.
+        outcome: Conclusion,
+        /// Where the run goes; none at the graph's end.
+        to: Option<Cow<'static, str>>,
+        /// Why the edge that the outcome chose was masked, if it was.
+        masked: Option<Masked>,
+    },
+    /// An attempt at a node failed, and there will be another.
+    #[non_exhaustive]
+    Attempted {
+        /// The path through the run.
+        branch: BranchId,
+        /// The node.
+        node: Cow<'static, str>,
+        /// The error and its causes.
+        error: String,
+    },
+    /// A node failed, and the run goes on along its error edge.
+    #[non_exhaustive]
+    Caught {
+        /// The path through the run.
+        branch: BranchId,
+        /// The node.
+        node: Cow<'static, str>,
+        /// The error and its causes.
+        error: String,
+    },
+    /// All branches of a fork came to the join.
+    #[non_exhaustive]
+    Joined {
+        /// The path that had forked.
+        branch: BranchId,
+        /// The join.
+        to: Cow<'static, str>,
+    },
+    /// Something happened in a graph that is a node of this one.
+    #[non_exhaustive]
+    Within {
+        /// The node.
+        node: Cow<'static, str>,
+        /// What happened.
+        event: Box<Inner>,
+    },
+}
+
+impl Inner {
+    /// Tells of a graph within what its own driver tells; nothing of its end, which its node's step tells.
+    fn of<G: Runnable>(event: Event<G>) -> Option<Self> {
+        let name = |node: G::Node| Cow::Owned(node.to_string());
+        Some(match event {
+            Event::Entered { branch, node } => Self::Entered {
+                branch,
+                node: name(node),
+            },
+            Event::Stepped {
+                branch,
+                node,
+                outcome,
+                to,
+                masked,
+                ..
+            } => Self::Stepped {
+                branch,
+                node: name(node),
+                outcome,
+                to: to.node().map(name),
+                masked,
+            },
+            Event::Attempted {
+                branch,
+                node,
+                error,
+                ..
+            } => Self::Attempted {
+                branch,
+                node: name(node),
+                error,
+            },
+            Event::Caught {
+                branch,
+                node,
+                error,
+                ..
+            } => Self::Caught {
+                branch,
+                node: name(node),
+                error,
+            },
+            Event::Joined { branch, to } => Self::Joined {
+                branch,
+                to: name(to),
+            },
+            Event::Within { node, event, .. } => Self::Within {
+                node: name(node),
+                event: Box::new(event),
+            },
+            Event::Paused(_) | Event::Finished(_) => return None,
+        })
+    }
+}
+
 // By hand, because a derive would ask it of the graph, which is no part of an event.
-impl<G: AgentGraph<State: fmt::Debug>> fmt::Debug for Event<G> {
+impl<G: Runnable<State: fmt::Debug>> fmt::Debug for Event<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Entered { node } => f.debug_struct("Entered").field("node", node).finish(),
+            Self::Entered { branch, node } => f
+                .debug_struct("Entered")
+                .field("branch", branch)
+                .field("node", node)
+                .finish(),
             Self::Stepped {
+                branch,
                 node,
                 outcome,
                 edge,
                 to,
                 masked,
+                branches,
+                cached,
             } => f
                 .debug_struct("Stepped")
+                .field("branch", branch)
                 .field("node", node)
                 .field("outcome", outcome)
                 .field("edge", edge)
                 .field("to", to)
                 .field("masked", masked)
+                .field("branches", branches)
+                .field("cached", cached)
+                .finish(),
+            Self::Attempted {
+                branch,
+                node,
+                error,
+                delay,
+            } => f
+                .debug_struct("Attempted")
+                .field("branch", branch)
+                .field("node", node)
+                .field("error", error)
+                .field("delay", delay)
+                .finish(),
+            Self::Caught {
+                branch,
+                node,
+                error,
+                to,
+            } => f
+                .debug_struct("Caught")
+                .field("branch", branch)
+                .field("node", node)
+                .field("error", error)
+                .field("to", to)
+                .finish(),
+            Self::Joined { branch, to } => f
+                .debug_struct("Joined")
+                .field("branch", branch)
+                .field("to", to)
+                .finish(),
+            Self::Within {
+                branch,
+                node,
+                event,
+            } => f
+                .debug_struct("Within")
+                .field("branch", branch)
+                .field("node", node)
+                .field("event", event)
                 .finish(),
             Self::Paused(ask) => f.debug_tuple("Paused").field(ask).finish(),
             Self::Finished(state) => f.debug_tuple("Finished").field(state).finish(),
@@ -68,29 +290,62 @@ impl<G: AgentGraph<State: fmt::Debug>> fmt::Debug for Event<G> {
 /// The events of a run in order; the run advances as the stream is polled, and stops when it is dropped.
 pub type EventStream<G> = Pin<Box<dyn Stream<Item = Result<Event<G>, RunError>> + Send>>;
 
-/// Where a driver's events go.
-pub(crate) trait Sink<G: AgentGraph>: Send {
-    /// Whether anybody listens.
-    const LISTENS: bool;
+/// Where a driver's events go. Each path of a run has a clone of its own.
+pub(crate) trait Sink<G: Runnable>: Clone + Send + Sync {
+    /// Returns whether anybody listens.
+    fn listens(&self) -> bool;
 
     /// Takes an event; it is only made if somebody wants it.
     fn emit(&mut self, event: impl FnOnce() -> Event<G> + Send) -> impl Future<Output = ()> + Send;
 }
 
 /// Nobody listens.
+#[derive(Clone)]
 pub(crate) struct Silent;
 
-impl<G: AgentGraph> Sink<G> for Silent {
-    const LISTENS: bool = false;
+impl<G: Runnable> Sink<G> for Silent {
+    #[inline]
+    fn listens(&self) -> bool {
+        false
+    }
 
     async fn emit(&mut self, _: impl FnOnce() -> Event<G> + Send) {}
 }
 
-impl<G: AgentGraph> Sink<G> for mpsc::Sender<Event<G>> {
-    const LISTENS: bool = true;
+/// The stream's other end.
+pub(crate) struct Listener<G: Runnable>(pub(crate) mpsc::Sender<Event<G>>);
+
+impl<G: Runnable> Clone for Listener<G> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<G: Runnable> Sink<G> for Listener<G> {
+    fn listens(&self) -> bool {
+        true
+    }
 
     async fn emit(&mut self, event: impl FnOnce() -> Event<G> + Send) {
         // The receiver lives in the same stream as this run, so it is never gone before it.
-        let _ = self.send(event()).await;
+        let _ = self.0.send(event()).await;
+    }
+}
+
+/// The driver of the graph around this one, if anybody listens to it.
+#[derive(Clone)]
+pub(crate) struct Relay(pub(crate) Option<mpsc::Sender<Inner>>);
+
+impl<G: Runnable> Sink<G> for Relay {
+    fn listens(&self) -> bool {
+        self.0.is_some()
+    }
+
+    async fn emit(&mut self, event: impl FnOnce() -> Event<G> + Send) {
+        if let Some(around) = &mut self.0
+            && let Some(event) = Inner::of(event())
+        {
+            let _ = around.send(event).await;
+        }
     }
 }

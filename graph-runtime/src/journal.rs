@@ -21,7 +21,7 @@ pub use entry::{
     Ask, AskId, Conclusion, Entry, Failure, Forked, GraphId, Hash, Masked, Recorded, Write, Writes,
 };
 pub(crate) use fields::Fields;
-pub(crate) use fold::{Branches, Folded, Standing};
+pub(crate) use fold::{Branches, Folded, FoldedFork, Standing};
 pub(crate) use ledger::{Head, Ledger, entries};
 pub(crate) use json::keep;
 pub use json::{Json, JsonError};

@@ -10,23 +10,30 @@ mod runtime;
 mod thread;
 
 mod course;
-mod driver;
 mod engine;
 mod plan;
 mod progress;
 
 mod builder;
 
+mod cached;
+mod driver;
+mod failure;
+mod fork;
+mod scope;
+mod step;
+mod subgraph;
+
 mod context;
 mod execute;
+mod reread;
 mod human;
+mod item;
+mod marks;
 
-#[allow(dead_code, reason = "the driver does not call it yet")]
 mod attempt;
-mod policy;
-
-#[allow(dead_code, reason = "the driver does not use it yet")]
 mod cache;
+mod policy;
 
 mod journal;
 
@@ -34,8 +41,8 @@ mod testing;
 
 pub use async_trait::async_trait;
 pub use builder::{
-    At, BuildError, BuildErrors, BuiltGraph, DynContract, DynNode, DynOutcome, DynVariant,
-    GraphBuilder, NodeName, On, Part, To,
+    BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome, DynVariant,
+    GraphBuilder, NodeName, On, RoutePart, To,
 };
 pub use attempt::TimeoutKind;
 #[cfg(feature = "sqlite")]
@@ -43,26 +50,36 @@ pub use cache::SqliteCache;
 pub use cache::{Cache, CacheError, CacheKey, CachePlace, MemoryCache};
 pub use context::{Context, NodeError};
 pub use error::RunError;
-pub use event::{Event, EventStream};
-pub use execute::{Execute, Runnable};
+pub use event::{Event, EventStream, Inner};
+pub use execute::{Execute, Known, Runnable};
 pub use human::{Human, Question};
+pub use item::Item;
 #[cfg(feature = "sqlite")]
 pub use journal::Sqlite;
 pub use journal::{
-    Ask, AskId, Conclusion, Entry, GraphId, Hash, Journal, JournalError, JournalPlace, Json,
-    JsonError, Masked, Memory, Record, Recorded, ThreadId, Write, Writes,
+    Ask, AskId, BranchId, BranchIdError, Conclusion, Entry, Failure, Forked, GraphId, Hash, Journal,
+    JournalError, JournalPlace, Json, JsonError, Masked, Memory, Record, Recorded, ThreadId, Write,
+    Writes,
 };
 pub use policy::{Policy, Retry};
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime};
 pub use testing::TestContext;
 pub use thread::Thread;
+pub use tokio_util::sync::CancellationToken;
 
 /// What the macros' output is made of. No part of the public API: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::cache::suite as cache_rules;
-    pub use crate::execute::{conclude, is_set, keep_promises, read, route_of, settle, write};
+    pub use crate::execute::{
+        Known, conclude, is_set, keep_promises, read, route_of, settle, write,
+    };
+    pub use crate::item::Item;
     pub use crate::journal::suite as journal_rules;
-    pub use crate::policy::fits;
+    pub use crate::journal::{Conclusion as Concluded, Json, JsonError};
+    pub use crate::plan::Within;
+    pub use crate::policy::{Policy, Retry, fits};
+    pub use crate::reread::{cache_key, no_node, reread};
+    pub use crate::subgraph::{subgraph, within};
 }

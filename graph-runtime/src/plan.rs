@@ -80,6 +80,11 @@ impl Within {
         let plan = Plan::of(graph);
         Self(Box::new(Inner { plan, is_direct }))
     }
+
+    /// Returns the shape of the graph.
+    pub(crate) fn topology(&self) -> &Topology {
+        &self.0.plan.topology
+    }
 }
 
 impl Plan {
@@ -206,6 +211,14 @@ impl Plan {
         contract.reads.or(contract.writes).or(contract.needs).or(known.promises)
     }
 
+    /// Returns whether the results of some node are cached, also in a graph within.
+    pub(crate) fn caches(&self) -> bool {
+        self.nodes.iter().any(|node| {
+            let inner = node.inner.as_ref();
+            node.policy.cache_ttl().is_some() || inner.is_some_and(|inner| inner.plan.caches())
+        })
+    }
+
     /// Returns whether taking an edge depends on the progress that was made.
     #[inline]
     pub(crate) fn is_watched(&self, edge: u16) -> bool {
@@ -234,6 +247,11 @@ impl Plan {
     /// Returns an edge as it is written in the graph.
     pub(crate) fn edge(&self, edge: u16) -> Option<&Edge<NodeIndex>> {
         self.topology.get_edge(EdgeIndex(edge))
+    }
+
+    /// Returns whether an error edge leads back to where the run came from, and nowhere else.
+    pub(crate) fn leads_back(&self, edge: u16) -> bool {
+        self.edge(edge).is_some_and(|edge| edge.on != "error")
     }
 
     /// Returns the node that may ask a person by its kind, if there is one, also in a graph within.

@@ -53,12 +53,18 @@ impl Policy {
     }
 
     /// Stops an attempt that takes longer than this.
+    ///
+    /// It is stopped where it waits: a node that never awaits anything cannot be. The run then has to
+    /// be within a tokio runtime with timers (`enable_time`).
     pub const fn timeout(mut self, after: Duration) -> Self {
         self.timeout = Some(after);
         self
     }
 
     /// Stops an attempt that has given no heartbeat for this long.
+    ///
+    /// The time counts from the beginning of the attempt or from its last heartbeat; for the rest it
+    /// is as with [`timeout`](Self::timeout). With both, whichever is first stops the attempt.
     pub const fn idle(mut self, after: Duration) -> Self {
         self.idle = Some(after);
         self

@@ -2,12 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use handoffs_core::{AgentGraph, State};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
+use crate::cache::{Cache, MemoryCache};
 use crate::execute::Runnable;
 use crate::journal::{Journal, JournalError, ThreadId};
 use crate::plan::Plan;
+use crate::scope::Limits;
 use crate::thread::Thread;
 
 /// A graph together with the journal that its runs are written to.
@@ -28,7 +32,7 @@ pub struct Runtime<G, J = Ephemeral> {
     pub(crate) graph: Arc<G>,
     pub(crate) plan: Arc<Plan>,
     pub(crate) keep: Arc<J>,
-    pub(crate) watch_loops: bool,
+    pub(crate) limits: Limits,
 }
 
 /// The journal of a runtime that keeps none.
@@ -39,17 +43,17 @@ pub struct Ephemeral;
 /// Where a runtime keeps what happens: a [`Journal`], or nowhere.
 pub trait Keep: Send + Sync + 'static {
     /// Returns the journal, if there is one.
-    fn journal(&self) -> Option<&dyn Journal>;
+    fn journal(self: Arc<Self>) -> Option<Arc<dyn Journal>>;
 }
 
 impl Keep for Ephemeral {
-    fn journal(&self) -> Option<&dyn Journal> {
+    fn journal(self: Arc<Self>) -> Option<Arc<dyn Journal>> {
         None
     }
 }
 
 impl<J: Journal> Keep for J {
-    fn journal(&self) -> Option<&dyn Journal> {
+    fn journal(self: Arc<Self>) -> Option<Arc<dyn Journal>> {
         Some(self)
     }
 }
@@ -58,13 +62,16 @@ impl<G: Runnable> Runtime<G> {
     /// Prepares a graph to run. Nothing is kept unless a [`journal`](Self::journal) is added.
     pub fn new(graph: G) -> Self {
         const { G::__CONTEXT }
-        let fields = <G::State as State>::FIELDS.iter().map(|field| field.name);
-        let plan = Plan::new(&G::topology(), fields);
+        let plan = Plan::of(&graph);
+        let mut limits = Limits::default();
+        if plan.caches() {
+            limits.cache = Some(Arc::new(MemoryCache::default()));
+        }
         Self {
             graph: Arc::new(graph),
             plan: Arc::new(plan),
             keep: Arc::new(Ephemeral),
-            watch_loops: true,
+            limits,
         }
     }
 
@@ -73,14 +80,14 @@ impl<G: Runnable> Runtime<G> {
         let Self {
             graph,
             plan,
-            watch_loops,
+            limits,
             ..
         } = self;
         Runtime {
             graph,
             plan,
             keep: Arc::new(journal),
-            watch_loops,
+            limits,
         }
     }
 }
@@ -90,7 +97,57 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     ///
     /// Without it, only the limits of the edges bound a loop.
     pub fn watch_loops(mut self, watch: bool) -> Self {
-        self.watch_loops = watch;
+        self.limits.ignore_loops = !watch;
+        self
+    }
+
+    /// Lets at most so many nodes work at a time, in all runs of this runtime and its clones; without
+    /// it, as many as there are branches.
+    ///
+    /// A fork may say its own limit: `each(items) worker join d(concurrency = 8)`.
+    pub fn concurrency(mut self, nodes: usize) -> Self {
+        let permits = nodes.clamp(1, Semaphore::MAX_PERMITS);
+        self.limits.permits = Some(Arc::new(Semaphore::new(permits)));
+        self
+    }
+
+    /// Keeps the results of nodes with `#[cache(..)]` here, in place of this process's memory.
+    pub fn cache(mut self, cache: impl Cache) -> Self {
+        self.limits.cache = Some(Arc::new(cache));
+        self
+    }
+
+    /// Stops each call of [`run`](Thread::run), [`resume`](Thread::resume) or
+    /// [`recover`](Thread::recover) that has not come to rest after so long, with
+    /// [`RunError::Deadline`](crate::RunError::Deadline). What was written stays, and `recover` goes on.
+    ///
+    /// Needs a tokio runtime with timers.
+    pub fn deadline(mut self, after: Duration) -> Self {
+        self.limits.deadline = Some(after);
+        self
+    }
+
+    /// Stops all runs as soon as the token is cancelled: nodes at work are dropped, appends under way
+    /// are finished, and the calls return [`RunError::Cancelled`](crate::RunError::Cancelled).
+    ///
+    /// ```
+    /// use handoffs_runtime::{CancellationToken, Keep, Runnable, Runtime};
+    ///
+    /// fn stoppable<G: Runnable, J: Keep>(runtime: Runtime<G, J>) -> (Runtime<G, J>, CancellationToken) {
+    ///     let stop = CancellationToken::new();
+    ///     (runtime.cancel_on(stop.clone()), stop)
+    /// }
+    /// ```
+    pub fn cancel_on(mut self, token: CancellationToken) -> Self {
+        self.limits.cancel = Some(token);
+        self
+    }
+
+    /// Drains all runs once the token is cancelled: nodes at work finish their step, it is written, and
+    /// the calls return [`RunError::Drained`](crate::RunError::Drained), or their result if that was
+    /// the last step. This is what a program does on SIGTERM.
+    pub fn drain_on(mut self, token: CancellationToken) -> Self {
+        self.limits.drain = Some(token);
         self
     }
 
@@ -117,15 +174,15 @@ impl<G, J> Clone for Runtime<G, J> {
             graph: Arc::clone(&self.graph),
             plan: Arc::clone(&self.plan),
             keep: Arc::clone(&self.keep),
-            watch_loops: self.watch_loops,
+            limits: self.limits.clone(),
         }
     }
 }
 
-impl<G: AgentGraph, J> fmt::Debug for Runtime<G, J> {
+impl<G, J> fmt::Debug for Runtime<G, J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runtime")
-            .field("graph", &G::NAME)
+            .field("graph", &self.plan.topology.name())
             .finish_non_exhaustive()
     }
 }

@@ -6,8 +6,9 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::course::Course;
 use crate::engine::{Engine, Fact};
-use crate::journal::{Json, JsonError, ThreadId};
+use crate::journal::{BranchId, Json, JsonError, ThreadId};
 use crate::plan::Plan;
+use crate::scope::Scope;
 
 /// What a node that takes a [`Context`] is given in its unit test.
 ///
@@ -27,7 +28,7 @@ use crate::plan::Plan;
 /// ```
 #[derive(Debug)]
 pub struct TestContext {
-    thread: ThreadId,
+    scope: Scope,
     plan: Plan,
     answers: Vec<(String, Json)>,
 }
@@ -39,8 +40,8 @@ impl TestContext {
         let node = topology.node(NodeShape::new(node.into()));
         topology.start(node);
         Self {
-            thread: ThreadId::new("test"),
-            plan: Plan::new(&topology, []),
+            scope: Scope::of(ThreadId::new("test")),
+            plan: Plan::new(topology, Vec::new(), Vec::new()),
             answers: Vec::new(),
         }
     }
@@ -48,7 +49,7 @@ impl TestContext {
     /// Names the thread.
     pub fn thread(self, id: impl Into<ThreadId>) -> Self {
         Self {
-            thread: id.into(),
+            scope: Scope::of(id.into()),
             ..self
         }
     }
@@ -72,7 +73,8 @@ impl TestContext {
         let mut engine = Engine::new(&self.plan);
         let started = engine.on(&self.plan, Fact::Started);
         debug_assert_eq!(started, Ok(()), "a new engine can be started");
-        let mut cx = Context::new(&self.thread, false, Course::new(&self.plan, engine, None));
+        let course = Course::new(&self.plan, engine, None);
+        let mut cx = Context::new(&self.scope, BranchId::TRUNK, course);
         cx.answers.clone_from(&self.answers);
         cx
     }

@@ -2,27 +2,26 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use futures_util::StreamExt;
 use futures_channel::mpsc;
-use futures_util::stream;
-use handoffs_core::{AgentGraph, State};
+use futures_util::{StreamExt, stream};
+use handoffs_core::State;
 use serde::Serialize;
 
-use crate::context::Context;
-use crate::course::Course;
-use crate::driver::{Driver, node_at};
-use crate::engine::{Action, Fact};
+use crate::driver::Driver;
+use crate::engine::Action;
 use crate::error::RunError;
-use crate::event::{Event, EventStream, Silent};
+use crate::event::{Event, EventStream, Listener, Silent, Sink};
 use crate::execute::Runnable;
 use crate::journal::{
-    AskId, Entry, Folded, Journal, JournalError, Json, Recorded, ThreadId, entries, keep,
+    Ask, AskId, BranchId, Branches, Entry, Folded, Head, Journal, JournalError, Json, Ledger,
+    Standing, ThreadId, Writes, entries, keep,
 };
-use crate::progress::Progress;
 use crate::run::{Run, Status};
 use crate::runtime::{Ephemeral, Keep, Runtime};
+use crate::scope::Scope;
 
 /// One conversation, or one job, in a runtime. It has nothing to do with an OS thread.
 ///
@@ -91,10 +90,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     ///
     /// Dropping the future stops the run; with a journal, the thread can be recovered.
     pub async fn run(&self, state: G::State) -> Result<Run<G::State>, RunError> {
-        self.begin(Begin::Anew(state))
-            .await?
-            .drive(&mut Silent)
-            .await
+        self.go(Begin::Anew(state), Silent).await
     }
 
     /// Runs the graph as [`run`](Self::run) does, and tells what happens as it happens.
@@ -129,11 +125,8 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
 
     fn streamed(&self, begin: Begin<G::State>) -> EventStream<G> {
         let thread = self.clone();
-        let (mut sender, events) = mpsc::channel(0);
-        let run = async move {
-            let driver = thread.begin(begin).await?;
-            driver.drive(&mut sender).await
-        };
+        let (sender, events) = mpsc::channel(0);
+        let run = async move { thread.go(begin, Listener(sender)).await };
         let last = stream::once(run).map(|run| {
             run.map(|run| match run {
                 Run::Finished(state) => Event::Finished(state),
@@ -148,81 +141,98 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         ))
     }
 
-    /// Brings the thread to where its first node is due.
-    async fn begin(&self, begin: Begin<G::State>) -> Result<Driver<'_, G>, RunError> {
+    /// Begins a run or goes on with it, until it comes to rest.
+    async fn go<K: Sink<G>>(
+        &self,
+        begin: Begin<G::State>,
+        sink: K,
+    ) -> Result<Run<G::State>, RunError> {
         let Runtime {
             graph,
             plan,
             keep,
-            watch_loops,
+            limits,
         } = &self.runtime;
-        let journal = keep.journal();
-        let folded = match journal {
-            Some(journal) => self.fold(journal).await?,
-            None => match &plan.human {
+        let journal = Arc::clone(keep).journal();
+        let (told, folded, head) = match &journal {
+            Some(journal) => self.fold(&**journal).await?,
+            None => match plan.human() {
                 Some(node) => {
-                    let (thread, node) = (self.id.clone(), node.clone());
+                    let (thread, node) = (self.id.clone(), node.to_owned());
                     return Err(RunError::NoJournal { thread, node });
                 }
-                None => Folded {
-                    arrived: run_number(),
-                    ..Folded::new::<G::State>(plan, &self.id, &[])?
-                },
+                None => {
+                    let told = Branches::default();
+                    let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
+                    (told, folded, Head::of(&self.id))
+                }
             },
         };
-        let (state, fact, pending) = match begin {
+        let is_new = folded.engine.next() == Action::Start;
+        let standing = folded.standing(&told, plan, &self.id, &BranchId::TRUNK)?;
+        let (state, is_start, answer) = match begin {
             Begin::Anew(state) => {
-                self.may_start(&folded, &state)?;
-                (state, Some(Fact::Started), None)
+                self.may_start(&folded, &standing, &state)?;
+                (state, true, None)
             }
-            Begin::Once(state) if folded.engine.next() == Action::Start => {
-                self.may_start(&folded, &state)?;
-                (state, Some(Fact::Started), None)
+            Begin::Once(state) if is_new => {
+                self.may_start(&folded, &standing, &state)?;
+                (state, true, None)
             }
-            Begin::Recover if folded.engine.next() == Action::Start => {
-                return Err(self.unknown());
-            }
-            Begin::Once(_) | Begin::Recover => (folded.fields.state(&self.id)?, None, None),
+            Begin::Recover if is_new => return Err(self.unknown()),
+            Begin::Once(_) | Begin::Recover => (folded.fields(&self.id)?, false, None),
             Begin::Resume(ask, answer) => {
-                self.may_resume(&folded, ask)?;
-                let answered = Recorded::Answered { ask, answer };
-                (
-                    folded.fields.state(&self.id)?,
-                    Some(Fact::Answered),
-                    Some(answered),
-                )
+                self.may_resume(&told, is_new, &standing, ask)?;
+                (folded.fields(&self.id)?, false, Some((ask, answer)))
             }
         };
-        let progress = watch_loops.then(Progress::new::<G::State>);
-        let course = Course::new(plan, folded.engine, progress);
-        let mut cx = Context::new(&self.id, journal.is_some(), course);
-        cx.answers = folded.answers;
-        let mut driver = Driver {
-            graph: graph.as_ref(),
-            thread: &self.id,
-            journal,
-            head: folded.head,
-            arrived: folded.arrived,
-            state,
-            cx,
-            open: folded.open,
-            pending,
-            marks: Vec::new(),
+        let thread = self.id.clone();
+        let scope = Scope {
+            run: if journal.is_some() { 0 } else { run_number() },
+            ledger: journal.map(|journal| Ledger::new(journal, thread.clone(), head)),
+            thread,
+            told,
+            answer: Mutex::new(answer),
+            limits: limits.clone(),
         };
-        match fact {
-            Some(Fact::Started) => driver.start(&folded.fields).await?,
-            Some(_) => driver.resume()?,
-            None => {}
+        let known = is_start.then(|| folded.fields.clone());
+        let branch = BranchId::TRUNK;
+        let graph = graph.as_ref();
+        let mut driver = Driver::new(graph, &scope, plan, branch, state, folded, sink);
+        if let Some(known) = known {
+            let writes = if scope.ledger.is_some() {
+                known.difference(driver.whole()?)
+            } else {
+                Writes::default()
+            };
+            driver.start(writes).await?;
         }
-        Ok(driver)
+        driver.run().await
     }
 
-    async fn fold(&self, journal: &dyn Journal) -> Result<Folded, RunError> {
+    async fn fold(
+        &self,
+        journal: &dyn Journal,
+    ) -> Result<(Branches, Folded, Head), RunError> {
         let records = journal
             .read(&self.id, 0)
             .await
             .map_err(|source| self.journal_error(source))?;
-        Folded::new::<G::State>(&self.runtime.plan, &self.id, &records)
+        let (told, head) =
+            Branches::read(&self.id, &records).map_err(|source| self.journal_error(source))?;
+        let folded = told.fold(&self.runtime.plan, &self.id, &BranchId::TRUNK)?;
+        Ok((told, folded, head))
+    }
+
+    /// Returns how the thread stands, and whether it is new, and whether it is finished.
+    async fn stand(&self) -> Result<(Standing, Action), RunError>
+    where
+        J: Journal,
+    {
+        let (told, folded, _) = self.fold(self.kept()).await?;
+        let plan = &self.runtime.plan;
+        let standing = folded.standing(&told, plan, &self.id, &BranchId::TRUNK)?;
+        Ok((standing, folded.engine.next()))
     }
 
     fn unknown(&self) -> RunError {
@@ -231,63 +241,74 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     }
 
     fn journal_error(&self, source: JournalError) -> RunError {
-        RunError::Journal {
-            thread: self.id.clone(),
-            node: None,
-            source,
-        }
+        RunError::journal(&self.id, None, source)
     }
 
-    fn may_start(&self, folded: &Folded, state: &G::State) -> Result<(), RunError> {
+    fn may_start(
+        &self,
+        folded: &Folded,
+        standing: &Standing,
+        state: &G::State,
+    ) -> Result<(), RunError> {
         let thread = self.id.clone();
         let fields = <G::State as State>::FIELDS;
-        let missing = G::GIVEN.iter().find(|field| !state.is_set(*field));
+        let given = self.runtime.graph.given();
+        let missing = given.iter().find(|field| !state.is_set(*field));
         if let Some(field) = missing.and_then(|field| fields.get(field)) {
             return Err(RunError::NotGiven {
                 thread,
                 field: field.name,
             });
         }
-        match folded.engine.next() {
-            Action::Execute(node) if !folded.engine.has_failed() => Err(RunError::Unfinished {
+        let is_over = matches!(
+            folded.engine.next(),
+            Action::Start | Action::Finish(..) | Action::Arrive
+        );
+        if is_over || standing.failed.is_some() {
+            return Ok(());
+        }
+        let plan = &self.runtime.plan;
+        match (standing.due, standing.asks.first()) {
+            (Some(node), _) => Err(RunError::Unfinished {
                 thread,
-                node: self.runtime.plan.name(node).to_owned(),
+                node: plan.name(node).to_owned(),
             }),
-            Action::Wait(node, ask) => Err(self.waiting(node, ask)),
-            Action::Execute(_) | Action::Start | Action::Finish => Ok(()),
+            (None, Some(ask)) => Err(RunError::Waiting {
+                thread,
+                node: ask.node.clone().into_owned(),
+                ask: ask.id,
+            }),
+            (None, None) => Ok(()),
         }
     }
 
-    fn may_resume(&self, folded: &Folded, ask: AskId) -> Result<(), RunError> {
-        let thread = self.id.clone();
-        let next = folded.engine.next();
-        let reason = match next {
-            Action::Wait(_, open) if open == ask => return Ok(()),
-            Action::Start => return Err(self.unknown()),
-            _ if folded.answered.contains(&ask) => "it was answered before",
-            _ => "the thread has not asked it",
+    fn may_resume(
+        &self,
+        told: &Branches,
+        is_new: bool,
+        standing: &Standing,
+        ask: AskId,
+    ) -> Result<(), RunError> {
+        if standing.asks.iter().any(|open| open.id == ask) {
+            return Ok(());
+        }
+        if is_new {
+            return Err(self.unknown());
+        }
+        let reason = if told.was_answered(ask) {
+            "it was answered before"
+        } else {
+            "the thread has not asked it"
         };
-        let node = match next {
-            Action::Execute(node) | Action::Wait(node, _) => {
-                Some(self.runtime.plan.name(node).to_owned())
-            }
-            Action::Start | Action::Finish => None,
-        };
+        let due = standing.failed.as_ref().map(|(node, _)| *node).or(standing.due);
+        let due = due.map(|node| self.runtime.plan.name(node).to_owned());
+        let asking = || standing.asks.first().map(|ask| ask.node.clone().into_owned());
         Err(RunError::NotAsked {
-            thread,
-            node,
+            thread: self.id.clone(),
+            node: due.or_else(asking),
             ask,
             reason,
         })
-    }
-
-    fn waiting(&self, node: u16, ask: AskId) -> RunError {
-        let node = self.runtime.plan.name(node).to_owned();
-        RunError::Waiting {
-            thread: self.id.clone(),
-            node,
-            ask,
-        }
     }
 }
 
@@ -313,10 +334,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         answer: impl Serialize,
     ) -> Result<Run<G::State>, RunError> {
         let answer = self.encode_answer(ask, &answer)?;
-        self.begin(Begin::Resume(ask, answer))
-            .await?
-            .drive(&mut Silent)
-            .await
+        self.go(Begin::Resume(ask, answer), Silent).await
     }
 
     /// Answers a question as [`resume`](Self::resume) does, and tells what happens as it happens.
@@ -355,10 +373,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// As [`run`](Self::run).
     pub async fn run_once(&self, state: G::State) -> Result<Run<G::State>, RunError> {
-        self.begin(Begin::Once(state))
-            .await?
-            .drive(&mut Silent)
-            .await
+        self.go(Begin::Once(state), Silent).await
     }
 
     /// Goes on with a run that was cut off by a crash, by being dropped or by an error.
@@ -375,7 +390,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// As [`run`](Self::run).
     pub async fn recover(&self) -> Result<Run<G::State>, RunError> {
-        self.begin(Begin::Recover).await?.drive(&mut Silent).await
+        self.go(Begin::Recover, Silent).await
     }
 
     /// Recovers the run as [`recover`](Self::recover) does, and tells what happens as it happens.
@@ -383,7 +398,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         self.streamed(Begin::Recover)
     }
 
-    /// Returns the state as it is after the last step that was written.
+    /// Returns the state as it is after the last step that was written. Where the run has forked, that
+    /// is the state with which the branches began, until they have joined.
     ///
     /// # Errors
     ///
@@ -391,11 +407,11 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// graph wrote it, [`RunError::Decode`] if it does not fit the state, and
     /// [`RunError::Journal`] if the journal cannot be read or is damaged.
     pub async fn state(&self) -> Result<G::State, RunError> {
-        let folded = self.fold(self.kept()).await?;
+        let (_, folded, _) = self.fold(self.kept()).await?;
         if folded.engine.next() == Action::Start {
             return Err(self.unknown());
         }
-        folded.fields.state(&self.id)
+        folded.fields(&self.id)
     }
 
     /// Returns where the thread stands.
@@ -404,20 +420,32 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// Fails as [`state`](Self::state) does, save that an unknown thread is [`Status::New`].
     pub async fn status(&self) -> Result<Status<G::Node>, RunError> {
-        let folded = self.fold(self.kept()).await?;
-        Ok(match folded.engine.next() {
-            Action::Start => Status::New,
-            Action::Execute(node) if folded.engine.has_failed() => Status::Failed {
-                node: node_at::<G>(node),
-                error: folded.failure.unwrap_or_default(),
+        let (standing, next) = self.stand().await?;
+        let node = |node: u16| self.runtime.graph.node(usize::from(node));
+        Ok(match (standing.failed, standing.due) {
+            (Some((failed, error)), _) => Status::Failed {
+                node: node(failed),
+                error,
             },
-            Action::Execute(node) => Status::Unfinished(node_at::<G>(node)),
-            Action::Wait(node, ask) => match folded.open {
-                Some(open) => Status::Paused(open),
-                None => return Err(self.waiting(node, ask)),
+            (None, Some(due)) => Status::Unfinished(node(due)),
+            (None, None) => match standing.asks.into_iter().next() {
+                Some(first) => Status::Paused(first),
+                None if next == Action::Start => Status::New,
+                None => Status::Finished,
             },
-            Action::Finish => Status::Finished,
         })
+    }
+
+    /// Returns the questions that are open, in the order in which they were asked.
+    ///
+    /// There can be several where the run has forked; each is answered by its own
+    /// [`resume`](Self::resume), in any order.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`status`](Self::status) does.
+    pub async fn asks(&self) -> Result<Vec<Ask>, RunError> {
+        Ok(self.stand().await?.0.asks)
     }
 
     /// Returns all that happened in the thread, from its beginning; nothing if it is unknown.
@@ -463,10 +491,10 @@ impl<G, J> Clone for Thread<G, J> {
     }
 }
 
-impl<G: AgentGraph, J> fmt::Debug for Thread<G, J> {
+impl<G, J> fmt::Debug for Thread<G, J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Thread")
-            .field("graph", &G::NAME)
+            .field("graph", &self.runtime.plan.topology.name())
             .field("id", &self.id)
             .finish_non_exhaustive()
     }

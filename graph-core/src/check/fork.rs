@@ -7,11 +7,17 @@
 //! node in the branches of two forks may belong to either, so what it leads to gets no finding of its
 //! own before that is settled.
 
+pub(super) mod text;
+
 use std::collections::HashSet;
 
 use super::finding::Finding;
 use crate::route::Target;
 use crate::topology::{Clash, EdgeIndex, NodeIndex, Regions, Step, StepKind, Topology, Walk};
+
+/// The most findings of a kind that spell out a path: a graph that is wrong all over has many, and
+/// each of its paths may be long.
+const MOST: usize = 100;
 
 /// Finds what is wrong with the forks of a graph.
 pub(super) fn check(topology: &Topology, walk: &Walk) -> Vec<Finding> {
@@ -37,7 +43,7 @@ fn two_regions(walk: &Walk) -> (Vec<Finding>, Vec<bool>) {
         }
     }
 
-    let mut findings = Vec::new();
+    let mut primary = Vec::new();
     let mut told = HashSet::new();
     // Nodes in branches of two forks first, as they are the cause of others.
     let (leaving, shared): (Vec<&Clash>, Vec<&Clash>) =
@@ -51,16 +57,18 @@ fn two_regions(walk: &Walk) -> (Vec<Finding>, Vec<bool>) {
                     rest.extend(&behind[node.slot()]);
                 }
             }
-            findings.push(two_ways(walk, clash, true));
+            primary.push((clash, true));
         }
     }
     for clash in leaving {
         let arrow = (clash.step.from, clash.to, clash.region);
         if !unsettled[clash.step.from.slot()] && told.insert(arrow) {
-            findings.push(two_ways(walk, clash, false));
+            primary.push((clash, false));
         }
     }
-    (findings, unsettled)
+    let findings = primary.into_iter().take(MOST);
+    let findings = findings.map(|(clash, is_other_branch)| two_ways(walk, clash, is_other_branch));
+    (findings.collect(), unsettled)
 }
 
 fn two_ways(walk: &Walk, clash: &Clash, is_other_branch: bool) -> Finding {
@@ -111,7 +119,7 @@ fn branch_ends(topology: &Topology, walk: &Walk) -> Vec<Finding> {
         let way = step.way;
         fork.map(|fork| Finding::BranchEnds { fork, path, way })
     };
-    ending.into_iter().filter_map(finding).collect()
+    ending.into_iter().take(MOST).filter_map(finding).collect()
 }
 
 /// Finds joins that are the join of another fork around them, and those that are branches.

@@ -34,16 +34,16 @@ pub(super) fn graph(nodes: &str, edges: &[&str]) -> Topology {
             words.get(3).map(|name| target(name)),
         );
         if let Some(branches) = branches {
-            route = route.__forked(Fork::new(match branches.strip_prefix('*') {
-                Some(worker) => Branches::Each {
+            let branches = if let Some(worker) = branches.strip_prefix('*') {
+                Branches::Each {
                     items: "items".into(),
                     worker: node(worker),
-                },
-                None => {
-                    let names = branches.split('+').filter(|name| !name.is_empty());
-                    Branches::All(names.map(node).collect())
                 }
-            }));
+            } else {
+                let names = branches.split('+').filter(|name| !name.is_empty());
+                Branches::All(names.map(node).collect())
+            };
+            route = route.__forked(Fork::new(branches));
         }
         let edge = match words[0].strip_prefix('!') {
             Some(from) => Edge::on_error(node(from), route),

@@ -57,86 +57,14 @@ impl Finding {
                     None => "`end`".to_owned(),
                 },
             ),
-            Self::BranchEnds { fork, path, .. } => {
-                let (fork, join) = fork_and_join(topology, *fork);
-                let first = path.first().map_or("?", name);
-                format!(
-                    "{code}: the branch `{first}` of `{fork}` can end the run without reaching the \
-                     join `{join}`: `{} -> end`",
-                    arrows(topology, path),
-                )
-            }
-            Self::Starved {
-                node,
-                others,
-                join,
-                forks,
-            } => {
-                let from = forks.iter().filter_map(|fork| topology.get_edge(*fork));
-                let fork = from.map(|edge| edge.from).min();
-                format!(
-                    "{code}: the join `{}` starves: no path leads to it from {}, in a branch of `{}`",
-                    name(join),
-                    names(topology, &with(*node, others)),
-                    fork.as_ref().map_or("?", name),
-                )
-            }
-            Self::TwoRegions {
-                node,
-                branch,
-                other,
-                is_other_branch,
-                ..
-            } => {
-                let of = |path: &[NodeIndex]| match path {
-                    [fork, first, ..] => {
-                        format!("in the branch `{}` of `{}`", name(first), name(fork))
-                    }
-                    _ => String::from("at the start"),
-                };
-                let elsewhere = if *is_other_branch {
-                    of(other)
-                } else {
-                    "outside of it".to_owned()
-                };
-                let other = match other.as_slice() {
-                    [_] => ", and the run starts there".to_owned(),
-                    path => format!(" and `{}`", arrows(topology, path)),
-                };
-                format!(
-                    "{code}: `{}` is reached both {} and {elsewhere}: `{}`{other}",
-                    name(node),
-                    of(branch),
-                    arrows(topology, branch),
-                )
-            }
-            Self::SharedJoin { edge } => {
-                let (fork, join) = fork_and_join(topology, *edge);
-                format!(
-                    "{code}: `{fork}` forks within a branch and has the join of that branch, `{join}`"
-                )
-            }
-            Self::BranchIsJoin { edge, .. } => {
-                let (fork, join) = fork_and_join(topology, *edge);
-                format!("{code}: the join `{join}` of `{fork}` is one of its branches")
-            }
-            Self::NoBranches { edge } => {
-                let (fork, _) = fork_and_join(topology, *edge);
-                format!("{code}: a fork of `{fork}` has no branches")
-            }
-            Self::SameBranch { edge, branch } => {
-                let (fork, _) = fork_and_join(topology, *edge);
-                let entries = topology.get_edge(*edge).and_then(|edge| edge.route.fork());
-                let entry = entries.and_then(|fork| fork.entries().get(*branch));
-                let entry = entry.map_or("?", name);
-                format!("{code}: a fork of `{fork}` has the branch `{entry}` twice")
-            }
-            Self::ZeroConcurrency { edge } => {
-                let (fork, _) = fork_and_join(topology, *edge);
-                format!(
-                    "{code}: a fork of `{fork}` has a concurrency of 0, so no branch can ever run"
-                )
-            }
+            Self::BranchEnds { .. }
+            | Self::Starved { .. }
+            | Self::TwoRegions { .. }
+            | Self::SharedJoin { .. }
+            | Self::BranchIsJoin { .. }
+            | Self::NoBranches { .. }
+            | Self::SameBranch { .. }
+            | Self::ZeroConcurrency { .. } => super::fork::text::message(self, topology),
             Self::UselessElse { edge } => {
                 let to = topology
                     .get_edge(*edge)
@@ -180,36 +108,14 @@ impl Finding {
                 if behind.is_empty() { "it" } else { "them" },
             ),
             Self::Trap { node, others } => lead_on(topology, *node, others, "end"),
-            Self::Starved {
-                node, others, join, ..
-            } => lead_on(topology, *node, others, name(join)),
-            Self::BranchEnds { fork, .. } => {
-                let (_, join) = fork_and_join(topology, *fork);
-                format!("lead to the join, for example `{join}` in the place of `end`")
-            }
-            Self::TwoRegions {
-                is_other_branch: true,
-                ..
-            } => "give each fork a node of its own, or the two forks one join".to_owned(),
-            Self::TwoRegions { join, .. } => format!(
-                "lead the branch to its join `{}`, or to a node of its own",
-                name(join)
-            ),
-            Self::SharedJoin { edge } => {
-                let (_, join) = fork_and_join(topology, *edge);
-                format!("give it a join of its own, and lead from that to `{join}`")
-            }
-            Self::BranchIsJoin { .. } => {
-                "remove it from the branches, or join at another node".to_owned()
-            }
-            Self::NoBranches { edge } => {
-                let (_, join) = fork_and_join(topology, *edge);
-                format!("name a branch, or hand over without a fork: `{join}`")
-            }
-            Self::SameBranch { .. } => {
-                "remove one of them; what runs a node several times is `each`".to_owned()
-            }
-            Self::ZeroConcurrency { .. } => "allow at least one, or remove it".to_owned(),
+            Self::BranchEnds { .. }
+            | Self::Starved { .. }
+            | Self::TwoRegions { .. }
+            | Self::SharedJoin { .. }
+            | Self::BranchIsJoin { .. }
+            | Self::NoBranches { .. }
+            | Self::SameBranch { .. }
+            | Self::ZeroConcurrency { .. } => super::fork::text::help(self, topology),
             Self::UnboundedLoop { closed_by, .. } => match closed_by.first() {
                 Some(way) => bound(topology, *way, closed_by),
                 None => String::from("bound it with a `limit`"),
@@ -239,7 +145,12 @@ impl Finding {
 }
 
 /// Proposes routes for nodes from which no path leads to `goal`.
-fn lead_on(topology: &Topology, node: NodeIndex, others: &[NodeIndex], goal: &str) -> String {
+pub(super) fn lead_on(
+    topology: &Topology,
+    node: NodeIndex,
+    others: &[NodeIndex],
+    goal: &str,
+) -> String {
     let has_route = |node: &NodeIndex| topology.edges_from(*node).any(|(_, edge)| !edge.on_error);
     let mut dead_ends = with(node, others);
     dead_ends.retain(|node| !has_route(node));
@@ -257,18 +168,6 @@ fn lead_on(topology: &Topology, node: NodeIndex, others: &[NodeIndex], goal: &st
             names(topology, &dead_ends),
         )
     }
-}
-
-/// Returns the name of the node that forks, and of the join.
-fn fork_and_join(topology: &Topology, edge: EdgeIndex) -> (&str, &str) {
-    let Some(edge) = topology.get_edge(edge) else {
-        return ("?", "?");
-    };
-    let join = edge.route.target().node();
-    (
-        topology.name_of(edge.from),
-        join.map_or("end", |join| topology.name_of(join)),
-    )
 }
 
 /// Proposes a bound for the loop that `way` closes.
@@ -362,30 +261,14 @@ fn named(topology: &Topology, route: Route<NodeIndex>) -> String {
         .to_string()
 }
 
-fn with(node: NodeIndex, others: &[NodeIndex]) -> Vec<NodeIndex> {
+pub(super) fn with(node: NodeIndex, others: &[NodeIndex]) -> Vec<NodeIndex> {
     std::iter::once(node)
         .chain(others.iter().copied())
         .collect()
 }
 
-/// Spells out a path; of a long one the two ends.
-fn arrows(topology: &Topology, path: &[NodeIndex]) -> String {
-    const SHOWN: usize = 12;
-    let shown = |nodes: &[NodeIndex]| {
-        let names: Vec<_> = nodes.iter().map(|node| topology.name_of(*node)).collect();
-        names.join(" -> ")
-    };
-    match path.len().checked_sub(SHOWN) {
-        None | Some(0) => shown(path),
-        Some(more) => {
-            let (first, rest) = path.split_at(SHOWN / 2);
-            format!("{} -> .. -> {}", shown(first), shown(&rest[more..]))
-        }
-    }
-}
-
 /// Lists nodes for the middle of a sentence, the first few of them if there are many.
-fn names(topology: &Topology, nodes: &[NodeIndex]) -> String {
+pub(super) fn names(topology: &Topology, nodes: &[NodeIndex]) -> String {
     const SHOWN: usize = 8;
     let more = nodes.len().saturating_sub(SHOWN);
     let shown = &nodes[..nodes.len() - more];

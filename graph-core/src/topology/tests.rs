@@ -1,6 +1,6 @@
 use super::*;
 use crate::check::{Finding, check};
-use crate::route::Route;
+use crate::route::{Branches, Fork, List, Route};
 
 fn chain(names: &[&'static str]) -> (Topology, Vec<NodeIndex>) {
     let mut topology = Topology::new("Chain");
@@ -49,6 +49,16 @@ fn an_edge_to_a_node_that_was_never_declared_is_left_out_and_reported() {
         "_",
         Route::end().limit(1).or_else(NodeIndex(7)),
     ));
+    topology.edge(Edge::new(
+        nodes[0],
+        "_",
+        Route::all([nodes[0], NodeIndex(9)], nodes[0]),
+    ));
+    topology.edge(Edge::new(
+        nodes[0],
+        "_",
+        Route::each("items", NodeIndex(7), nodes[0]),
+    ));
     topology.start(NodeIndex(8));
 
     assert_eq!(topology.edges().len(), 0);
@@ -60,7 +70,11 @@ fn an_edge_to_a_node_that_was_never_declared_is_left_out_and_reported() {
     // That `a` leads nowhere is no mistake of its own: its edges were left out.
     assert_eq!(
         texts,
-        ["H001: no node is named `#7`", "H001: no node is named `#8`"]
+        [
+            "H001: no node is named `#7`",
+            "H001: no node is named `#9`",
+            "H001: no node is named `#8`"
+        ]
     );
 }
 
@@ -116,6 +130,63 @@ fn only_edges_with_both_ends_on_a_cycle_are_cyclic() {
 }
 
 #[test]
+fn a_fork_is_cyclic_once_if_a_branch_or_the_join_leads_back_to_it() {
+    let mut topology = Topology::new("Forks");
+    let [s, a, b, d] = ["s", "a", "b", "d"].map(|name| topology.node(NodeShape::new(name)));
+    topology.start(s);
+    let fork = topology.edge(Edge::new(s, "_", Route::all([a, b], d)));
+    let first = topology.edge(Edge::new(a, "_", Route::to(d)));
+    let second = topology.edge(Edge::new(b, "_", Route::to(d)));
+    topology.edge(Edge::new(d, "_", Route::end()));
+    assert_eq!(topology.cyclic_edges(), []);
+
+    let back = topology.edge(Edge::new(d, "_", Route::to(s).limit(1).or_end()));
+    assert_eq!(topology.cyclic_edges(), [fork, first, second, back]);
+}
+
+#[test]
+fn regions_nest_and_hold_what_a_branch_goes_through() {
+    let mut topology = Topology::new("Forks");
+    let [plan, ask, read, sift, facts, sum, lost] =
+        ["plan", "ask", "read", "sift", "facts", "sum", "lost"]
+            .map(|name| topology.node(NodeShape::new(name)));
+    topology.start(plan);
+    let outer = topology.edge(Edge::new(plan, "_", Route::all([ask], sum)));
+    let inner = topology.edge(Edge::new(
+        ask,
+        "_",
+        Route::each("items", read, facts).or_else(sum),
+    ));
+    topology.edge(Edge::new(read, "_", Route::to(sift)));
+    topology.edge(Edge::new(sift, "_", Route::to(facts)));
+    topology.edge(Edge::on_error(
+        sift,
+        Route::to(read).limit(1).or_else(facts),
+    ));
+    topology.edge(Edge::new(facts, "_", Route::to(sum)));
+    topology.edge(Edge::new(sum, "_", Route::end()));
+    topology.edge(Edge::new(lost, "_", Route::all([lost], sum)));
+
+    let regions = topology.regions();
+    let of = [None, Some(0), Some(1), Some(1), Some(0), None, None];
+    assert_eq!(regions.of, of);
+    let [first, second] = regions.list.as_slice() else {
+        panic!("{regions:?}");
+    };
+    assert_eq!((first.parent, first.join), (None, sum));
+    assert_eq!((second.parent, second.join), (Some(0), facts));
+    assert_eq!(
+        (&*first.forks, &*second.forks),
+        (&[outer][..], &[inner][..])
+    );
+    assert_eq!(
+        (&*first.nodes, &*second.nodes),
+        (&[ask, facts][..], &[read, sift][..])
+    );
+    assert_eq!(Topology::new("Empty").regions(), Regions::default());
+}
+
+#[test]
 fn a_derived_graph_can_hold_its_edges_in_a_constant() {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     enum Desk {
@@ -128,10 +199,20 @@ fn a_derived_graph_can_hold_its_edges_in_a_constant() {
         Some("knows_account"),
         Route::__new(crate::route::Target::Node(Desk::Billing), Some(2), None),
     )];
+    const FORKS: &[Edge<Desk>] = &[Edge::__on_error(
+        Desk::Triage,
+        Route::to(Desk::Billing).__forked(Fork {
+            branches: Branches::All(List::fixed(&[Desk::Triage, Desk::Billing])),
+            concurrency: None,
+        }),
+    )];
 
     assert_eq!(EDGES[0].label(), "Triaged::Billing { .. } if knows_account");
     assert_eq!(EDGES[0].from, Desk::Triage);
     assert_eq!(EDGES[0].route, Route::to(Desk::Billing).limit(2));
+    assert!(FORKS[0].on_error);
+    let route = Route::all([Desk::Triage, Desk::Billing], Desk::Billing);
+    assert_eq!(FORKS[0].route, route);
     let by_place = EDGES[0].clone().map(|desk| desk as u16);
     assert_eq!(by_place.route, Route::to(1).limit(2));
 }

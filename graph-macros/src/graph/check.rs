@@ -1,15 +1,31 @@
 //! The rules of `handoffs-core`, each finding put at the user's token.
 
-use handoffs_core::{EdgeIndex, Finding, NodeIndex, Place, check as find};
+use std::collections::HashSet;
+
+use handoffs_core::{Code, EdgeIndex, Finding, NodeIndex, Place, check as find};
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
-use super::model::Model;
+use super::arm::{BACK, END, Onward, To};
+use super::model::{Model, Source};
+use super::region::branch_token;
+use super::text::text;
 use crate::case::camel;
 use crate::mistakes::Mistakes;
 
-pub(super) fn check(model: &Model, mistakes: &mut Mistakes) {
+/// Reports what is wrong, and returns whether each node has its place in or outside of branches.
+pub(super) fn check(model: &Model, mistakes: &mut Mistakes) -> bool {
+    let mut seen = HashSet::new();
+    let mut has_places = true;
     for finding in find(&model.topology) {
+        has_places &= finding.code() != Code::H009;
+        // `back` gives an edge for each node that it may lead to, and is one token.
+        let source = edge_of(&finding).and_then(|edge| model.source(edge));
+        if let Some(Source::Error(node)) = source
+            && !seen.insert((node, finding.code(), core::mem::discriminant(&finding)))
+        {
+            continue;
+        }
         if model.guesswork && !finding.survives_new_edges() {
             continue;
         }
@@ -23,27 +39,49 @@ pub(super) fn check(model: &Model, mistakes: &mut Mistakes) {
             finding.help(&model.topology),
         );
     }
+    ends(model, mistakes);
     same_variant(model, mistakes);
+    has_places
 }
 
 /// Returns whether a target is a misspelt name: what it was taken for closes no loop of the user's.
 fn is_guessed(model: &Model, target: &TokenStream) -> bool {
-    model.topology.resolve(&target.to_string()).is_err()
+    let name = target.to_string();
+    name != BACK && model.topology.resolve(&name).is_err()
 }
 
 /// Returns the smallest token that a finding is about.
 fn token(model: &Model, finding: &Finding) -> TokenStream {
+    let onward = |edge| model.onward(edge);
+    if let Finding::NoBranches { edge, .. } = finding
+        && let Some(To::All { all, .. }) = onward(*edge).map(|onward| &onward.to)
+    {
+        return all.to_token_stream();
+    }
     let found = match finding.place() {
         Place::Node(node) => node_token(model, node),
-        Place::Target(edge) => arm_token(model, edge, false),
-        Place::Else(edge) => arm_token(model, edge, true),
-        Place::Limit(edge) => model
-            .arm(edge)
-            .and_then(|arm| arm.limit.as_ref())
+        Place::Target(edge) => onward(edge).map(target_token),
+        Place::Else(edge) => onward(edge)
+            .and_then(|onward| onward.otherwise.as_ref())
+            .map(|stop| stop.ident.to_token_stream()),
+        Place::Branch(edge, branch) => Some(branch_token(model, edge, branch)),
+        Place::Concurrency(edge) => onward(edge)
+            .and_then(|onward| onward.concurrency.as_ref())
+            .map(|most| most.token.clone()),
+        Place::Limit(edge) => onward(edge)
+            .and_then(|onward| onward.limit.as_ref())
             .map(|limit| limit.token.clone()),
         _ => None,
     };
     found.unwrap_or_else(|| model.graph.ident.to_token_stream())
+}
+
+fn edge_of(finding: &Finding) -> Option<EdgeIndex> {
+    match finding.place() {
+        Place::Target(edge) | Place::Else(edge) | Place::Limit(edge) => Some(edge),
+        Place::Branch(edge, _) | Place::Concurrency(edge) => Some(edge),
+        _ => None,
+    }
 }
 
 fn node_token(model: &Model, node: NodeIndex) -> Option<TokenStream> {
@@ -51,14 +89,47 @@ fn node_token(model: &Model, node: NodeIndex) -> Option<TokenStream> {
     Some(node.ident.to_token_stream())
 }
 
-fn arm_token(model: &Model, edge: EdgeIndex, is_else: bool) -> Option<TokenStream> {
-    let arm = model.arm(edge)?;
-    let token = if is_else {
-        arm.otherwise.as_ref()?
-    } else {
-        &arm.target
-    };
-    Some(token.to_token_stream())
+/// Returns the name of the target, which of a fork is the join.
+fn target_token(onward: &Onward) -> TokenStream {
+    match &onward.to {
+        To::Stop(stop) => stop.ident.to_token_stream(),
+        To::All { join, .. } | To::Each { join, .. } => join.to_token_stream(),
+        To::Back(back) => back.to_token_stream(),
+    }
+}
+
+/// A graph that says with what it ends does so at each end, and any other at none.
+fn ends(model: &Model, mistakes: &mut Mistakes) {
+    let graph = &model.graph;
+    let arms = graph.nodes.iter().flat_map(|node| {
+        let arms = node.arms.iter().map(|arm| &arm.onward);
+        arms.chain(&node.policy.on_error)
+    });
+    let stops = arms.flat_map(|onward| {
+        let target = match &onward.to {
+            To::Stop(stop) => Some(stop),
+            _ => None,
+        };
+        target.into_iter().chain(&onward.otherwise)
+    });
+    for stop in stops.filter(|stop| stop.ident == END) {
+        match (&graph.outcome, &stop.outcome) {
+            (Some(outcome), None) if !stop.broken => {
+                let outcome = text(outcome);
+                mistakes.mend(
+                    &stop.ident,
+                    format_args!("H011: this graph ends with a `{outcome}`"),
+                    format_args!("say with which: `end({outcome}::..)`"),
+                );
+            }
+            (None, Some(outcome)) => mistakes.mend(
+                outcome,
+                "H011: this graph ends with nothing",
+                "write `end`, or name the type above the struct: `#[graph(.., outcome = Verdict)]`",
+            ),
+            _ => {}
+        }
+    }
 }
 
 /// Two fields whose names differ only in underscores would become one variant of the node enum.

@@ -169,6 +169,7 @@ fn contract(model: &NodeModel, state: &Type) -> TokenStream {
             gives: #krate::FieldSet::EMPTY #gives,
             replaces: #krate::FieldSet::EMPTY #replaces,
             item: #item,
+            ..#krate::Contract::EMPTY
         }
     }
 }
@@ -190,7 +191,7 @@ fn item_of_contract(model: &NodeModel, state: &Type) -> TokenStream {
                  field of that name\n\
                  help: write `{name}: &..` or `{name}: &mut ..` for the field, or give the item another name"
             );
-            let refused = quote_spanned!(ty.span()=> ::core::panic!(#message));
+            let refused = Ends::of(ty).put(quote!(::core::panic!(#message)));
             quote! {{
                 if !#krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#name]).is_empty() {
                     #refused

@@ -8,7 +8,7 @@ use handoffs_core::{
 };
 
 use super::describe::{Described, Names, Source, describe};
-use super::error::{At, BuildError, BuildErrors, Part};
+use super::error::{BuildPlace, BuildError, BuildErrors, RoutePart};
 use super::flow::{Site, Steps};
 use super::graph::{Built, BuiltGraph, Concluded, Key};
 use super::node::{Added, ItemType, Takes, fields_help};
@@ -33,14 +33,19 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
     let mut settled = settle(&nodes, settings, &mut names);
     let shapes = shapes(&nodes, &mut settled);
     let mut topology = Topology::new(name);
-    topology.start_at(start.as_ref().and_then(|start| names.node(start.as_str(), At::Start)));
-    let described = describe(topology, &nodes, shapes, &routes, &on_error, &mut names);
+    for shape in shapes {
+        topology.node(shape);
+    }
+    if let Some(start) = start.and_then(|start| names.node(start.as_str(), BuildPlace::Start)) {
+        topology.start(start);
+    }
+    let described = describe(topology, &routes, &on_error, &mut names);
     let Described { topology, sources } = &described;
 
     let mut found = Found::default();
     found.in_nodes(&nodes);
-    twice(guards.iter().map(|(name, _)| name.as_str()), "guards", At::Guard, &mut found.errors);
-    twice(items.iter().map(|(name, ..)| name.as_str()), "lists of items", At::Items, &mut found.errors);
+    twice(guards.iter().map(|(name, _)| name.as_str()), "guards", BuildPlace::Guard, &mut found.errors);
+    twice(items.iter().map(|(name, ..)| name.as_str()), "lists of items", BuildPlace::Items, &mut found.errors);
     let given = found.given::<S>(&given);
     found.in_shape(&described, &names);
 
@@ -102,7 +107,7 @@ fn settle<S: State>(
     let mut settled: Vec<_> = nodes.iter().map(|_| nothing()).collect();
     let mut ttls = vec![None; nodes.len()];
     for (name, setting) in settings {
-        let Some(node) = names.node(name.as_str(), At::Graph).map(|node| usize::from(node.0)) else {
+        let Some(node) = names.node(name.as_str(), BuildPlace::Graph).map(|node| usize::from(node.0)) else {
             continue;
         };
         match setting {
@@ -119,7 +124,7 @@ fn settle<S: State>(
             Some(ttl) => node.policy = node.policy.clone().cache(ttl),
             None if node.policy.cache_ttl().is_some() => {
                 let message = format!("the results of `{}` are kept under no key", nodes[place].name);
-                names.error(At::Node(place), message, "say under which, with `cache`");
+                names.error(BuildPlace::Node(place), message, "say under which, with `cache`");
             }
             None => {}
         }
@@ -168,7 +173,7 @@ fn built<S>(node: Added<S>, ways: Vec<Concluded>, settled: Settled<S>) -> Built<
 fn twice<'a>(
     names: impl Iterator<Item = &'a str>,
     kind: &str,
-    at: fn(usize) -> At,
+    at: fn(usize) -> BuildPlace,
     errors: &mut Vec<BuildError>,
 ) {
     let mut seen = HashSet::new();
@@ -190,7 +195,7 @@ struct Found {
 impl Found {
     fn in_nodes<S: State>(&mut self, nodes: &[Added<S>]) {
         for (place, node) in nodes.iter().enumerate() {
-            self.errors.extend(node.errors(At::Node(place)));
+            self.errors.extend(node.errors(BuildPlace::Node(place)));
         }
     }
 
@@ -201,7 +206,7 @@ impl Found {
             if field.is_empty() {
                 let message = format!("the state has no field `{name}`");
                 let help = fields_help(S::FIELDS);
-                self.errors.push(BuildError::new(Code::H011, At::Given(place), message, help));
+                self.errors.push(BuildError::new(Code::H011, BuildPlace::Given(place), message, help));
             }
             given = given.or(field);
         }
@@ -216,7 +221,7 @@ impl Found {
             self.is_too_large |= matches!(finding, Finding::TooLarge);
             let at = described.at(finding.place());
             // `back` gives an edge for each node that it may lead to, and was said once.
-            if let At::OnError(number, _) = at
+            if let BuildPlace::OnError(number, _) = at
                 && !seen.insert((number, finding.code(), core::mem::discriminant(&finding)))
             {
                 continue;
@@ -237,7 +242,7 @@ impl Found {
                 help.unwrap_or_else(|| finding.help(topology)),
             );
             let at = match finding {
-                Finding::NoStart => At::Start,
+                Finding::NoStart => BuildPlace::Start,
                 _ => at,
             };
             self.errors.push(BuildError::worded(finding.code(), at, &text));
@@ -247,8 +252,8 @@ impl Found {
     fn in_flow(&mut self, lost: Vec<super::flow::Lost>, described: &Described) {
         for lost in lost {
             let at = match lost.at {
-                Site::Node(node) => At::Node(node),
-                Site::Branch(edge, branch) => described.edge(edge, Part::Branch(branch)),
+                Site::Node(node) => BuildPlace::Node(node),
+                Site::Branch(edge, branch) => described.edge(edge, RoutePart::Branch(branch)),
             };
             let code = match lost.text.get(..4) {
                 Some("H007") => Code::H007,
@@ -285,7 +290,7 @@ impl Found {
                     let names = items.iter().map(|(name, ..)| name.as_str());
                     let help = meant(wanted, names, "lists of items");
                     let message = format!("no list of items is named `{wanted}`");
-                    Some((Code::H011, Part::Items, message, help))
+                    Some((Code::H011, RoutePart::Items, message, help))
                 }
                 (Some(listed), Some(Takes::Of(taken))) if listed != taken => {
                     let worker = described.topology.name_of(*worker);
@@ -294,14 +299,14 @@ impl Found {
                         listed.name, taken.name
                     );
                     let help = "list what the worker takes".to_owned();
-                    Some((Code::H011, Part::Items, message, help))
+                    Some((Code::H011, RoutePart::Items, message, help))
                 }
                 (Some(_), Some(Takes::Nothing)) => {
                     let worker = described.topology.name_of(*worker);
                     let message = format!("`{worker}` takes no item");
                     let help = "an `each` hands an item to its worker: name a node that was added \
                                 with `worker`, or fork with `all`";
-                    Some((Code::H009, Part::Branch(0), message, help.to_owned()))
+                    Some((Code::H009, RoutePart::Branch(0), message, help.to_owned()))
                 }
                 _ => None,
             };
@@ -315,21 +320,21 @@ impl Found {
 }
 
 impl Described {
-    fn at(&self, place: Place) -> At {
+    fn at(&self, place: Place) -> BuildPlace {
         match place {
-            Place::Node(node) => At::Node(usize::from(node.0)),
-            Place::Target(edge) => self.edge(edge, Part::Target),
-            Place::Branch(edge, branch) => self.edge(edge, Part::Branch(branch)),
-            Place::Else(edge) => self.edge(edge, Part::Else),
-            Place::Limit(edge) => self.edge(edge, Part::Limit),
-            Place::Concurrency(edge) => self.edge(edge, Part::Concurrency),
-            _ => At::Graph,
+            Place::Node(node) => BuildPlace::Node(usize::from(node.0)),
+            Place::Target(edge) => self.edge(edge, RoutePart::Target),
+            Place::Branch(edge, branch) => self.edge(edge, RoutePart::Branch(branch)),
+            Place::Else(edge) => self.edge(edge, RoutePart::Else),
+            Place::Limit(edge) => self.edge(edge, RoutePart::Limit),
+            Place::Concurrency(edge) => self.edge(edge, RoutePart::Concurrency),
+            _ => BuildPlace::Graph,
         }
     }
 
-    fn edge(&self, edge: EdgeIndex, part: Part) -> At {
+    fn edge(&self, edge: EdgeIndex, part: RoutePart) -> BuildPlace {
         let source = self.sources.get(usize::from(edge.0));
-        source.map_or(At::Graph, |source: &Source| source.at(part))
+        source.map_or(BuildPlace::Graph, |source: &Source| source.at(part))
     }
 }
 

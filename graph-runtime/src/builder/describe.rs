@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use handoffs_core::{
-    Branches, Code, Edge, EdgeIndex, NodeIndex, NodeShape, Route, State, Target, Topology,
+    Branches, Code, Edge, EdgeIndex, NodeIndex, Route, Target, Topology,
     UnknownNode, nearest,
 };
 
 use super::edge::To;
-use super::error::{At, BuildError, Part};
+use super::error::{BuildPlace, BuildError, RoutePart};
 use super::node::Added;
 use super::{ErrorRoute, Routed};
 
@@ -28,10 +28,10 @@ pub(super) enum Source {
 }
 
 impl Source {
-    pub(super) const fn at(self, part: Part) -> At {
+    pub(super) const fn at(self, part: RoutePart) -> BuildPlace {
         match self {
-            Self::Route(number) => At::Route(number, part),
-            Self::Error(number) => At::OnError(number, part),
+            Self::Route(number) => BuildPlace::Route(number, part),
+            Self::Error(number) => BuildPlace::OnError(number, part),
         }
     }
 }
@@ -43,7 +43,7 @@ pub(super) struct Names<'a> {
     unknown: usize,
     pub(super) errors: Vec<BuildError>,
     /// What was taken for the nearest name.
-    pub(super) guessed: Vec<At>,
+    pub(super) guessed: Vec<BuildPlace>,
     /// Whether a name was unknown and none is near: what the graph then looks like, nobody knows.
     pub(super) guesswork: bool,
 }
@@ -66,12 +66,12 @@ impl<'a> Names<'a> {
         }
     }
 
-    pub(super) fn error(&mut self, at: At, message: impl std::fmt::Display, help: &str) {
+    pub(super) fn error(&mut self, at: BuildPlace, message: impl std::fmt::Display, help: &str) {
         self.errors.push(BuildError::new(Code::H011, at, message, help));
     }
 
     /// Looks a node up; a name that is wrong counts as the nearest one, so that one typo is one error.
-    pub(super) fn node(&mut self, name: &str, at: At) -> Option<NodeIndex> {
+    pub(super) fn node(&mut self, name: &str, at: BuildPlace) -> Option<NodeIndex> {
         if let Some(node) = self.places.get(name) {
             return Some(*node);
         }
@@ -97,13 +97,13 @@ impl<'a> Names<'a> {
     }
 
     /// Looks up a node of a fork, which is never the end.
-    fn part(&mut self, name: &str, at: At) -> Option<NodeIndex> {
+    fn part(&mut self, name: &str, at: BuildPlace) -> Option<NodeIndex> {
         let node = self.node(name, at);
         self.guesswork |= node.is_none();
         node
     }
 
-    fn target(&mut self, name: &str, at: At) -> Target<NodeIndex> {
+    fn target(&mut self, name: &str, at: BuildPlace) -> Target<NodeIndex> {
         if name == END {
             return Target::End;
         }
@@ -112,14 +112,14 @@ impl<'a> Names<'a> {
 
     fn route(&mut self, to: &To, source: Source) -> Route<NodeIndex> {
         let join = |names: &mut Self| match to.route.target() {
-            Target::Node(join) => names.part(join.as_str(), source.at(Part::Target)),
+            Target::Node(join) => names.part(join.as_str(), source.at(RoutePart::Target)),
             Target::End => None,
         };
         let route = match to.route.fork() {
             None => match to.route.target() {
                 _ if to.is_back => Route::end(),
                 Target::End => Route::end(),
-                Target::Node(node) => match self.target(node.as_str(), source.at(Part::Target)) {
+                Target::Node(node) => match self.target(node.as_str(), source.at(RoutePart::Target)) {
                     Target::Node(node) => Route::to(node),
                     Target::End => Route::end(),
                 },
@@ -127,7 +127,7 @@ impl<'a> Names<'a> {
             Some(fork) => {
                 let mut entries = Vec::new();
                 for (branch, entry) in fork.entries().iter().enumerate() {
-                    entries.extend(self.part(entry.as_str(), source.at(Part::Branch(branch))));
+                    entries.extend(self.part(entry.as_str(), source.at(RoutePart::Branch(branch))));
                 }
                 let route = match (&fork.branches, entries.first(), join(self)) {
                     (Branches::All(_), _, Some(join)) => Route::all(entries, join),
@@ -149,7 +149,7 @@ impl<'a> Names<'a> {
         let otherwise = match to.route.otherwise() {
             None => return route,
             Some(Target::End) => Target::End,
-            Some(Target::Node(node)) => self.target(node.as_str(), source.at(Part::Else)),
+            Some(Target::Node(node)) => self.target(node.as_str(), source.at(RoutePart::Else)),
         };
         match otherwise {
             Target::Node(node) => route.or_else(node),
@@ -165,28 +165,23 @@ pub(super) struct Described {
 }
 
 /// Resolves the names of a description.
-pub(super) fn describe<S: State>(
+pub(super) fn describe(
     mut topology: Topology,
-    nodes: &[Added<S>],
-    shapes: Vec<NodeShape>,
     routes: &[Routed],
     errors: &[ErrorRoute],
     names: &mut Names<'_>,
 ) -> Described {
-    for shape in shapes {
-        topology.node(shape);
-    }
     // The edges stand in the order of their nodes, whatever order they were added in.
-    let mut by_node = vec![(Vec::new(), Vec::new()); nodes.len()];
+    let mut by_node = vec![(Vec::new(), Vec::new()); topology.nodes().len()];
     for (number, routed) in routes.iter().enumerate() {
         let source = Source::Route(number);
-        if let Some(from) = names.part(routed.from.as_str(), source.at(Part::From)) {
+        if let Some(from) = names.part(routed.from.as_str(), source.at(RoutePart::From)) {
             by_node[usize::from(from.0)].0.push(number);
         }
     }
     for (number, error) in errors.iter().enumerate() {
         let source = Source::Error(number);
-        if let Some(from) = names.part(error.from.as_str(), source.at(Part::From)) {
+        if let Some(from) = names.part(error.from.as_str(), source.at(RoutePart::From)) {
             by_node[usize::from(from.0)].1.push(number);
         }
     }
@@ -197,7 +192,7 @@ pub(super) fn describe<S: State>(
             let (source, Routed { on, to, .. }) = (Source::Route(number), &routes[number]);
             if to.is_back {
                 let help = "name the node; or say `on_error(node, To::back())`";
-                names.error(source.at(Part::Target), "only an error leads `back`", help);
+                names.error(source.at(RoutePart::Target), "only an error leads `back`", help);
                 names.guesswork = true;
             }
             let edge = Edge::new(from, on.text(), names.route(to, source));
@@ -212,13 +207,13 @@ pub(super) fn describe<S: State>(
             if place > 0 {
                 let name = topology.name_of(from);
                 let message = format!("`{name}` says more than once where an error leads");
-                names.error(source.at(Part::From), message, "keep one of them");
+                names.error(source.at(RoutePart::From), message, "keep one of them");
                 continue;
             }
             let route = names.route(to, source);
             if route.fork().is_some() {
                 let help = "lead it to one node, and fork behind it";
-                names.error(source.at(Part::Target), "an error leads to no fork", help);
+                names.error(source.at(RoutePart::Target), "an error leads to no fork", help);
                 names.guesswork = true;
                 continue;
             }
@@ -273,7 +268,7 @@ fn lead_back(topology: &Topology, edges: Vec<Sourced>, names: &mut Names<'_>) ->
         if back.is_empty() && !names.guesswork {
             let message = format!("nothing hands over to `{}`", topology.name_of(edge.from));
             let help = "name the node to go to after an error, or end the run";
-            names.error(source.at(Part::Target), message, help);
+            names.error(source.at(RoutePart::Target), message, help);
         }
         let (times, otherwise) = (edge.route.times(), edge.route.otherwise().copied());
         for to in back {

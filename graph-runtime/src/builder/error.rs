@@ -7,24 +7,24 @@ use handoffs_core::Code;
 /// Everything that is wrong with a graph, in the order of the codes.
 ///
 /// ```
-/// use handoffs_runtime::{BuildErrors, GraphBuilder, To};
-/// # use handoffs_runtime::{Execute, __private::Blank};
-/// # fn example(greet: impl Execute<Blank>) {
+/// use handoffs_core::State;
+/// use handoffs_runtime::{Execute, GraphBuilder, To};
 ///
-/// let built = GraphBuilder::<Blank>::new("Greetings")
+/// # fn example<Ticket: State>(greet: impl Execute<Ticket>) {
+/// let built = GraphBuilder::new("Greetings")
 ///     .node("greet", greet)
 ///     .start("gret")
 ///     .route("greet", "_", To::end())
 ///     .build();
-/// let errors: BuildErrors = built.unwrap_err();
 /// assert_eq!(
-///     errors.to_string(),
+///     built.unwrap_err().to_string(),
 ///     "the graph cannot be built\n\
 ///      H001: no node is named `gret`\n  help: did you mean `greet`?",
 /// );
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", Listed(.0))]
 pub struct BuildErrors(pub(super) Vec<BuildError>);
 
 /// One thing that is wrong with a graph that was to be built.
@@ -32,7 +32,7 @@ pub struct BuildErrors(pub(super) Vec<BuildError>);
 #[error("{message}")]
 pub struct BuildError {
     code: Code,
-    at: At,
+    at: BuildPlace,
     message: String,
     help: String,
 }
@@ -41,7 +41,7 @@ pub struct BuildError {
 /// builder's methods from zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum At {
+pub enum BuildPlace {
     /// The graph as a whole.
     Graph,
     /// The name in `start`.
@@ -51,9 +51,9 @@ pub enum At {
     /// A node, by the order in which they were added.
     Node(usize),
     /// A part of a `route`.
-    Route(usize, Part),
+    Route(usize, RoutePart),
     /// A part of an `on_error`.
-    OnError(usize, Part),
+    OnError(usize, RoutePart),
     /// A `guard`.
     Guard(usize),
     /// A list of `items`.
@@ -63,7 +63,7 @@ pub enum At {
 /// The part of a route to which a [`BuildError`] points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Part {
+pub enum RoutePart {
     /// The node that it leaves.
     From,
     /// One of the outcomes on which it is taken, or all of them.
@@ -96,10 +96,12 @@ impl BuildErrors {
     }
 }
 
-impl fmt::Display for BuildErrors {
+struct Listed<'a>(&'a [BuildError]);
+
+impl fmt::Display for Listed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the graph cannot be built")?;
-        for error in self {
+        for error in self.0 {
             write!(f, "\n{error}")?;
             if !error.help.is_empty() {
                 write!(f, "\n  help: {}", error.help)?;
@@ -130,7 +132,7 @@ impl IntoIterator for BuildErrors {
 impl BuildError {
     pub(super) fn new(
         code: Code,
-        at: At,
+        at: BuildPlace,
         message: impl fmt::Display,
         help: impl Into<String>,
     ) -> Self {
@@ -143,7 +145,7 @@ impl BuildError {
     }
 
     /// Takes a message that begins with its code, and may end with a line of help.
-    pub(super) fn worded(code: Code, at: At, text: &str) -> Self {
+    pub(super) fn worded(code: Code, at: BuildPlace, text: &str) -> Self {
         let (message, help) = text.split_once("\nhelp: ").unwrap_or((text, ""));
         Self {
             code,
@@ -159,7 +161,7 @@ impl BuildError {
     }
 
     /// Returns the part of the description that is wrong.
-    pub fn at(&self) -> At {
+    pub fn at(&self) -> BuildPlace {
         self.at
     }
 

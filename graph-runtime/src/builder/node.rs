@@ -9,7 +9,7 @@ use handoffs_core::{
 
 use super::dynamic::{DynContract, DynNode};
 use super::erased::{Erased, Inside, Named, Nested, Typed};
-use super::error::{At, BuildError};
+use super::error::{BuildPlace, BuildError};
 use super::graph::BuiltGraph;
 use super::name::NodeName;
 use super::text::listed;
@@ -210,7 +210,7 @@ impl<S: State> Added<S> {
     }
 
     /// Returns what is wrong with the node itself.
-    pub(super) fn errors(&self, at: At) -> impl Iterator<Item = BuildError> {
+    pub(super) fn errors(&self, at: BuildPlace) -> impl Iterator<Item = BuildError> {
         let unknown = matches!(self.takes, Takes::Unknown).then(|| {
             let message = format!("`{}` takes an item, and nobody knows of which type", self.name);
             (message, "add it with `worker` in the place of `node`".to_owned())

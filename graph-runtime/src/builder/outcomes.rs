@@ -6,7 +6,7 @@ use handoffs_core::{Code, FieldSet, State};
 
 use super::Routed;
 use super::describe::Source;
-use super::error::{At, BuildError, Part};
+use super::error::{BuildPlace, BuildError, RoutePart};
 use super::graph::{Concluded, Way};
 use super::node::{Added, Concludes};
 use super::text::{listed, meant};
@@ -81,12 +81,12 @@ impl<'a> Outcomes<'a> {
             let word = if missing.len() == 1 { "outcome" } else { "outcomes" };
             let message = format!("no route of `{}` takes the {word} {}", node.name, listed(missing));
             let help = "add a route without a guard, or one on any outcome, which is written `_`";
-            self.error(At::Node(place), message, help);
+            self.error(BuildPlace::Node(place), message, help);
         }
         ways
     }
 
-    fn error(&mut self, at: At, message: String, help: impl Into<String>) {
+    fn error(&mut self, at: BuildPlace, message: String, help: impl Into<String>) {
         self.errors.push(BuildError::new(Code::H006, at, message, help));
     }
 
@@ -107,7 +107,7 @@ impl<'a> Outcomes<'a> {
             known = false;
             let message = format!("`{}` has no outcome `{wanted}`", node.name);
             let help = meant(wanted, names, "outcomes");
-            self.error(At::Route(number, Part::Outcome), message, help);
+            self.error(BuildPlace::Route(number, RoutePart::Outcome), message, help);
         }
         (variants, known)
     }
@@ -121,7 +121,7 @@ impl<'a> Outcomes<'a> {
         taken: &[bool],
     ) {
         let help = "remove it, or move it before the route that takes the same";
-        let at = At::Route(number, Part::Outcome);
+        let at = BuildPlace::Route(number, RoutePart::Outcome);
         if variants.iter().all(|variant| taken[*variant]) {
             let on = &self.routes[number].on;
             let message = format!(
@@ -146,7 +146,7 @@ impl<'a> Outcomes<'a> {
         if guard.is_none() {
             let message = format!("no guard is named `{name}`");
             let help = meant(name, self.guard_names.iter().copied(), "guards");
-            let at = At::Route(number, Part::Guard);
+            let at = BuildPlace::Route(number, RoutePart::Guard);
             self.errors.push(BuildError::new(Code::H011, at, message, help));
         }
         guard

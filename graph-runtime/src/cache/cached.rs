@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cache, CacheKey, with_sources};
+use super::{Cache, CacheKey};
+use crate::error::chain;
 use crate::journal::{Conclusion, Writes};
 
 /// What a node concluded and changed, as a cache keeps it.
@@ -54,7 +55,7 @@ impl Cached {
         match cache.get(key).await {
             Ok(value) => Self::decode(key, &value?),
             Err(error) => {
-                warn(key, "the cache could not be read", &with_sources(&error));
+                warn(key, "the cache could not be read", &chain(&error));
                 None
             }
         }
@@ -65,7 +66,7 @@ impl Cached {
         match self.encode() {
             Ok(value) => {
                 if let Err(error) = cache.put(key, value, ttl).await {
-                    warn(key, "the cache could not be written", &with_sources(&error));
+                    warn(key, "the cache could not be written", &chain(&error));
                 }
             }
             Err(error) => warn(key, "the result cannot be cached", &error.to_string()),

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use handoffs_core::State;
+
 use super::entry::{Ask, Entry, Failure, Forked, GraphId, Recorded};
 use super::fields::Fields;
 use super::{AskId, BranchId, Head, Json, JournalError, Record, ThreadId, entries};
@@ -199,6 +201,12 @@ impl Folded {
             item,
             fork: None,
         }
+    }
+
+    /// Returns the state after the last step; while branches are under way, that with which they began.
+    pub(crate) fn fields<S: State>(&self, thread: &ThreadId) -> Result<S, RunError> {
+        let under = self.fork.as_ref().map(|fork| &*fork.under);
+        under.unwrap_or(&self.fields).state(thread)
     }
 
     fn take(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {

@@ -143,6 +143,7 @@ fn no_wait_is_longer_than_its_bound_and_none_overflows() {
                     assert_eq!(bound, at_least, "{retry:?} {used}");
                 }
                 assert!(at_least <= bound && bound <= cap, "{retry:?} {used}");
+                assert!(backoff > NONE || bound == NONE, "{retry:?} {used}");
                 assert!(retry.delay(used, "seed") <= bound, "{retry:?} {used}");
                 assert_eq!(retry.jitter(false).delay(used, "seed"), bound);
             }

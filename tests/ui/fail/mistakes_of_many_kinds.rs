@@ -20,7 +20,7 @@ async fn triage() -> Triaged {
 async fn billing(_count: &u32) {}
 
 #[node(Ticket)]
-async fn human(_messages: Log<String>) {}
+async fn human(_messages: &impl Clone) {}
 
 #[derive(AgentGraph)]
 #[graph(state = Ticket, start = triage)]

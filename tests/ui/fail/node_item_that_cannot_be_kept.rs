@@ -25,9 +25,6 @@ async fn on_what_is_only_written(_item: OnlyWritten) {}
 #[node(Research)]
 async fn on_what_is_not_cloned(_item: Vec<NotCloned>) {}
 
-#[node(Research)]
-async fn on_references(_item: Vec<&'static str>) {}
-
 struct Worker;
 
 #[node(Research)]

@@ -13,6 +13,9 @@ async fn by_value(count: u32) {}
 async fn two_items(first: u32, (second, third): (u32, u32)) {}
 
 #[node(Ticket)]
+async fn borrowed_item(_first: Vec<&'static str>) {}
+
+#[node(Ticket)]
 async fn any_item(first: impl Clone) {}
 
 #[node(Ticket)]

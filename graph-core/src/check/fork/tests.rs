@@ -423,3 +423,28 @@ fn deep_nests_and_long_branches_are_checked_without_recursion() {
          `n5000 -> end`",
     );
 }
+
+#[test]
+fn a_branch_that_is_wrong_all_over_is_told_in_little_memory() {
+    let mut desk = Topology::new("Wrong");
+    let nodes: Vec<_> = (0..10_000)
+        .map(|n| desk.node(NodeShape::new(format!("n{n}"))))
+        .collect();
+    desk.start(nodes[0]);
+    desk.edge(Edge::new(nodes[0], "_", Route::all([nodes[2]], nodes[1])));
+    desk.edge(Edge::new(nodes[1], "_", Route::end()));
+    for pair in nodes[2..].windows(2) {
+        desk.edge(Edge::new(pair[0], "_", Route::to(pair[1])));
+        desk.edge(Edge::new(pair[0], "_", Route::end()));
+        desk.edge(Edge::new(pair[0], "_", Route::to(nodes[0])));
+    }
+    desk.edge(Edge::new(nodes[9_999], "_", Route::to(nodes[1])));
+    let findings = check(&desk);
+    assert_eq!(findings.len(), 200);
+    assert_eq!(
+        findings[20].message(&desk),
+        "H009: `n0` is reached both in the branch `n2` of `n0` and outside of it: \
+         `n0 -> n2 -> n3 -> n4 -> n5 -> n6 -> .. -> n18 -> n19 -> n20 -> n21 -> n22 -> n0`, \
+         and the run starts there",
+    );
+}

@@ -3,11 +3,12 @@
 use std::error::Error;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures_util::future::join_all;
 use tokio::task::yield_now;
 
 use super::CachePlace;
-use crate::cache::{Cache, CacheKey, with_sources};
+use crate::cache::{Cache, CacheKey};
+use crate::error::chain;
 use crate::journal::Json;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -264,5 +265,5 @@ async fn put(cache: &impl Cache, key: &CacheKey, value: &[u8], ttl: Duration) {
 }
 
 fn unless_failed<T, E: Error>(action: &str, result: Result<T, E>) -> T {
-    result.unwrap_or_else(|error| panic!("could not {action} the cache: {}", with_sources(&error)))
+    result.unwrap_or_else(|error| panic!("could not {action} the cache: {}", chain(&error)))
 }

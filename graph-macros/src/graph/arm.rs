@@ -1,0 +1,473 @@
+//! An arm of a route: a pattern, perhaps a guard, and where the edge leads.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::token::Paren;
+use syn::{Expr, LitInt, Pat, Path, Token, parenthesized};
+
+use crate::mistakes::{Mistakes, skip_argument};
+
+/// `Pat if guard => target(limit = N, else = other)`
+pub(super) struct Arm {
+    pub(super) pat: Pat,
+    pub(super) guard: Guard,
+    pub(super) onward: Onward,
+}
+
+/// What must hold as well.
+pub(super) enum Guard {
+    None,
+    Function(Path),
+    /// Something must, but what was not understood.
+    Broken,
+}
+
+/// Where an edge leads, with its options.
+pub(super) struct Onward {
+    pub(super) to: To,
+    pub(super) limit: Option<Limit>,
+    pub(super) otherwise: Option<Stop>,
+    pub(super) concurrency: Option<Limit>,
+}
+
+/// Where an edge leads.
+pub(super) enum To {
+    Stop(Stop),
+    /// `all(a, b) join d`
+    All {
+        all: Ident,
+        branches: Vec<Ident>,
+        join: Ident,
+    },
+    /// `each(items) worker join d`
+    Each {
+        items: Path,
+        worker: Ident,
+        join: Ident,
+    },
+    /// `back`, of an error: to whoever handed over to this node.
+    Back(Ident),
+}
+
+/// A node, or the end: `triage`, `end`, `end(Verdict::Yes)`.
+pub(super) struct Stop {
+    pub(super) ident: Ident,
+    pub(super) outcome: Option<Expr>,
+    /// Whether what was said of the outcome could not be read.
+    pub(super) broken: bool,
+}
+
+/// How often an edge may be taken, or how many branches run at once; a number that was not understood
+/// counts as one.
+pub(super) struct Limit {
+    pub(super) times: u32,
+    pub(super) token: TokenStream,
+}
+
+pub(super) const ROUTE: &str = "write `#[route(Pattern => node, _ => end)]`";
+const ALL: &str = "write `all(a, b) join d`: when all branches have arrived, the run goes on at `d`";
+const EACH: &str = "write `each(items) worker join d`, where `items` is an `fn(&State) -> Vec<Item>`";
+const NAME: &str = "name a field of the graph, or `end`";
+const ERROR: &str = "write `then = node`, `then = back` or `then = end`";
+
+/// The name of the target that is no node.
+pub(super) const END: &str = "end";
+
+/// The word that leads an error to whoever handed over.
+pub(super) const BACK: &str = "back";
+
+impl Arm {
+    pub(super) fn read(input: ParseStream<'_>, mistakes: &mut Mistakes) -> syn::Result<Self> {
+        let pat = Pat::parse_multi_with_leading_vert(input)?;
+        let guard = Guard::read(input, mistakes)?;
+        if !input.peek(Token![=>]) {
+            return Err(said(input, "H011: an arm is `Pattern => node`", ROUTE));
+        }
+        input.parse::<Token![=>]>()?;
+        let onward = Onward::read(input, mistakes)?;
+        if !input.is_empty() && !input.peek(Token![,]) {
+            let help = "put a comma between two arms";
+            return Err(said(input, "H011: the arm should end here", help));
+        }
+        Ok(Self { pat, guard, onward })
+    }
+}
+
+impl Onward {
+    /// Reads what stands behind `=>`.
+    fn read(input: ParseStream<'_>, mistakes: &mut Mistakes) -> syn::Result<Self> {
+        if !input.peek(Ident::peek_any) {
+            let message = "H011: the arm does not name a node to go to";
+            return Err(said(input, message, NAME));
+        }
+        if input.peek(syn::Ident) {
+            let next: Ident = input.fork().parse()?;
+            if next == BACK {
+                let message = "H011: only an error leads `back`";
+                let help = "name the node; or write `#[on_error(then = back)]` on the field";
+                return Err(said(input, message, help));
+            }
+        }
+        Self::read_any(input, mistakes)
+    }
+
+    /// Reads what stands behind `then =`, where an error leads.
+    pub(super) fn read_error(input: ParseStream<'_>, mistakes: &mut Mistakes) -> syn::Result<Self> {
+        if !input.peek(syn::Ident) {
+            return Err(said(input, "H011: `then` does not name a node", ERROR));
+        }
+        let next: Ident = input.fork().parse()?;
+        if next == "all" || next == "each" {
+            let help = "lead the error to a node, which then forks by its own route";
+            return Err(said(input, "H011: an error leads to one node", help));
+        }
+        if next != BACK {
+            return Self::read_any(input, mistakes);
+        }
+        let mut onward = Self::to(To::Back(input.parse()?));
+        onward.read_options(input, mistakes)?;
+        Ok(onward)
+    }
+
+    fn to(to: To) -> Self {
+        Self {
+            to,
+            limit: None,
+            otherwise: None,
+            concurrency: None,
+        }
+    }
+
+    fn read_any(input: ParseStream<'_>, mistakes: &mut Mistakes) -> syn::Result<Self> {
+        let ident: Ident = input.parse()?;
+        let to = match ident.to_string().as_str() {
+            "all" => read_all(&ident, input)?,
+            "each" => read_each(&ident, input)?,
+            "join" => {
+                let message = "H011: `join` stands behind the branches of a fork";
+                return Err(at(&ident, message, ALL));
+            }
+            _ => {
+                let stop = Stop::read(ident, input, mistakes)?;
+                let is_end = stop.ident == END;
+                let mut onward = Self::to(To::Stop(stop));
+                if !is_end {
+                    onward.read_options(input, mistakes)?;
+                }
+                return no_join(onward, input);
+            }
+        };
+        let mut onward = Self::to(to);
+        onward.read_options(input, mistakes)?;
+        Ok(onward)
+    }
+
+    /// Reads the options, if there are any.
+    fn read_options(&mut self, input: ParseStream<'_>, mistakes: &mut Mistakes) -> syn::Result<()> {
+        if !input.peek(Paren) {
+            return Ok(());
+        }
+        let options;
+        parenthesized!(options in input);
+        while !options.is_empty() {
+            let key = options.call(Ident::parse_any)?;
+            if self.read_option(&key, &options, mistakes)? {
+                mistakes.twice(&key);
+            }
+            if !options.is_empty() {
+                options.parse::<Token![,]>()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads an option, and returns whether it was there before.
+    fn read_option(
+        &mut self,
+        key: &Ident,
+        options: ParseStream<'_>,
+        mistakes: &mut Mistakes,
+    ) -> syn::Result<bool> {
+        let is_fork = matches!(self.to, To::All { .. } | To::Each { .. });
+        match key.to_string().as_str() {
+            "limit" => {
+                options.parse::<Token![=]>()?;
+                let limit = Limit::read(options, LIMIT, mistakes);
+                Ok(self.limit.replace(limit).is_some())
+            }
+            "else" => {
+                options.parse::<Token![=]>()?;
+                let ident = options.parse()?;
+                let stop = Stop::read(ident, options, mistakes)?;
+                Ok(self.otherwise.replace(stop).is_some())
+            }
+            "concurrency" if is_fork => {
+                options.parse::<Token![=]>()?;
+                let most = Limit::read(options, CONCURRENCY, mistakes);
+                Ok(self.concurrency.replace(most).is_some())
+            }
+            "concurrency" => {
+                mistakes.mend(
+                    key,
+                    "H011: `concurrency` says how many branches of a fork run at once, and this is no fork",
+                    "remove it, or fork: `all(a, b) join d(concurrency = 8)`",
+                );
+                skip_argument(options);
+                Ok(false)
+            }
+            _ => {
+                let knows = if is_fork {
+                    "a fork knows: `limit = N`, `else = node`, `concurrency = N`"
+                } else {
+                    "an edge knows: `limit = N`, `else = node`"
+                };
+                mistakes.unknown_key(key, knows);
+                // Perhaps it was to be the limit; then nothing is said of a loop.
+                let limit = || Limit {
+                    times: 1,
+                    token: key.to_token_stream(),
+                };
+                self.limit.get_or_insert_with(limit);
+                skip_argument(options);
+                Ok(false)
+            }
+        }
+    }
+}
+
+impl Stop {
+    /// Reads what stands behind the name: of `end`, what the run ends with.
+    fn read(ident: Ident, input: ParseStream<'_>, mistakes: &mut Mistakes) -> syn::Result<Self> {
+        let mut stop = Self {
+            ident,
+            outcome: None,
+            broken: false,
+        };
+        if stop.ident != END || !input.peek(Paren) {
+            return Ok(stop);
+        }
+        let content;
+        let paren = parenthesized!(content in input);
+        stop.broken = true;
+        if content.is_empty() {
+            let message = "H011: `end()` says nothing";
+            let help = "write `end`, or `end(Verdict::Yes)` in a graph with `outcome = Verdict`";
+            mistakes.add(syn::Error::new(
+                paren.span.join(),
+                format!("{message}\nhelp: {help}"),
+            ));
+        } else if content.peek(Ident::peek_any) && content.peek2(Token![=]) {
+            let all: TokenStream = content.parse()?;
+            mistakes.mend(
+                all,
+                "H011: `end` takes no options",
+                "a run ends at most once; write `=> end`",
+            );
+        } else {
+            stop.outcome = Some(content.parse()?);
+            if !content.is_empty() {
+                let help = "write `end(Verdict::Yes)`";
+                return Err(said(&content, "H011: a run ends with one outcome", help));
+            }
+        }
+        Ok(stop)
+    }
+}
+
+/// Reads `(a, b) join d`.
+fn read_all(all: &Ident, input: ParseStream<'_>) -> syn::Result<To> {
+    if !input.peek(Paren) {
+        return Err(at(all, "H011: `all` does not list its branches", ALL));
+    }
+    let content;
+    parenthesized!(content in input);
+    let mut branches = Vec::new();
+    while !content.is_empty() {
+        branches.push(read_branch(&content)?);
+        if !content.is_empty() {
+            content.parse::<Token![,]>()?;
+        }
+    }
+    let join = read_join(input, ALL)?;
+    Ok(To::All {
+        all: all.clone(),
+        branches,
+        join,
+    })
+}
+
+/// Reads the node where a branch begins.
+fn read_branch(input: ParseStream<'_>) -> syn::Result<Ident> {
+    if !input.peek(Ident::peek_any) {
+        let help = "name fields of the graph: `all(a, b) join d`";
+        return Err(said(input, "H011: a branch begins at a node", help));
+    }
+    let branch: Ident = input.parse()?;
+    if branch == END {
+        let help = "a branch begins at a node, and ends when it would hand off to the join";
+        return Err(at(&branch, "H011: `end` cannot be a branch", help));
+    }
+    if matches!(branch.to_string().as_str(), "all" | "each") {
+        let help = "lead the branch to a node, which forks by its own route";
+        return Err(at(&branch, "H011: a branch begins at a node", help));
+    }
+    if input.peek(Paren) {
+        let help = "put them behind the join: `all(a, b) join d(limit = 2)`";
+        return Err(said(input, "H011: a branch takes no options", help));
+    }
+    Ok(branch)
+}
+
+/// Reads `(items) worker join d`.
+fn read_each(each: &Ident, input: ParseStream<'_>) -> syn::Result<To> {
+    if !input.peek(Paren) {
+        let message = "H011: `each` does not say of what";
+        return Err(at(each, message, EACH));
+    }
+    let content;
+    let paren = parenthesized!(content in input);
+    if content.is_empty() {
+        let message = format!("H011: `each` does not say of what\nhelp: {EACH}");
+        return Err(syn::Error::new(paren.span.join(), message));
+    }
+    let path = content.fork();
+    if path.call(Path::parse_mod_style).is_err() || !path.is_empty() {
+        let all: TokenStream = content.parse()?;
+        let message = "H011: `each` takes the name of a function from the state to a `Vec`";
+        return Err(at(&all, message, EACH));
+    }
+    let items = content.call(Path::parse_mod_style)?;
+    let is_join = |input: ParseStream<'_>| {
+        let next = input.fork().call(Ident::parse_any);
+        next.is_ok_and(|next| next == "join")
+    };
+    if !input.peek(Ident::peek_any) || (is_join(input) && !input.peek2(Token![=>])) {
+        let message = "H011: `each` does not name its worker";
+        return Err(said(input, message, EACH));
+    }
+    let worker = read_branch(input)?;
+    let join = read_join(input, EACH)?;
+    Ok(To::Each {
+        items,
+        worker,
+        join,
+    })
+}
+
+/// Reads `join d`.
+fn read_join(input: ParseStream<'_>, form: &str) -> syn::Result<Ident> {
+    if input.peek(Paren) {
+        let message = "H011: the options of a fork stand behind its join";
+        let help = "write `all(a, b) join d(limit = 2, else = end)`";
+        return Err(said(input, message, help));
+    }
+    if !input.peek(Ident::peek_any) {
+        return Err(said(input, "H011: the fork has no join", form));
+    }
+    let keyword = input.call(Ident::parse_any)?;
+    if keyword != "join" {
+        return Err(at(&keyword, "H011: here `join` is expected", form));
+    }
+    if !input.peek(Ident::peek_any) {
+        return Err(said(input, "H011: `join` does not name a node", form));
+    }
+    let join: Ident = input.parse()?;
+    if join == END {
+        let help = "join the branches at a node, whose route is `_ => end`";
+        return Err(at(&join, "H011: `end` cannot be a join", help));
+    }
+    Ok(join)
+}
+
+/// Refuses a join behind what is no fork.
+fn no_join(onward: Onward, input: ParseStream<'_>) -> syn::Result<Onward> {
+    let next = input.fork().call(Ident::parse_any);
+    if let (Ok(next), To::Stop(stop)) = (next, &onward.to)
+        && next == "join"
+    {
+        let message = format!("H011: `{}` has no branches to join", stop.ident);
+        return Err(said(input, &message, ALL));
+    }
+    Ok(onward)
+}
+
+impl Guard {
+    fn read(input: ParseStream<'_>, mistakes: &mut Mistakes) -> syn::Result<Self> {
+        if !input.peek(Token![if]) {
+            return Ok(Self::None);
+        }
+        input.parse::<Token![if]>()?;
+        let path = input.fork();
+        if path.call(Path::parse_mod_style).is_ok() && path.peek(Token![=>]) {
+            return Ok(Self::Function(input.call(Path::parse_mod_style)?));
+        }
+        let mut condition = TokenStream::new();
+        while !input.is_empty() && !input.peek(Token![=>]) && !input.peek(Token![,]) {
+            condition.extend(Some(input.parse::<TokenTree>()?));
+        }
+        if condition.is_empty() {
+            return Err(said(input, "H011: the guard is missing", GUARD));
+        }
+        mistakes.mend(
+            condition,
+            "H011: a guard is the name of a function from the state to `bool`",
+            GUARD,
+        );
+        Ok(Self::Broken)
+    }
+}
+
+const GUARD: &str =
+    "put the condition into an `fn(&State) -> bool`, whose name then stands in the drawing";
+
+const LIMIT: [&str; 2] = [
+    "a limit",
+    "write it out, for example `limit = 3`: the compiler counts handoffs with it",
+];
+const CONCURRENCY: [&str; 2] = [
+    "how many branches run at once",
+    "write it out, for example `concurrency = 8`",
+];
+
+impl Limit {
+    fn read(
+        options: ParseStream<'_>,
+        [what, help]: [&str; 2],
+        mistakes: &mut Mistakes,
+    ) -> Self {
+        let (token, times) = read_number(options);
+        let times = times.unwrap_or_else(|| {
+            let most = u32::MAX;
+            mistakes.mend(
+                &token,
+                format_args!("H011: {what} is a whole number from 1 to {most}"),
+                help,
+            );
+            1
+        });
+        Self { times, token }
+    }
+}
+
+/// Reads the value of an option, and what number it is.
+pub(super) fn read_number(options: ParseStream<'_>) -> (TokenStream, Option<u32>) {
+    let mut token = TokenStream::new();
+    while !options.is_empty() && !options.peek(Token![,]) {
+        token.extend(options.parse::<TokenTree>());
+    }
+    let number = syn::parse2::<LitInt>(token.clone());
+    let number = number.and_then(|number| number.base10_parse()).ok();
+    (token, number)
+}
+
+/// Returns an error at the next token.
+pub(super) fn said(input: ParseStream<'_>, message: &str, help: &str) -> syn::Error {
+    syn::Error::new(input.span(), format!("{message}\nhelp: {help}"))
+}
+
+/// Returns an error at a token.
+fn at(token: &impl ToTokens, message: &str, help: &str) -> syn::Error {
+    syn::Error::new_spanned(token, format!("{message}\nhelp: {help}"))
+}

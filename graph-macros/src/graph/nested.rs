@@ -1,0 +1,101 @@
+//! Graphs that are nodes: this graph as a node of another, and a field that is a graph over another
+//! state.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::Path;
+
+use super::context::contract_of_graph;
+use super::expand::of_graph;
+use super::field::Subgraph;
+use super::model::Model;
+use super::parse::{Graph, Node};
+use super::step::graph_outcome;
+use crate::case::camel;
+
+/// Returns the type of the node that takes over when a graph is left, of which the user names the
+/// function.
+pub(super) fn leave_node(subgraph: &Subgraph) -> Path {
+    let mut path = subgraph.leave.clone();
+    if let Some(last) = path.segments.last_mut() {
+        last.ident = camel(&last.ident);
+    }
+    path
+}
+
+/// Writes the step of a field that is a graph over another state: in, through, and out.
+pub(super) fn nested_step(graph: &Graph, node: &Node) -> TokenStream {
+    let Graph { krate, state, .. } = graph;
+    let Some(subgraph) = &node.policy.subgraph else {
+        return TokenStream::new();
+    };
+    let field = &node.ident;
+    let (enter, leave) = (&subgraph.enter, leave_node(subgraph));
+    let inner = of_graph(graph, node, "State");
+    let enter = quote_spanned! {enter.span()=>
+        let __enter: fn(&#state) -> #inner = #enter;
+    };
+    let leaves = quote_spanned! {subgraph.leave.span()=>
+        #krate::leaves::<#leave, #state, #inner>();
+    };
+    quote! {
+        #enter
+        #leaves
+        let mut __inner = __enter(&*state);
+        let outcome = #krate::subgraph(&self.#field, &mut __inner, cx).await?;
+        let __own = cx.__swap_item(::core::option::Option::Some(#krate::Item::new(__inner)));
+        let __left = __Run::<_, #state>::new(&#leave).execute(state, cx).await;
+        cx.__swap_item(__own);
+        let () = __left?;
+        __Run::<_, #state>::new(&#leave).settle(&(), state, cx)?;
+        #krate::keep_promises(&outcome, &[], |__name| #krate::is_set(&*state, __name))?;
+    }
+}
+
+/// Writes the graph as a node of another graph over the same state.
+pub(super) fn node_impl(model: &Model) -> TokenStream {
+    let graph = &model.graph;
+    let Graph {
+        krate,
+        ident,
+        state,
+        generics,
+        ..
+    } = graph;
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    let outcome = graph_outcome(graph);
+    let contract = contract_of_graph(model);
+
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::Node<#state> for #ident #type_generics #where_clause {
+            type Outcome = #outcome;
+            const CONTRACT: #krate::Contract = #contract;
+            const KIND: #krate::NodeKind = #krate::NodeKind::Graph;
+            const INNER_HANDOFFS: ::core::primitive::u64 =
+                <Self as #krate::AgentGraph>::MAX_HANDOFFS;
+
+            fn inner() -> ::core::option::Option<#krate::Topology> {
+                ::core::option::Option::Some(<Self as #krate::AgentGraph>::topology())
+            }
+        }
+
+        #[automatically_derived]
+        impl #impl_generics #krate::Execute<#state> for #ident #type_generics #where_clause {
+            const REPORTS: ::core::primitive::bool = true;
+
+            fn within(&self) -> ::core::option::Option<#krate::Within> {
+                ::core::option::Option::Some(#krate::Within::of(self, true))
+            }
+
+            async fn execute(
+                &self,
+                state: &mut #state,
+                cx: &mut #krate::Context<'_>,
+            ) -> ::core::result::Result<#outcome, #krate::NodeError> {
+                #krate::subgraph(self, state, cx).await
+            }
+        }
+    }
+}

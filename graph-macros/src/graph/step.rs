@@ -1,0 +1,372 @@
+//! How a graph is run: the steps of its nodes, and what the runtime asks of it besides.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::Expr;
+use syn::spanned::Spanned;
+
+use super::arm::{END, Onward, Stop, To};
+use super::edges::pick_name;
+use super::expand::{Names, outcome_of};
+use super::context::generic_context;
+use super::model::Model;
+use super::nested::{leave_node, nested_step};
+use super::parse::{Graph, Node};
+use super::policy::{cache_key, policy};
+use crate::ends::Ends;
+use crate::krate::Krate;
+
+/// Writes how the graph is run. A step is one `match`, no box: run the node, then pick the edge; and
+/// on to the next node as long as nobody has to be told of it.
+pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
+    let graph = &model.graph;
+    let Graph {
+        krate,
+        ident,
+        state,
+        generics,
+        nodes,
+        ..
+    } = graph;
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    let node_enum = &names.node_enum;
+    let outcome = graph_outcome(graph);
+    let context = generic_context(model);
+    let steps = nodes.iter().enumerate().map(|(index, node)| {
+        let step = if node.policy.subgraph.is_some() {
+            nested_step(graph, node)
+        } else {
+            let field = &node.ident;
+            quote! {
+                let outcome = __Run::<_, #state>::new(&self.#field).execute(state, cx).await?;
+                __Run::<_, #state>::new(&self.#field).settle(&outcome, state, cx)?;
+            }
+        };
+        let pick = pick(node);
+        quote! {
+            #index => {
+                #step
+                let edge = #pick;
+                cx.__concluded(&outcome);
+                edge
+            }
+        }
+    });
+    let picks = nodes.iter().enumerate().map(|(index, node)| {
+        let (outcome, pick) = (outcome_of(graph, node), pick(node));
+        quote! {
+            #index => {
+                let outcome = #krate::reread::<#outcome>(concluded)?;
+                ::core::result::Result::Ok(#pick)
+            }
+        }
+    });
+    let known = nodes.iter().map(|node| known(graph, node));
+    let within = nodes.iter().enumerate().map(|(index, node)| {
+        let field = &node.ident;
+        if node.policy.subgraph.is_some() {
+            quote! {
+                #index => ::core::option::Option::Some(#krate::Within::of(&self.#field, false)),
+            }
+        } else {
+            quote!(#index => __Run::<_, #state>::new(&self.#field).within(),)
+        }
+    });
+    let policies = nodes.iter().map(|node| policy(krate, &node.policy));
+    let keys = nodes.iter().enumerate().filter_map(|(index, node)| {
+        let key = cache_key(graph, node.policy.cache.as_ref()?);
+        Some(quote!(#index => ::core::option::Option::Some(#key),))
+    });
+    let items = items(model);
+    let ends = ends(model);
+    let run = run(krate);
+    quote! {
+        const _: () = {
+        #run
+
+        #[automatically_derived]
+        #[allow(unused_variables, clippy::all, clippy::pedantic)]
+        impl #impl_generics #krate::Runnable for #ident #type_generics #where_clause {
+            type State = #state;
+            type Node = #node_enum;
+            type Outcome = #outcome;
+            #context
+
+            fn topology(&self) -> #krate::Topology {
+                <Self as #krate::AgentGraph>::topology()
+            }
+
+            fn given(&self) -> #krate::FieldSet {
+                <Self as #krate::AgentGraph>::GIVEN
+            }
+
+            fn within(&self, node: ::core::primitive::usize)
+                -> ::core::option::Option<#krate::Within>
+            {
+                match node {
+                    #(#within)*
+                    _ => ::core::option::Option::None,
+                }
+            }
+
+            fn nodes(&self) -> ::std::vec::Vec<#krate::Known> {
+                ::std::vec![#(#known),*]
+            }
+
+            fn policies(&self) -> ::std::vec::Vec<#krate::Policy> {
+                ::std::vec![#(#policies),*]
+            }
+
+            fn node(&self, index: ::core::primitive::usize) -> #node_enum {
+                let nodes = <#node_enum as #krate::GraphNode>::ALL;
+                nodes.get(index).copied().unwrap_or(<Self as #krate::AgentGraph>::START)
+            }
+
+            async fn step(
+                &self,
+                mut node: ::core::primitive::usize,
+                state: &mut #state,
+                cx: &mut #krate::Context<'_>,
+            ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
+                loop {
+                    let edge = match node {
+                        #(#steps)*
+                        _ => return ::core::result::Result::Err(#krate::no_node(node)),
+                    };
+                    match cx.__pass(edge, &*state) {
+                        ::core::option::Option::Some(next) => node = next,
+                        ::core::option::Option::None => return ::core::result::Result::Ok(edge),
+                    }
+                }
+            }
+
+            fn pick(
+                &self,
+                node: ::core::primitive::usize,
+                concluded: &#krate::Concluded,
+                state: &#state,
+            ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
+                match node {
+                    #(#picks)*
+                    _ => ::core::result::Result::Err(#krate::no_node(node)),
+                }
+            }
+
+            fn items(
+                &self,
+                edge: ::core::primitive::usize,
+                state: &#state,
+            ) -> ::std::vec::Vec<#krate::Item> {
+                match edge {
+                    #items
+                    _ => ::std::vec::Vec::new(),
+                }
+            }
+
+            fn cache_key(
+                &self,
+                node: ::core::primitive::usize,
+                state: &#state,
+            ) -> ::core::option::Option<::core::result::Result<#krate::Json, #krate::JsonError>> {
+                match node {
+                    #(#keys)*
+                    _ => ::core::option::Option::None,
+                }
+            }
+
+            fn end(
+                &self,
+                __edge: ::core::primitive::usize,
+                __otherwise: ::core::primitive::bool,
+            ) -> #outcome {
+                #ends
+            }
+        }
+        };
+    }
+}
+
+/// Writes what the graph ends with.
+pub(super) fn graph_outcome(graph: &Graph) -> TokenStream {
+    match &graph.outcome {
+        Some(outcome) => outcome.to_token_stream(),
+        None => quote!(()),
+    }
+}
+
+/// Writes the call that picks the edge after a node.
+fn pick(node: &Node) -> TokenStream {
+    // What the compiler has to say of the type, it says of this as well, so at the same place.
+    let pick = pick_name(node);
+    Ends::of(&node.ty).call(quote!(Self::#pick), quote!(state,), quote!(&outcome))
+}
+
+/// Writes what the runtime knows of a node.
+fn known(graph: &Graph, node: &Node) -> TokenStream {
+    let Graph { krate, state, .. } = graph;
+    let field = &node.ident;
+    let Some(subgraph) = &node.policy.subgraph else {
+        return quote!(__Run::<_, #state>::new(&self.#field).known());
+    };
+    let leave = leave_node(subgraph);
+    quote! {{
+        let mut known = __Run::<_, #state>::new(&#leave).known();
+        known.contract.reads = #krate::FieldSet::ALL;
+        known.contract.item = false;
+        known
+    }}
+}
+
+/// Writes the `match` arms that list the items of each `each`.
+fn items(model: &Model) -> TokenStream {
+    let Graph {
+        krate,
+        state,
+        nodes,
+        ..
+    } = &model.graph;
+    let arms = model.topology.edges().filter_map(|(index, edge)| {
+        let Some(Onward {
+            to: To::Each { items, worker, .. },
+            ..
+        }) = model.onward(index)
+        else {
+            return None;
+        };
+        let fork = edge.route.fork()?;
+        let node = nodes.get(usize::from(fork.entries().first()?.0))?;
+        let ty = &node.ty;
+        let item = quote_spanned!(worker.span()=> <#ty as #krate::Worker<#state>>::Item);
+        let index = usize::from(index.0);
+        let listed = quote_spanned! {items.span()=>
+            let __items: fn(&#state) -> ::std::vec::Vec<#item> = #items;
+        };
+        Some(quote! {
+            #index => {
+                #listed
+                __items(state).into_iter().map(#krate::Item::new).collect()
+            }
+        })
+    });
+    arms.collect()
+}
+
+/// Writes what the run ends with, edge by edge.
+fn ends(model: &Model) -> TokenStream {
+    let Some(ty) = &model.graph.outcome else {
+        return TokenStream::new();
+    };
+    let outcome = |stop: &Stop| {
+        let expr = stop.outcome.as_ref().filter(|_| stop.ident == END)?;
+        Some(ended(ty, expr))
+    };
+    let mut arms: Vec<(TokenStream, TokenStream)> = Vec::new();
+    for (index, _) in model.topology.edges() {
+        let Some(onward) = model.onward(index) else {
+            continue;
+        };
+        let index = usize::from(index.0);
+        if let To::Stop(stop) = &onward.to
+            && let Some(ended) = outcome(stop)
+        {
+            arms.push((quote!((#index, false)), ended));
+        }
+        if let Some(ended) = onward.otherwise.as_ref().and_then(outcome) {
+            arms.push((quote!((#index, true)), ended));
+        }
+    }
+    // A run ends along no other edge than these, so the last stands for all that is left.
+    let last = arms.pop().map_or_else(
+        || quote!(::core::unreachable!("this graph did not compile")),
+        |(_, ended)| ended,
+    );
+    let arms = arms.iter().map(|(edge, ended)| quote!(#edge => #ended,));
+    quote! {
+        match (__edge, __otherwise) {
+            #(#arms)*
+            _ => #last,
+        }
+    }
+}
+
+fn ended(ty: &impl ToTokens, expr: &Expr) -> TokenStream {
+    quote_spanned! {expr.span()=> {
+        let __outcome: #ty = #expr;
+        __outcome
+    }}
+}
+
+/// Writes the call of a node: `execute` of [`Execute`](handoffs_core::Node), or, of a type that is no
+/// node, which is reported where the route needs its outcome, a call that fits whatever is expected.
+fn run(krate: &Krate) -> TokenStream {
+    quote! {
+        struct __Run<'a, N, S>(&'a N, ::core::marker::PhantomData<fn(S)>);
+
+        impl<'a, N, S> __Run<'a, N, S> {
+            fn new(node: &'a N) -> Self {
+                Self(node, ::core::marker::PhantomData)
+            }
+        }
+
+        impl<'a, N: #krate::Execute<S>, S: #krate::State> __Run<'a, N, S> {
+            #[inline]
+            fn execute(
+                self,
+                state: &mut S,
+                cx: &mut #krate::Context<'_>,
+            ) -> impl ::core::future::Future<
+                Output = ::core::result::Result<N::Outcome, #krate::NodeError>,
+            > + ::core::marker::Send {
+                #krate::Execute::execute(self.0, state, cx)
+            }
+
+            #[inline]
+            fn settle(
+                self,
+                outcome: &N::Outcome,
+                state: &S,
+                cx: &mut #krate::Context<'_>,
+            ) -> ::core::result::Result<(), #krate::NodeError> {
+                #krate::settle::<N, S>(outcome, state, cx)
+            }
+
+            fn known(self) -> #krate::Known {
+                #krate::Known::of::<N, S>()
+            }
+
+            fn within(self) -> ::core::option::Option<#krate::Within> {
+                #krate::Execute::within(self.0)
+            }
+        }
+
+        #[allow(dead_code)]
+        trait __NoNode<S>: ::core::marker::Sized {
+            fn execute<O>(
+                self,
+                _: &mut S,
+                _: &mut #krate::Context<'_>,
+            ) -> ::core::future::Ready<::core::result::Result<O, #krate::NodeError>> {
+                ::core::unreachable!()
+            }
+
+            fn settle<O>(
+                self,
+                _: &O,
+                _: &S,
+                _: &mut #krate::Context<'_>,
+            ) -> ::core::result::Result<(), #krate::NodeError> {
+                ::core::unreachable!()
+            }
+
+            fn known(self) -> #krate::Known {
+                ::core::unreachable!()
+            }
+
+            fn within(self) -> ::core::option::Option<#krate::Within> {
+                ::core::unreachable!()
+            }
+        }
+
+        impl<N, S> __NoNode<S> for __Run<'_, N, S> {}
+    }
+}

@@ -1,0 +1,74 @@
+//! The table of edges, as a constant.
+
+use handoffs_core::{Branches, Fork, NodeIndex, Route, Target};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::expand::Names;
+use super::model::Model;
+use crate::krate::Krate;
+
+/// Writes the edges as the elements of an array.
+pub(super) fn edge_table(model: &Model, names: &Names) -> TokenStream {
+    let krate = &model.graph.krate;
+    let edges = model.topology.edges().map(|(_, edge)| {
+        let from = names.node(usize::from(edge.from.0));
+        let route = route(krate, names, &edge.route);
+        if edge.on_error {
+            return quote!(#krate::Edge::__on_error(#from, #route),);
+        }
+        let on = edge.on.as_ref();
+        let guard = option(edge.guard.as_ref().map(|guard| quote!(#guard)));
+        quote!(#krate::Edge::__new(#from, #on, #guard, #route),)
+    });
+    edges.collect()
+}
+
+fn route(krate: &Krate, names: &Names, route: &Route<NodeIndex>) -> TokenStream {
+    let target = |target: &Target<NodeIndex>| match target {
+        Target::Node(node) => {
+            let node = names.node(usize::from(node.0));
+            quote!(#krate::Target::Node(#node))
+        }
+        Target::End => quote!(#krate::Target::End),
+    };
+    let to = target(route.target());
+    let limit = option(route.times().map(|times| quote!(#times)));
+    let otherwise = option(route.otherwise().map(target));
+    let plain = quote!(#krate::Route::__new(#to, #limit, #otherwise));
+    match route.fork() {
+        Some(forked) => {
+            let forked = fork(krate, names, forked);
+            quote!(#plain.__forked(#forked))
+        }
+        None => plain,
+    }
+}
+
+fn fork(krate: &Krate, names: &Names, fork: &Fork<NodeIndex>) -> TokenStream {
+    let node = |node: &NodeIndex| names.node(usize::from(node.0));
+    let branches = match &fork.branches {
+        Branches::All(entries) => {
+            let entries = entries.iter().map(node);
+            quote!(#krate::Branches::All(#krate::List::fixed(&[#(#entries),*])))
+        }
+        Branches::Each { items, worker } => {
+            let (items, worker) = (items.as_ref(), node(worker));
+            quote! {
+                #krate::Branches::Each {
+                    items: ::std::borrow::Cow::Borrowed(#items),
+                    worker: #worker,
+                }
+            }
+        }
+    };
+    let concurrency = option(fork.concurrency.map(|most| quote!(#most)));
+    quote!(#krate::Fork { branches: #branches, concurrency: #concurrency })
+}
+
+fn option(value: Option<TokenStream>) -> TokenStream {
+    match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    }
+}

@@ -1,0 +1,74 @@
+//! Steps whose result was there before.
+
+use handoffs_core::State;
+
+use crate::cache::{CacheKey, Cached};
+use crate::driver::Driver;
+use crate::event::Sink;
+use crate::execute::Runnable;
+use crate::journal::{Conclusion, Fields};
+use crate::step::Step;
+
+impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
+    /// Returns whether the results of a node are cached.
+    pub(crate) fn caches(&self, node: u16) -> bool {
+        let planned = self.plan().node(node);
+        planned.is_some_and(|node| node.policy.cache_ttl().is_some())
+            && self.scope.limits.cache.is_some()
+    }
+
+    /// Returns what the result of a node is found by. A key that cannot be written down finds nothing.
+    pub(crate) fn cache_key(&self, node: u16) -> Option<CacheKey> {
+        let key = self.graph.cache_key(usize::from(node), &self.state)?;
+        match key {
+            Ok(key) => {
+                let plan = self.plan();
+                Some(CacheKey::new(plan.id.name(), plan.name(node), &key))
+            }
+            Err(error) => {
+                let node = self.plan().name(node);
+                tracing::warn!(node, %error, "the key of a cached node cannot be written down");
+                None
+            }
+        }
+    }
+
+    /// Looks for a result of a node, and writes it to the state.
+    pub(crate) async fn look_up(&mut self, node: u16, key: &CacheKey) -> Option<Step> {
+        let cache = self.scope.limits.cache.as_deref()?;
+        let Cached {
+            conclusion, writes, ..
+        } = Cached::find(cache, key).await?;
+        // A result that does not fit the state or the outcome any more is none.
+        let mut fields = Fields::new(&self.plan().fields);
+        let marks = fields.take(writes).ok()?;
+        let mut state = self.state.clone();
+        fields.load(&mut state, marks, &self.scope.thread).ok()?;
+        let edge = self.graph.pick(usize::from(node), &conclusion, &state).ok()?;
+        for field in marks.changed.iter() {
+            self.state.take(field, &mut state);
+        }
+        self.cx.step = marks;
+        Some(Step {
+            edge,
+            outcome: Some(conclusion),
+            cached: true,
+        })
+    }
+
+    /// Keeps the result of a node. A result that cannot be kept is not.
+    pub(crate) async fn remember(&self, node: u16, key: &CacheKey, outcome: &Conclusion) {
+        let ttl = self.plan().node(node).and_then(|node| node.policy.cache_ttl());
+        let (Some(cache), Some(ttl)) = (self.scope.limits.cache.as_deref(), ttl) else {
+            return;
+        };
+        let marks = self.cx.step;
+        match self.writes(marks.changed, marks.appended) {
+            Ok(writes) => Cached::new(outcome.clone(), writes).keep(cache, key, ttl).await,
+            Err(error) => {
+                let node = self.plan().name(node);
+                tracing::warn!(node, %error, "a result cannot be cached");
+            }
+        }
+    }
+}

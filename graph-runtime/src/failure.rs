@@ -1,0 +1,232 @@
+//! What follows an error at a node: another attempt, its error edge, or the end of the run.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::time::Duration;
+
+use handoffs_core::Target;
+
+use crate::context::{Kind, NodeError};
+use crate::driver::{Done, Driver};
+use crate::engine::Fact;
+use crate::error::{RunError, chain};
+use crate::event::{Event, Sink};
+use crate::execute::Runnable;
+use crate::journal::{Failure, Recorded};
+
+impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
+    /// Tries the node again, goes on along its error edge, or ends the run.
+    pub(crate) async fn failed(&mut self, error: NodeError) -> Result<Option<Done>, RunError> {
+        let error = match self.misfit(error) {
+            Ok(error) => error,
+            Err(misfit) => return Err(misfit),
+        };
+        if let Kind::NoAnswer(_) = error.kind() {
+            return Err(self.node_error(error));
+        }
+        // What the failed attempt noted of the fields it wrote is void.
+        self.cx.step = crate::marks::Marks::default();
+        self.cx.concluded = None;
+        let node = self.cx.course.due();
+        if let Some(planned) = self.plan().node(node) {
+            let key = self.cx.idempotency_key();
+            if let Some((rule, delay)) = planned.policy.retry_for(&error, &self.used, &key) {
+                return self.try_again(node, &error, rule, delay).await;
+            }
+        }
+        if let Some(edge) = self.error_edge(node) {
+            return self.catch(node, &error, edge).await;
+        }
+        let error = self.node_error(error);
+        Err(self.record(error).await)
+    }
+
+    /// Writes down that there will be another attempt, and waits for its time.
+    async fn try_again(
+        &mut self,
+        node: u16,
+        error: &NodeError,
+        rule: usize,
+        delay: Duration,
+    ) -> Result<Option<Done>, RunError> {
+        if self.used.len() <= rule {
+            self.used.resize(rule + 1, 0);
+        }
+        self.used[rule] = self.used[rule].saturating_add(1);
+        let text = chain(error);
+        tracing::debug!(node = self.plan().name(node), error = %text, ?delay, "attempt failed");
+        let attempted = Recorded::Attempted {
+            node: self.kept_name(node),
+            rule: u32::try_from(rule).unwrap_or(u32::MAX),
+            error: text.clone(),
+            delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+        };
+        self.append(attempted).await?;
+        if self.sink.listens() {
+            let (branch, node) = (self.cx.branch.clone(), self.node(node));
+            let attempted = || Event::Attempted {
+                branch,
+                node,
+                error: text,
+                delay,
+            };
+            self.sink.emit(attempted).await;
+        }
+        if !delay.is_zero() {
+            match &self.scope.limits.drain {
+                Some(drain) => drop(drain.run_until_cancelled(tokio::time::sleep(delay)).await),
+                None => tokio::time::sleep(delay).await,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the error edge that is taken when a node fails: of several, the one that leads back to
+    /// where the run came from.
+    fn error_edge(&self, node: u16) -> Option<u16> {
+        let plan = self.plan();
+        let edges = plan.node(node)?.on_error.as_slice();
+        if let [only] = edges
+            && !plan.leads_back(*only)
+        {
+            return Some(*only);
+        }
+        let back = Target::Node(self.cx.course.engine.came_from()?);
+        let mut edges = edges.iter().copied();
+        edges.find(|edge| {
+            let edge = plan.edges.get(usize::from(*edge));
+            edge.is_some_and(|edge| edge.to == back)
+        })
+    }
+
+    /// Goes on along an error edge, where the node's failure can be read.
+    async fn catch(
+        &mut self,
+        node: u16,
+        error: &NodeError,
+        edge: u16,
+    ) -> Result<Option<Done>, RunError> {
+        let changed = handoffs_core::FieldSet::EMPTY;
+        let decided = self
+            .cx
+            .course
+            .decide(usize::from(edge), changed, &self.state);
+        let (hop, progress) = match decided {
+            Ok(decided) => decided,
+            Err(refused) => {
+                let refused = self.refused(refused);
+                return Err(self.record(refused).await);
+            }
+        };
+        let attempts = self.used.iter().fold(1, |sum: u32, used| sum.saturating_add(*used));
+        let failure = Failure {
+            node: self.kept_name(node),
+            error: chain(error),
+            attempts,
+        };
+        tracing::debug!(node = self.plan().name(node), error = %failure.error, "caught");
+        let caught = Recorded::Caught {
+            failure: failure.clone(),
+            edge,
+            masked: hop.masked,
+            to: hop.to.node().map(|to| self.kept_name(to)),
+            progress,
+        };
+        let seq = self.append(caught).await?;
+        self.settle(seq);
+        if self.sink.listens() {
+            let (branch, node) = (self.cx.branch.clone(), self.node(node));
+            let to = hop.to.map(|to| self.node(to));
+            let error = failure.error.clone();
+            let caught = || Event::Caught {
+                branch,
+                node,
+                error,
+                to,
+            };
+            self.sink.emit(caught).await;
+        }
+        self.cx.caught = Some(failure);
+        Ok(None)
+    }
+
+    /// Writes down that the path ended with an error at the node that is due, and returns the error.
+    pub(crate) async fn record(&mut self, error: RunError) -> RunError {
+        let keep = matches!(
+            error,
+            RunError::Node { .. }
+                | RunError::Panicked { .. }
+                | RunError::TimedOut { .. }
+                | RunError::HandoffLoop { .. }
+                | RunError::Encode { .. }
+        );
+        if keep && self.scope.ledger.is_some() {
+            let failed = Recorded::Failed {
+                node: Cow::Owned(self.due_name().to_owned()),
+                error: chain(&error),
+            };
+            if let Err(unwritten) = self.append(failed).await {
+                // The run is lost to the first error already, and the thread stands where it stood.
+                tracing::error!(error = %chain(&unwritten), "could not write down how the run ended");
+            }
+            // Nothing comes of it but that the driver's own view stays true.
+            let _ = self.tell(Fact::Failed);
+        }
+        error
+    }
+
+    /// Says that the answer which is pending does not fit, if a node failed on that, in whatever
+    /// words of its own it says so.
+    fn misfit(&self, error: NodeError) -> Result<NodeError, RunError> {
+        // The answer that is pending came last.
+        let is_misfit = self.cx.misfit.as_ref() == self.cx.answers.last().map(|(key, _)| key);
+        let (true, Some(Recorded::Answered { ask, .. })) = (is_misfit, &self.pending) else {
+            return Ok(error);
+        };
+        Err(RunError::WrongAnswer {
+            thread: self.scope.thread.clone(),
+            node: self.due_name().to_owned(),
+            ask: *ask,
+            source: match error.into_kind() {
+                Kind::Returned(source) => source,
+                Kind::WrongAnswer(source) => source.into(),
+                kind => Box::new(NodeError::of(kind)),
+            },
+        })
+    }
+
+    pub(crate) fn node_error(&self, error: NodeError) -> RunError {
+        let (thread, node) = (self.scope.thread.clone(), self.due_name().to_owned());
+        let recoverable = self.scope.ledger.is_some();
+        let source: Box<dyn Error + Send + Sync> = match error.into_kind() {
+            Kind::NoAnswer(_) => return RunError::NoJournal { thread, node },
+            Kind::Panicked(message) => {
+                return RunError::Panicked {
+                    thread,
+                    node,
+                    recoverable,
+                    message,
+                };
+            }
+            Kind::TimedOut(kind, after) => {
+                return RunError::TimedOut {
+                    thread,
+                    node,
+                    recoverable,
+                    kind,
+                    after,
+                };
+            }
+            Kind::Returned(source) => source,
+            Kind::Within(error) => error,
+            Kind::WrongAnswer(source) => source.into(),
+            kind => Box::new(NodeError::of(kind)),
+        };
+        RunError::Node {
+            thread,
+            node,
+            recoverable,
+            source,
+        }
+    }
+}

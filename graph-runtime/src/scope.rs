@@ -1,0 +1,72 @@
+//! What all paths of one run share.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::cache::Cache;
+use crate::journal::{AskId, Branches, Json, Ledger, ThreadId};
+
+/// What all paths of one run share: the thread, its journal, and the runtime's settings.
+pub(crate) struct Scope {
+    pub(crate) thread: ThreadId,
+    /// A number that no other run has, for runs that no journal counts.
+    pub(crate) run: u64,
+    pub(crate) ledger: Option<Ledger>,
+    /// What the journal says so far.
+    pub(crate) told: Branches,
+    /// The answer with which the run is resumed, for the path that asked.
+    pub(crate) answer: Mutex<Option<(AskId, Json)>>,
+    pub(crate) limits: Limits,
+}
+
+/// The settings of a runtime that a run keeps to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Limits {
+    pub(crate) ignore_loops: bool,
+    /// One for each node that may be at work at a time, in all runs of the runtime.
+    pub(crate) permits: Option<Arc<Semaphore>>,
+    pub(crate) cache: Option<Arc<dyn Cache>>,
+    pub(crate) drain: Option<CancellationToken>,
+    pub(crate) cancel: Option<CancellationToken>,
+    pub(crate) deadline: Option<Duration>,
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let thread = &self.thread;
+        f.debug_struct("Scope")
+            .field("thread", thread)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Scope {
+    /// Returns the scope of a run that nothing is known of and that nobody writes down.
+    pub(crate) fn of(thread: ThreadId) -> Self {
+        Self {
+            thread,
+            run: 0,
+            ledger: None,
+            told: Branches::default(),
+            answer: Mutex::new(None),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Takes the answer to a question, if it has come.
+    pub(crate) fn take_answer(&self, ask: AskId) -> Option<Json> {
+        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, answer) = answer.take_if(|(asked, _)| *asked == ask)?;
+        Some(answer)
+    }
+
+    /// Returns whether the run is to stop before the next step.
+    pub(crate) fn is_draining(&self) -> bool {
+        let drain = self.limits.drain.as_ref();
+        drain.is_some_and(CancellationToken::is_cancelled)
+    }
+}

@@ -1,0 +1,109 @@
+//! The run of a graph that is a node of another.
+
+use std::future::pending;
+
+use handoffs_core::{FieldSet, State};
+
+use crate::context::{Context, Kind, NodeError, Signal};
+use crate::driver::{Done, Driver};
+use crate::engine::Action;
+use crate::error::RunError;
+use crate::event::Relay;
+use crate::execute::Runnable;
+use crate::journal::Writes;
+use crate::plan::{Inner, Plan, Within};
+
+/// Runs a graph on the state of the node that it is, in the journal of the run around it.
+///
+/// What was written of an earlier attempt is not done again.
+#[doc(hidden)]
+pub async fn subgraph<G: Runnable>(
+    graph: &G,
+    state: &mut G::State,
+    cx: &mut Context<'_>,
+) -> Result<G::Outcome, NodeError> {
+    let known = cx.course.plan.node(cx.course.due());
+    let known = known.and_then(|node| node.inner.as_ref());
+    let unknown;
+    let inner = if let Some(inner) = known {
+        inner
+    } else {
+        // A node that wraps a graph did not say so.
+        unknown = Inner {
+            plan: Plan::of(graph),
+            is_direct: false,
+        };
+        &unknown
+    };
+    match run(graph, inner, state, cx).await {
+        Ok(Done::Ended(edge, otherwise)) => Ok(graph.end(usize::from(edge), otherwise)),
+        Ok(Done::Paused(ask)) => rest(cx, Signal::Paused(Box::new(ask))).await,
+        Ok(Done::Stopped) => rest(cx, Signal::Stopped).await,
+        Ok(Done::Arrived) => Err(NodeError::new("a graph within came to a join")),
+        Err(error) if error.is_of_a_node() => Err(NodeError::of(Kind::Within(Box::new(error)))),
+        Err(error) => rest(cx, Signal::Broke(Box::new(error))).await,
+    }
+}
+
+/// Waits for the driver to drop the node.
+async fn rest<T>(cx: &Context<'_>, signal: Signal) -> T {
+    cx.desk.lay_down(signal);
+    pending().await
+}
+
+async fn run<G: Runnable>(
+    graph: &G,
+    inner: &Inner,
+    state: &mut G::State,
+    cx: &mut Context<'_>,
+) -> Result<Done, RunError> {
+    let Inner { plan, is_direct } = inner;
+    let (scope, branch) = (cx.scope, cx.branch.child(cx.place(), 0));
+    let folded = scope.told.fold(plan, &scope.thread, &branch)?;
+    let is_new = folded.engine.next() == Action::Start;
+    let own = if *is_direct || is_new {
+        let mut own = state.clone();
+        folded.fields.load(&mut own, folded.marks, &scope.thread)?;
+        own
+    } else {
+        folded.fields.state(&scope.thread)?
+    };
+    let sink = Relay(cx.relay.take());
+    let mut driver = Driver::new(graph, scope, plan, branch, own, folded, sink);
+    if is_new {
+        let given = graph.given();
+        if let Some(field) = given.iter().find(|field| !driver.state.is_set(*field)) {
+            let field = G::State::FIELDS.get(field).map_or("?", |field| field.name);
+            let thread = scope.thread.clone();
+            return Err(RunError::NotGiven { thread, field });
+        }
+        let writes = if *is_direct || scope.ledger.is_none() {
+            Writes::default()
+        } else {
+            driver.whole()?
+        };
+        driver.start(writes).await?;
+    }
+    let done = driver.drive().await?;
+    if matches!(done, Done::Ended(..)) {
+        let marks = driver.cx.marks();
+        if *is_direct {
+            for field in marks.changed.iter() {
+                state.take(field, &mut driver.state);
+            }
+            cx.step.add(marks);
+        } else {
+            let all = FieldSet::first_of(G::State::FIELDS.len());
+            for field in all.iter() {
+                state.take(field, &mut driver.state);
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// Looks at a graph that is a node, for the graph around it.
+#[doc(hidden)]
+pub fn within<G: Runnable>(graph: &G, is_direct: bool) -> Option<Within> {
+    Some(Within::of(graph, is_direct))
+}
