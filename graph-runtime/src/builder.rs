@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use handoffs_core::{State, WorkItem, Worker};
+use handoffs_core::{State, Worker};
 use serde::Serialize;
 
 pub use dynamic::{DynContract, DynNode, DynOutcome, DynVariant};
@@ -149,10 +149,11 @@ impl<S: State> GraphBuilder<S> {
     /// The node's outcomes are those with which the graph ends.
     ///
     /// ```
-    /// use handoffs_core::{Outcome, State, WorkItem, Worker};
+    /// use handoffs_core::{State, Worker};
     /// use handoffs_runtime::{BuiltGraph, Execute, GraphBuilder};
+    /// use serde::Serialize;
     ///
-    /// fn with_research<Outer: State, Inner: State + WorkItem>(
+    /// fn with_research<Outer: State, Inner: State + Serialize>(
     ///     desk: GraphBuilder<Outer>,
     ///     research: BuiltGraph<Inner>,
     ///     question: fn(&Outer) -> Inner,
@@ -169,7 +170,7 @@ impl<S: State> GraphBuilder<S> {
         leave: L,
     ) -> Self
     where
-        G: Runnable<State: WorkItem>,
+        G: Runnable<State: Serialize>,
         L: Execute<S, Outcome = ()> + Worker<S, Item = G::State>,
     {
         const { G::__CONTEXT }
@@ -192,7 +193,7 @@ impl<S: State> GraphBuilder<S> {
     }
 
     /// Adds a list of items, which forks name with [`To::each`].
-    pub fn items<T: WorkItem>(
+    pub fn items<T: Serialize + Send + Sync + 'static>(
         mut self,
         name: impl Into<String>,
         items: impl Fn(&S) -> Vec<T> + Send + Sync + 'static,

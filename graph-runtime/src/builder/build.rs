@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use handoffs_core::__private::all_handoffs;
 use handoffs_core::{
     Branches, Code, Contract, EdgeIndex, FieldSet, Finding, NodeIndex, NodeShape, Place, State,
-    Topology, check, max_handoffs,
+    Topology, check, max_handoffs, max_visits,
 };
 
 use super::describe::{Described, Names, Source, describe};
@@ -73,7 +74,7 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
         found.errors.sort_by_key(BuildError::code);
         return Err(BuildErrors(found.errors));
     }
-    let max_handoffs = max_handoffs(topology).unwrap_or(u64::MAX);
+    let max_handoffs = handoffs(topology);
     let nodes = nodes.into_iter().zip(ways).zip(settled);
     Ok(BuiltGraph {
         given,
@@ -167,6 +168,14 @@ fn built<S>(node: Added<S>, ways: Vec<Concluded>, settled: Settled<S>) -> Built<
         key: settled.key,
         ways,
     }
+}
+
+/// Returns the most handoffs that a run can take, those inside its nodes among them.
+fn handoffs(topology: &Topology) -> u64 {
+    let own = max_handoffs(topology).unwrap_or(u64::MAX);
+    let nodes = topology.nodes().zip(max_visits(topology));
+    let inside = nodes.filter_map(|((_, node), visits)| Some((visits, handoffs(node.inner.as_deref()?))));
+    all_handoffs(own, &inside.collect::<Vec<_>>())
 }
 
 /// Notes the names that were given twice.

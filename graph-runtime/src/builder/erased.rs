@@ -1,7 +1,8 @@
 //! Nodes of any type behind one trait: to run one is one call, and one box.
 
 use async_trait::async_trait;
-use handoffs_core::{Contract, FieldSet, Outcome, State, WorkItem, Worker};
+use handoffs_core::{Contract, FieldSet, Outcome, State, Worker};
+use serde::Serialize;
 
 use super::dynamic::DynNode;
 use super::graph::BuiltGraph;
@@ -110,7 +111,7 @@ pub(super) struct Nested<G, E, L> {
 impl<S, G, E, L> Erased<S> for Nested<G, E, L>
 where
     S: State,
-    G: Runnable<State: WorkItem>,
+    G: Runnable<State: Serialize>,
     E: Fn(&S) -> G::State + Send + Sync,
     L: Execute<S, Outcome = ()> + Worker<S, Item = G::State>,
 {

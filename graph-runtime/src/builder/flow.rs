@@ -126,19 +126,13 @@ impl Steps {
 
 impl Fork {
     fn branches(&self) -> Vec<FlowBranch<'_>> {
-        let branch = |branch| {
-            let Branch {
-                entry,
-                nodes,
-                arrivals,
-            } = branch;
-            FlowBranch {
-                entry: *entry,
-                nodes,
-                arrivals,
-            }
-        };
-        self.branches.iter().map(branch).collect()
+        let branches = self.branches.iter();
+        let branch = branches.map(|branch| FlowBranch {
+            entry: branch.entry,
+            nodes: &branch.nodes,
+            arrivals: &branch.arrivals,
+        });
+        branch.collect()
     }
 
     fn with<'a>(&self, branches: &'a [FlowBranch<'a>]) -> FlowFork<'a> {

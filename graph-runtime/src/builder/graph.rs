@@ -12,6 +12,7 @@ use crate::item::Item;
 use crate::journal::{Conclusion, Json, JsonError};
 use crate::plan::Within;
 use crate::policy::Policy;
+use crate::reread::no_node;
 
 pub(super) type Guard<S> = Box<dyn Fn(&S) -> bool + Send + Sync>;
 pub(super) type Items<S> = Box<dyn Fn(&S) -> Vec<Item> + Send + Sync>;
@@ -193,11 +194,6 @@ impl<S: State> Runnable for BuiltGraph<S> {
     }
 
     fn end(&self, _: usize, _: bool) {}
-}
-
-#[cold]
-fn no_node(node: usize) -> NodeError {
-    NodeError::new(format!("the graph has no node number {node}"))
 }
 
 #[cold]

@@ -4,8 +4,9 @@ use std::any::{TypeId, type_name};
 use std::borrow::Cow;
 
 use handoffs_core::{
-    Code, Contract, Field, FieldSet, NodeKind, Outcome, State, Variant, WorkItem, Worker,
+    Code, Contract, Field, FieldSet, NodeKind, Outcome, State, Variant, Worker,
 };
+use serde::Serialize;
 
 use super::dynamic::{DynContract, DynNode};
 use super::erased::{Erased, Inside, Named, Nested, Typed};
@@ -23,8 +24,6 @@ pub(super) struct Added<S> {
     pub(super) outcomes: Vec<Concludes>,
     pub(super) takes: Takes,
     pub(super) node: Box<dyn Erased<S>>,
-    /// The most handoffs inside it, if it is a graph.
-    pub(super) handoffs: u64,
     /// What is wrong with the node itself: messages and help.
     wrong: Vec<(String, String)>,
 }
@@ -83,21 +82,17 @@ impl<S: State> Added<S> {
     }
 
     pub(super) fn inside(name: NodeName, graph: BuiltGraph<S>) -> Self {
-        let (handoffs, contract) = (graph.max_handoffs(), graph.contract());
         let known = Known {
-            contract,
+            contract: graph.contract(),
             promises: FieldSet::EMPTY,
             keeps_to_contract: true,
         };
-        let node = Box::new(Inside(graph));
-        let mut added = Self::new::<()>(name, NodeKind::Graph, known, node);
-        added.handoffs = handoffs;
-        added
+        Self::new::<()>(name, NodeKind::Graph, known, Box::new(Inside(graph)))
     }
 
     pub(super) fn nested<G, E, L>(name: NodeName, graph: G, enter: E, leave: L) -> Self
     where
-        G: Runnable<State: WorkItem>,
+        G: Runnable<State: Serialize>,
         E: Fn(&S) -> G::State + Send + Sync + 'static,
         L: Execute<S, Outcome = ()> + Worker<S, Item = G::State>,
     {
@@ -175,7 +170,6 @@ impl<S: State> Added<S> {
                 contract,
                 outcomes: concludes,
             }),
-            handoffs: 0,
             wrong,
             name,
         }
@@ -199,7 +193,6 @@ impl<S: State> Added<S> {
             outcomes,
             takes: Takes::Nothing,
             node,
-            handoffs: 0,
             wrong,
             name,
         }
