@@ -161,7 +161,7 @@ impl BuildError {
     }
 
     /// Returns the part of the description that is wrong.
-    pub fn at(&self) -> BuildPlace {
+    pub fn place(&self) -> BuildPlace {
         self.at
     }
 
