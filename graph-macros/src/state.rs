@@ -4,10 +4,11 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Expr, ExprPath, Fields, Ident, Token, Type};
+use syn::{Attribute, Data, DeriveInput, Expr, ExprPath, Fields, Ident, Token, Type};
 
 use crate::krate::Krate;
 use crate::mistakes::{Mistakes, arguments, skip_argument};
+use crate::types::borrows;
 
 /// A field of the state.
 struct Field {
@@ -94,16 +95,13 @@ fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<Vec<Fiel
         let Some(ident) = field.ident.clone() else {
             continue;
         };
-        let mut said = Said::default();
-        for attr in &field.attrs {
-            if attr.path().is_ident("state") {
-                let read = attr.parse_args_with(|args: syn::parse::ParseStream<'_>| {
-                    read_field(args, &mut said, mistakes)
-                });
-                mistakes.take(read);
-            } else if attr.path().is_ident("serde") {
-                refuse_serde(attr, mistakes);
-            }
+        let said = read_attrs(&field.attrs, mistakes);
+        if borrows(&field.ty) {
+            mistakes.mend(
+                &field.ty,
+                "H011: a field of a state owns what it holds, since a journal keeps it",
+                "write `String` in place of `&str`, and the type itself in place of another reference",
+            );
         }
         parsed.push(Field {
             ident,
@@ -112,6 +110,22 @@ fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<Vec<Fiel
         });
     }
     Some(parsed)
+}
+
+/// Reads the attributes of a field.
+fn read_attrs(attrs: &[Attribute], mistakes: &mut Mistakes) -> Said {
+    let mut said = Said::default();
+    for attr in attrs {
+        if attr.path().is_ident("state") {
+            let read = attr.parse_args_with(|args: syn::parse::ParseStream<'_>| {
+                read_field(args, &mut said, mistakes)
+            });
+            mistakes.take(read);
+        } else if attr.path().is_ident("serde") {
+            refuse_serde(attr, mistakes);
+        }
+    }
+    said
 }
 
 /// Reads what `#[state(..)]` says of a field.
@@ -203,7 +217,9 @@ fn refuse_serde(attr: &syn::Attribute, mistakes: &mut Mistakes) {
 fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> TokenStream {
     let name = &input.ident;
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
-    let is_sound = fields.is_some_and(|fields| fields.len() <= MOST);
+    let is_sound = fields.is_some_and(|fields| {
+        fields.len() <= MOST && fields.iter().all(|field| !borrows(&field.ty))
+    });
     let fields = fields.unwrap_or_default();
     let fields = fields.get(..MOST).unwrap_or(fields);
     let infos = fields.iter().map(|field| {
@@ -227,24 +243,7 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
     let sets = ask(quote!(is_set()));
     let fingerprints = ask(quote!(fingerprint()));
     let encodes = ask(quote!(encode(since, serializer)));
-    let decodes = fields
-        .iter()
-        .enumerate()
-        .map(|(index, Field { ident, ty, .. })| {
-            // The one place that says which types a journal can keep.
-            let kept = quote_spanned!(ty.span()=> <#ty as #krate::Kept>::KEPT);
-            let read = quote! {{
-                let () = #kept;
-                #krate::Load::<#ty>::new().load(source, &<Self as #krate::State>::FIELDS[#index])?
-            }};
-            quote!(#ident: #read)
-        });
-    let built = if is_sound {
-        quote!(::core::result::Result::Ok(Self { #(#decodes),* }))
-    } else {
-        quote!(::core::unreachable!())
-    };
-
+    let built = built(krate, fields, is_sound);
     let forks = forks(krate, fields, is_sound);
 
     quote! {
@@ -311,6 +310,27 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
     }
 }
 
+/// Writes the state as it is built of a source's fields.
+fn built(krate: &Krate, fields: &[Field], is_sound: bool) -> TokenStream {
+    let decodes = fields
+        .iter()
+        .enumerate()
+        .map(|(index, Field { ident, ty, .. })| {
+            // The one place that says which types a journal can keep.
+            let kept = quote_spanned!(ty.span()=> <#ty as #krate::Kept>::KEPT);
+            let read = quote! {{
+                let () = #kept;
+                #krate::Load::<#ty>::new().load(source, &<Self as #krate::State>::FIELDS[#index])?
+            }};
+            quote!(#ident: #read)
+        });
+    if is_sound {
+        quote!(::core::result::Result::Ok(Self { #(#decodes),* }))
+    } else {
+        quote!(::core::unreachable!())
+    }
+}
+
 /// Writes the methods by which a state forks and its branches meet.
 fn forks(krate: &Krate, fields: &[Field], is_sound: bool) -> TokenStream {
     let copies = fields
@@ -357,7 +377,10 @@ fn forks(krate: &Krate, fields: &[Field], is_sound: bool) -> TokenStream {
             true
         }}
     });
-    let loads = arms(&|index, Field { ident, .. }| {
+    let loads = arms(&|index, Field { ident, ty, .. }| {
+        if borrows(ty) {
+            return quote!(::core::unreachable!());
+        }
         quote! {
             (&mut #krate::Loading(&mut self.#ident))
                 .load(__appended, __source, &<Self as #krate::State>::FIELDS[#index])

@@ -44,7 +44,10 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let marks = fields.take(writes).ok()?;
         let mut state = self.state.clone();
         fields.load(&mut state, marks, &self.scope.thread).ok()?;
-        let edge = self.graph.pick(usize::from(node), &conclusion, &state).ok()?;
+        let edge = self
+            .graph
+            .pick(usize::from(node), &conclusion, &state)
+            .ok()?;
         for field in marks.changed.iter() {
             self.state.take(field, &mut state);
         }
@@ -58,13 +61,20 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
 
     /// Keeps the result of a node. A result that cannot be kept is not.
     pub(crate) async fn remember(&self, node: u16, key: &CacheKey, outcome: &Conclusion) {
-        let ttl = self.plan().node(node).and_then(|node| node.policy.cache_ttl());
+        let ttl = self
+            .plan()
+            .node(node)
+            .and_then(|node| node.policy.cache_ttl());
         let (Some(cache), Some(ttl)) = (self.scope.limits.cache.as_deref(), ttl) else {
             return;
         };
         let marks = self.cx.step;
         match self.writes(marks.changed, marks.appended) {
-            Ok(writes) => Cached::new(outcome.clone(), writes).keep(cache, key, ttl).await,
+            Ok(writes) => {
+                Cached::new(outcome.clone(), writes)
+                    .keep(cache, key, ttl)
+                    .await
+            }
             Err(error) => {
                 let node = self.plan().name(node);
                 tracing::warn!(node, %error, "a result cannot be cached");

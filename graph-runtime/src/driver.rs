@@ -239,6 +239,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let Some(ledger) = &self.scope.ledger else {
             return Ok(0);
         };
+        let node = node_of(&event);
         let events = self.pending.clone().into_iter().chain([event]);
         let graph = &self.plan().id;
         let seq = ledger
@@ -246,16 +247,9 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             .map_err(|error| self.unencoded("an entry", error))?;
         // What was handed in is written whatever becomes of this path.
         self.pending = None;
-        ledger
-            .written(seq)
-            .await
-            .map_err(|source| self.unwritten(source))?;
+        let written = ledger.written(seq).await;
+        written.map_err(|source| RunError::journal(&self.scope.thread, node, source))?;
         Ok(seq)
-    }
-
-    pub(crate) fn unwritten(&self, source: JournalError) -> RunError {
-        let node = Some(self.due_name().to_owned());
-        RunError::journal(&self.scope.thread, node, source)
     }
 
     /// Notes how long the logs are before a step, if there is a journal to keep what they grow by.
@@ -309,7 +303,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             Refused::Impossible(reason) => {
                 let last = self.scope.ledger.as_ref().map_or(0, |ledger| ledger.last());
                 let source = JournalError::damaged(&thread, last, reason);
-                self.unwritten(source)
+                RunError::journal(&thread, Some(self.due_name().to_owned()), source)
             }
         }
     }
@@ -333,4 +327,18 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             source: error.into(),
         }
     }
+}
+
+/// Returns the node that an entry is about.
+fn node_of(event: &Recorded) -> Option<String> {
+    let node = match event {
+        Recorded::Stepped { node, .. }
+        | Recorded::Attempted { node, .. }
+        | Recorded::Failed { node, .. }
+        | Recorded::Joined { to: node, .. } => node,
+        Recorded::Caught { failure, .. } => &failure.node,
+        Recorded::Asked(ask) => &ask.node,
+        Recorded::Started { .. } | Recorded::Answered { .. } => return None,
+    };
+    Some(node.clone().into_owned())
 }

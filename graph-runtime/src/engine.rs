@@ -206,7 +206,10 @@ impl Engine {
         let Position::Forked(from, edge) = self.position else {
             return Err(Refused::Impossible("nothing had forked"));
         };
-        let join = plan.edges.get(usize::from(edge)).and_then(|edge| edge.to.node());
+        let join = plan
+            .edges
+            .get(usize::from(edge))
+            .and_then(|edge| edge.to.node());
         let join = join.ok_or(Refused::Impossible("the fork has no join"))?;
         let has_branches = all.handoffs > self.handoffs;
         let was_answered = all.answers > self.answers;

@@ -118,7 +118,10 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 return Err(self.record(refused).await);
             }
         };
-        let attempts = self.used.iter().fold(1, |sum: u32, used| sum.saturating_add(*used));
+        let attempts = self
+            .used
+            .iter()
+            .fold(1, |sum: u32, used| sum.saturating_add(*used));
         let failure = Failure {
             node: self.kept_name(node),
             error: chain(error),

@@ -174,8 +174,9 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         edge: u16,
         plan: &'f PlanFork,
         fork: Fork,
-    ) -> impl Iterator<Item = BoxFuture<'f, Result<(u32, Rest<G::State>), RunError>>> + Send + use<'f, 'a, G, K>
-    {
+    ) -> impl Iterator<Item = BoxFuture<'f, Result<(u32, Rest<G::State>), RunError>>>
+    + Send
+    + use<'f, 'a, G, K> {
         let Fork {
             seq,
             branches,
@@ -204,7 +205,9 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                     }
                 };
                 let mut state = base.branch(plan.fields.or(folded.marks.changed));
-                folded.fields.load(&mut state, folded.marks, &scope.thread)?;
+                folded
+                    .fields
+                    .load(&mut state, folded.marks, &scope.thread)?;
                 if folded.engine.next() == Action::Arrive {
                     let back = Back {
                         state,
@@ -213,22 +216,24 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                     };
                     return Ok((index, Rest::Back(back)));
                 }
-                let mut driver =
-                    Driver::new(graph, scope, around, branch, state, folded, sink);
+                let mut driver = Driver::new(graph, scope, around, branch, state, folded, sink);
                 let done = driver.drive().await?;
-                Ok((index, match done {
-                    Done::Arrived => Rest::Back(Back {
-                        marks: driver.cx.marks(),
-                        state: driver.state,
-                        engine: driver.cx.course.engine,
-                    }),
-                    Done::Paused(ask) => Rest::Paused(ask),
-                    Done::Stopped => Rest::Stopped,
-                    Done::Ended(..) => {
-                        let reason = "a branch ended without its join";
-                        return Err(RunError::impossible(&scope.thread, reason));
-                    }
-                }))
+                Ok((
+                    index,
+                    match done {
+                        Done::Arrived => Rest::Back(Back {
+                            marks: driver.cx.marks(),
+                            state: driver.state,
+                            engine: driver.cx.course.engine,
+                        }),
+                        Done::Paused(ask) => Rest::Paused(ask),
+                        Done::Stopped => Rest::Stopped,
+                        Done::Ended(..) => {
+                            let reason = "a branch ended without its join";
+                            return Err(RunError::impossible(&scope.thread, reason));
+                        }
+                    },
+                ))
             }) as BoxFuture<'f, _>
         })
     }

@@ -8,8 +8,8 @@ mod branch;
 mod entry;
 mod fields;
 mod fold;
-mod ledger;
 mod json;
+mod ledger;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -22,9 +22,9 @@ pub use entry::{
 };
 pub(crate) use fields::Fields;
 pub(crate) use fold::{Branches, Folded, FoldedFork, Standing};
-pub(crate) use ledger::{Head, Ledger, entries};
 pub(crate) use json::keep;
 pub use json::{Json, JsonError};
+pub(crate) use ledger::{Head, Ledger, entries};
 pub use memory::Memory;
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;

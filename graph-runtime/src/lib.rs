@@ -26,10 +26,10 @@ mod subgraph;
 
 mod context;
 mod execute;
-mod reread;
 mod human;
 mod item;
 mod marks;
+mod reread;
 
 mod attempt;
 mod cache;
@@ -57,9 +57,9 @@ pub use item::Item;
 #[cfg(feature = "sqlite")]
 pub use journal::Sqlite;
 pub use journal::{
-    Ask, AskId, BranchId, BranchIdError, Conclusion, Entry, Failure, Forked, GraphId, Hash, Journal,
-    JournalError, JournalPlace, Json, JsonError, Masked, Memory, Record, Recorded, ThreadId, Write,
-    Writes,
+    Ask, AskId, BranchId, BranchIdError, Conclusion, Entry, Failure, Forked, GraphId, Hash,
+    Journal, JournalError, JournalPlace, Json, JsonError, Masked, Memory, Record, Recorded,
+    ThreadId, Write, Writes,
 };
 pub use policy::{Policy, Retry};
 pub use run::{Run, Status};

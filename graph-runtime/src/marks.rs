@@ -143,10 +143,19 @@ mod tests {
         let (ways, gathered) = brought(&[SET, SET, REPLACED, SET, APPENDED]);
         assert_eq!(
             ways,
-            [Bring::Take, Bring::Merge, Bring::Take, Bring::Drop, Bring::Drop]
+            [
+                Bring::Take,
+                Bring::Merge,
+                Bring::Take,
+                Bring::Drop,
+                Bring::Drop
+            ]
         );
         assert_eq!(gathered.marks, REPLACED);
-        assert!(gathered.merged.is_empty(), "one branch alone tells the value");
+        assert!(
+            gathered.merged.is_empty(),
+            "one branch alone tells the value"
+        );
         let (ways, _) = brought(&[REPLACED, REPLACED]);
         assert_eq!(ways, [Bring::Take, Bring::Conflict]);
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use handoffs_core::{
-    Branches, Edge, EdgeIndex, FieldSet, NodeIndex, NodeKind, NodeShape, State, Target, Topology,
+    Branches, Edge, EdgeIndex, FieldSet, NodeIndex, NodeKind, NodeShape, Route, State, Target,
+    Topology,
 };
 
 use crate::execute::{Known, Runnable};
@@ -141,7 +142,10 @@ impl Plan {
             id,
             start: topology.start_node().map_or(0, |node| node.0),
             nodes: topology.nodes().zip(inner).map(node).collect(),
-            laps: edges.iter().rposition(|edge| edge.watched).map_or(0, |last| last + 1),
+            laps: edges
+                .iter()
+                .rposition(|edge| edge.watched)
+                .map_or(0, |last| last + 1),
             edges,
             fields,
             topology,
@@ -208,7 +212,11 @@ impl Plan {
             return FieldSet::ALL;
         }
         let contract = known.contract;
-        contract.reads.or(contract.writes).or(contract.needs).or(known.promises)
+        contract
+            .reads
+            .or(contract.writes)
+            .or(contract.needs)
+            .or(known.promises)
     }
 
     /// Returns whether the results of some node are cached, also in a graph within.
@@ -303,11 +311,12 @@ fn graph_id(topology: &Topology, fields: &[&str], inner: &[Option<Inner>]) -> Gr
         line(&["start", &start.to_string()]);
     }
     for (_, edge) in topology.edges() {
+        let kind = if edge.on_error { "error" } else { "edge" };
         line(&[
-            "edge",
+            kind,
             &edge.from.to_string(),
             &edge.label(),
-            &edge.route.to_string(),
+            &lead(&edge.route),
         ]);
     }
     for (node, inner) in inner.iter().enumerate() {
@@ -317,4 +326,23 @@ fn graph_id(topology: &Topology, fields: &[&str], inner: &[Option<Inner>]) -> Gr
     }
     let hash = Hash::of(text.as_bytes()).to_string();
     GraphId(format!("{}#{}", topology.name(), hash.get(..16).unwrap_or(&hash)).into())
+}
+
+/// Says where a route leads. How many branches run at a time makes no other graph.
+fn lead(route: &Route<NodeIndex>) -> String {
+    let mut plain = match route.fork().map(|fork| &fork.branches) {
+        Some(Branches::All(all)) => Route::all(all.iter().copied(), NodeIndex(u16::MAX)),
+        Some(Branches::Each { items, worker }) => {
+            Route::each(items.clone(), *worker, NodeIndex(u16::MAX))
+        }
+        None => return route.to_string(),
+    };
+    if let Some(times) = route.times() {
+        plain = plain.limit(times);
+    }
+    let otherwise = route
+        .otherwise()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    format!("{plain} {} {otherwise}", route.target())
 }

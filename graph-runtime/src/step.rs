@@ -236,9 +236,15 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 node: self.kept_name(node),
                 outcome,
                 edge: place(edge),
-                on: on.map(|edge| edge.label().into_owned()).unwrap_or_default().into(),
+                on: on
+                    .map(|edge| edge.label().into_owned())
+                    .unwrap_or_default()
+                    .into(),
                 masked: hop.masked,
-                to: to.node().filter(|_| !hop.forks).map(|to| self.kept_name(to)),
+                to: to
+                    .node()
+                    .filter(|_| !hop.forks)
+                    .map(|to| self.kept_name(to)),
                 fork: forked.as_ref().map(|(forked, _)| forked.clone()),
                 progress,
                 writes,
@@ -254,7 +260,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             self.fork = Some(Fork::new(seq, forked.branches, items));
         }
         if let Some(outcome) = told {
-            self.emit_step(node, edge, outcome, hop, branches, cached).await;
+            self.emit_step(node, edge, outcome, hop, branches, cached)
+                .await;
         }
         Ok(())
     }
@@ -289,9 +296,9 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let mut kept = Vec::new();
         if self.scope.ledger.is_some() {
             for (index, item) in items.iter().enumerate() {
-                let json = item.json().map_err(|error| {
-                    self.unencoded(&format!("item {index} of a fork"), error)
-                })?;
+                let json = item
+                    .json()
+                    .map_err(|error| self.unencoded(&format!("item {index} of a fork"), error))?;
                 kept.push(json);
             }
         }
@@ -331,6 +338,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
 /// Returns the names of fields.
 pub(crate) fn names<G: Runnable>(fields: FieldSet) -> Vec<std::borrow::Cow<'static, str>> {
     use handoffs_core::State;
-    let fields = fields.iter().filter_map(|field| G::State::FIELDS.get(field));
+    let fields = fields
+        .iter()
+        .filter_map(|field| G::State::FIELDS.get(field));
     fields.map(|field| field.name.into()).collect()
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::course::Course;
 use crate::engine::{Engine, Fact};
+use crate::item::Item;
 use crate::journal::{BranchId, Json, JsonError, ThreadId};
 use crate::plan::Plan;
 use crate::scope::Scope;
@@ -31,6 +32,7 @@ pub struct TestContext {
     scope: Scope,
     plan: Plan,
     answers: Vec<(String, Json)>,
+    item: Option<Item>,
 }
 
 impl TestContext {
@@ -43,6 +45,7 @@ impl TestContext {
             scope: Scope::of(ThreadId::new("test")),
             plan: Plan::new(topology, Vec::new(), Vec::new()),
             answers: Vec::new(),
+            item: None,
         }
     }
 
@@ -68,6 +71,14 @@ impl TestContext {
         Ok(self)
     }
 
+    /// Hands out the item of an `each`, for a node that is executed and not called.
+    pub fn item<T: Serialize + Send + Sync + 'static>(self, item: T) -> Self {
+        Self {
+            item: Some(Item::new(item)),
+            ..self
+        }
+    }
+
     /// Returns the context.
     pub fn cx(&self) -> Context<'_> {
         let mut engine = Engine::new(&self.plan);
@@ -76,6 +87,7 @@ impl TestContext {
         let course = Course::new(&self.plan, engine, None);
         let mut cx = Context::new(&self.scope, BranchId::TRUNK, course);
         cx.answers.clone_from(&self.answers);
+        cx.item.clone_from(&self.item);
         cx
     }
 }

@@ -210,10 +210,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         driver.run().await
     }
 
-    async fn fold(
-        &self,
-        journal: &dyn Journal,
-    ) -> Result<(Branches, Folded, Head), RunError> {
+    async fn fold(&self, journal: &dyn Journal) -> Result<(Branches, Folded, Head), RunError> {
         let records = journal
             .read(&self.id, 0)
             .await
@@ -300,9 +297,18 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         } else {
             "the thread has not asked it"
         };
-        let due = standing.failed.as_ref().map(|(node, _)| *node).or(standing.due);
+        let due = standing
+            .failed
+            .as_ref()
+            .map(|(node, _)| *node)
+            .or(standing.due);
         let due = due.map(|node| self.runtime.plan.name(node).to_owned());
-        let asking = || standing.asks.first().map(|ask| ask.node.clone().into_owned());
+        let asking = || {
+            standing
+                .asks
+                .first()
+                .map(|ask| ask.node.clone().into_owned())
+        };
         Err(RunError::NotAsked {
             thread: self.id.clone(),
             node: due.or_else(asking),

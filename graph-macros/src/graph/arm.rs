@@ -67,8 +67,10 @@ pub(super) struct Limit {
 }
 
 pub(super) const ROUTE: &str = "write `#[route(Pattern => node, _ => end)]`";
-const ALL: &str = "write `all(a, b) join d`: when all branches have arrived, the run goes on at `d`";
-const EACH: &str = "write `each(items) worker join d`, where `items` is an `fn(&State) -> Vec<Item>`";
+const ALL: &str =
+    "write `all(a, b) join d`: when all branches have arrived, the run goes on at `d`";
+const EACH: &str =
+    "write `each(items) worker join d`, where `items` is an `fn(&State) -> Vec<Item>`";
 const NAME: &str = "name a field of the graph, or `end`";
 const ERROR: &str = "write `then = node`, `then = back` or `then = end`";
 
@@ -432,11 +434,7 @@ const CONCURRENCY: [&str; 2] = [
 ];
 
 impl Limit {
-    fn read(
-        options: ParseStream<'_>,
-        [what, help]: [&str; 2],
-        mistakes: &mut Mistakes,
-    ) -> Self {
+    fn read(options: ParseStream<'_>, [what, help]: [&str; 2], mistakes: &mut Mistakes) -> Self {
         let (token, times) = read_number(options);
         let times = times.unwrap_or_else(|| {
             let most = u32::MAX;

@@ -50,7 +50,8 @@ pub(super) fn flow_check(model: &Model) -> TokenStream {
         quote!(#lost #itemless)
     });
     let clashes = flow.branches.iter().filter(|_| model.has_places);
-    let clashes = clashes.map(|(fork, branch, token)| at(token, quote!(FLOW.clash(#fork, #branch))));
+    let clashes =
+        clashes.map(|(fork, branch, token)| at(token, quote!(FLOW.clash(#fork, #branch))));
     let givens = given.iter().map(|field| {
         let name = field.unraw().to_string();
         at(field, quote!(#krate::unknown_field(FIELDS, #name)))
@@ -126,7 +127,10 @@ impl Flow {
             forks.push(fork_literal(model, index, edge, each, &written));
         }
         Self {
-            names: nodes.iter().map(|node| node.ident.unraw().to_string()).collect(),
+            names: nodes
+                .iter()
+                .map(|node| node.ident.unraw().to_string())
+                .collect(),
             contracts: nodes.iter().map(|node| contract_of(graph, node)).collect(),
             edges: quote!(#(#edges),*),
             forks: quote!(#(#forks),*),
@@ -185,7 +189,11 @@ fn fork_literal(
 ) -> TokenStream {
     let krate = &model.graph.krate;
     let from = usize::from(edge.from.0);
-    let to = edge.route.target().node().map_or(0, |join| usize::from(join.0));
+    let to = edge
+        .route
+        .target()
+        .node()
+        .map_or(0, |join| usize::from(join.0));
     let gives = gives(model, index, edge);
     quote! {
         #krate::FlowFork {

@@ -63,8 +63,7 @@ const TIMEOUT: &str = "write `#[timeout(\"30s\")]`, `#[timeout(idle = \"5s\")]` 
 const CACHE: &str = "write `#[cache(key = f, ttl = \"1h\")]`, where `f` is an `fn(&State) -> K`";
 const ON_ERROR: &str = "write `#[on_error(then = node)]`, `then = back` or `then = end`; \
                         with `retry` before it, the node is tried again first";
-const SUBGRAPH: &str =
-    "write `#[subgraph(enter = f, leave = g)]`, where `f` is an `fn(&State) -> Inner` \
+const SUBGRAPH: &str = "write `#[subgraph(enter = f, leave = g)]`, where `f` is an `fn(&State) -> Inner` \
                         and `g` a `#[node]` that takes an `Inner`";
 
 impl Policy {
@@ -140,7 +139,11 @@ impl Policy {
     fn read_timeout(&mut self, attr: &Attribute, mistakes: &mut Mistakes) -> syn::Result<()> {
         let has_args = matches!(&attr.meta, Meta::List(list) if !list.tokens.is_empty());
         if !has_args {
-            mistakes.mend(attr.path(), "H011: `timeout` does not say how long", TIMEOUT);
+            mistakes.mend(
+                attr.path(),
+                "H011: `timeout` does not say how long",
+                TIMEOUT,
+            );
             return Ok(());
         }
         let mut keys = Keys::default();
@@ -334,11 +337,7 @@ enum Zero {
 }
 
 /// Reads a duration; one that is none is reported.
-fn read_duration(
-    args: ParseStream<'_>,
-    zero: Zero,
-    mistakes: &mut Mistakes,
-) -> Option<Duration> {
+fn read_duration(args: ParseStream<'_>, zero: Zero, mistakes: &mut Mistakes) -> Option<Duration> {
     let mut token = TokenStream::new();
     while !args.is_empty() && !args.peek(Token![,]) {
         token.extend(args.parse::<proc_macro2::TokenTree>());

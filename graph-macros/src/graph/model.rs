@@ -216,11 +216,7 @@ impl Names<'_> {
         self.with_options(Route::end(), onward)
     }
 
-    fn with_options(
-        &mut self,
-        mut route: Route<NodeIndex>,
-        onward: &Onward,
-    ) -> Route<NodeIndex> {
+    fn with_options(&mut self, mut route: Route<NodeIndex>, onward: &Onward) -> Route<NodeIndex> {
         if let Some(limit) = &onward.limit {
             route = route.limit(limit.times);
         }

@@ -50,7 +50,9 @@ impl<'a> Arrows<'a> {
         let Some(to) = to.node() else {
             return Place::End;
         };
-        let region = self.region(from).and_then(|region| self.regions.list.get(region));
+        let region = self
+            .region(from)
+            .and_then(|region| self.regions.list.get(region));
         let place = usize::from(to.0);
         match region {
             Some(region) if region.join == to => Place::Join(place),

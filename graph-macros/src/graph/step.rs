@@ -6,9 +6,9 @@ use syn::Expr;
 use syn::spanned::Spanned;
 
 use super::arm::{END, Onward, Stop, To};
+use super::context::generic_context;
 use super::edges::pick_name;
 use super::expand::{Names, outcome_of};
-use super::context::generic_context;
 use super::model::Model;
 use super::nested::{leave_node, nested_step};
 use super::parse::{Graph, Node};

@@ -19,7 +19,7 @@ fn plan(nodes: usize, edges: &[(u16, Option<u16>, Option<u32>, bool)]) -> Plan {
         }
         topology.edge(Edge::new(NodeIndex(*from), "_", route));
     }
-    Plan::new(&topology, ["count"])
+    Plan::new(topology, vec!["count"], Vec::new())
 }
 
 fn started(plan: &Plan) -> Engine {
@@ -40,7 +40,7 @@ fn an_edge_is_taken_as_often_as_its_limit_allows_and_then_its_else() {
     engine.decide(&plan, 0, None).unwrap();
     let hop = engine.decide(&plan, 1, Some(2)).unwrap();
     assert_eq!((hop.to, hop.masked), (Target::End, Some(Masked::Limit)));
-    assert_eq!(engine.next(), Action::Finish);
+    assert_eq!(engine.next(), Action::Finish(1, true));
     assert_eq!(engine.handoffs(), 5);
 }
 
@@ -138,7 +138,9 @@ fn passing_and_deciding_lead_the_same_way() {
     for (edge, progress) in [(0, 1), (1, 1), (0, 2), (1, 2), (0, 3), (1, 3)] {
         let to = passed.pass(&plan, edge, || Some(progress));
         let unmasked = match decided.decide(&plan, edge, Some(progress)).unwrap() {
-            Hop { to, masked: None } => to.node(),
+            Hop {
+                to, masked: None, ..
+            } => to.node(),
             Hop { .. } => None,
         };
         assert_eq!(to, unmasked);
@@ -201,5 +203,116 @@ fn an_engine_is_a_value_that_can_be_written_down_in_the_middle_of_a_run() {
     assert_eq!(
         read.decide(&plan, 1, Some(1)),
         engine.decide(&plan, 1, Some(1))
+    );
+}
+
+/// `s` forks into `b` and `c`, which join at `d`; `b` may go round, and `d` goes back to `s`.
+fn forking() -> Plan {
+    let mut topology = Topology::new("Forking");
+    let node = |topology: &mut Topology, name| topology.node(NodeShape::new(name));
+    let [s, b, c, d] = ["s", "b", "c", "d"].map(|name| node(&mut topology, name));
+    topology.start(s);
+    for (from, route) in [
+        (s, Route::all([b, c], d)),
+        (b, Route::to(b).limit(3).or_else(d)),
+        (b, Route::to(d)),
+        (c, Route::to(d)),
+        (d, Route::to(s).limit(2).or_end()),
+    ] {
+        topology.edge(Edge::new(from, "_", route));
+    }
+    assert_eq!(handoffs_core::check(&topology), []);
+    Plan::new(topology, vec!["count"], Vec::new())
+}
+
+/// Joins branches, in the order in which they came back.
+fn join(plan: &Plan, engine: &mut Engine, branches: &[Engine]) -> u16 {
+    let mut all = engine.clone();
+    for branch in branches {
+        assert_eq!(branch.next(), Action::Arrive);
+        all.absorb(branch);
+    }
+    engine.joined(plan, all).unwrap()
+}
+
+#[test]
+fn a_fork_waits_for_its_branches_and_goes_on_at_the_join() {
+    let plan = forking();
+    let mut engine = started(&plan);
+    let hop = engine.decide(&plan, 0, Some(0)).unwrap();
+    assert_eq!((hop.to, hop.forks), (Target::Node(3), true));
+    assert_eq!(engine.next(), Action::Branch(0));
+    assert_eq!(engine.branch_of(&plan, 0, 2), None, "it has two branches");
+
+    let mut left = engine.branch_of(&plan, 0, 0).unwrap();
+    let mut right = engine.branch_of(&plan, 0, 1).unwrap();
+    assert_eq!(
+        (left.next(), right.next()),
+        (Action::Execute(1), Action::Execute(2))
+    );
+    left.decide(&plan, 2, None).unwrap();
+    right.decide(&plan, 3, None).unwrap();
+    assert_eq!(join(&plan, &mut engine, &[right, left]), 3);
+    assert_eq!(engine.next(), Action::Execute(3));
+    assert_eq!(engine.handoffs(), 2, "to a branch, and to the join");
+}
+
+#[test]
+fn behind_a_join_the_highest_count_of_any_branch_holds() {
+    let plan = forking();
+    let mut engine = started(&plan);
+    for laps in [2, 1] {
+        engine.decide(&plan, 0, None).unwrap();
+        let mut left = engine.branch_of(&plan, 0, 0).unwrap();
+        let mut right = engine.branch_of(&plan, 0, 1).unwrap();
+        for _ in 0..laps {
+            assert_eq!(left.decide(&plan, 1, None).unwrap().masked, None);
+        }
+        left.decide(&plan, 2, None).unwrap();
+        right.decide(&plan, 3, None).unwrap();
+        join(&plan, &mut engine, &[left, right]);
+        engine.decide(&plan, 4, None).unwrap();
+    }
+    engine.decide(&plan, 0, None).unwrap();
+    let mut left = engine.branch_of(&plan, 0, 0).unwrap();
+    let hop = left.decide(&plan, 1, None).unwrap();
+    assert_eq!(
+        hop.masked,
+        Some(Masked::Limit),
+        "three laps, in two branches"
+    );
+    assert_eq!(left.next(), Action::Arrive, "its `else` is the join");
+}
+
+#[test]
+fn a_fork_without_branches_is_a_handoff_to_its_join() {
+    let plan = forking();
+    let mut engine = started(&plan);
+    engine.decide(&plan, 0, None).unwrap();
+    join(&plan, &mut engine, &[]);
+    assert_eq!((engine.next(), engine.handoffs()), (Action::Execute(3), 1));
+    assert_eq!(engine.came_from(), Some(0));
+}
+
+#[test]
+fn what_stood_before_a_fork_says_nothing_of_progress_within_a_branch() {
+    let plan = forking();
+    let mut engine = started(&plan);
+    engine.decide(&plan, 0, Some(7)).unwrap();
+    let mut left = engine.branch_of(&plan, 0, 0).unwrap();
+    assert_eq!(left.decide(&plan, 1, Some(7)).unwrap().masked, None);
+    let hop = left.decide(&plan, 1, Some(7)).unwrap();
+    assert_eq!(hop.masked, Some(Masked::NoProgress), "within it does");
+    let right = engine.branch_of(&plan, 0, 1).unwrap();
+    let mut right = Engine { ..right };
+    right.decide(&plan, 3, None).unwrap();
+    join(&plan, &mut engine, &[left, right]);
+    engine.decide(&plan, 4, Some(7)).unwrap();
+    engine.decide(&plan, 0, Some(7)).unwrap();
+    let mut again = engine.branch_of(&plan, 0, 0).unwrap();
+    assert_eq!(
+        again.decide(&plan, 1, Some(7)).unwrap().masked,
+        None,
+        "another item"
     );
 }

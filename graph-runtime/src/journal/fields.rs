@@ -40,7 +40,10 @@ impl Fields {
 
     /// Returns the same fields, to be changed by a branch.
     pub(crate) fn over(under: &Arc<Self>) -> Self {
-        let own = under.own.iter().map(|(name, _)| (*name, Folding::default()));
+        let own = under
+            .own
+            .iter()
+            .map(|(name, _)| (*name, Folding::default()));
         Self {
             under: Some(Arc::clone(under)),
             own: own.collect(),
@@ -74,7 +77,10 @@ impl Fields {
     /// Returns the fields of these names that a state has.
     pub(crate) fn named(&self, names: &[Cow<'static, str>]) -> FieldSet {
         let place = |name| self.own.iter().position(|(field, _)| field == name);
-        names.iter().filter_map(place).fold(FieldSet::EMPTY, FieldSet::with)
+        names
+            .iter()
+            .filter_map(place)
+            .fold(FieldSet::EMPTY, FieldSet::with)
     }
 
     /// Brings in what a branch changed, as far as its own entries tell.

@@ -7,7 +7,7 @@ use handoffs_core::State;
 
 use super::entry::{Ask, Entry, Failure, Forked, GraphId, Recorded};
 use super::fields::Fields;
-use super::{AskId, BranchId, Head, Json, JournalError, Record, ThreadId, entries};
+use super::{AskId, BranchId, Head, JournalError, Json, Record, ThreadId, entries};
 use crate::engine::{Action, Engine, Fact, Refused};
 use crate::error::RunError;
 use crate::item::Item;
@@ -96,7 +96,10 @@ impl Branches {
     }
 
     fn of(&self, branch: &BranchId) -> &[Entry] {
-        self.paths.get(branch).map(Vec::as_slice).unwrap_or_default()
+        self.paths
+            .get(branch)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     /// Folds the entries of the trunk, or of the run of a subgraph.

@@ -139,7 +139,11 @@ impl Ledger {
             let landed = flight.await;
             let mut desk = self.desk();
             // Whoever comes first tells the others.
-            if desk.flight.as_ref().is_some_and(|(under_way, _)| *under_way == last) {
+            if desk
+                .flight
+                .as_ref()
+                .is_some_and(|(under_way, _)| *under_way == last)
+            {
                 desk.flight = None;
                 match landed {
                     Ok(()) => desk.written = last,
@@ -178,7 +182,11 @@ impl Ledger {
 /// What a path is told that comes after the one which was told the reason.
 #[cold]
 fn ended() -> JournalError {
-    JournalError::store("the journal", "append to", "an earlier append of this run failed")
+    JournalError::store(
+        "the journal",
+        "append to",
+        "an earlier append of this run failed",
+    )
 }
 
 /// Returns the time in milliseconds since 1970; a clock that stands before it counts as 1970.

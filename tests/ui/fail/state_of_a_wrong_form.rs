@@ -21,4 +21,11 @@ struct WithoutClone {
     count: u32,
 }
 
+#[derive(State, Clone)]
+struct WithReferences {
+    list: Log<&'static str>,
+    text: &'static str,
+    fits: String,
+}
+
 fn main() {}
