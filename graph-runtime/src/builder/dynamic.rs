@@ -15,9 +15,8 @@ use crate::journal::{Json, JsonError};
 ///
 /// It works on a copy of the fields that it says it touches. What it wrote to the fields that it says
 /// it writes enters the state when it has concluded; anything else is dropped. So a failed attempt
-/// leaves no trace, and no node touches what the checks did not see. Each field that it may write
-/// counts as changed, and a journal keeps it whole. Write a node that is known at build time with
-/// `#[node]`: its signature says all this, and it copies and keeps less.
+/// leaves no trace, and no node touches what the checks did not see. Write a node that is known at
+/// build time with `#[node]`: its signature says all this, and it copies less.
 ///
 /// ```
 /// use handoffs_runtime::{Context, DynContract, DynNode, DynOutcome, NodeError, async_trait};

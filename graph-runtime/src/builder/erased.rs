@@ -68,9 +68,12 @@ impl<S: State, N: DynNode<S>> Erased<S> for Named<N> {
             return Err(NodeError::of(Kind::Broken(broken)));
         }
         for field in writes.iter() {
-            state.take(field, &mut draft);
+            let change = state.change(field, &draft);
+            if change.is_one() {
+                cx.__changed(FieldSet::EMPTY.with(field), change);
+                state.take(field, &mut draft);
+            }
         }
-        cx.__set(writes);
         cx.concluded = Some(Ok(Conclusion {
             variant: outcome.name,
             payload: outcome.payload,

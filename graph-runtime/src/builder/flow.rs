@@ -203,7 +203,7 @@ impl Arrows<'_> {
         let mut next = 0;
         while let Some(node) = met.get(next).copied() {
             next += 1;
-            let mut meet = |node| {
+            let mut visit = |node| {
                 if seen.insert(node) {
                     met.push(node);
                 }
@@ -211,7 +211,7 @@ impl Arrows<'_> {
             for (index, edge) in self.leaving.get(slot(node)).into_iter().flatten() {
                 for way in ways(edge) {
                     match self.place(node, way) {
-                        Place::Inside(to) => meet(to),
+                        Place::Inside(to) => visit(to),
                         Place::Join(join) if self.region(node) == own => {
                             arrivals.push(self.step(*index, edge, slot(join)));
                         }
@@ -219,8 +219,8 @@ impl Arrows<'_> {
                     }
                 }
                 if let Some(fork) = edge.route.fork() {
-                    fork.entries().iter().copied().for_each(&mut meet);
-                    edge.route.target().node().into_iter().for_each(&mut meet);
+                    fork.entries().iter().copied().for_each(&mut visit);
+                    edge.route.target().node().into_iter().for_each(&mut visit);
                 }
             }
         }

@@ -138,13 +138,13 @@ impl<S: State> Added<S> {
         let mut promises = FieldSet::EMPTY;
         let mut concludes = Vec::new();
         for outcome in outcomes {
-            let given = gives_of(&name, &outcome.name, &outcome.gives, S::FIELDS, &mut wrong);
-            promises = promises.or(given);
+            let promised = gives_of(&name, &outcome.name, &outcome.gives, S::FIELDS, &mut wrong);
+            promises = promises.or(promised);
             if concludes.iter().any(|(other, _)| *other == outcome.name) {
                 let message = format!("two outcomes of `{name}` are named `{}`", outcome.name);
                 wrong.push((message, "rename one of them".to_owned()));
             }
-            concludes.push((outcome.name, given));
+            concludes.push((outcome.name, promised));
         }
         if concludes.is_empty() {
             let message = format!("`{name}` declares no outcome");
