@@ -40,11 +40,11 @@ mod journal;
 mod testing;
 
 pub use async_trait::async_trait;
+pub use attempt::TimeoutKind;
 pub use builder::{
     BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome, DynVariant,
     GraphBuilder, NodeName, On, RoutePart, To,
 };
-pub use attempt::TimeoutKind;
 #[cfg(feature = "sqlite")]
 pub use cache::SqliteCache;
 pub use cache::{Cache, CacheError, CacheKey, CachePlace, MemoryCache};
