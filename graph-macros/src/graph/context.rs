@@ -11,7 +11,7 @@ use super::expand::{contract_of, outcome_of};
 use super::model::Model;
 use super::parse::Graph;
 use super::pattern::variants;
-use super::region::{Arrows, Place, branch_token};
+use super::region::{Arrows, Place, branch_token, ways};
 use crate::ends::Ends;
 
 /// Writes the data flow, which the compiler runs: one constant a node, at the node's name, and one a
@@ -98,7 +98,7 @@ impl Flow {
         let (mut edges, mut ends, mut forks) = (Vec::new(), Vec::new(), Vec::new());
         let mut branches = Vec::new();
         for (index, edge) in model.topology.edges() {
-            for target in arrows.ways(edge) {
+            for target in ways(edge) {
                 match arrows.place(edge.from, target) {
                     Place::Inside(to) => edges.push(step(index, to)),
                     Place::End => ends.push(step(index, 0)),
