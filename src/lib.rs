@@ -20,6 +20,12 @@ pub use handoffs_runtime::{
     RunError, Runnable, Runtime, Status, Thread,
 };
 
+// The same graphs, built at run time.
+pub use handoffs_runtime::{
+    BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome, DynVariant,
+    GraphBuilder, NodeName, On, Policy, Retry, RoutePart, To,
+};
+
 // What it is remembered by.
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
@@ -31,7 +37,7 @@ pub use handoffs_runtime::{
 
 pub mod testing;
 
-/// What an implementation of [`Journal`] needs, so that no other crate is.
+/// What an implementation of [`Journal`] or [`DynNode`] needs, so that no other crate is.
 #[doc(no_inline)]
 pub use handoffs_runtime::async_trait;
 

@@ -360,6 +360,11 @@ fn forks(krate: &Krate, fields: &[Field], is_sound: bool) -> TokenStream {
     let takes = arms(
         &|_, Field { ident, .. }| quote!(::core::mem::swap(&mut self.#ident, &mut __from.#ident)),
     );
+    let changes = arms(&|_, Field { ident, .. }| {
+        quote! {
+            (&#krate::Draft { before: &self.#ident, after: &__after.#ident }).change()
+        }
+    });
     let merges = arms(&|_, Field { ident, ty, said }| {
         let Some(function) = &said.merge else {
             return quote! {
@@ -399,6 +404,16 @@ fn forks(krate: &Krate, fields: &[Field], is_sound: bool) -> TokenStream {
             match __field {
                 #(#takes)*
                 _ => {}
+            }
+        }
+
+        #[allow(unused_variables)]
+        fn change(&self, __field: ::core::primitive::usize, __after: &Self) -> #krate::Change {
+            #[allow(unused_imports)]
+            use #krate::{Compared as _, Uncompared as _};
+            match __field {
+                #(#changes)*
+                _ => #krate::Change::None,
             }
         }
 

@@ -14,6 +14,8 @@ mod engine;
 mod plan;
 mod progress;
 
+mod builder;
+
 mod cached;
 mod driver;
 mod failure;
@@ -38,6 +40,10 @@ mod journal;
 mod testing;
 
 pub use async_trait::async_trait;
+pub use builder::{
+    BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome, DynVariant,
+    GraphBuilder, NodeName, On, RoutePart, To,
+};
 pub use attempt::TimeoutKind;
 #[cfg(feature = "sqlite")]
 pub use cache::SqliteCache;

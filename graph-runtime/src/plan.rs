@@ -81,6 +81,11 @@ impl Within {
         let plan = Plan::of(graph);
         Self(Box::new(Inner { plan, is_direct }))
     }
+
+    /// Returns the shape of the graph.
+    pub(crate) fn topology(&self) -> &Topology {
+        &self.0.plan.topology
+    }
 }
 
 impl Plan {
