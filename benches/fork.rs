@@ -148,13 +148,21 @@ fn fan_out(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("fan-out");
     for items in [10, 100, 1_000] {
         group.throughput(Throughput::Elements(items));
-        group.bench_with_input(BenchmarkId::new("JoinSet", items), &items, |bench, items| {
-            bench.to_async(&tokio).iter(|| join_set(Work::of(*items)));
-        });
+        group.bench_with_input(
+            BenchmarkId::new("JoinSet", items),
+            &items,
+            |bench, items| {
+                bench.to_async(&tokio).iter(|| join_set(Work::of(*items)));
+            },
+        );
         let thread = Runtime::new(FAN_OUT).thread("bench");
-        group.bench_with_input(BenchmarkId::new("derived", items), &items, |bench, items| {
-            bench.to_async(&tokio).iter(|| thread.run(Work::of(*items)));
-        });
+        group.bench_with_input(
+            BenchmarkId::new("derived", items),
+            &items,
+            |bench, items| {
+                bench.to_async(&tokio).iter(|| thread.run(Work::of(*items)));
+            },
+        );
     }
 }
 
@@ -203,7 +211,10 @@ fn table() {
     );
     row("10,000 runs, beside bare sleeps", best);
     row("10,000 runs, beside the ideal", (NAP * STOPS, best.1));
-    println!("\npeak memory a run of 10,000 at once: {} bytes", memory_a_run(&tokio));
+    println!(
+        "\npeak memory a run of 10,000 at once: {} bytes",
+        memory_a_run(&tokio)
+    );
     println!(
         "allocations a branch of 1,000, and bytes: {:?}",
         allocations_a_branch(&tokio)
@@ -223,7 +234,10 @@ fn allocations_a_branch(tokio: &tokio::runtime::Runtime) -> (u64, u64) {
     let thread = Runtime::new(FAN_OUT).thread("bench");
     let work = Work::of(BRANCHES);
     let measured = measure(|| drop(black_box(tokio.block_on(thread.run(work)))));
-    (measured.count_total / BRANCHES, measured.bytes_total / BRANCHES)
+    (
+        measured.count_total / BRANCHES,
+        measured.bytes_total / BRANCHES,
+    )
 }
 
 fn main() {

@@ -25,7 +25,7 @@ use serde::Serialize;
 
 pub use dynamic::{DynContract, DynNode, DynOutcome, DynVariant};
 pub use edge::{On, To};
-pub use error::{BuildPlace, BuildError, BuildErrors, RoutePart};
+pub use error::{BuildError, BuildErrors, BuildPlace, RoutePart};
 pub use graph::BuiltGraph;
 pub use name::NodeName;
 
@@ -199,7 +199,8 @@ impl<S: State> GraphBuilder<S> {
         items: impl Fn(&S) -> Vec<T> + Send + Sync + 'static,
     ) -> Self {
         let list = move |state: &S| items(state).into_iter().map(Item::new).collect();
-        self.items.push((name.into(), ItemType::of::<T>(), Box::new(list)));
+        self.items
+            .push((name.into(), ItemType::of::<T>(), Box::new(list)));
         self
     }
 
@@ -274,7 +275,10 @@ impl<S: State> fmt::Debug for GraphBuilder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GraphBuilder")
             .field("name", &self.name)
-            .field("nodes", &self.nodes.iter().map(|node| &node.name).collect::<Vec<_>>())
+            .field(
+                "nodes",
+                &self.nodes.iter().map(|node| &node.name).collect::<Vec<_>>(),
+            )
             .field("routes", &self.routes.len())
             .finish_non_exhaustive()
     }

@@ -277,7 +277,7 @@ fn items(model: &Model) -> TokenStream {
         Some(quote! {
             #index => {
                 #listed
-                #name(state).into_iter().map(#krate::Item::new).collect()
+                #krate::items(#name(state))
             }
         })
     });

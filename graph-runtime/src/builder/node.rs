@@ -3,14 +3,12 @@
 use std::any::{TypeId, type_name};
 use std::borrow::Cow;
 
-use handoffs_core::{
-    Code, Contract, Field, FieldSet, NodeKind, Outcome, State, Variant, Worker,
-};
+use handoffs_core::{Code, Contract, Field, FieldSet, NodeKind, Outcome, State, Variant, Worker};
 use serde::Serialize;
 
 use super::dynamic::{DynContract, DynNode};
 use super::erased::{Erased, Inside, Named, Nested, Typed};
-use super::error::{BuildPlace, BuildError};
+use super::error::{BuildError, BuildPlace};
 use super::graph::BuiltGraph;
 use super::name::NodeName;
 use super::text::listed;
@@ -109,8 +107,16 @@ impl<S: State> Added<S> {
     }
 
     pub(super) fn named<N: DynNode<S>>(name: NodeName, node: N) -> Self {
-        let (outcomes, DynContract { reads, writes, needs, gives, item }) =
-            (node.outcomes(), node.contract());
+        let (
+            outcomes,
+            DynContract {
+                reads,
+                writes,
+                needs,
+                gives,
+                item,
+            },
+        ) = (node.outcomes(), node.contract());
         let mut wrong = Vec::new();
         let mut fields = |names: &[String]| {
             let mut set = FieldSet::EMPTY;
@@ -148,7 +154,10 @@ impl<S: State> Added<S> {
         }
         if concludes.is_empty() {
             let message = format!("`{name}` declares no outcome");
-            wrong.push((message, "a node concludes something, if only `done`".to_owned()));
+            wrong.push((
+                message,
+                "a node concludes something, if only `done`".to_owned(),
+            ));
         }
         let known = Known {
             contract,
@@ -164,7 +173,11 @@ impl<S: State> Added<S> {
             kind: node.kind(),
             known,
             outcomes: outcomes.collect(),
-            takes: if item { Takes::Anything } else { Takes::Nothing },
+            takes: if item {
+                Takes::Anything
+            } else {
+                Takes::Nothing
+            },
             node: Box::new(Named {
                 node,
                 contract,
@@ -205,8 +218,14 @@ impl<S: State> Added<S> {
     /// Returns what is wrong with the node itself.
     pub(super) fn errors(&self, at: BuildPlace) -> impl Iterator<Item = BuildError> {
         let unknown = matches!(self.takes, Takes::Unknown).then(|| {
-            let message = format!("`{}` takes an item, and nobody knows of which type", self.name);
-            (message, "add it with `worker` in the place of `node`".to_owned())
+            let message = format!(
+                "`{}` takes an item, and nobody knows of which type",
+                self.name
+            );
+            (
+                message,
+                "add it with `worker` in the place of `node`".to_owned(),
+            )
         });
         let wrong = self.wrong.iter().cloned().chain(unknown);
         wrong.map(move |(message, help)| BuildError::new(Code::H011, at, message, help))
@@ -244,5 +263,8 @@ pub(super) fn fields_help(fields: &[Field]) -> String {
     if fields.is_empty() {
         return "the state has no fields".to_owned();
     }
-    format!("the fields are: {}", listed(fields.iter().map(|field| field.name)))
+    format!(
+        "the fields are: {}",
+        listed(fields.iter().map(|field| field.name))
+    )
 }
