@@ -138,7 +138,7 @@ mod shadowed {
     }
 
     #[agents::node(Ticket, crate = agents)]
-    fn rest() {}
+    pub(super) fn rest() {}
 
     use super::Inner;
 
@@ -149,7 +149,7 @@ mod shadowed {
     }
 
     #[agents::node(Ticket, crate = agents)]
-    fn leave(inner: Inner, number: &mut ::core::primitive::u8) {
+    pub(super) fn leave(inner: Inner, number: &mut ::core::primitive::u8) {
         *number = inner.number;
     }
 
@@ -161,12 +161,12 @@ mod shadowed {
     }
 
     #[agents::node(Inner, crate = agents)]
-    fn work() -> Worked {
+    pub(super) fn work() -> Worked {
         Worked::Badly { number: 1 }
     }
 
     #[agents::node(Ticket, crate = agents)]
-    fn one(item: ::core::primitive::u8) {
+    pub(super) fn one(item: ::core::primitive::u8) {
         let _ = item;
     }
 
