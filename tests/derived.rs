@@ -1,4 +1,5 @@
 //! What the derive writes, as it runs: items, ends, graphs in graphs, and errors that lead back.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -62,7 +63,7 @@ fn topics(ticket: &Ticket) -> Vec<String> {
 
 fn enter(ticket: &Ticket) -> Small {
     Small {
-        text: ticket.facts.iter().last().cloned().unwrap_or_default(),
+        text: ticket.facts.last().cloned().unwrap_or_default(),
         rounds: 0,
     }
 }
