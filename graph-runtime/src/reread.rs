@@ -6,6 +6,7 @@ use handoffs_core::Outcome;
 use serde::Serialize;
 
 use crate::context::NodeError;
+use crate::item::Item;
 use crate::journal::{Conclusion, Json, JsonError, keep};
 use crate::policy::fits;
 
@@ -30,6 +31,12 @@ pub fn reread<O: Outcome>(concluded: &Conclusion) -> Result<O, NodeError> {
 #[cold]
 pub fn no_node(node: usize) -> NodeError {
     NodeError::new(format!("the graph has no node {node}"))
+}
+
+/// Takes the items that an `each` has listed.
+#[doc(hidden)]
+pub fn items<T: Serialize + Send + Sync + 'static>(listed: Vec<T>) -> Vec<Item> {
+    listed.into_iter().map(Item::new).collect()
 }
 
 /// A type of which a key of a cache can be.

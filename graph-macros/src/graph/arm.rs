@@ -359,26 +359,26 @@ fn read_each(each: &Ident, input: ParseStream<'_>) -> syn::Result<To> {
 }
 
 /// Reads `join d`.
-fn read_join(fork: &Ident, input: ParseStream<'_>, form: &str) -> syn::Result<Ident> {
+fn read_join(fork: &Ident, input: ParseStream<'_>, help: &str) -> syn::Result<Ident> {
     if input.peek(Paren) {
         let message = "H011: the options of a fork stand behind its join";
-        let help = "write `all(a, b) join d(limit = 2, else = end)`";
-        return Err(said(input, message, help));
+        let there = "write `all(a, b) join d(limit = 2, else = end)`";
+        return Err(said(input, message, there));
     }
     if !input.peek(Ident::peek_any) {
-        return Err(at(fork, "H011: the fork has no join", form));
+        return Err(at(fork, "H011: the fork has no join", help));
     }
     let keyword = input.call(Ident::parse_any)?;
     if keyword != "join" {
-        return Err(at(&keyword, "H011: here `join` is expected", form));
+        return Err(at(&keyword, "H011: here `join` is expected", help));
     }
     if !input.peek(Ident::peek_any) {
-        return Err(at(&keyword, "H011: `join` does not name a node", form));
+        return Err(at(&keyword, "H011: `join` does not name a node", help));
     }
     let join: Ident = input.parse()?;
     if join == END {
-        let help = "join the branches at a node, whose route is `_ => end`";
-        return Err(at(&join, "H011: `end` cannot be a join", help));
+        let node = "join the branches at a node, whose route is `_ => end`";
+        return Err(at(&join, "H011: `end` cannot be a join", node));
     }
     Ok(join)
 }

@@ -82,8 +82,11 @@ fn token(model: &Model, finding: &Finding) -> TokenStream {
 
 fn edge_of(finding: &Finding) -> Option<EdgeIndex> {
     match finding.place() {
-        Place::Target(edge) | Place::Else(edge) | Place::Limit(edge) => Some(edge),
-        Place::Branch(edge, _) | Place::Concurrency(edge) => Some(edge),
+        Place::Target(edge)
+        | Place::Branch(edge, _)
+        | Place::Else(edge)
+        | Place::Limit(edge)
+        | Place::Concurrency(edge) => Some(edge),
         _ => None,
     }
 }

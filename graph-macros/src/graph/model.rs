@@ -6,6 +6,7 @@ use syn::ext::IdentExt;
 
 use super::arm::{Arm, BACK, END, Guard, Onward, Stop, To};
 use super::parse::Graph;
+use super::region::ways;
 use super::text::text;
 use crate::mistakes::Mistakes;
 
@@ -168,10 +169,7 @@ impl Handed {
         let region = |node: NodeIndex| regions.of.get(usize::from(node.0)).copied().flatten();
         let mut handed = Self(vec![Vec::new(); backs.len()]);
         for (_, edge) in edges {
-            let target = edge.route.target().node();
-            let target = target.filter(|_| edge.route.fork().is_none());
-            let otherwise = edge.route.otherwise().and_then(|to| to.node());
-            for to in target.into_iter().chain(otherwise) {
+            for to in ways(edge).into_iter().filter_map(Target::node) {
                 if region(to) == region(edge.from) {
                     handed.add(backs, edge.from, to);
                 }

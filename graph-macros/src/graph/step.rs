@@ -13,8 +13,8 @@ use super::model::Model;
 use super::nested::{leave_node, leave_value, nested_step};
 use super::parse::{Graph, Node};
 use super::policy::{cache_key, policy};
+use super::run::run;
 use crate::ends::Ends;
-use crate::krate::Krate;
 
 /// Writes how the graph is run. A step is one `match`, no box: run the node, then pick the edge; and
 /// on to the next node as long as nobody has to be told of it.
@@ -25,59 +25,14 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
         ident,
         state,
         generics,
-        nodes,
         ..
     } = graph;
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let node_enum = &names.node_enum;
     let outcome = graph_outcome(graph);
     let context = generic_context(model);
-    let steps = nodes.iter().enumerate().map(|(index, node)| {
-        let step = if node.policy.subgraph.is_some() {
-            nested_step(graph, node)
-        } else {
-            let field = &node.ident;
-            quote! {
-                let outcome = __Run::<_, #state>::new(&self.#field).execute(state, cx).await?;
-                __Run::<_, #state>::new(&self.#field).settle(&outcome, state, cx)?;
-            }
-        };
-        let pick = pick(node);
-        quote! {
-            #index => {
-                #step
-                let edge = #pick;
-                cx.__concluded(&outcome);
-                edge
-            }
-        }
-    });
-    let picks = nodes.iter().enumerate().map(|(index, node)| {
-        let (outcome, pick) = (outcome_of(graph, node), pick(node));
-        quote! {
-            #index => {
-                let outcome = #krate::reread::<#outcome>(concluded)?;
-                ::core::result::Result::Ok(#pick)
-            }
-        }
-    });
-    let known = nodes.iter().map(|node| known(graph, node));
-    let within = nodes.iter().enumerate().map(|(index, node)| {
-        let field = &node.ident;
-        let within = if node.policy.subgraph.is_some() {
-            quote!(graph_within)
-        } else {
-            quote!(within)
-        };
-        quote!(#index => __Run::<_, #state>::new(&self.#field).#within(),)
-    });
-    let policies = nodes.iter().map(|node| policy(krate, &node.policy));
-    let keys = nodes.iter().enumerate().filter_map(|(index, node)| {
-        let key = cache_key(graph, node.policy.cache.as_ref()?);
-        Some(quote!(#index => ::core::option::Option::Some(#key),))
-    });
-    let items = items(model);
-    let ends = ends(model);
+    let (facts, step, pick) = (facts(graph), step_fn(graph), pick_fn(graph));
+    let (items, ends) = (items(model), ends(model));
     let run = run(krate);
     quote! {
         const _: () = {
@@ -99,57 +54,14 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
                 <Self as #krate::AgentGraph>::GIVEN
             }
 
-            fn within(&self, node: ::core::primitive::usize)
-                -> ::core::option::Option<#krate::Within>
-            {
-                match node {
-                    #(#within)*
-                    _ => ::core::option::Option::None,
-                }
-            }
-
-            fn nodes(&self) -> ::std::vec::Vec<#krate::Known> {
-                ::std::vec![#(#known),*]
-            }
-
-            fn policies(&self) -> ::std::vec::Vec<#krate::Policy> {
-                ::std::vec![#(#policies),*]
-            }
-
             fn node(&self, index: ::core::primitive::usize) -> #node_enum {
                 let nodes = <#node_enum as #krate::GraphNode>::ALL;
                 nodes.get(index).copied().unwrap_or(<Self as #krate::AgentGraph>::START)
             }
 
-            async fn step(
-                &self,
-                mut node: ::core::primitive::usize,
-                state: &mut #state,
-                cx: &mut #krate::Context<'_>,
-            ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
-                loop {
-                    let edge = match node {
-                        #(#steps)*
-                        _ => return ::core::result::Result::Err(#krate::no_node(node)),
-                    };
-                    match __Run::<_, #state>::new(self).pass(edge, state, cx) {
-                        ::core::option::Option::Some(next) => node = next,
-                        ::core::option::Option::None => return ::core::result::Result::Ok(edge),
-                    }
-                }
-            }
-
-            fn pick(
-                &self,
-                node: ::core::primitive::usize,
-                concluded: &#krate::Concluded,
-                state: &#state,
-            ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
-                match node {
-                    #(#picks)*
-                    _ => ::core::result::Result::Err(#krate::no_node(node)),
-                }
-            }
+            #facts
+            #step
+            #pick
 
             fn items(
                 &self,
@@ -159,17 +71,6 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
                 match edge {
                     #items
                     _ => ::std::vec::Vec::new(),
-                }
-            }
-
-            fn cache_key(
-                &self,
-                node: ::core::primitive::usize,
-                state: &#state,
-            ) -> ::core::option::Option<::core::result::Result<#krate::Json, #krate::JsonError>> {
-                match node {
-                    #(#keys)*
-                    _ => ::core::option::Option::None,
                 }
             }
 
@@ -185,12 +86,144 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
     }
 }
 
+/// Writes what the runtime is told of the nodes.
+fn facts(graph: &Graph) -> TokenStream {
+    let Graph {
+        krate,
+        state,
+        nodes,
+        ..
+    } = graph;
+    let known = nodes.iter().map(|node| known(graph, node));
+    let within = nodes.iter().enumerate().map(|(index, node)| {
+        let field = &node.ident;
+        let within = if node.policy.subgraph.is_some() {
+            quote!(graph_within)
+        } else {
+            quote!(within)
+        };
+        quote!(#index => __Run::<_, #state>::new(&self.#field).#within(),)
+    });
+    let policies = nodes.iter().map(|node| policy(krate, &node.policy));
+    let keys = nodes.iter().enumerate().filter_map(|(index, node)| {
+        let key = cache_key(graph, node.policy.cache.as_ref()?);
+        Some(quote!(#index => ::core::option::Option::Some(#key),))
+    });
+    quote! {
+        fn within(
+            &self,
+            node: ::core::primitive::usize,
+        ) -> ::core::option::Option<#krate::Within> {
+            match node {
+                #(#within)*
+                _ => ::core::option::Option::None,
+            }
+        }
+
+        fn nodes(&self) -> ::std::vec::Vec<#krate::Known> {
+            ::std::vec![#(#known),*]
+        }
+
+        fn policies(&self) -> ::std::vec::Vec<#krate::Policy> {
+            ::std::vec![#(#policies),*]
+        }
+
+        fn cache_key(
+            &self,
+            node: ::core::primitive::usize,
+            state: &#state,
+        ) -> ::core::option::Option<::core::result::Result<#krate::Json, #krate::JsonError>> {
+            match node {
+                #(#keys)*
+                _ => ::core::option::Option::None,
+            }
+        }
+    }
+}
+
+fn step_fn(graph: &Graph) -> TokenStream {
+    let Graph {
+        krate,
+        state,
+        nodes,
+        ..
+    } = graph;
+    let steps = nodes.iter().enumerate().map(|(index, node)| {
+        let step = if node.policy.subgraph.is_some() {
+            nested_step(graph, node)
+        } else {
+            let field = &node.ident;
+            quote! {
+                let outcome = __Run::<_, #state>::new(&self.#field).execute(state, cx).await?;
+                __Run::<_, #state>::new(&self.#field).settle(&outcome, state, cx)?;
+            }
+        };
+        let pick = pick(node);
+        quote! {
+            #index => {
+                #step
+                let edge = #pick;
+                cx.__concluded(&outcome);
+                edge
+            }
+        }
+    });
+    quote! {
+        async fn step(
+            &self,
+            mut node: ::core::primitive::usize,
+            state: &mut #state,
+            cx: &mut #krate::Context<'_>,
+        ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
+            loop {
+                let edge = match node {
+                    #(#steps)*
+                    _ => return ::core::result::Result::Err(#krate::no_node(node)),
+                };
+                match __Run::<_, #state>::new(self).pass(edge, state, cx) {
+                    ::core::option::Option::Some(next) => node = next,
+                    ::core::option::Option::None => return ::core::result::Result::Ok(edge),
+                }
+            }
+        }
+    }
+}
+
+fn pick_fn(graph: &Graph) -> TokenStream {
+    let Graph {
+        krate,
+        state,
+        nodes,
+        ..
+    } = graph;
+    let picks = nodes.iter().enumerate().map(|(index, node)| {
+        let (outcome, pick) = (outcome_of(graph, node), pick(node));
+        quote! {
+            #index => {
+                let outcome = #krate::reread::<#outcome>(concluded)?;
+                ::core::result::Result::Ok(#pick)
+            }
+        }
+    });
+    quote! {
+        fn pick(
+            &self,
+            node: ::core::primitive::usize,
+            concluded: &#krate::Concluded,
+            state: &#state,
+        ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
+            match node {
+                #(#picks)*
+                _ => ::core::result::Result::Err(#krate::no_node(node)),
+            }
+        }
+    }
+}
+
 /// Writes what the graph ends with.
 fn graph_outcome(graph: &Graph) -> TokenStream {
-    match &graph.outcome {
-        Some(outcome) => outcome.to_token_stream(),
-        None => quote!(()),
-    }
+    let outcome = graph.outcome.as_ref();
+    outcome.map_or_else(|| quote!(()), ToTokens::to_token_stream)
 }
 
 /// Writes the call that picks the edge after a node.
@@ -244,7 +277,7 @@ fn items(model: &Model) -> TokenStream {
         Some(quote! {
             #index => {
                 #listed
-                #name(state).into_iter().map(#krate::Item::new).collect()
+                #krate::items(#name(state))
             }
         })
     });
@@ -294,129 +327,4 @@ fn ended(ty: &impl ToTokens, expr: &Expr) -> TokenStream {
         let __outcome: #ty = #expr;
         __outcome
     }}
-}
-
-/// Writes the call of a node: `execute` of [`Execute`](handoffs_core::Node), or, of a type that is no
-/// node, which is reported where the route needs its outcome, a call that fits whatever is expected.
-fn run(krate: &Krate) -> TokenStream {
-    quote! {
-        struct __Run<'a, N, S>(&'a N, ::core::marker::PhantomData<fn(S)>);
-
-        impl<'a, N, S> __Run<'a, N, S> {
-            fn new(node: &'a N) -> Self {
-                Self(node, ::core::marker::PhantomData)
-            }
-        }
-
-        impl<'a, N: #krate::Execute<S>, S: #krate::State> __Run<'a, N, S> {
-            #[inline]
-            fn execute(
-                self,
-                state: &mut S,
-                cx: &mut #krate::Context<'_>,
-            ) -> impl ::core::future::Future<
-                Output = ::core::result::Result<N::Outcome, #krate::NodeError>,
-            > + ::core::marker::Send {
-                #krate::Execute::execute(self.0, state, cx)
-            }
-
-            #[inline]
-            fn settle(
-                self,
-                outcome: &N::Outcome,
-                state: &S,
-                cx: &mut #krate::Context<'_>,
-            ) -> ::core::result::Result<(), #krate::NodeError> {
-                #krate::settle::<N, S>(outcome, state, cx)
-            }
-
-            fn known(self) -> #krate::Known {
-                #krate::Known::of::<N, S>()
-            }
-
-            fn within(self) -> ::core::option::Option<#krate::Within> {
-                #krate::Execute::within(self.0)
-            }
-        }
-
-        impl<'a, G, S: #krate::State> __Run<'a, G, S> {
-            #[inline]
-            fn pass(
-                self,
-                edge: ::core::primitive::usize,
-                state: &S,
-                cx: &mut #krate::Context<'_>,
-            ) -> ::core::option::Option<::core::primitive::usize> {
-                cx.__pass(edge, state)
-            }
-        }
-
-        #[allow(dead_code)]
-        impl<'a, G: #krate::Runnable, S> __Run<'a, G, S> {
-            fn run_graph(
-                self,
-                state: &mut G::State,
-                cx: &mut #krate::Context<'_>,
-            ) -> impl ::core::future::Future<
-                Output = ::core::result::Result<G::Outcome, #krate::NodeError>,
-            > + ::core::marker::Send {
-                #krate::subgraph(self.0, state, cx)
-            }
-
-            fn graph_within(self) -> ::core::option::Option<#krate::Within> {
-                ::core::option::Option::Some(#krate::Within::of(self.0, false))
-            }
-        }
-
-        #[allow(dead_code)]
-        trait __NoNode<S>: ::core::marker::Sized {
-            fn execute<O>(
-                self,
-                _: &mut S,
-                _: &mut #krate::Context<'_>,
-            ) -> ::core::future::Ready<::core::result::Result<O, #krate::NodeError>> {
-                ::core::unreachable!()
-            }
-
-            fn settle<O>(
-                self,
-                _: &O,
-                _: &S,
-                _: &mut #krate::Context<'_>,
-            ) -> ::core::result::Result<(), #krate::NodeError> {
-                ::core::unreachable!()
-            }
-
-            fn pass(
-                self,
-                _: ::core::primitive::usize,
-                _: &S,
-                _: &mut #krate::Context<'_>,
-            ) -> ::core::option::Option<::core::primitive::usize> {
-                ::core::unreachable!()
-            }
-
-            fn run_graph<I, O>(
-                self,
-                _: &mut I,
-                _: &mut #krate::Context<'_>,
-            ) -> ::core::future::Ready<::core::result::Result<O, #krate::NodeError>> {
-                ::core::unreachable!()
-            }
-
-            fn graph_within(self) -> ::core::option::Option<#krate::Within> {
-                ::core::unreachable!()
-            }
-
-            fn known(self) -> #krate::Known {
-                ::core::unreachable!()
-            }
-
-            fn within(self) -> ::core::option::Option<#krate::Within> {
-                ::core::unreachable!()
-            }
-        }
-
-        impl<N, S> __NoNode<S> for __Run<'_, N, S> {}
-    }
 }
