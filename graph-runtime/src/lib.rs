@@ -41,8 +41,8 @@ mod testing;
 
 pub use async_trait::async_trait;
 pub use builder::{
-    BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome, DynVariant,
-    GraphBuilder, NodeName, On, RoutePart, To,
+    AnyNode, BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome,
+    DynVariant, GraphBuilder, NodeName, On, RoutePart, To,
 };
 pub use attempt::TimeoutKind;
 #[cfg(feature = "sqlite")]
