@@ -22,8 +22,8 @@ pub use handoffs_runtime::{
 
 // The same graphs, built at run time.
 pub use handoffs_runtime::{
-    BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome, DynVariant,
-    GraphBuilder, NodeName, On, Policy, Retry, RoutePart, To,
+    AnyNode, BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome,
+    DynVariant, GraphBuilder, NodeName, On, Policy, Retry, RoutePart, To,
 };
 
 // What it is remembered by.

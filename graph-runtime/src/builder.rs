@@ -28,6 +28,7 @@ pub use edge::{On, To};
 pub use error::{BuildError, BuildErrors, BuildPlace, RoutePart};
 pub use graph::BuiltGraph;
 pub use name::NodeName;
+pub use node::AnyNode;
 
 use crate::execute::{Execute, Runnable};
 use crate::item::Item;
@@ -136,6 +137,11 @@ impl<S: State> GraphBuilder<S> {
     /// Adds a node whose outcomes are names.
     pub fn dyn_node<N: DynNode<S>>(self, name: impl Into<NodeName>, node: N) -> Self {
         self.add(Added::named(name.into(), node))
+    }
+
+    /// Adds a node that a registry of node types made.
+    pub fn any_node(self, name: impl Into<NodeName>, node: AnyNode<S>) -> Self {
+        self.add((node.0)(name.into()))
     }
 
     /// Adds a built graph over the same state as a node. It has the outcome `()`.

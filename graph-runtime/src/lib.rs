@@ -42,8 +42,8 @@ mod testing;
 pub use async_trait::async_trait;
 pub use attempt::TimeoutKind;
 pub use builder::{
-    BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome, DynVariant,
-    GraphBuilder, NodeName, On, RoutePart, To,
+    AnyNode, BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome,
+    DynVariant, GraphBuilder, NodeName, On, RoutePart, To,
 };
 #[cfg(feature = "sqlite")]
 pub use cache::SqliteCache;

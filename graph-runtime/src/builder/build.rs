@@ -224,6 +224,10 @@ fn twice<'a>(
     }
 }
 
+/// How to mend that a handoff loses context, in the builder's words.
+const LOST: &str = "let a node before give the field, or one of its outcomes; or let the caller bring \
+                    it, with `given`";
+
 /// What is wrong so far.
 #[derive(Default)]
 struct Found {
@@ -295,17 +299,21 @@ impl Found {
     }
 
     fn in_flow(&mut self, lost: Vec<super::flow::Lost>, described: &Described) {
+        let unclear = self.errors.iter().any(|error| error.code() == Code::H009);
         for lost in lost {
             let at = match lost.at {
                 Site::Node(node) => BuildPlace::Node(node),
                 Site::Branch(edge, branch) => described.edge(edge, RoutePart::Branch(branch)),
             };
-            let code = match lost.text.get(..4) {
-                Some("H007") => Code::H007,
-                Some("H008") => Code::H008,
-                _ => Code::H009,
+            let (code, help) = match lost.text.get(..4) {
+                Some("H007") => (Code::H007, Some(LOST)),
+                Some("H008") => (Code::H008, None),
+                _ => (Code::H009, None),
             };
-            self.errors.push(BuildError::worded(code, at, &lost.text));
+            // Where it is not clear which node runs in which branch, only what a path lacks is.
+            if code == Code::H007 || !unclear {
+                self.errors.push(BuildError::worded(code, at, &lost.text).or_help(help));
+            }
         }
     }
 

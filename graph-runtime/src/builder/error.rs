@@ -155,6 +155,14 @@ impl BuildError {
         }
     }
 
+    /// Puts another help in place of the one that the message brought.
+    pub(super) fn or_help(mut self, help: Option<&str>) -> Self {
+        if let Some(help) = help {
+            help.clone_into(&mut self.help);
+        }
+        self
+    }
+
     /// Returns the number of the rule.
     pub fn code(&self) -> Code {
         self.code

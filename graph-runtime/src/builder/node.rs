@@ -2,6 +2,7 @@
 
 use std::any::{TypeId, type_name};
 use std::borrow::Cow;
+use std::fmt;
 
 use handoffs_core::{Code, Contract, Field, FieldSet, NodeKind, Outcome, State, Variant, Worker};
 use serde::Serialize;
@@ -24,6 +25,46 @@ pub(super) struct Added<S> {
     pub(super) node: Box<dyn Erased<S>>,
     /// What is wrong with the node itself: messages and help.
     wrong: Vec<(String, String)>,
+}
+
+/// A node of any type, before it has a name: what a registry of node types makes.
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// use handoffs_runtime::{AnyNode, GraphBuilder};
+/// # use handoffs_core::State;
+///
+/// /// Makes nodes by the name of their type, from what the user of an editor filled in.
+/// type Types<S> = HashMap<&'static str, fn(&str) -> AnyNode<S>>;
+///
+/// fn add<S: State>(graph: GraphBuilder<S>, types: &Types<S>, ty: &str) -> GraphBuilder<S> {
+///     graph.any_node("greet", types[ty]("Hello!"))
+/// }
+/// ```
+pub struct AnyNode<S>(pub(super) Box<dyn FnOnce(NodeName) -> Added<S> + Send + Sync>);
+
+impl<S: State> AnyNode<S> {
+    /// Takes what [`GraphBuilder::node`](crate::GraphBuilder::node) adds.
+    pub fn new<N: Execute<S>>(node: N) -> Self {
+        Self(Box::new(|name| Added::typed(name, node)))
+    }
+
+    /// Takes what [`GraphBuilder::worker`](crate::GraphBuilder::worker) adds.
+    pub fn worker<N: Execute<S> + Worker<S>>(node: N) -> Self {
+        Self(Box::new(|name| Added::worker(name, node)))
+    }
+
+    /// Takes what [`GraphBuilder::dyn_node`](crate::GraphBuilder::dyn_node) adds.
+    pub fn named<N: DynNode<S>>(node: N) -> Self {
+        Self(Box::new(|name| Added::named(name, node)))
+    }
+}
+
+impl<S> fmt::Debug for AnyNode<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnyNode")
+    }
 }
 
 /// Something that a node can conclude.
