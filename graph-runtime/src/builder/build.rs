@@ -312,7 +312,8 @@ impl Found {
             };
             // Where it is not clear which node runs in which branch, only what a path lacks is.
             if code == Code::H007 || !unclear {
-                self.errors.push(BuildError::worded(code, at, &lost.text).or_help(help));
+                self.errors
+                    .push(BuildError::worded(code, at, &lost.text).or_help(help));
             }
         }
     }
