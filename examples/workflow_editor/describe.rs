@@ -115,7 +115,11 @@ pub(crate) fn graph(description: &str) -> Result<BuiltGraph<Mail>, String> {
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    let forks: Vec<_> = workflow.routes.iter().map(|edge| is_fork(&edge.to)).collect();
+    let forks: Vec<_> = workflow
+        .routes
+        .iter()
+        .map(|edge| is_fork(&edge.to))
+        .collect();
     for edge in workflow.routes {
         graph = graph.route(edge.from.clone(), edge.on(), edge.leads());
     }

@@ -48,7 +48,10 @@ async fn main() -> ExitCode {
 async fn obey(description: &str, what: &str) -> Result<String, String> {
     let graph = describe::graph(description)?;
     match what {
-        "--check" => Ok(format!("it is right: at most {} handoffs\n", graph.max_handoffs())),
+        "--check" => Ok(format!(
+            "it is right: at most {} handoffs\n",
+            graph.max_handoffs()
+        )),
         "dot" => Ok(graph.topology().dot().to_string()),
         text => run(graph, text).await.map_err(|error| format!("{error}\n")),
     }
@@ -91,7 +94,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_mail_takes_its_way() {
-        let page = obey(MAIL_ROOM, "I want my money back for #77. Thanks.").await.unwrap();
+        let page = obey(MAIL_ROOM, "I want my money back for #77. Thanks.")
+            .await
+            .unwrap();
         assert_eq!(
             page,
             "sort: Refund -> find_order\n\
@@ -107,7 +112,9 @@ mod tests {
 
     #[tokio::test]
     async fn each_part_of_a_long_mail_is_answered_in_its_order() {
-        let page = obey(MAIL_ROOM, "Do you ship? When are you open? Is it blue?").await.unwrap();
+        let page = obey(MAIL_ROOM, "Do you ship? When are you open? Is it blue?")
+            .await
+            .unwrap();
         let replies: Vec<_> = page.lines().filter(|line| line.starts_with('>')).collect();
         assert_eq!(
             replies,
@@ -129,7 +136,9 @@ mod tests {
 
     #[tokio::test]
     async fn all_mistakes_are_told_in_one_go_with_their_places() {
-        let complaint = obey(include_str!("broken.json"), "--check").await.unwrap_err();
+        let complaint = obey(include_str!("broken.json"), "--check")
+            .await
+            .unwrap_err();
         assert_eq!(complaint, include_str!("broken.txt"));
     }
 

@@ -32,9 +32,15 @@ type Make = fn(Value) -> serde_json::Result<AnyNode<Mail>>;
 
 /// The types of nodes.
 pub(crate) const TYPES: [(&str, Make); 4] = [
-    ("sort", |config| Ok(AnyNode::named(from_value::<Sort>(config)?))),
-    ("find_order", |config| Ok(AnyNode::new(from_value::<FindOrder>(config)?))),
-    ("reply", |config| Ok(AnyNode::named(from_value::<Reply>(config)?))),
+    ("sort", |config| {
+        Ok(AnyNode::named(from_value::<Sort>(config)?))
+    }),
+    ("find_order", |config| {
+        Ok(AnyNode::new(from_value::<FindOrder>(config)?))
+    }),
+    ("reply", |config| {
+        Ok(AnyNode::named(from_value::<Reply>(config)?))
+    }),
     ("answer", |_| Ok(AnyNode::worker(Answer))),
 ];
 
@@ -47,7 +53,10 @@ pub(crate) fn begin(name: String) -> GraphBuilder<Mail> {
 
 fn parts(mail: &Mail) -> Vec<String> {
     let parts = mail.text.split(['.', '?', '!']).map(str::trim);
-    parts.filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect()
+    parts
+        .filter(|part| !part.is_empty())
+        .map(ToOwned::to_owned)
+        .collect()
 }
 
 /// Sorts by words. What it can conclude is what its user filled in.
@@ -62,7 +71,11 @@ struct Sort {
 #[async_trait]
 impl DynNode<Mail> for Sort {
     fn outcomes(&self) -> Vec<DynVariant> {
-        self.rules.keys().chain([&self.otherwise]).map(DynVariant::from).collect()
+        self.rules
+            .keys()
+            .chain([&self.otherwise])
+            .map(DynVariant::from)
+            .collect()
     }
 
     fn contract(&self) -> DynContract {

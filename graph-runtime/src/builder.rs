@@ -13,9 +13,6 @@ mod node;
 mod outcomes;
 mod text;
 
-#[cfg(test)]
-mod tests;
-
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
@@ -25,7 +22,7 @@ use serde::Serialize;
 
 pub use dynamic::{DynContract, DynNode, DynOutcome, DynVariant};
 pub use edge::{On, To};
-pub use error::{BuildPlace, BuildError, BuildErrors, RoutePart};
+pub use error::{BuildError, BuildErrors, BuildPlace, RoutePart};
 pub use graph::BuiltGraph;
 pub use name::NodeName;
 pub use node::AnyNode;
@@ -205,7 +202,8 @@ impl<S: State> GraphBuilder<S> {
         items: impl Fn(&S) -> Vec<T> + Send + Sync + 'static,
     ) -> Self {
         let list = move |state: &S| items(state).into_iter().map(Item::new).collect();
-        self.items.push((name.into(), ItemType::of::<T>(), Box::new(list)));
+        self.items
+            .push((name.into(), ItemType::of::<T>(), Box::new(list)));
         self
     }
 
@@ -280,7 +278,10 @@ impl<S: State> fmt::Debug for GraphBuilder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GraphBuilder")
             .field("name", &self.name)
-            .field("nodes", &self.nodes.iter().map(|node| &node.name).collect::<Vec<_>>())
+            .field(
+                "nodes",
+                &self.nodes.iter().map(|node| &node.name).collect::<Vec<_>>(),
+            )
             .field("routes", &self.routes.len())
             .finish_non_exhaustive()
     }

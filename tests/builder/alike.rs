@@ -20,7 +20,9 @@ struct Ticket {
 #[derive(Outcome)]
 enum Triaged {
     /// About money.
-    Billing { reason: String },
+    Billing {
+        reason: String,
+    },
     #[outcome(gives(account))]
     Access,
     Unclear,
@@ -213,7 +215,9 @@ fn built() -> BuiltGraph<Ticket> {
         .route("meeting", "_", To::end())
         .route(
             "triage",
-            On::outcome("Billing").when("is_new").shown("Triaged::Billing { .. }"),
+            On::outcome("Billing")
+                .when("is_new")
+                .shown("Triaged::Billing { .. }"),
             To::node("billing"),
         )
         .route(
@@ -221,8 +225,16 @@ fn built() -> BuiltGraph<Ticket> {
             On::any_of(["Billing", "Access"]).shown("Triaged::Billing { .. } | Triaged::Access"),
             To::node("plan"),
         )
-        .route("triage", On::outcome("Unclear").shown("Triaged::Unclear"), To::node("human"))
-        .route("billing", On::outcome("Done").shown("Billed::Done"), To::node("plan"))
+        .route(
+            "triage",
+            On::outcome("Unclear").shown("Triaged::Unclear"),
+            To::node("human"),
+        )
+        .route(
+            "billing",
+            On::outcome("Done").shown("Billed::Done"),
+            To::node("plan"),
+        )
         .route(
             "billing",
             On::outcome("WrongDesk").shown("Billed::WrongDesk"),
@@ -230,7 +242,11 @@ fn built() -> BuiltGraph<Ticket> {
         )
         .on_error("billing", To::back().limit(1).or_else("human"))
         .route("human", "_", To::node("triage").limit(1).or_else("end"))
-        .route("plan", "_", To::each("questions", "research", "fork").concurrency(2))
+        .route(
+            "plan",
+            "_",
+            To::each("questions", "research", "fork").concurrency(2),
+        )
         .route("research", "_", To::node("fork"))
         .route("fork", "_", To::all(["left", "right"], "meeting"))
         .route("left", "_", To::node("meeting"))
@@ -242,10 +258,16 @@ fn built() -> BuiltGraph<Ticket> {
 #[test]
 fn a_built_graph_has_the_shape_of_the_derived_one() {
     let (derived, built) = (<SupportDesk as AgentGraph>::topology(), built());
-    assert_eq!(built.topology().dot().to_string(), derived.dot().to_string());
+    assert_eq!(
+        built.topology().dot().to_string(),
+        derived.dot().to_string()
+    );
     assert_eq!(*built.topology(), derived);
     assert_eq!(built.max_handoffs(), SupportDesk::MAX_HANDOFFS);
-    assert_eq!(built.contract(), <SupportDesk as handoffs::Node<Ticket>>::CONTRACT);
+    assert_eq!(
+        built.contract(),
+        <SupportDesk as handoffs::Node<Ticket>>::CONTRACT
+    );
 }
 
 #[test]

@@ -169,12 +169,22 @@ fn said(said: Vec<Say>) -> GraphBuilder<Walk> {
 
 /// Descriptions that are nearly right: each node has an outcome or two, and a catch-all at the end.
 fn likely() -> impl Strategy<Value = Vec<Say>> {
-    let nodes = prop::collection::vec((likely_leads(), likely_leads(), prop::option::weighted(0.2, likely_leads())), 4);
+    let nodes = prop::collection::vec(
+        (
+            likely_leads(),
+            likely_leads(),
+            prop::option::weighted(0.2, likely_leads()),
+        ),
+        4,
+    );
     nodes.prop_map(|nodes| {
         let mut said = vec![Say::Start("a".to_owned()), Say::Guard("g".to_owned())];
         for ((first, rest, error), name) in nodes.into_iter().zip(["a", "b", "c", "d"]) {
             let name = name.to_owned();
-            said.push(Say::Node(name.clone(), vec!["X".to_owned(), "Y".to_owned()]));
+            said.push(Say::Node(
+                name.clone(),
+                vec!["X".to_owned(), "Y".to_owned()],
+            ));
             let guard = Some("g".to_owned());
             said.push(Say::Route(name.clone(), vec!["X".to_owned()], guard, first));
             said.push(Say::Route(name.clone(), Vec::new(), None, rest));
@@ -187,7 +197,10 @@ fn likely() -> impl Strategy<Value = Vec<Say>> {
 /// Runs a graph, and sees that it ends within its bound.
 async fn run(graph: BuiltGraph<Walk>, seed: Vec<u8>) {
     let most = graph.max_handoffs();
-    let forks = graph.topology().edges().any(|(_, edge)| edge.route.fork().is_some());
+    let forks = graph
+        .topology()
+        .edges()
+        .any(|(_, edge)| edge.route.fork().is_some());
     let walk = Walk {
         seed: Log::from(seed),
         ..Walk::default()
@@ -232,7 +245,10 @@ proptest! {
 
 #[test]
 fn what_is_built_runs_to_an_end() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     let built = std::cell::Cell::new(0);
     let seed = prop::collection::vec(any::<u8>(), 1..8);
     let ran = TestRunner::new(config(3000)).run(&(likely(), seed), |(says, seed)| {
@@ -243,7 +259,11 @@ fn what_is_built_runs_to_an_end() {
         Ok(())
     });
     ran.unwrap();
-    assert!(built.get() >= 100, "only {} of them were graphs", built.get());
+    assert!(
+        built.get() >= 100,
+        "only {} of them were graphs",
+        built.get()
+    );
 }
 
 #[test]
@@ -254,7 +274,9 @@ fn ten_thousand_nodes_are_built() {
         builder = builder.dyn_node(name, Draw(vec!["X".to_owned(), "Y".to_owned()]));
     }
     for pair in names.windows(2) {
-        builder = builder.route(&pair[0], "X", To::node(&pair[1])).route(&pair[0], "_", To::end());
+        builder = builder
+            .route(&pair[0], "X", To::node(&pair[1]))
+            .route(&pair[0], "_", To::end());
     }
     let builder = builder.route(&names[9_999], "_", To::end());
     let begun = std::time::Instant::now();

@@ -2,8 +2,8 @@
 
 use handoffs::prelude::*;
 use handoffs::{
-    BuiltGraph, DynContract, DynNode, DynOutcome, DynVariant, GraphBuilder, NodeError, Recorded, To,
-    async_trait,
+    BuiltGraph, DynContract, DynNode, DynOutcome, DynVariant, GraphBuilder, NodeError, Recorded,
+    To, async_trait,
 };
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +40,9 @@ impl DynNode<Page> for Step {
 }
 
 fn one(step: Step) -> BuiltGraph<Page> {
-    let builder = GraphBuilder::new("One").start("step").dyn_node("step", step);
+    let builder = GraphBuilder::new("One")
+        .start("step")
+        .dyn_node("step", step);
     builder.route("step", "_", To::end()).build().unwrap()
 }
 
@@ -74,7 +76,10 @@ async fn a_named_node_touches_only_what_it_names() {
         panic!("{history:#?}");
     };
     let concluded = outcome.clone();
-    assert_eq!((&*concluded.variant, concluded.payload.unwrap().as_str()), ("Done", "3"));
+    assert_eq!(
+        (&*concluded.variant, concluded.payload.unwrap().as_str()),
+        ("Done", "3")
+    );
 }
 
 #[tokio::test]
@@ -150,7 +155,12 @@ fn what_a_named_node_names_must_be_there() {
         },
     );
     let errors = nothing.route("step", "_", To::end()).build().unwrap_err();
-    assert!(errors.to_string().contains("H011: `step` declares no outcome"), "{errors}");
+    assert!(
+        errors
+            .to_string()
+            .contains("H011: `step` declares no outcome"),
+        "{errors}"
+    );
 }
 
 fn start(page: &Page) -> Page {
@@ -200,7 +210,9 @@ async fn items_and_graphs_within() {
         .build()
         .unwrap();
     let inner = || {
-        let builder = GraphBuilder::new("Inner").start("inside").dyn_node("inside", note("inside"));
+        let builder = GraphBuilder::new("Inner")
+            .start("inside")
+            .dyn_node("inside", note("inside"));
         builder.route("inside", "Done", To::end()).build().unwrap()
     };
     let graph = GraphBuilder::new("Outer")

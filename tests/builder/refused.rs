@@ -42,23 +42,59 @@ type Arm = (&'static str, fn() -> Route<&'static str>);
 /// Graphs that are wrong in their shape: nodes, and the routes of each in order.
 fn wrong_shapes() -> Vec<(&'static str, &'static [&'static str], Vec<Arm>)> {
     vec![
-        ("a node that nothing reaches", &["a", "b"], vec![("a", Route::end), ("b", Route::end)]),
-        ("a node without a route", &["a", "b"], vec![("a", || Route::to("b"))]),
-        ("a trap of two", &["a", "b"], vec![("a", || Route::to("b")), ("b", || Route::to("a"))]),
+        (
+            "a node that nothing reaches",
+            &["a", "b"],
+            vec![("a", Route::end), ("b", Route::end)],
+        ),
+        (
+            "a node without a route",
+            &["a", "b"],
+            vec![("a", || Route::to("b"))],
+        ),
+        (
+            "a trap of two",
+            &["a", "b"],
+            vec![("a", || Route::to("b")), ("b", || Route::to("a"))],
+        ),
         (
             "a loop without a bound",
             &["a", "b"],
-            vec![("a", || Route::to("b")), ("b", || Route::to("a")), ("b", Route::end)],
+            vec![
+                ("a", || Route::to("b")),
+                ("b", || Route::to("a")),
+                ("b", Route::end),
+            ],
         ),
         (
             "stranding",
             &["a", "b"],
             vec![("a", || Route::to("b").limit(2)), ("b", Route::end)],
         ),
-        ("a limit of 0", &["a", "b"], vec![("a", || Route::to("b").limit(0)), ("a", Route::end), ("b", Route::end)]),
-        ("an else that is never taken", &["a", "b"], vec![("a", || Route::to("b").or_end()), ("b", Route::end)]),
-        ("two nodes of one name", &["a", "b", "b"], vec![("a", || Route::to("b")), ("b", Route::end)]),
-        ("a reserved name", &["a", "join"], vec![("a", || Route::to("join")), ("join", Route::end)]),
+        (
+            "a limit of 0",
+            &["a", "b"],
+            vec![
+                ("a", || Route::to("b").limit(0)),
+                ("a", Route::end),
+                ("b", Route::end),
+            ],
+        ),
+        (
+            "an else that is never taken",
+            &["a", "b"],
+            vec![("a", || Route::to("b").or_end()), ("b", Route::end)],
+        ),
+        (
+            "two nodes of one name",
+            &["a", "b", "b"],
+            vec![("a", || Route::to("b")), ("b", Route::end)],
+        ),
+        (
+            "a reserved name",
+            &["a", "join"],
+            vec![("a", || Route::to("join")), ("join", Route::end)],
+        ),
         (
             "a branch that ends the run",
             &["a", "b", "c", "d"],
@@ -124,17 +160,26 @@ fn the_rules_of_the_shape_are_those_of_the_core() {
             let edge = Edge::new(*from, on, route()).map(|name| topology.resolve(name).unwrap());
             topology.edge(edge);
         }
-        let found: Vec<_> = check(&topology).iter().map(|found| found.message(&topology)).collect();
+        let found: Vec<_> = check(&topology)
+            .iter()
+            .map(|found| found.message(&topology))
+            .collect();
         assert!(!found.is_empty(), "{what}");
         let errors = builder.build().unwrap_err();
-        let messages: Vec<_> = errors.iter().map(|error| error.message().to_owned()).collect();
+        let messages: Vec<_> = errors
+            .iter()
+            .map(|error| error.message().to_owned())
+            .collect();
         assert_eq!(messages, found, "{what}");
     }
 }
 
 /// The errors as one reads them.
 fn read(errors: &BuildErrors) -> Vec<String> {
-    errors.iter().map(|error| format!("{:?} {error}; {}", error.place(), error.help())).collect()
+    errors
+        .iter()
+        .map(|error| format!("{:?} {error}; {}", error.place(), error.help()))
+        .collect()
 }
 
 fn refused(builder: GraphBuilder<Case>) -> Vec<String> {
@@ -144,7 +189,9 @@ fn refused(builder: GraphBuilder<Case>) -> Vec<String> {
 /// A builder with nodes that have the outcomes A, B and C.
 fn with(nodes: &[&str]) -> GraphBuilder<Case> {
     let builder = GraphBuilder::new("G").start(nodes[0]);
-    nodes.iter().fold(builder, |builder, node| builder.dyn_node(*node, Fork(LETTERS)))
+    nodes.iter().fold(builder, |builder, node| {
+        builder.dyn_node(*node, Fork(LETTERS))
+    })
 }
 
 #[test]
@@ -153,7 +200,11 @@ fn names_that_do_not_exist() {
         with(&["triage", "billing"])
             .start("traige")
             .route("triage", "A", To::node("biling"))
-            .route("triage", "B", To::node("billing").limit(2).or_else("humans"))
+            .route(
+                "triage",
+                "B",
+                To::node("billing").limit(2).or_else("humans"),
+            )
             .route("triage", "C", To::node("end"))
             .route("biling", "_", To::end())
             .policy("x-ray", Policy::new())
@@ -240,14 +291,25 @@ fn context_that_is_lost_and_branches_that_clash() {
     );
     assert_eq!(errors.len(), 2, "{errors:#?}");
     assert!(errors[0].starts_with("Node(2) H007: "), "{errors:#?}");
-    assert!(errors[0].contains("`account`") && errors[0].contains("count -> pay"), "{errors:#?}");
-    assert!(errors[1].starts_with("Route(0, Branch(2)) H008: "), "{errors:#?}");
+    assert!(
+        errors[0].contains("`account`") && errors[0].contains("count -> pay"),
+        "{errors:#?}"
+    );
+    assert!(
+        errors[1].starts_with("Route(0, Branch(2)) H008: "),
+        "{errors:#?}"
+    );
     assert!(errors[1].contains("`total`"), "{errors:#?}");
 }
 
 #[test]
 fn what_the_caller_brings_counts_as_set() {
-    let pay = || GraphBuilder::new("G").start("pay").node("pay", Pay).route("pay", "_", To::end());
+    let pay = || {
+        GraphBuilder::new("G")
+            .start("pay")
+            .node("pay", Pay)
+            .route("pay", "_", To::end())
+    };
     assert!(pay().build().is_err());
     let graph = pay().given(["account"]).build().unwrap();
     assert_eq!(graph.max_handoffs(), 0);
@@ -263,7 +325,9 @@ fn items_of_another_type_or_for_nobody() {
             .node("count", Count)
             .node("done", LookUp)
             .items("numbers", |case: &Case| case.numbers.clone())
-            .items("notes", |case: &Case| case.notes.iter().cloned().collect::<Vec<String>>())
+            .items("notes", |case: &Case| {
+                case.notes.iter().cloned().collect::<Vec<String>>()
+            })
             .route("begin", "_", To::each(items, worker, "done"))
             .route("double", "_", To::node("done"))
             .route("count", "_", To::node("done"))
@@ -271,7 +335,9 @@ fn items_of_another_type_or_for_nobody() {
     };
     let only = |builder: GraphBuilder<Case>, code: &str| {
         let errors = builder.build().unwrap_err();
-        let mut found = read(&errors).into_iter().filter(|error| error.contains(code));
+        let mut found = read(&errors)
+            .into_iter()
+            .filter(|error| error.contains(code));
         let first = found.next().unwrap_or_else(|| panic!("{errors}"));
         assert_eq!(found.next(), None, "beside: {first}");
         first
@@ -291,7 +357,10 @@ fn items_of_another_type_or_for_nobody() {
          name a node that was added with `worker`, or fork with `all`",
     );
     let errors = refused(
-        GraphBuilder::new("G").start("double").node("double", Double).route("double", "_", To::end()),
+        GraphBuilder::new("G")
+            .start("double")
+            .node("double", Double)
+            .route("double", "_", To::end()),
     );
     assert_eq!(errors.len(), 2, "{errors:#?}");
     assert!(errors[0].starts_with("Node(0) H009: "), "{errors:#?}");
@@ -347,7 +416,9 @@ fn what_is_said_twice_or_in_the_wrong_place() {
     );
     assert_eq!(
         errors,
-        ["OnError(0, Target) H011: an error leads to no fork; lead it to one node, and fork behind it"]
+        [
+            "OnError(0, Target) H011: an error leads to no fork; lead it to one node, and fork behind it"
+        ]
     );
 }
 
@@ -360,11 +431,20 @@ fn an_empty_graph() {
     );
 }
 
-
 #[test]
 fn the_errors_can_be_walked_and_printed() {
-    let errors = with(&["a"]).route("a", "A", To::node("b")).build().unwrap_err();
-    assert_eq!(errors.codes().iter().map(ToString::to_string).collect::<Vec<_>>(), ["H001", "H006"]);
+    let errors = with(&["a"])
+        .route("a", "A", To::node("b"))
+        .build()
+        .unwrap_err();
+    assert_eq!(
+        errors
+            .codes()
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        ["H001", "H006"]
+    );
     assert_eq!(
         errors.to_string(),
         "the graph cannot be built\n\

@@ -9,7 +9,7 @@ use handoffs_core::{
 };
 
 use super::describe::{Described, Names, Source, describe};
-use super::error::{BuildPlace, BuildError, BuildErrors, RoutePart};
+use super::error::{BuildError, BuildErrors, BuildPlace, RoutePart};
 use super::flow::{Site, Steps};
 use super::graph::{Built, BuiltGraph, Concluded, Key};
 use super::node::{Added, ItemType, Takes, fields_help};
@@ -45,8 +45,18 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
 
     let mut found = Found::default();
     found.in_nodes(&nodes);
-    twice(guards.iter().map(|(name, _)| name.as_str()), "guards", BuildPlace::Guard, &mut found.errors);
-    twice(items.iter().map(|(name, ..)| name.as_str()), "lists of items", BuildPlace::Items, &mut found.errors);
+    twice(
+        guards.iter().map(|(name, _)| name.as_str()),
+        "guards",
+        BuildPlace::Guard,
+        &mut found.errors,
+    );
+    twice(
+        items.iter().map(|(name, ..)| name.as_str()),
+        "lists of items",
+        BuildPlace::Items,
+        &mut found.errors,
+    );
     let given = found.given::<S>(&given);
     found.in_shape(&described, &names);
 
@@ -80,7 +90,9 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
         given,
         contract,
         max_handoffs,
-        nodes: nodes.map(|((node, ways), settled)| built(node, ways, settled)).collect(),
+        nodes: nodes
+            .map(|((node, ways), settled)| built(node, ways, settled))
+            .collect(),
         guards: guards.into_iter().map(|(_, guard)| guard).collect(),
         items: items.into_iter().map(|(.., items)| items).collect(),
         lists,
@@ -108,7 +120,10 @@ fn settle<S: State>(
     let mut settled: Vec<_> = nodes.iter().map(|_| nothing()).collect();
     let mut ttls = vec![None; nodes.len()];
     for (name, setting) in settings {
-        let Some(node) = names.node(name.as_str(), BuildPlace::Graph).map(|node| usize::from(node.0)) else {
+        let Some(node) = names
+            .node(name.as_str(), BuildPlace::Graph)
+            .map(|node| usize::from(node.0))
+        else {
             continue;
         };
         match setting {
@@ -124,8 +139,15 @@ fn settle<S: State>(
         match ttl {
             Some(ttl) => node.policy = node.policy.clone().cache(ttl),
             None if node.policy.cache_ttl().is_some() => {
-                let message = format!("the results of `{}` are kept under no key", nodes[place].name);
-                names.error(BuildPlace::Node(place), message, "say under which, with `cache`");
+                let message = format!(
+                    "the results of `{}` are kept under no key",
+                    nodes[place].name
+                );
+                names.error(
+                    BuildPlace::Node(place),
+                    message,
+                    "say under which, with `cache`",
+                );
             }
             None => {}
         }
@@ -156,7 +178,9 @@ fn ways<S: State>(
         edges[usize::from(edge.from.0)].push((usize::from(index.0), *source));
     }
     let nodes = nodes.iter().enumerate().zip(&edges);
-    nodes.map(|(node, edges)| outcomes.of(node, edges)).collect()
+    nodes
+        .map(|(node, edges)| outcomes.of(node, edges))
+        .collect()
 }
 
 fn built<S>(node: Added<S>, ways: Vec<Concluded>, settled: Settled<S>) -> Built<S> {
@@ -174,7 +198,8 @@ fn built<S>(node: Added<S>, ways: Vec<Concluded>, settled: Settled<S>) -> Built<
 fn handoffs(topology: &Topology) -> u64 {
     let own = max_handoffs(topology).unwrap_or(u64::MAX);
     let nodes = topology.nodes().zip(max_visits(topology));
-    let inside = nodes.filter_map(|((_, node), visits)| Some((visits, handoffs(node.inner.as_deref()?))));
+    let inside =
+        nodes.filter_map(|((_, node), visits)| Some((visits, handoffs(node.inner.as_deref()?))));
     all_handoffs(own, &inside.collect::<Vec<_>>())
 }
 
@@ -189,7 +214,12 @@ fn twice<'a>(
     for (place, name) in names.enumerate() {
         if !seen.insert(name) {
             let message = format!("two {kind} are named `{name}`");
-            errors.push(BuildError::new(Code::H011, at(place), message, "rename one of them"));
+            errors.push(BuildError::new(
+                Code::H011,
+                at(place),
+                message,
+                "rename one of them",
+            ));
         }
     }
 }
@@ -219,7 +249,12 @@ impl Found {
             if field.is_empty() {
                 let message = format!("the state has no field `{name}`");
                 let help = fields_help(S::FIELDS);
-                self.errors.push(BuildError::new(Code::H011, BuildPlace::Given(place), message, help));
+                self.errors.push(BuildError::new(
+                    Code::H011,
+                    BuildPlace::Given(place),
+                    message,
+                    help,
+                ));
             }
             given = given.or(field);
         }
@@ -240,8 +275,8 @@ impl Found {
                 continue;
             }
             // A name that is wrong was taken for the nearest, which closes no loop of the user's.
-            let is_guess = matches!(finding, Finding::UnboundedLoop { .. })
-                && names.guessed.contains(&at);
+            let is_guess =
+                matches!(finding, Finding::UnboundedLoop { .. }) && names.guessed.contains(&at);
             if is_guess || names.guesswork && !finding.survives_new_edges() {
                 continue;
             }
@@ -258,7 +293,8 @@ impl Found {
                 Finding::NoStart => BuildPlace::Start,
                 _ => at,
             };
-            self.errors.push(BuildError::worded(finding.code(), at, &text));
+            self.errors
+                .push(BuildError::worded(finding.code(), at, &text));
         }
     }
 
@@ -276,7 +312,8 @@ impl Found {
             };
             // Where it is not clear which node runs in which branch, only what a path lacks is.
             if code == Code::H007 || !unclear {
-                self.errors.push(BuildError::worded(code, at, &lost.text).or_help(help));
+                self.errors
+                    .push(BuildError::worded(code, at, &lost.text).or_help(help));
             }
         }
     }
@@ -295,7 +332,11 @@ impl Found {
         let mut lists = Vec::new();
         for (index, edge) in described.topology.edges() {
             let branches = edge.route.fork().map(|fork| &fork.branches);
-            let Some(Branches::Each { items: wanted, worker }) = branches else {
+            let Some(Branches::Each {
+                items: wanted,
+                worker,
+            }) = branches
+            else {
                 lists.push(None);
                 continue;
             };

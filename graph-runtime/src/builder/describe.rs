@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 
 use handoffs_core::{
-    Branches, Code, Edge, EdgeIndex, NodeIndex, Route, Target, Topology,
-    UnknownNode, nearest,
+    Branches, Code, Edge, EdgeIndex, NodeIndex, Route, Target, Topology, UnknownNode, nearest,
 };
 
 use super::edge::To;
-use super::error::{BuildPlace, BuildError, RoutePart};
+use super::error::{BuildError, BuildPlace, RoutePart};
 use super::node::Added;
 use super::{ErrorRoute, Routed};
 
@@ -67,7 +66,8 @@ impl<'a> Names<'a> {
     }
 
     pub(super) fn error(&mut self, at: BuildPlace, message: impl std::fmt::Display, help: &str) {
-        self.errors.push(BuildError::new(Code::H011, at, message, help));
+        self.errors
+            .push(BuildError::new(Code::H011, at, message, help));
     }
 
     /// Looks a node up; a name that is wrong counts as the nearest one, so that one typo is one error.
@@ -76,13 +76,21 @@ impl<'a> Names<'a> {
             return Some(*node);
         }
         self.unknown += 1;
-        let compared: &[&str] = if self.unknown > COMPARED { &[] } else { &self.all };
+        let compared: &[&str] = if self.unknown > COMPARED {
+            &[]
+        } else {
+            &self.all
+        };
         let unknown = UnknownNode::new(name, compared.iter().copied());
         let help = match compared {
             [] if !self.all.is_empty() => "add a node of this name",
             _ => unknown.help(),
         };
-        self.errors.push(BuildError::worded(Code::H001, at, &format!("{unknown}\nhelp: {help}")));
+        self.errors.push(BuildError::worded(
+            Code::H001,
+            at,
+            &format!("{unknown}\nhelp: {help}"),
+        ));
         match nearest(name, compared.iter().copied().chain([END])) {
             Some(END) => None,
             Some(near) => {
@@ -119,10 +127,12 @@ impl<'a> Names<'a> {
             None => match to.route.target() {
                 _ if to.is_back => Route::end(),
                 Target::End => Route::end(),
-                Target::Node(node) => match self.target(node.as_str(), source.at(RoutePart::Target)) {
-                    Target::Node(node) => Route::to(node),
-                    Target::End => Route::end(),
-                },
+                Target::Node(node) => {
+                    match self.target(node.as_str(), source.at(RoutePart::Target)) {
+                        Target::Node(node) => Route::to(node),
+                        Target::End => Route::end(),
+                    }
+                }
             },
             Some(fork) => {
                 let mut entries = Vec::new();
@@ -192,7 +202,11 @@ pub(super) fn describe(
             let (source, Routed { on, to, .. }) = (Source::Route(number), &routes[number]);
             if to.is_back {
                 let help = "name the node; or say `on_error(node, To::back())`";
-                names.error(source.at(RoutePart::Target), "only an error leads `back`", help);
+                names.error(
+                    source.at(RoutePart::Target),
+                    "only an error leads `back`",
+                    help,
+                );
                 names.guesswork = true;
             }
             let edge = Edge::new(from, on.text(), names.route(to, source));
@@ -213,7 +227,11 @@ pub(super) fn describe(
             let route = names.route(to, source);
             if route.fork().is_some() {
                 let help = "lead it to one node, and fork behind it";
-                names.error(source.at(RoutePart::Target), "an error leads to no fork", help);
+                names.error(
+                    source.at(RoutePart::Target),
+                    "an error leads to no fork",
+                    help,
+                );
                 names.guesswork = true;
                 continue;
             }

@@ -53,15 +53,27 @@ pub(super) struct Named<N> {
 #[async_trait]
 impl<S: State, N: DynNode<S>> Erased<S> for Named<N> {
     async fn run(&self, state: &mut S, cx: &mut Context<'_>) -> Result<usize, NodeError> {
-        let Contract { reads, writes, needs, gives, .. } = self.contract;
+        let Contract {
+            reads,
+            writes,
+            needs,
+            gives,
+            ..
+        } = self.contract;
         if let Some(unset) = first_unset(state, needs) {
             return Err(NodeError::of(Kind::Unset(unset)));
         }
         let mut draft = state.branch(reads.or(writes));
         let outcome = self.node.run(&mut draft, cx).await?;
-        let named = self.outcomes.iter().position(|(name, _)| *name == outcome.name);
+        let named = self
+            .outcomes
+            .iter()
+            .position(|(name, _)| *name == outcome.name);
         let Some(variant) = named else {
-            let error = format!("it concluded `{}`, which is none of its outcomes", outcome.name);
+            let error = format!(
+                "it concluded `{}`, which is none of its outcomes",
+                outcome.name
+            );
             return Err(NodeError::new(error));
         };
         if let Some(broken) = first_unset(&draft, gives.or(self.outcomes[variant].1)) {

@@ -72,7 +72,11 @@ impl Steps {
                     to: slot(join),
                     gives: arrows.given(index),
                     each: matches!(fork.branches, Branches::Each { .. }),
-                    branches: fork.entries().iter().map(|entry| arrows.branch(*entry)).collect(),
+                    branches: fork
+                        .entries()
+                        .iter()
+                        .map(|entry| arrows.branch(*entry))
+                        .collect(),
                 });
             }
         }
@@ -117,7 +121,10 @@ impl Steps {
         if contracts.iter().any(|contract| contract.item) {
             let hands = flow.hands_vec();
             for node in 0..names.len() {
-                found.extend(flow.itemless(&hands, node).map(|message| lost((node, message))));
+                found.extend(
+                    flow.itemless(&hands, node)
+                        .map(|message| lost((node, message))),
+                );
             }
         }
         (found, flow.contract(&set, &self.ends))
@@ -147,7 +154,10 @@ impl Fork {
 }
 
 fn merging<S: State>() -> FieldSet {
-    let fields = S::FIELDS.iter().enumerate().filter(|(_, field)| field.merges);
+    let fields = S::FIELDS
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.merges);
     fields.fold(FieldSet::EMPTY, |set, (field, _)| set.with(field))
 }
 
@@ -174,7 +184,9 @@ impl Arrows<'_> {
         let Some(to) = to.node() else {
             return Place::End;
         };
-        let region = self.region(from).and_then(|region| self.regions.list.get(region));
+        let region = self
+            .region(from)
+            .and_then(|region| self.regions.list.get(region));
         match region {
             Some(region) if region.join == to => Place::Join(to),
             _ => Place::Inside(to),
@@ -182,7 +194,10 @@ impl Arrows<'_> {
     }
 
     fn given(&self, edge: EdgeIndex) -> FieldSet {
-        self.gives.get(usize::from(edge.0)).copied().unwrap_or_default()
+        self.gives
+            .get(usize::from(edge.0))
+            .copied()
+            .unwrap_or_default()
     }
 
     fn step(&self, index: EdgeIndex, edge: &Edge<NodeIndex>, to: usize) -> FlowEdge {

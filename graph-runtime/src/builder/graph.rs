@@ -55,8 +55,11 @@ pub(super) struct Built<S> {
     pub(super) ways: Vec<Concluded>,
 }
 
+/// An outcome of a node.
 pub(super) struct Concluded {
     pub(super) outcome: Box<str>,
+    /// The edge that it takes whatever the state is, so that most steps look no further.
+    pub(super) only: Option<usize>,
     pub(super) ways: Vec<Way>,
 }
 
@@ -100,10 +103,19 @@ impl<S: State> BuiltGraph<S> {
     /// }
     /// ```
     pub fn after(&self, node: &str, outcome: &str, state: &S) -> Option<Route<NodeName>> {
-        let from = self.nodes.iter().find(|other| other.name.as_str() == node)?;
+        let from = self
+            .nodes
+            .iter()
+            .find(|other| other.name.as_str() == node)?;
         let edge = self.way(from, from.variant(outcome)?, state)?;
-        let edge = self.topology.get_edge(EdgeIndex(u16::try_from(edge).ok()?))?;
-        Some(edge.route.clone().map(|node| self.node(usize::from(node.0))))
+        let edge = self
+            .topology
+            .get_edge(EdgeIndex(u16::try_from(edge).ok()?))?;
+        Some(
+            edge.route
+                .clone()
+                .map(|node| self.node(usize::from(node.0))),
+        )
     }
 
     /// Returns the edge that a node's outcome takes.
@@ -113,14 +125,19 @@ impl<S: State> BuiltGraph<S> {
             None => true,
             Some(guard) => self.guards.get(guard).is_some_and(|guard| guard(state)),
         };
-        let ways = &node.ways.get(variant)?.ways;
-        ways.iter().find(holds).map(|way| way.edge)
+        let concluded = node.ways.get(variant)?;
+        if concluded.only.is_some() {
+            return concluded.only;
+        }
+        concluded.ways.iter().find(holds).map(|way| way.edge)
     }
 }
 
 impl<S> Built<S> {
     fn variant(&self, outcome: &str) -> Option<usize> {
-        self.ways.iter().position(|concluded| *concluded.outcome == *outcome)
+        self.ways
+            .iter()
+            .position(|concluded| *concluded.outcome == *outcome)
     }
 }
 
@@ -171,12 +188,7 @@ impl<S: State> Runnable for BuiltGraph<S> {
         }
     }
 
-    fn pick(
-        &self,
-        node: usize,
-        concluded: &Conclusion,
-        state: &S,
-    ) -> Result<usize, NodeError> {
+    fn pick(&self, node: usize, concluded: &Conclusion, state: &S) -> Result<usize, NodeError> {
         let node = self.nodes.get(node).ok_or_else(|| no_node(node))?;
         let variant = node.variant(&concluded.variant).ok_or_else(no_outcome)?;
         self.way(node, variant, state).ok_or_else(no_outcome)
@@ -205,7 +217,10 @@ impl<S> fmt::Debug for BuiltGraph<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BuiltGraph")
             .field("name", &self.topology.name())
-            .field("nodes", &self.nodes.iter().map(|node| &node.name).collect::<Vec<_>>())
+            .field(
+                "nodes",
+                &self.nodes.iter().map(|node| &node.name).collect::<Vec<_>>(),
+            )
             .finish_non_exhaustive()
     }
 }

@@ -4,14 +4,12 @@ use std::any::{TypeId, type_name};
 use std::borrow::Cow;
 use std::fmt;
 
-use handoffs_core::{
-    Code, Contract, Field, FieldSet, NodeKind, Outcome, State, Variant, Worker,
-};
+use handoffs_core::{Code, Contract, Field, FieldSet, NodeKind, Outcome, State, Variant, Worker};
 use serde::Serialize;
 
 use super::dynamic::{DynContract, DynNode};
 use super::erased::{Erased, Inside, Named, Nested, Typed};
-use super::error::{BuildPlace, BuildError};
+use super::error::{BuildError, BuildPlace};
 use super::graph::BuiltGraph;
 use super::name::NodeName;
 use super::text::listed;
@@ -150,8 +148,16 @@ impl<S: State> Added<S> {
     }
 
     pub(super) fn named<N: DynNode<S>>(name: NodeName, node: N) -> Self {
-        let (outcomes, DynContract { reads, writes, needs, gives, item }) =
-            (node.outcomes(), node.contract());
+        let (
+            outcomes,
+            DynContract {
+                reads,
+                writes,
+                needs,
+                gives,
+                item,
+            },
+        ) = (node.outcomes(), node.contract());
         let mut wrong = Vec::new();
         let mut fields = |names: &[String]| {
             let mut set = FieldSet::EMPTY;
@@ -176,11 +182,11 @@ impl<S: State> Added<S> {
             item,
             ..Contract::EMPTY
         };
-        let mut promises = FieldSet::EMPTY;
+        let mut all = FieldSet::EMPTY;
         let mut concludes = Vec::new();
         for outcome in outcomes {
             let promised = gives_of(&name, &outcome.name, &outcome.gives, S::FIELDS, &mut wrong);
-            promises = promises.or(promised);
+            all = all.or(promised);
             if concludes.iter().any(|(other, _)| *other == outcome.name) {
                 let message = format!("two outcomes of `{name}` are named `{}`", outcome.name);
                 wrong.push((message, "rename one of them".to_owned()));
@@ -189,11 +195,14 @@ impl<S: State> Added<S> {
         }
         if concludes.is_empty() {
             let message = format!("`{name}` declares no outcome");
-            wrong.push((message, "a node concludes something, if only `done`".to_owned()));
+            wrong.push((
+                message,
+                "a node concludes something, if only `done`".to_owned(),
+            ));
         }
         let known = Known {
             contract,
-            promises,
+            promises: all,
             // It sees what it touches and no more, as `Named` makes sure.
             keeps_to_contract: true,
         };
@@ -205,7 +214,11 @@ impl<S: State> Added<S> {
             kind: node.kind(),
             known,
             outcomes: outcomes.collect(),
-            takes: if item { Takes::Anything } else { Takes::Nothing },
+            takes: if item {
+                Takes::Anything
+            } else {
+                Takes::Nothing
+            },
             node: Box::new(Named {
                 node,
                 contract,
@@ -246,8 +259,14 @@ impl<S: State> Added<S> {
     /// Returns what is wrong with the node itself.
     pub(super) fn errors(&self, at: BuildPlace) -> impl Iterator<Item = BuildError> {
         let unknown = matches!(self.takes, Takes::Unknown).then(|| {
-            let message = format!("`{}` takes an item, and nobody knows of which type", self.name);
-            (message, "add it with `worker` in the place of `node`".to_owned())
+            let message = format!(
+                "`{}` takes an item, and nobody knows of which type",
+                self.name
+            );
+            (
+                message,
+                "add it with `worker` in the place of `node`".to_owned(),
+            )
         });
         let wrong = self.wrong.iter().cloned().chain(unknown);
         wrong.map(move |(message, help)| BuildError::new(Code::H011, at, message, help))
@@ -285,5 +304,8 @@ pub(super) fn fields_help(fields: &[Field]) -> String {
     if fields.is_empty() {
         return "the state has no fields".to_owned();
     }
-    format!("the fields are: {}", listed(fields.iter().map(|field| field.name)))
+    format!(
+        "the fields are: {}",
+        listed(fields.iter().map(|field| field.name))
+    )
 }

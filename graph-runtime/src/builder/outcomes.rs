@@ -6,7 +6,7 @@ use handoffs_core::{Code, FieldSet, State};
 
 use super::Routed;
 use super::describe::Source;
-use super::error::{BuildPlace, BuildError, RoutePart};
+use super::error::{BuildError, BuildPlace, RoutePart};
 use super::graph::{Concluded, Way};
 use super::node::{Added, Concludes};
 use super::text::{listed, meant};
@@ -43,6 +43,7 @@ impl<'a> Outcomes<'a> {
     ) -> Vec<Concluded> {
         let concluded = |outcome: &Concludes| Concluded {
             outcome: outcome.name.as_ref().into(),
+            only: None,
             ways: Vec::new(),
         };
         let mut ways: Vec<_> = node.outcomes.iter().map(concluded).collect();
@@ -75,11 +76,27 @@ impl<'a> Outcomes<'a> {
                 *gives = given;
             }
         }
-        let missing = node.outcomes.iter().zip(&taken).filter(|(_, taken)| !**taken);
+        for concluded in &mut ways {
+            let first = concluded.ways.first().filter(|way| way.guard.is_none());
+            concluded.only = first.map(|way| way.edge);
+        }
+        let missing = node
+            .outcomes
+            .iter()
+            .zip(&taken)
+            .filter(|(_, taken)| !**taken);
         let missing: Vec<_> = missing.map(|(outcome, _)| outcome.name.as_ref()).collect();
         if has_route && !guesswork && !missing.is_empty() {
-            let word = if missing.len() == 1 { "outcome" } else { "outcomes" };
-            let message = format!("no route of `{}` takes the {word} {}", node.name, listed(missing));
+            let word = if missing.len() == 1 {
+                "outcome"
+            } else {
+                "outcomes"
+            };
+            let message = format!(
+                "no route of `{}` takes the {word} {}",
+                node.name,
+                listed(missing)
+            );
             let help = "add a route without a guard, or one on any outcome, which is written `_`";
             self.error(BuildPlace::Node(place), message, help);
         }
@@ -87,7 +104,8 @@ impl<'a> Outcomes<'a> {
     }
 
     fn error(&mut self, at: BuildPlace, message: String, help: impl Into<String>) {
-        self.errors.push(BuildError::new(Code::H006, at, message, help));
+        self.errors
+            .push(BuildError::new(Code::H006, at, message, help));
     }
 
     /// Returns the outcomes on which a route is taken, and whether all its names are known.
@@ -147,7 +165,8 @@ impl<'a> Outcomes<'a> {
             let message = format!("no guard is named `{name}`");
             let help = meant(name, self.guard_names.iter().copied(), "guards");
             let at = BuildPlace::Route(number, RoutePart::Guard);
-            self.errors.push(BuildError::new(Code::H011, at, message, help));
+            self.errors
+                .push(BuildError::new(Code::H011, at, message, help));
         }
         guard
     }

@@ -6,7 +6,11 @@ use handoffs_core::nearest;
 pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 8;
     let mut names = names.into_iter();
-    let shown: Vec<_> = names.by_ref().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let shown: Vec<_> = names
+        .by_ref()
+        .take(SHOWN)
+        .map(|name| format!("`{name}`"))
+        .collect();
     match names.count() {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
