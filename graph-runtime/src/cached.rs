@@ -73,7 +73,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             Ok(writes) => {
                 Cached::new(outcome.clone(), writes)
                     .keep(cache, key, ttl)
-                    .await
+                    .await;
             }
             Err(error) => {
                 let node = self.plan().name(node);

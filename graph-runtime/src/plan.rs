@@ -270,8 +270,8 @@ impl Plan {
             .find(|(_, node)| node.kind == NodeKind::Human)
             .map(|(_, node)| &*node.name);
         let inner = || {
-            let graphs = self.nodes.iter().filter_map(|node| node.inner.as_ref());
-            graphs.filter_map(|inner| inner.plan.human()).next()
+            let mut graphs = self.nodes.iter().filter_map(|node| node.inner.as_ref());
+            graphs.find_map(|inner| inner.plan.human())
         };
         own.or_else(inner)
     }

@@ -154,19 +154,15 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             limits,
         } = &self.runtime;
         let journal = Arc::clone(keep).journal();
-        let (told, folded, head) = match &journal {
-            Some(journal) => self.fold(&**journal).await?,
-            None => match plan.human() {
-                Some(node) => {
-                    let (thread, node) = (self.id.clone(), node.to_owned());
-                    return Err(RunError::NoJournal { thread, node });
-                }
-                None => {
-                    let told = Branches::default();
-                    let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
-                    (told, folded, Head::of(&self.id))
-                }
-            },
+        let (told, folded, head) = if let Some(journal) = &journal {
+            self.fold(&**journal).await?
+        } else if let Some(node) = plan.human() {
+            let (thread, node) = (self.id.clone(), node.to_owned());
+            return Err(RunError::NoJournal { thread, node });
+        } else {
+            let told = Branches::default();
+            let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
+            (told, folded, Head::of(&self.id))
         };
         let is_new = folded.engine.next() == Action::Start;
         let standing = folded.standing(&told, plan, &self.id, &BranchId::TRUNK)?;
@@ -207,7 +203,8 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             };
             driver.start(writes).await?;
         }
-        driver.run().await
+        let done = driver.run().await?;
+        driver.rested(done)
     }
 
     async fn fold(&self, journal: &dyn Journal) -> Result<(Branches, Folded, Head), RunError> {
