@@ -16,12 +16,19 @@ pub(super) struct Outcomes<'a> {
     routes: &'a [Routed],
     guards: HashMap<&'a str, usize>,
     guard_names: Vec<&'a str>,
+    /// What was taken for the nearest name.
+    guessed: Vec<BuildPlace>,
     pub(super) gives: Vec<FieldSet>,
     pub(super) errors: Vec<BuildError>,
 }
 
 impl<'a> Outcomes<'a> {
-    pub(super) fn new(routes: &'a [Routed], guard_names: Vec<&'a str>, edges: usize) -> Self {
+    pub(super) fn new(
+        routes: &'a [Routed],
+        guard_names: Vec<&'a str>,
+        guessed: Vec<BuildPlace>,
+        edges: usize,
+    ) -> Self {
         let mut guards = HashMap::new();
         for (place, name) in guard_names.iter().enumerate() {
             guards.entry(*name).or_insert(place);
@@ -30,6 +37,7 @@ impl<'a> Outcomes<'a> {
             routes,
             guards,
             guard_names,
+            guessed,
             gives: vec![FieldSet::EMPTY; edges],
             errors: Vec::new(),
         }
@@ -57,7 +65,8 @@ impl<'a> Outcomes<'a> {
             };
             has_route = true;
             let (meant, known) = self.meant(node, number);
-            guesswork |= !known;
+            let from = BuildPlace::Route(number, RoutePart::From);
+            guesswork |= !known || self.guessed.contains(&from);
             let guard = self.guard(number);
             if known && !guesswork {
                 self.never(node, number, &meant, &taken);
