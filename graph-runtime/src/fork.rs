@@ -21,6 +21,9 @@ use crate::journal::{Ask, BranchId, Fields, Folded, FoldedFork, Recorded};
 use crate::marks::{Bring, Gathered, Marks};
 use crate::plan::PlanFork;
 
+/// Branches that come to rest before other tasks have their turn.
+const BRANCHES_A_TURN: u32 = 64;
+
 /// A fork whose branches are due.
 #[derive(Debug)]
 pub(crate) struct Fork {
@@ -63,6 +66,17 @@ struct Back<S> {
     engine: Engine,
 }
 
+impl<S: State> Back<S> {
+    /// Keeps of the state what the branch changed, as it may be long until its turn comes.
+    fn wait(&mut self, base: &S) {
+        let mut changed = base.branch(FieldSet::EMPTY);
+        for field in self.marks.changed.iter() {
+            changed.take(field, &mut self.state);
+        }
+        self.state = changed;
+    }
+}
+
 /// Which branch came to rest, and how.
 type Rested<S> = Result<(u32, Rest<S>), RunError>;
 
@@ -89,6 +103,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let mut next = 0;
         let most = plan.concurrency.unwrap_or(usize::MAX).max(1);
         let mut failed = None;
+        let mut rested_so_far = 0_u32;
         {
             let mut branches = self.branches(edge, plan, fork);
             let mut under_way = FuturesUnordered::new();
@@ -124,7 +139,10 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                             next += 1;
                         }
                     }
-                    Ok((index, Rest::Back(back))) => drop(early.insert(index, back)),
+                    Ok((index, Rest::Back(mut back))) => {
+                        back.wait(&self.state);
+                        early.insert(index, back);
+                    }
                     Ok((_, Rest::Paused(ask))) => {
                         let is_first = asks.as_ref().is_none_or(|first| ask.id < first.id);
                         if is_first {
@@ -136,6 +154,10 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                         failed = Some(error);
                         break;
                     }
+                }
+                rested_so_far += 1;
+                if rested_so_far.is_multiple_of(BRANCHES_A_TURN) {
+                    tokio::task::yield_now().await;
                 }
             }
             // Whatever is still under way is dropped here.
@@ -242,7 +264,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let begun =
             begun.ok_or_else(|| RunError::impossible(thread, "the fork has no such branch"))?;
         let mut state = self.state.branch(plan.fields.or(begun.marks.changed));
-        begun.fields.load(&mut state, begun.marks, thread)?;
+        begun.fields().load(&mut state, begun.marks, thread)?;
         let (graph, scope, around) = (self.graph, self.scope, self.plan());
         let sink = self.sink.clone();
         Ok(Driver::new(

@@ -63,10 +63,12 @@ async fn run<G: Runnable>(
     let is_new = folded.engine.next() == Action::Start;
     let own = if *is_direct || is_new {
         let mut own = state.clone();
-        folded.fields.load(&mut own, folded.marks, &scope.thread)?;
+        folded
+            .fields()
+            .load(&mut own, folded.marks, &scope.thread)?;
         own
     } else {
-        folded.fields.state(&scope.thread)?
+        folded.fields().state(&scope.thread)?
     };
     let sink = Relay(cx.relay.take());
     let mut driver = Driver::new(graph, scope, plan, branch, own, folded, sink);

@@ -176,10 +176,10 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 (state, true, None)
             }
             Begin::Recover if is_new => return Err(self.unknown()),
-            Begin::Once(_) | Begin::Recover => (folded.fields(&self.id)?, false, None),
+            Begin::Once(_) | Begin::Recover => (folded.state(&self.id)?, false, None),
             Begin::Resume(ask, answer) => {
                 self.may_resume(&told, is_new, &standing, ask)?;
-                (folded.fields(&self.id)?, false, Some((ask, answer)))
+                (folded.state(&self.id)?, false, Some((ask, answer)))
             }
         };
         let thread = self.id.clone();
@@ -191,7 +191,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             answer: Mutex::new(answer),
             limits: limits.clone(),
         };
-        let known = is_start.then(|| folded.fields.clone());
+        let known = is_start.then(|| folded.fields().clone());
         let branch = BranchId::TRUNK;
         let graph = graph.as_ref();
         let mut driver = Driver::new(graph, &scope, plan, branch, state, folded, sink);
@@ -414,7 +414,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         if folded.engine.next() == Action::Start {
             return Err(self.unknown());
         }
-        folded.fields(&self.id)
+        folded.state(&self.id)
     }
 
     /// Returns where the thread stands.

@@ -2,17 +2,21 @@
 #![allow(dead_code, reason = "each test file takes what it needs")]
 #![allow(clippy::missing_panics_doc, reason = "helpers of tests may panic")]
 
+use std::collections::VecDeque;
 use std::error::Error;
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::StreamExt;
+use handoffs::Memory;
 use handoffs::{
     Entry, Event, EventStream, Journal, JournalError, Masked, Record, Recorded, RunError, Runnable,
     ThreadId, Write, Writes,
 };
 use serde_json::Value;
+use tokio::sync::Notify;
 
 /// Writes down a step as one line, whether it comes from a journal or from a stream.
 fn step(node: &str, on: &str, to: &str, masked: Option<Masked>) -> String {
@@ -22,6 +26,11 @@ fn step(node: &str, on: &str, to: &str, masked: Option<Masked>) -> String {
     }
 }
 
+/// Writes a fork down as the place to which a step leads.
+fn branches(count: u32) -> String {
+    format!("{count} branches")
+}
+
 /// Returns the lines of a journal: what happened, in its order.
 pub(crate) fn lines(history: &[Entry]) -> Vec<String> {
     let line = |entry: &Entry| match &entry.event {
@@ -29,16 +38,52 @@ pub(crate) fn lines(history: &[Entry]) -> Vec<String> {
         Recorded::Stepped {
             node,
             on,
+            fork: Some(fork),
+            ..
+        } => step(node, on, &branches(fork.branches), None),
+        Recorded::Stepped {
+            node,
+            on,
             to,
             masked,
             ..
         } => step(node, on, to.as_deref().unwrap_or("end"), *masked),
+        Recorded::Joined { to, .. } => format!("joined at {to}"),
         Recorded::Asked(ask) => format!("{} asks {}", ask.node, ask.question),
         Recorded::Answered { answer, .. } => format!("answered {answer}"),
         Recorded::Failed { node, error, .. } => format!("{node} failed: {error}"),
         other => format!("{other:?}"),
     };
     history.iter().map(line).collect()
+}
+
+/// Returns which branch an entry or an event belongs to, by the places of the branches within their
+/// forks alone: `1.0 ` is the first branch of a fork in the second branch of one.
+pub(crate) fn place(branch: &impl fmt::Display) -> String {
+    let branch = branch.to_string();
+    let places = branch.split('/').filter_map(|turn| turn.split_once('.'));
+    let places: Vec<_> = places.map(|(_, place)| place).collect();
+    if places.is_empty() {
+        String::new()
+    } else {
+        format!("{} ", places.join("."))
+    }
+}
+
+/// Returns the [`lines`] of a journal with the branches that they belong to, each branch by itself: so
+/// it makes no difference in which order the branches did what they did.
+pub(crate) fn by_branch(history: &[Entry]) -> Vec<String> {
+    let lines = lines(history);
+    let mut lines: Vec<_> = history
+        .iter()
+        .zip(lines)
+        .map(|(entry, line)| (place(&entry.branch), line))
+        .collect();
+    lines.sort_by(|(one, _), (other, _)| one.cmp(other));
+    lines
+        .iter()
+        .map(|(place, line)| format!("{place}{line}"))
+        .collect()
 }
 
 /// Returns the nodes that concluded, in their order.
@@ -73,7 +118,9 @@ pub(crate) fn writes(entry: &Entry) -> Vec<String> {
         writes.iter().map(write).collect()
     };
     match &entry.event {
-        Recorded::Started { writes, .. } | Recorded::Stepped { writes, .. } => of(writes),
+        Recorded::Started { writes, .. }
+        | Recorded::Stepped { writes, .. }
+        | Recorded::Joined { writes, .. } => of(writes),
         _ => Vec::new(),
     }
 }
@@ -89,10 +136,14 @@ pub(crate) async fn drain<G: Runnable>(
             edge,
             to,
             masked,
+            branches: forked,
             ..
         }) = &event
         {
-            let (node, to) = (node.to_string(), to.to_string());
+            let (node, to) = (
+                node.to_string(),
+                forked.map_or_else(|| to.to_string(), branches),
+            );
             steps.push(step(&node, &edge.label(), &to, *masked));
         }
         last = Some(event);
@@ -195,5 +246,117 @@ impl<J: Journal> Journal for Counting<J> {
 
     async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
         self.kept.threads().await
+    }
+}
+
+/// A place that keeps a journal; to open it twice is to be on two machines.
+pub(crate) trait Place {
+    type Journal: Journal + Clone;
+
+    async fn open(&self) -> Self::Journal;
+}
+
+impl Place for Memory {
+    type Journal = Self;
+
+    async fn open(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// A journal in a file that is gone after the test.
+#[cfg(feature = "sqlite")]
+pub(crate) struct File(tempfile::TempDir);
+
+#[cfg(feature = "sqlite")]
+impl File {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl Place for File {
+    type Journal = handoffs::Sqlite;
+
+    async fn open(&self) -> Self::Journal {
+        handoffs::Sqlite::open(self.0.path().join("test.db"))
+            .await
+            .unwrap()
+    }
+}
+
+/// Makes two tests of each function: one with a journal in memory, one with a journal in a file.
+#[allow(unused_macros, reason = "each test file takes what it needs")]
+macro_rules! on_every_journal {
+    ($($test:ident)*) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(&handoffs::Memory::default()).await;
+            })*
+        }
+
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(&super::common::File::new()).await;
+            })*
+        }
+    };
+}
+
+/// An order in which nodes have their turns, whatever else they would do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Turns(Arc<(Mutex<VecDeque<&'static str>>, Notify)>);
+
+impl Turns {
+    pub(crate) fn new(order: impl IntoIterator<Item = &'static str>) -> Self {
+        let order = order.into_iter().collect();
+        Self(Arc::new((Mutex::new(order), Notify::new())))
+    }
+
+    /// Waits until those who come earlier have had their turn. Nobody waits who has none, or once all
+    /// have had theirs.
+    pub(crate) async fn take(&self, who: &str) {
+        let (order, changed) = &*self.0;
+        loop {
+            let next = changed.notified();
+            {
+                let mut order = order.lock().unwrap();
+                if !order.iter().any(|other| *other == who) {
+                    return;
+                }
+                if order.front().is_some_and(|first| *first == who) {
+                    order.pop_front();
+                    changed.notify_waiters();
+                    return;
+                }
+            }
+            next.await;
+        }
+    }
+}
+
+/// Counts how often each thing was done, beyond the reach of journal and state.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally(Arc<Mutex<std::collections::BTreeMap<String, u32>>>);
+
+impl Tally {
+    /// Counts, and returns how often it was done before.
+    pub(crate) fn count(&self, what: impl Into<String>) -> u32 {
+        let mut counts = self.0.lock().unwrap();
+        let count = counts.entry(what.into()).or_default();
+        *count += 1;
+        *count - 1
+    }
+
+    pub(crate) fn of(&self, what: &str) -> u32 {
+        self.0.lock().unwrap().get(what).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn all(&self) -> std::collections::BTreeMap<String, u32> {
+        self.0.lock().unwrap().clone()
     }
 }

@@ -27,7 +27,8 @@ pub(crate) struct Folded {
     pub(crate) engine: Engine,
     /// The last entry that brought the path to the node which is due: its start, a step or a join.
     pub(crate) arrived: u64,
-    pub(crate) fields: Fields,
+    /// The fields, which are with the fork while branches are under way.
+    fields: Fields,
     pub(crate) marks: Marks,
     /// The question that is open.
     pub(crate) open: Option<Ask>,
@@ -207,15 +208,23 @@ impl Folded {
     }
 
     /// Returns the state after the last step; while branches are under way, that with which they began.
-    pub(crate) fn fields<S: State>(&self, thread: &ThreadId) -> Result<S, RunError> {
+    pub(crate) fn state<S: State>(&self, thread: &ThreadId) -> Result<S, RunError> {
+        self.fields().state(thread)
+    }
+
+    /// Returns the fields after the last step; while branches are under way, those that they lie over.
+    pub(crate) fn fields(&self) -> &Fields {
         let under = self.fork.as_ref().map(|fork| &*fork.under);
-        under.unwrap_or(&self.fields).state(thread)
+        under.unwrap_or(&self.fields)
     }
 
     fn take(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
         let fact = match &entry.event {
             Recorded::Started { writes } => {
-                self.fork = None;
+                if let Some(fork) = self.fork.take() {
+                    // The run before ended within a branch.
+                    self.fields = Arc::unwrap_or_clone(fork.under);
+                }
                 self.fields.take(writes.clone())?;
                 self.marks = Marks::default();
                 self.settle(entry.seq);
