@@ -244,6 +244,7 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
     let fingerprints = ask(quote!(fingerprint()));
     let encodes = ask(quote!(encode(since, serializer)));
     let built = built(krate, fields, is_sound);
+    let changes = changes(krate, fields);
     let forks = forks(krate, fields, is_sound);
 
     quote! {
@@ -305,6 +306,7 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
                 #built
             }
 
+            #changes
             #forks
         }
     }
@@ -328,6 +330,26 @@ fn built(krate: &Krate, fields: &[Field], is_sound: bool) -> TokenStream {
         quote!(::core::result::Result::Ok(Self { #(#decodes),* }))
     } else {
         quote!(::core::unreachable!())
+    }
+}
+
+/// Writes the method that tells what a node has made of a field.
+fn changes(krate: &Krate, fields: &[Field]) -> TokenStream {
+    let changes = fields.iter().enumerate().map(|(index, Field { ident, .. })| {
+        quote! {
+            #index => (&#krate::Draft { before: &self.#ident, after: &__after.#ident }).change(),
+        }
+    });
+    quote! {
+        #[allow(unused_variables)]
+        fn change(&self, __field: ::core::primitive::usize, __after: &Self) -> #krate::Change {
+            #[allow(unused_imports)]
+            use #krate::{Compared as _, Uncompared as _};
+            match __field {
+                #(#changes)*
+                _ => #krate::Change::None,
+            }
+        }
     }
 }
 
@@ -360,11 +382,6 @@ fn forks(krate: &Krate, fields: &[Field], is_sound: bool) -> TokenStream {
     let takes = arms(
         &|_, Field { ident, .. }| quote!(::core::mem::swap(&mut self.#ident, &mut __from.#ident)),
     );
-    let changes = arms(&|_, Field { ident, .. }| {
-        quote! {
-            (&#krate::Draft { before: &self.#ident, after: &__after.#ident }).change()
-        }
-    });
     let merges = arms(&|_, Field { ident, ty, said }| {
         let Some(function) = &said.merge else {
             return quote! {
@@ -404,16 +421,6 @@ fn forks(krate: &Krate, fields: &[Field], is_sound: bool) -> TokenStream {
             match __field {
                 #(#takes)*
                 _ => {}
-            }
-        }
-
-        #[allow(unused_variables)]
-        fn change(&self, __field: ::core::primitive::usize, __after: &Self) -> #krate::Change {
-            #[allow(unused_imports)]
-            use #krate::{Compared as _, Uncompared as _};
-            match __field {
-                #(#changes)*
-                _ => #krate::Change::None,
             }
         }
 

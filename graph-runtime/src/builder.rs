@@ -13,9 +13,6 @@ mod node;
 mod outcomes;
 mod text;
 
-#[cfg(test)]
-mod tests;
-
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;

@@ -233,11 +233,14 @@ proptest! {
 
     #[test]
     fn nothing_panics(says in prop::collection::vec(say(), 0..24)) {
-        if let Err(errors) = said(says).build() {
-            prop_assert!(errors.iter().len() > 0);
-            for error in &errors {
-                let code = error.code().to_string();
-                prop_assert!(error.message().starts_with(&code), "{}", error);
+        match said(says).build() {
+            Ok(graph) => prop_assert!(graph.topology().dot().to_string().starts_with("digraph")),
+            Err(errors) => {
+                prop_assert!(errors.iter().len() > 0);
+                for error in &errors {
+                    let code = error.code().to_string();
+                    prop_assert!(error.message().starts_with(&code), "{}", error);
+                }
             }
         }
     }
@@ -284,4 +287,24 @@ fn ten_thousand_nodes_are_built() {
     // Ten times as long as it takes, so that only what grows with the square is caught.
     assert!(begun.elapsed().as_secs() < 6, "{:?}", begun.elapsed());
     assert_eq!(graph.max_handoffs(), 9_999);
+}
+
+#[test]
+fn a_graph_that_is_too_large_is_told_so_and_nothing_else() {
+    let mut builder = GraphBuilder::<Walk>::new("Long").start("node 0");
+    for n in 0..70_000 {
+        builder = builder
+            .dyn_node(format!("node {n}"), Draw(vec!["X".to_owned()]))
+            .route(
+                format!("node {n}"),
+                "_",
+                To::node(format!("node {}", n + 1)),
+            );
+    }
+    let errors = builder.build().unwrap_err();
+    assert_eq!(errors.iter().len(), 1, "{}", errors.iter().len());
+    assert!(
+        errors.to_string().contains("the graph is too large"),
+        "{errors}"
+    );
 }

@@ -225,6 +225,19 @@ fn names_that_do_not_exist() {
 }
 
 #[test]
+fn a_route_of_a_misspelt_node_is_one_error() {
+    let errors = refused(with(&["billing"]).route("billing", "_", To::end()).route(
+        "biling",
+        "A",
+        To::end(),
+    ));
+    assert_eq!(
+        errors,
+        ["Route(1, From) H001: no node is named `biling`; did you mean `billing`?"]
+    );
+}
+
+#[test]
 fn outcomes_that_nobody_takes() {
     let errors = refused(
         with(&["a", "b", "c"])

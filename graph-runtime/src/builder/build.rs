@@ -61,7 +61,7 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
     found.in_shape(&described, &names);
 
     let guard_names = guards.iter().map(|(name, _)| name.as_str()).collect();
-    let mut outcomes = Outcomes::new(&routes, guard_names, sources.len());
+    let mut outcomes = Outcomes::new(&routes, guard_names, names.guessed.clone(), sources.len());
     let ways = ways(&nodes, &described, &mut outcomes);
     let lists = found.in_items(&described, &nodes, &items);
     found.errors.append(&mut outcomes.errors);
@@ -80,6 +80,12 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
     }
     found.errors.append(&mut names.errors);
     drop(names);
+    if found.is_too_large {
+        // What was left out would be missed by every other rule.
+        found
+            .errors
+            .retain(|error| error.place() == BuildPlace::Graph && error.code() == Code::H011);
+    }
     if !found.errors.is_empty() {
         found.errors.sort_by_key(BuildError::code);
         return Err(BuildErrors(found.errors));

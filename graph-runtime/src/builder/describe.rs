@@ -14,8 +14,9 @@ use super::{ErrorRoute, Routed};
 /// The word for the end of the run.
 const END: &str = "end";
 
-/// Unknown names beyond these are not compared with those that exist, which takes its time.
-const COMPARED: usize = 64;
+/// How many names an unknown one is compared with, all in all: after that it is not asked what it may
+/// have meant, which takes its time in a large graph.
+const COMPARED: usize = 100_000;
 
 /// What an edge was described by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,7 +40,7 @@ impl Source {
 pub(super) struct Names<'a> {
     places: HashMap<&'a str, NodeIndex>,
     all: Vec<&'a str>,
-    unknown: usize,
+    compared: usize,
     pub(super) errors: Vec<BuildError>,
     /// What was taken for the nearest name.
     pub(super) guessed: Vec<BuildPlace>,
@@ -58,7 +59,7 @@ impl<'a> Names<'a> {
         Self {
             places,
             all,
-            unknown: 0,
+            compared: 0,
             errors: Vec::new(),
             guessed: Vec::new(),
             guesswork: false,
@@ -75,12 +76,11 @@ impl<'a> Names<'a> {
         if let Some(node) = self.places.get(name) {
             return Some(*node);
         }
-        self.unknown += 1;
-        let compared: &[&str] = if self.unknown > COMPARED {
-            &[]
-        } else {
-            &self.all
+        let compared: &[&str] = match self.compared {
+            ..COMPARED => &self.all,
+            _ => &[],
         };
+        self.compared += compared.len();
         let unknown = UnknownNode::new(name, compared.iter().copied());
         let help = match compared {
             [] if !self.all.is_empty() => "add a node of this name",

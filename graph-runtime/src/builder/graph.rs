@@ -55,8 +55,11 @@ pub(super) struct Built<S> {
     pub(super) ways: Vec<Concluded>,
 }
 
+/// An outcome of a node.
 pub(super) struct Concluded {
     pub(super) outcome: Box<str>,
+    /// The edge that it takes whatever the state is, so that most steps look no further.
+    pub(super) only: Option<usize>,
     pub(super) ways: Vec<Way>,
 }
 
@@ -122,8 +125,11 @@ impl<S: State> BuiltGraph<S> {
             None => true,
             Some(guard) => self.guards.get(guard).is_some_and(|guard| guard(state)),
         };
-        let ways = &node.ways.get(variant)?.ways;
-        ways.iter().find(holds).map(|way| way.edge)
+        let concluded = node.ways.get(variant)?;
+        if concluded.only.is_some() {
+            return concluded.only;
+        }
+        concluded.ways.iter().find(holds).map(|way| way.edge)
     }
 }
 

@@ -182,11 +182,11 @@ impl<S: State> Added<S> {
             item,
             ..Contract::EMPTY
         };
-        let mut promises = FieldSet::EMPTY;
+        let mut all = FieldSet::EMPTY;
         let mut concludes = Vec::new();
         for outcome in outcomes {
             let promised = gives_of(&name, &outcome.name, &outcome.gives, S::FIELDS, &mut wrong);
-            promises = promises.or(promised);
+            all = all.or(promised);
             if concludes.iter().any(|(other, _)| *other == outcome.name) {
                 let message = format!("two outcomes of `{name}` are named `{}`", outcome.name);
                 wrong.push((message, "rename one of them".to_owned()));
@@ -202,7 +202,7 @@ impl<S: State> Added<S> {
         }
         let known = Known {
             contract,
-            promises,
+            promises: all,
             // It sees what it touches and no more, as `Named` makes sure.
             keeps_to_contract: true,
         };

@@ -16,12 +16,19 @@ pub(super) struct Outcomes<'a> {
     routes: &'a [Routed],
     guards: HashMap<&'a str, usize>,
     guard_names: Vec<&'a str>,
+    /// What was taken for the nearest name.
+    guessed: Vec<BuildPlace>,
     pub(super) gives: Vec<FieldSet>,
     pub(super) errors: Vec<BuildError>,
 }
 
 impl<'a> Outcomes<'a> {
-    pub(super) fn new(routes: &'a [Routed], guard_names: Vec<&'a str>, edges: usize) -> Self {
+    pub(super) fn new(
+        routes: &'a [Routed],
+        guard_names: Vec<&'a str>,
+        guessed: Vec<BuildPlace>,
+        edges: usize,
+    ) -> Self {
         let mut guards = HashMap::new();
         for (place, name) in guard_names.iter().enumerate() {
             guards.entry(*name).or_insert(place);
@@ -30,6 +37,7 @@ impl<'a> Outcomes<'a> {
             routes,
             guards,
             guard_names,
+            guessed,
             gives: vec![FieldSet::EMPTY; edges],
             errors: Vec::new(),
         }
@@ -43,6 +51,7 @@ impl<'a> Outcomes<'a> {
     ) -> Vec<Concluded> {
         let concluded = |outcome: &Concludes| Concluded {
             outcome: outcome.name.as_ref().into(),
+            only: None,
             ways: Vec::new(),
         };
         let mut ways: Vec<_> = node.outcomes.iter().map(concluded).collect();
@@ -56,7 +65,8 @@ impl<'a> Outcomes<'a> {
             };
             has_route = true;
             let (meant, known) = self.meant(node, number);
-            guesswork |= !known;
+            let from = BuildPlace::Route(number, RoutePart::From);
+            guesswork |= !known || self.guessed.contains(&from);
             let guard = self.guard(number);
             if known && !guesswork {
                 self.never(node, number, &meant, &taken);
@@ -74,6 +84,10 @@ impl<'a> Outcomes<'a> {
             {
                 *gives = given;
             }
+        }
+        for concluded in &mut ways {
+            let first = concluded.ways.first().filter(|way| way.guard.is_none());
+            concluded.only = first.map(|way| way.edge);
         }
         let missing = node
             .outcomes
