@@ -70,7 +70,7 @@ fn plan(questions: &mut Vec<String>) {
 
 #[node(Ticket)]
 fn research(question: String, notes: &mut Log<String>) {
-    notes.push(format!("{question}?"));
+    notes.push(question + "?");
 }
 
 #[node(Ticket)]
@@ -209,7 +209,7 @@ fn built() -> BuiltGraph<Ticket> {
         .guard("is_new", is_new)
         .items("questions", questions)
         .policy("billing", Policy::new().retry(slow))
-        .cache("plan", Duration::from_secs(3600), rounds)
+        .cache("plan", Duration::from_hours(1), rounds)
         .start("triage")
         // In another order than the nodes, which makes no difference.
         .route("meeting", "_", To::end())
