@@ -168,7 +168,10 @@ fn a_fork_copies_no_field_that_its_branches_do_not_touch() {
     };
     count(0);
     let (small, big) = (count(0), count(BIG));
-    assert_eq!(big.bytes_total, small.bytes_total, "a big field costs nothing");
+    assert_eq!(
+        big.bytes_total, small.bytes_total,
+        "a big field costs nothing"
+    );
     assert_eq!(big.count_total, small.count_total);
 }
 

@@ -259,7 +259,7 @@ impl Plan {
 
     /// Returns whether an error edge leads back to where the run came from, and nowhere else.
     pub(crate) fn leads_back(&self, edge: u16) -> bool {
-        self.edge(edge).is_some_and(|edge| edge.on != "error")
+        self.edge(edge).is_some_and(Edge::is_back)
     }
 
     /// Returns the node that may ask a person by its kind, if there is one, also in a graph within.

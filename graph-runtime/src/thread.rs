@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_channel::mpsc;
-use futures_util::{StreamExt, stream};
+use futures_util::future::FusedFuture;
+use futures_util::{FutureExt, StreamExt, stream};
 use handoffs_core::State;
 use serde::Serialize;
 
@@ -125,20 +127,28 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
 
     fn streamed(&self, begin: Begin<G::State>) -> EventStream<G> {
         let thread = self.clone();
-        let (sender, events) = mpsc::channel(0);
-        let run = async move { thread.go(begin, Listener(sender)).await };
-        let last = stream::once(run).map(|run| {
-            run.map(|run| match run {
-                Run::Finished(state) => Event::Finished(state),
-                Run::Paused(ask) => Event::Paused(ask),
-            })
-        });
-        // Events come first, so that the last one is last.
-        Box::pin(stream::select_with_strategy(
-            events.map(Ok),
-            last,
-            |(): &mut ()| stream::PollNext::Left,
-        ))
+        let (sender, mut events) = mpsc::channel(0);
+        let mut run = async move { thread.go(begin, Listener(sender)).await }.boxed().fuse();
+        let mut last = None;
+        // Events come first, so that the last one is last, whatever branches had still to tell when
+        // another one ended the run.
+        Box::pin(stream::poll_fn(move |task| {
+            loop {
+                match events.poll_next_unpin(task) {
+                    Poll::Ready(Some(event)) => return Poll::Ready(Some(Ok(event))),
+                    Poll::Ready(None) if last.is_some() || run.is_terminated() => {
+                        return Poll::Ready(last.take());
+                    }
+                    _ => {}
+                }
+                match run.poll_unpin(task) {
+                    Poll::Ready(Ok(Run::Finished(state))) => last = Some(Ok(Event::Finished(state))),
+                    Poll::Ready(Ok(Run::Paused(ask))) => last = Some(Ok(Event::Paused(ask))),
+                    Poll::Ready(Err(error)) => last = Some(Err(error)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        }))
     }
 
     /// Begins a run or goes on with it, until it comes to rest.

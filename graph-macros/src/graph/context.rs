@@ -283,6 +283,7 @@ pub(super) fn contract_of_graph(model: &Model) -> TokenStream {
     quote! {{
         #[allow(non_snake_case)]
         let __FIELDS: &[#krate::Field] = <#state as #krate::State>::FIELDS;
+        let () = <Self as #krate::Runnable>::__CONTEXT;
         let flow = #literal;
         let set: [#krate::FieldSet; #count] = flow.set();
         flow.contract(&set, &[#ends])

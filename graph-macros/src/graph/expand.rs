@@ -97,9 +97,11 @@ pub(super) fn contract_of(graph: &Graph, node: &Node) -> TokenStream {
     let known = quote_spanned! {subgraph.leave.span()=>
         <#leave as #krate::Node<#state>>::CONTRACT
     };
-    quote! {
+    let context = of_graph(graph, node, "__CONTEXT");
+    quote! {{
+        let () = #context;
         #krate::Contract { reads: #krate::FieldSet::ALL, item: false, ..#known }
-    }
+    }}
 }
 
 /// Writes the shape of a node.

@@ -124,7 +124,7 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
         let (times, otherwise) = (back.route.times(), back.route.otherwise().copied());
         let edges_back = handed.into_iter().map(|to| {
             let route = Route::__new(Target::Node(to), times, otherwise);
-            (source, Edge::on_error(back.node, route))
+            (source, Edge::back(back.node, route))
         });
         edges.splice(back.place..back.place, edges_back);
     }
