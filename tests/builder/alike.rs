@@ -152,6 +152,7 @@ struct SupportDesk {
     #[on_error(then = back(limit = 1, else = human))]
     billing: Billing,
     #[route(_ => triage(limit = 1, else = end))]
+    #[on_error(then = back(limit = 1, else = end))]
     human: Human<Question, Answer>,
     #[route(_ => each(questions) research join fork(concurrency = 2))]
     #[cache(key = rounds, ttl = "1h")]
@@ -242,6 +243,7 @@ fn built() -> BuiltGraph<Ticket> {
         )
         .on_error("billing", To::back().limit(1).or_else("human"))
         .route("human", "_", To::node("triage").limit(1).or_else("end"))
+        .on_error("human", To::back().limit(1).or_end())
         .route(
             "plan",
             "_",
