@@ -162,6 +162,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 | RunError::TimedOut { .. }
                 | RunError::HandoffLoop { .. }
                 | RunError::Encode { .. }
+                | RunError::Unmerged { .. }
         );
         if keep && self.scope.ledger.is_some() {
             let failed = Recorded::Failed {
