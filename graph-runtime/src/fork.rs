@@ -206,7 +206,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                 };
                 let mut state = base.branch(plan.fields.or(folded.marks.changed));
                 folded
-                    .fields
+                    .so_far()
                     .load(&mut state, folded.marks, &scope.thread)?;
                 if folded.engine.next() == Action::Arrive {
                     let back = Back {

@@ -208,8 +208,13 @@ impl Folded {
 
     /// Returns the state after the last step; while branches are under way, that with which they began.
     pub(crate) fn fields<S: State>(&self, thread: &ThreadId) -> Result<S, RunError> {
+        self.so_far().state(thread)
+    }
+
+    /// Returns the fields after the last step; while branches are under way, those with which they began.
+    pub(crate) fn so_far(&self) -> &Fields {
         let under = self.fork.as_ref().map(|fork| &*fork.under);
-        under.unwrap_or(&self.fields).state(thread)
+        under.unwrap_or(&self.fields)
     }
 
     fn take(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
