@@ -1,11 +1,12 @@
 //! A thread: the ways into a run, and where it stands.
 
 use std::fmt;
+use std::future::ready;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use futures_channel::mpsc;
+use futures_channel::{mpsc, oneshot};
 use futures_util::{StreamExt, stream};
 use handoffs_core::State;
 use serde::Serialize;
@@ -126,19 +127,24 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     fn streamed(&self, begin: Begin<G::State>) -> EventStream<G> {
         let thread = self.clone();
         let (sender, events) = mpsc::channel(0);
-        let run = async move { thread.go(begin, Listener(sender)).await };
-        let last = stream::once(run).map(|run| {
+        let (rested, last) = oneshot::channel();
+        let run = async move {
+            let _ = rested.send(thread.go(begin, Listener(sender)).await);
+        };
+        let last = stream::once(last).filter_map(|run| ready(run.ok())).map(|run| {
             run.map(|run| match run {
                 Run::Finished(state) => Event::Finished(state),
                 Run::Paused(ask) => Event::Paused(ask),
             })
         });
-        // Events come first, so that the last one is last.
-        Box::pin(stream::select_with_strategy(
+        // A branch that is dropped may have left an event behind, so what came of the run waits until
+        // all of them are taken.
+        let events = stream::select_with_strategy(
             events.map(Ok),
-            last,
+            stream::once(run).filter_map(|()| ready(None)),
             |(): &mut ()| stream::PollNext::Left,
-        ))
+        );
+        Box::pin(events.chain(last))
     }
 
     /// Begins a run or goes on with it, until it comes to rest.
