@@ -1898,6 +1898,377 @@ async fn a_stream_tells_of_a_pause_when_all_branches_have_come_to_rest() {
     }
 }
 
+// ---- Loops, along each path.
+
+#[derive(State, Clone, Debug, Default, PartialEq)]
+struct Laps {
+    said: Log<String>,
+    starts: Vec<u32>,
+    /// How often somebody has found something, which is progress.
+    #[state(progress)]
+    found: Counter,
+    finds: bool,
+}
+
+fn starts(laps: &Laps) -> Vec<u32> {
+    laps.starts.clone()
+}
+
+#[node(Laps)]
+fn set_out() {}
+
+/// Goes on as often as its item says.
+#[node(Laps)]
+fn walk(item: u32, said: &mut Log<String>, found: &mut Counter) {
+    *found += 1;
+    said.push(format!("{item}"));
+}
+
+#[node(Laps)]
+fn rest(said: &mut Log<String>) -> Lap {
+    said.push("rest".to_owned());
+    Lap::More
+}
+
+#[node(Laps)]
+fn tired(said: &mut Log<String>) {
+    said.push("tired".to_owned());
+}
+
+#[node(Laps)]
+fn home(finds: &bool, found: &mut Counter, said: &mut Log<String>) -> Lap {
+    said.push("home".to_owned());
+    if *finds {
+        *found += 1;
+    }
+    Lap::More
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Laps, start = set_out)]
+struct Walks {
+    #[route(_ => each(starts) walk join home)]
+    set_out: SetOut,
+    #[route(_ => rest)]
+    walk: Walk,
+    // The worker has its item again, as often as it is come back to.
+    #[route(
+        Lap::More => walk(limit = 3, else = tired),
+        Lap::Enough => home,
+    )]
+    rest: Rest,
+    #[route(_ => home)]
+    tired: Tired,
+    #[route(Lap::More => set_out(limit = 2, else = end), Lap::Enough => end)]
+    home: Home,
+}
+
+const WALKS: Walks = Walks {
+    set_out: SetOut,
+    walk: Walk,
+    rest: Rest,
+    tired: Tired,
+    home: Home,
+};
+
+async fn limits_count_along_each_path_and_the_highest_count_goes_on(at: &impl Place) {
+    let thread = Runtime::new(WALKS).journal(at.open().await).thread("t");
+    let laps = Laps {
+        starts: vec![7, 8],
+        finds: true,
+        ..Laps::default()
+    };
+    let state = thread.run(laps.clone()).await.unwrap().finished().unwrap();
+    // Each branch has the three rounds for itself.
+    let mut expected = Vec::new();
+    for item in ["7", "8"] {
+        for _ in 0..4 {
+            expected.extend([item, "rest"]);
+        }
+        expected.push("tired");
+    }
+    expected.push("home");
+    // The second and third time around, what one path has used up is used up.
+    for _ in 0..2 {
+        for item in ["7", "8"] {
+            expected.extend([item, "rest", "tired"]);
+        }
+        expected.push("home");
+    }
+    assert_eq!(words(&state.said), expected);
+    assert_eq!(thread.state().await.unwrap(), state);
+    let unkept = Runtime::new(WALKS).thread("t").run(laps).await.unwrap();
+    assert_eq!(unkept.finished(), Some(state));
+}
+
+#[node(Laps)]
+fn look_around(finds: &bool, found: &mut Counter, said: &mut Log<String>) {
+    said.push("looks".to_owned());
+    if *finds {
+        *found += 1;
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Laps, start = set_out)]
+struct Around {
+    #[route(_ => all(left, right) join home)]
+    set_out: SetOut,
+    #[route(_ => home)]
+    left: LookAround,
+    #[route(_ => home)]
+    right: Tired,
+    #[route(Lap::More => set_out(limit = 3), Lap::Enough => end)]
+    home: Rest,
+}
+
+async fn a_loop_around_a_fork_is_stopped_where_its_branches_make_no_progress(at: &impl Place) {
+    let around = || Around {
+        set_out: SetOut,
+        left: LookAround,
+        right: Tired,
+        home: Rest,
+    };
+    for (finds, laps, why) in [
+        (false, 1, handoffs::Masked::NoProgress),
+        (true, 3, handoffs::Masked::Limit),
+    ] {
+        let runtime = Runtime::new(around()).journal(at.open().await);
+        let thread = runtime.thread(format!("{finds}"));
+        let input = Laps {
+            finds,
+            ..Laps::default()
+        };
+        let error = thread.run(input).await.unwrap_err();
+        let RunError::HandoffLoop {
+            node,
+            cycle,
+            laps: taken,
+            why: because,
+            ..
+        } = &error
+        else {
+            panic!("{error:?}");
+        };
+        assert_eq!((&**node, *taken, *because), ("home", laps, why));
+        assert!(cycle.starts_with("set_out ->"), "{cycle}");
+        assert!(cycle.ends_with("home -> set_out"), "{cycle}");
+        let again = thread.recover().await.unwrap_err();
+        assert_eq!(again.to_string(), error.to_string(), "the counts are in the journal");
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Laps, start = set_out)]
+struct Stuck {
+    #[route(_ => all(left, right) join home)]
+    set_out: SetOut,
+    #[route(_ => rest)]
+    left: LookAround,
+    #[route(Lap::More => left(limit = 5), Lap::Enough => home)]
+    rest: Rest,
+    #[route(_ => home)]
+    right: Tired,
+    #[route(_ => end)]
+    home: Tired,
+}
+
+async fn a_loop_within_a_branch_that_makes_no_progress_ends_the_run(at: &impl Place) {
+    let stuck = Stuck {
+        set_out: SetOut,
+        left: LookAround,
+        rest: Rest,
+        right: Tired,
+        home: Tired,
+    };
+    let thread = Runtime::new(stuck).journal(at.open().await).thread("t");
+    let error = thread.run(Laps::default()).await.unwrap_err();
+    let RunError::HandoffLoop { node, cycle, laps, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!((&**node, &**cycle, *laps), ("rest", "left -> rest -> left", 1));
+    assert!(matches!(
+        thread.status().await.unwrap(),
+        Status::Failed { node: StuckNode::Rest, .. }
+    ));
+}
+
+// ---- Graphs within, that fork, in branches.
+
+#[derive(AgentGraph)]
+#[graph(state = Deep, start = begin)]
+struct Within {
+    #[route(_ => all(one, two) join both)]
+    begin: Note,
+    #[route(_ => more)]
+    one: Note,
+    #[route(_ => both)]
+    more: Note,
+    #[route(_ => both)]
+    two: Note,
+    #[route(_ => end)]
+    both: Note,
+}
+
+#[derive(State, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Small {
+    rows: Log<u32>,
+    sum: i64,
+}
+
+fn shrink(deep: &Deep) -> Small {
+    Small {
+        sum: deep.sum.get(),
+        ..Small::default()
+    }
+}
+
+#[node(Deep)]
+fn grow(small: Small, laps: &mut Log<u32>) {
+    laps.extend(small.rows.iter().copied());
+    laps.push(u32::try_from(small.sum).unwrap());
+}
+
+fn rows(small: &Small) -> Vec<u32> {
+    (1..4).map(|row| row + u32::try_from(small.sum).unwrap()).collect()
+}
+
+struct Row(Desk);
+
+#[node(Small)]
+impl Row {
+    async fn run(&self, row: u32, rows: &mut Log<u32>, cx: &mut Context<'_>) {
+        self.0.tally.count(cx.idempotency_key());
+        rows.push(row);
+    }
+}
+
+struct Table(Desk);
+
+#[node(Small)]
+impl Table {
+    async fn run(&self, sum: &mut i64, cx: &mut Context<'_>) {
+        self.0.tally.count(cx.idempotency_key());
+        *sum *= 10;
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Small, start = begin)]
+struct Rows {
+    #[route(_ => each(rows) row join done)]
+    begin: Table,
+    #[route(_ => done)]
+    row: Row,
+    #[route(_ => end)]
+    done: Table,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Deep, start = plan)]
+struct Outer {
+    #[route(_ => all(direct, other, plain) join done)]
+    plan: Note,
+    #[route(_ => after)]
+    direct: Within,
+    #[route(_ => done)]
+    after: Note,
+    #[route(_ => done)]
+    #[subgraph(enter = shrink, leave = grow)]
+    other: Rows,
+    #[route(_ => done)]
+    plain: Note,
+    #[route(_ => last)]
+    done: Within,
+    #[route(_ => end)]
+    last: Note,
+}
+
+fn outer(desk: &Desk) -> Outer {
+    let note = |name| Note(name, desk.clone());
+    let within = || Within {
+        begin: note("begin"),
+        one: note("one"),
+        more: note("more"),
+        two: note("two"),
+        both: note("both"),
+    };
+    Outer {
+        plan: note("plan"),
+        direct: within(),
+        after: note("after"),
+        other: Rows {
+            begin: Table(desk.clone()),
+            row: Row(desk.clone()),
+            done: Table(desk.clone()),
+        },
+        plain: note("plain"),
+        done: within(),
+        last: note("last"),
+    }
+}
+
+fn outcome() -> Deep {
+    let within = ["begin", "one", "more", "two", "both"];
+    let said = [&["plan"][..], &within, &["after", "plain"], &within, &["last"]].concat();
+    Deep {
+        text: said.concat(),
+        sum: Counter::new(i64::try_from(said.len()).unwrap()),
+        tags: said.iter().map(|&word| word.to_owned()).collect(),
+        said: said.into_iter().map(str::to_owned).collect(),
+        laps: Log::from(vec![11, 12, 13, 100]),
+        ..Deep::default()
+    }
+}
+
+async fn graphs_within_that_fork_in_branches_are_taken_up_where_they_were_cut_off(at: &impl Place) {
+    let (mut number, mut cut) = (0, true);
+    while cut {
+        number += 1;
+        for keeps_last in [false, true] {
+            let desk = Desk::default();
+            let name = format!("t{number}{keeps_last}");
+            let stopping = Stopping::after(at.open().await, number, keeps_last);
+            let thread = Runtime::new(outer(&desk)).journal(stopping).thread(&*name);
+            cut = thread.run(Deep::default()).await.is_err();
+
+            let thread = Runtime::new(outer(&desk)).journal(at.open().await).thread(&*name);
+            let nodes = |history: &[Entry]| {
+                let graphs = common::path(history);
+                let graphs = graphs.iter().filter(|node| {
+                    // The steps of a graph within, as a node, stand for no execution.
+                    matches!(&***node, "direct" | "other")
+                });
+                let done = history.iter().filter(|entry| {
+                    matches!(&entry.event, Recorded::Stepped { node, .. } if node == "done")
+                        && entry.graph.name() == "Outer"
+                });
+                steps(history) - graphs.count() - done.count()
+            };
+            let before = nodes(&thread.history().await.unwrap());
+            let executed: u32 = desk.tally.all().values().sum();
+            let state = thread.recover().await.unwrap().finished().unwrap();
+            assert_eq!(state, outcome(), "cut off at append {number}");
+            assert_eq!(thread.state().await.unwrap(), state);
+            let after = nodes(&thread.history().await.unwrap());
+            let all: u32 = desk.tally.all().values().sum();
+            assert_eq!(usize::try_from(all - executed).unwrap(), after - before, "{number}");
+            assert_eq!(desk.tally.all().len(), after, "as many keys as steps, at {number}");
+        }
+    }
+    assert!(number > 8, "{number}");
+}
+
+#[tokio::test]
+async fn graphs_within_that_fork_need_no_journal() {
+    let desk = Desk::default();
+    let thread = Runtime::new(outer(&desk)).thread("t");
+    let state = thread.run(Deep::default()).await.unwrap().finished();
+    assert_eq!(state, Some(outcome()));
+    let counts = desk.tally.all();
+    assert!(counts.values().all(|count| *count == 1), "each step has its own key: {counts:?}");
+}
+
 on_every_journal! {
     whatever_branch_finishes_first_the_state_and_the_journal_say_the_same
     forks_in_forks_come_out_as_one_after_the_other_would
@@ -1916,4 +2287,8 @@ on_every_journal! {
     of_two_that_recover_a_fork_at_once_one_loses_and_nothing_is_doubled
     a_stream_tells_what_each_branch_does
     a_stream_that_is_dropped_at_any_event_leaves_a_thread_to_recover
+    limits_count_along_each_path_and_the_highest_count_goes_on
+    a_loop_around_a_fork_is_stopped_where_its_branches_make_no_progress
+    a_loop_within_a_branch_that_makes_no_progress_ends_the_run
+    graphs_within_that_fork_in_branches_are_taken_up_where_they_were_cut_off
 }
