@@ -196,7 +196,9 @@ async fn b9_a_join_waits_for_branches_of_any_length_and_comes_once(at: &impl Pla
     .enumerate()
     {
         let graph = waiting(&Turns::new(order));
-        let thread = Runtime::new(graph).journal(at.open().await).thread(format!("t{number}"));
+        let thread = Runtime::new(graph)
+            .journal(at.open().await)
+            .thread(format!("t{number}"));
         let input = Search {
             query: "what is weather in sf".to_owned(),
             ..Search::default()
@@ -340,7 +342,12 @@ async fn b13_four_nodes_make_four_updates_and_the_join_comes_once_and_last(at: &
         down: Down,
     };
     let thread = Runtime::new(graph).journal(at.open().await).thread("t");
-    let state = thread.run(Search::default()).await.unwrap().finished().unwrap();
+    let state = thread
+        .run(Search::default())
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     assert_eq!(state.value, "my_value_more");
     let path = path(&thread.history().await.unwrap());
     assert_eq!(path.len(), 4);
@@ -409,7 +416,12 @@ async fn b15_an_overwrite_after_an_append_leaves_what_it_wrote() {
         b: Overwrite("b"),
     };
     let thread = Runtime::new(graph).journal(Memory::default()).thread("t");
-    let state = thread.run(Foo::default()).await.unwrap().finished().unwrap();
+    let state = thread
+        .run(Foo::default())
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     assert_eq!(words(&state.foo), ["b"]);
     assert_eq!(thread.state().await.unwrap(), state);
 }
@@ -454,7 +466,12 @@ async fn b15_a_branch_that_leaves_the_field_alone_drops_nothing() {
         d: Append(&["d"]),
     };
     let thread = Runtime::new(graph).journal(Memory::default()).thread("t");
-    let state = thread.run(Foo::default()).await.unwrap().finished().unwrap();
+    let state = thread
+        .run(Foo::default())
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     assert_eq!(words(&state.foo), ["a", "c", "d"]);
     assert_eq!(thread.state().await.unwrap(), state);
 }
@@ -470,7 +487,12 @@ async fn b15_a_branch_that_overwrites_drops_what_the_others_made_of_the_field(at
         d: Append(&["d"]),
     };
     let thread = Runtime::new(graph).journal(at.open().await).thread("t");
-    let state = thread.run(Foo::default()).await.unwrap().finished().unwrap();
+    let state = thread
+        .run(Foo::default())
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     assert_eq!(words(&state.foo), ["b", "d"], "c is dropped");
     assert_eq!(thread.state().await.unwrap(), state);
 
@@ -484,7 +506,12 @@ async fn b15_a_branch_that_overwrites_drops_what_the_others_made_of_the_field(at
         d: Append(&["d"]),
     };
     let thread = Runtime::new(graph).journal(at.open().await).thread("t2");
-    let state = thread.run(Foo::default()).await.unwrap().finished().unwrap();
+    let state = thread
+        .run(Foo::default())
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     assert_eq!(words(&state.foo), ["b", "b2", "d"]);
     assert_eq!(thread.state().await.unwrap(), state);
 }
@@ -520,7 +547,12 @@ async fn b15_an_overwrite_deep_within_a_branch_is_one_of_the_branch(at: &impl Pl
         d: Append(&["d"]),
     };
     let thread = Runtime::new(graph).journal(at.open().await).thread("t");
-    let state = thread.run(Foo::default()).await.unwrap().finished().unwrap();
+    let state = thread
+        .run(Foo::default())
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     assert_eq!(words(&state.foo), ["b", "after", "d"]);
     assert_eq!(thread.state().await.unwrap(), state);
 }
@@ -574,7 +606,12 @@ fn sums(three: i64) -> Sums {
 /// B16. A channel's way to put updates together is the type of the field.
 async fn b16_what_branches_add_is_summed_up_and_survives_the_journal(at: &impl Place) {
     let thread = Runtime::new(sums(3)).journal(at.open().await).thread("t");
-    let state = thread.run(Foo::default()).await.unwrap().finished().unwrap();
+    let state = thread
+        .run(Foo::default())
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     let expected = Foo {
         foo: strings(["done"]),
         set: BTreeSet::from([1, 2, 3, 4]),
@@ -613,16 +650,28 @@ async fn b16_a_merge_that_panics_ends_the_run_and_leaves_it_to_recover(at: &impl
     assert_eq!(error.node(), Some("four"), "the node that forked");
     assert!(matches!(
         thread.status().await.unwrap(),
-        Status::Failed { node: SumsNode::Four, .. }
+        Status::Failed {
+            node: SumsNode::Four,
+            ..
+        }
     ));
     // The branches are not gone over again.
     let error = thread.recover().await.unwrap_err();
     assert!(matches!(error, RunError::Panicked { .. }), "{error:?}");
     assert_eq!(path(&thread.history().await.unwrap()).len(), 4);
-    assert_eq!(thread.state().await.unwrap().sum, 4, "as it was before the fork");
+    assert_eq!(
+        thread.state().await.unwrap().sum,
+        4,
+        "as it was before the fork"
+    );
     // The thread is not lost: another run may begin.
     let thread = Runtime::new(sums(3)).journal(at.open().await).thread("t");
-    let state = thread.run(Foo::default()).await.unwrap().finished().unwrap();
+    let state = thread
+        .run(Foo::default())
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     assert_eq!((state.sum.get(), state.worst), (10, 3));
     assert_eq!(thread.state().await.unwrap(), state);
 }
@@ -667,20 +716,42 @@ async fn b16_a_merge_to_what_json_cannot_hold_is_refused_and_the_thread_is_free(
         two: Value(two),
         done: Value(3.0),
     };
-    let thread = Runtime::new(ratio(0.0)).journal(at.open().await).thread("t");
+    let thread = Runtime::new(ratio(0.0))
+        .journal(at.open().await)
+        .thread("t");
     let error = thread.run(Mean::default()).await.unwrap_err();
     assert!(matches!(error, RunError::Encode { .. }), "{error:?}");
     assert!(chain(&error).contains("`value`"), "{error}");
     assert!(matches!(
         thread.status().await.unwrap(),
-        Status::Failed { node: RatioNode::Begin, .. }
+        Status::Failed {
+            node: RatioNode::Begin,
+            ..
+        }
     ));
     assert!((thread.state().await.unwrap().value - 1.0).abs() < 1e-9);
-    let thread = Runtime::new(ratio(4.0)).journal(at.open().await).thread("t");
-    let state = thread.run(Mean::default()).await.unwrap().finished().unwrap();
+    let thread = Runtime::new(ratio(4.0))
+        .journal(at.open().await)
+        .thread("t");
+    let state = thread
+        .run(Mean::default())
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     assert!((state.value - 3.0).abs() < 1e-9);
     assert_eq!(
-        writes(&thread.history().await.unwrap().iter().rev().nth(1).unwrap().clone()),
+        writes(
+            &thread
+                .history()
+                .await
+                .unwrap()
+                .iter()
+                .rev()
+                .nth(1)
+                .unwrap()
+                .clone()
+        ),
         ["value = 0.5"]
     );
 }
@@ -693,7 +764,12 @@ async fn b17_all_that_a_node_appends_is_its_update() {
         b: Append(&["b"]),
     };
     let thread = Runtime::new(graph).journal(Memory::default()).thread("t");
-    let state = thread.run(Foo::default()).await.unwrap().finished().unwrap();
+    let state = thread
+        .run(Foo::default())
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     assert_eq!(words(&state.foo).concat(), "a1a2b");
     let history = thread.history().await.unwrap();
     assert_eq!(writes(&history[1]), [r#"foo += ["a1","a2"]"#]);
@@ -733,7 +809,11 @@ struct Take(Turns);
 impl Take {
     async fn run(&self, item: u32, said: &mut Log<String>) {
         self.0.take(&format!("item {item}")).await;
-        said.push(if item == 0 { "2".to_owned() } else { format!("2|{item}") });
+        said.push(if item == 0 {
+            "2".to_owned()
+        } else {
+            format!("2|{item}")
+        });
     }
 }
 
@@ -818,11 +898,20 @@ async fn b19_items_of_two_branches_at_once_stand_in_the_written_order(at: &impl 
             one_one_done: Node("3.1"),
             three: Node("3"),
         };
-        let thread = Runtime::new(graph).journal(at.open().await).thread(format!("t{number}"));
-        let state = thread.run(Items::default()).await.unwrap().finished().unwrap();
+        let thread = Runtime::new(graph)
+            .journal(at.open().await)
+            .thread(format!("t{number}"));
+        let state = thread
+            .run(Items::default())
+            .await
+            .unwrap()
+            .finished()
+            .unwrap();
         assert_eq!(
             words(&state.said),
-            ["0", "1", "2|1", "2|2", "1 done", "1.1", "2|3", "2|4", "3.1", "3"]
+            [
+                "0", "1", "2|1", "2|2", "1 done", "1.1", "2|3", "2|4", "3.1", "3"
+            ]
         );
         assert_eq!(thread.state().await.unwrap(), state);
     }
@@ -836,7 +925,9 @@ struct Weather {
 
 fn locations(weather: &Weather) -> Vec<Location> {
     let locations = weather.locations.iter();
-    locations.map(|name| Location { name: name.clone() }).collect()
+    locations
+        .map(|name| Location { name: name.clone() })
+        .collect()
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -877,12 +968,22 @@ async fn b21_a_run_begins_with_a_branch_for_each_location(at: &impl Place) {
         ..Weather::default()
     };
     let state = thread.run(input).await.unwrap().finished().unwrap();
-    assert_eq!(words(&state.results), ["It's cloudy in sf", "It's sunny in nyc"]);
+    assert_eq!(
+        words(&state.results),
+        ["It's cloudy in sf", "It's sunny in nyc"]
+    );
     let history = thread.history().await.unwrap();
-    let Recorded::Stepped { fork: Some(fork), .. } = &history[1].event else {
+    let Recorded::Stepped {
+        fork: Some(fork), ..
+    } = &history[1].event
+    else {
         panic!("{history:?}");
     };
-    assert_eq!(fork.items[0].as_str(), r#"{"name":"sf"}"#, "the journal has the items");
+    assert_eq!(
+        fork.items[0].as_str(),
+        r#"{"name":"sf"}"#,
+        "the journal has the items"
+    );
 }
 
 fn hundred(items: &Items) -> Vec<u32> {
@@ -955,7 +1056,9 @@ async fn b22_a_hundred_items_are_worked_on_at_once_or_ten_at_a_time(at: &impl Pl
         gauge: gauge.clone(),
         done: Node("done"),
     };
-    let thread = Runtime::new(graph).journal(at.open().await).thread("unbounded");
+    let thread = Runtime::new(graph)
+        .journal(at.open().await)
+        .thread("unbounded");
     let state = thread.run(input.clone()).await.unwrap().finished().unwrap();
     assert!(in_order(&state), "{state:?}");
     assert_eq!(gauge.most.load(Ordering::Relaxed), 100);
@@ -966,7 +1069,9 @@ async fn b22_a_hundred_items_are_worked_on_at_once_or_ten_at_a_time(at: &impl Pl
         gauge: gauge.clone(),
         done: Node("done"),
     };
-    let thread = Runtime::new(graph).journal(at.open().await).thread("bounded");
+    let thread = Runtime::new(graph)
+        .journal(at.open().await)
+        .thread("bounded");
     let state = thread.run(input.clone()).await.unwrap().finished().unwrap();
     assert!(in_order(&state), "{state:?}");
     assert_eq!(gauge.most.load(Ordering::Relaxed), 10);
@@ -1069,7 +1174,12 @@ async fn b26_what_is_done_is_not_sent_again_when_one_item_is_interrupted(at: &im
         }
     };
     let thread = Runtime::new(graph()).journal(at.open().await).thread("t");
-    let ask = thread.run(Sends::default()).await.unwrap().paused().unwrap();
+    let ask = thread
+        .run(Sends::default())
+        .await
+        .unwrap()
+        .paused()
+        .unwrap();
     assert_eq!(ask.node, "flaky");
     assert_eq!((tally.of("2"), tally.of("flaky"), tally.of("3")), (3, 1, 0));
     assert_eq!(thread.status().await.unwrap(), Status::Paused(ask.clone()));
@@ -1144,12 +1254,17 @@ async fn b28_a_sibling_that_sleeps_is_cancelled_when_the_other_fails(at: &impl P
     assert_eq!(error.node(), Some("raiser"));
     assert!(matches!(
         thread.status().await.unwrap(),
-        Status::Failed { node: RaisingNode::Raiser, .. }
+        Status::Failed {
+            node: RaisingNode::Raiser,
+            ..
+        }
     ));
 }
 
 /// B31. What was handed in before the run was cancelled is in the journal.
-async fn b31_a_run_that_is_cancelled_while_a_node_sleeps_has_written_what_was_done(at: &impl Place) {
+async fn b31_a_run_that_is_cancelled_while_a_node_sleeps_has_written_what_was_done(
+    at: &impl Place,
+) {
     let (asleep, tally) = (Arc::new(Notify::new()), Tally::default());
     let seen = Arc::new(Notify::new());
     let graph = Raising {
@@ -1166,7 +1281,10 @@ async fn b31_a_run_that_is_cancelled_while_a_node_sleeps_has_written_what_was_do
         () = seen.notified() => {}
     }
     assert_eq!(tally.of("cancelled"), 1);
-    assert_eq!(lines(&thread.history().await.unwrap()), ["started", "one: _ => 2 branches"]);
+    assert_eq!(
+        lines(&thread.history().await.unwrap()),
+        ["started", "one: _ => 2 branches"]
+    );
     assert_eq!(words(&thread.state().await.unwrap().list), ["1"]);
 }
 
@@ -1236,25 +1354,57 @@ async fn b29_b37_children_that_ask_are_answered_one_at_a_time_and_their_sibling_
     let tally = Tally::default();
     let open = async || {
         let journal = at.open().await;
-        Runtime::new(interrupted(&tally)).journal(journal).thread("t")
+        Runtime::new(interrupted(&tally))
+            .journal(journal)
+            .thread("t")
     };
     // Three invocations: a run, and one for each answer.
-    let first = open().await.run(Sends::default()).await.unwrap().paused().unwrap();
+    let first = open()
+        .await
+        .run(Sends::default())
+        .await
+        .unwrap()
+        .paused()
+        .unwrap();
     assert_eq!(first.node, "first");
     assert_eq!(tally.of("world"), 1, "the sibling has finished");
     // To recover is to be asked the same again, and to run nothing.
     let again = open().await.recover().await.unwrap().paused().unwrap();
     assert_eq!(again, first);
-    assert_eq!((tally.of("world"), tally.of("first"), tally.of("second")), (1, 1, 1));
+    assert_eq!(
+        (tally.of("world"), tally.of("first"), tally.of("second")),
+        (1, 1, 1)
+    );
 
-    let second = open().await.resume(first.id, " okay").await.unwrap().paused().unwrap();
+    let second = open()
+        .await
+        .resume(first.id, " okay")
+        .await
+        .unwrap()
+        .paused()
+        .unwrap();
     assert_eq!(second.node, "second", "what remains");
     assert_eq!(open().await.asks().await.unwrap().len(), 1);
-    assert_eq!((tally.of("world"), tally.of("first"), tally.of("second")), (1, 2, 1));
+    assert_eq!(
+        (tally.of("world"), tally.of("first"), tally.of("second")),
+        (1, 2, 1)
+    );
 
-    let state = open().await.resume(second.id, " fine").await.unwrap().finished().unwrap();
-    assert_eq!(words(&state.list), ["1", "first okay", "second fine", "world again"]);
-    assert_eq!((tally.of("world"), tally.of("first"), tally.of("second")), (1, 2, 2));
+    let state = open()
+        .await
+        .resume(second.id, " fine")
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
+    assert_eq!(
+        words(&state.list),
+        ["1", "first okay", "second fine", "world again"]
+    );
+    assert_eq!(
+        (tally.of("world"), tally.of("first"), tally.of("second")),
+        (1, 2, 2)
+    );
     assert_eq!(open().await.state().await.unwrap(), state);
     assert_eq!(
         by_branch(&open().await.history().await.unwrap()),
@@ -1277,18 +1427,36 @@ async fn b29_b37_children_that_ask_are_answered_one_at_a_time_and_their_sibling_
 /// B38. There is no answer without a question, so it is always clear which is meant.
 async fn b38_with_two_questions_open_each_answer_names_its_own(at: &impl Place) {
     let tally = Tally::default();
-    let thread = Runtime::new(interrupted(&tally)).journal(at.open().await).thread("t");
+    let thread = Runtime::new(interrupted(&tally))
+        .journal(at.open().await)
+        .thread("t");
     let _ = thread.run(Sends::default()).await.unwrap();
     let asks = thread.asks().await.unwrap();
     let names: Vec<_> = asks.iter().map(|ask| &*ask.node).collect();
     assert_eq!(names, ["first", "second"]);
-    let error = thread.resume("1".parse().unwrap(), " okay").await.unwrap_err();
+    let error = thread
+        .resume("1".parse().unwrap(), " okay")
+        .await
+        .unwrap_err();
     assert!(matches!(error, RunError::NotAsked { .. }), "{error}");
     // The second first.
-    let left = thread.resume(asks[1].id, " two").await.unwrap().paused().unwrap();
+    let left = thread
+        .resume(asks[1].id, " two")
+        .await
+        .unwrap()
+        .paused()
+        .unwrap();
     assert_eq!(left, asks[0]);
-    let state = thread.resume(asks[0].id, " one").await.unwrap().finished().unwrap();
-    assert_eq!(words(&state.list), ["1", "first one", "second two", "world again"]);
+    let state = thread
+        .resume(asks[0].id, " one")
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
+    assert_eq!(
+        words(&state.list),
+        ["1", "first one", "second two", "world again"]
+    );
 }
 
 // ---- B50: a plan, step by step and side by side.
@@ -1363,7 +1531,10 @@ async fn b50_a_planner_goes_step_by_step_and_side_by_side(at: &impl Place) {
         messages: strings(["start"]),
     };
     let state = thread.run(input).await.unwrap().finished().unwrap();
-    assert_eq!(words(&state.messages), ["start", "step1", "step2", "step3", "step4"]);
+    assert_eq!(
+        words(&state.messages),
+        ["start", "step1", "step2", "step3", "step4"]
+    );
     assert!(state.plan.is_empty());
     assert_eq!(thread.state().await.unwrap(), state);
 
@@ -1374,9 +1545,16 @@ async fn b50_a_planner_goes_step_by_step_and_side_by_side(at: &impl Place) {
     };
     let state = thread.run(input).await.unwrap().finished().unwrap();
     assert_eq!(state.messages.len(), 2 * 4);
-    assert_eq!(state.plan.len(), 4, "four forks, and a fifth that was masked");
+    assert_eq!(
+        state.plan.len(),
+        4,
+        "four forks, and a fifth that was masked"
+    );
     let last = lines(&thread.history().await.unwrap()).pop().unwrap();
-    assert_eq!(last, "planner: Next::TwoAndThree => end, as its limit is used up");
+    assert_eq!(
+        last,
+        "planner: Next::TwoAndThree => end, as its limit is used up"
+    );
 }
 
 #[test]

@@ -36,7 +36,12 @@ struct Case {
 /// On one line, however proptest asks: of a graph on a hundred lines nobody sees the shape.
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { shape, log, watch, seed } = self;
+        let Self {
+            shape,
+            log,
+            watch,
+            seed,
+        } = self;
         let text = format!("{shape:?}, log {log:?}, watch: {watch}, seed: {seed}");
         f.write_str(&text)
     }
@@ -68,7 +73,11 @@ impl Case {
         };
         let expected = Oracle::expect(&laid, start.clone(), self.watch, most)?;
         let most = max_handoffs(&laid.topology).unwrap();
-        assert!(expected.handoffs <= most, "{} of {most} handoffs", expected.handoffs);
+        assert!(
+            expected.handoffs <= most,
+            "{} of {most} handoffs",
+            expected.handoffs
+        );
         Some(Stage {
             laid: Arc::new(laid),
             start,

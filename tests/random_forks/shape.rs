@@ -42,7 +42,10 @@ impl Op {
     }
 
     pub(crate) const fn replaces(self) -> bool {
-        matches!(self, Self::ReplaceLog | Self::ReplaceCount | Self::ReplaceSeen)
+        matches!(
+            self,
+            Self::ReplaceLog | Self::ReplaceCount | Self::ReplaceSeen
+        )
     }
 
     /// Returns whether only one branch of a fork may do so.
@@ -128,8 +131,16 @@ fn act() -> impl Strategy<Value = Act> {
     let asks = prop_oneof![8 => Just(0), 1 => 1..3_u64];
     let idle = prop::bool::weighted(0.15);
     let ops = prop::collection::vec(op(), 0..4);
-    (any::<u16>(), 0..1_u64 << FIELDS, ops, asks, trouble(), prop::bool::weighted(0.8), idle).prop_map(
-        |(seed, reads, ops, asks, trouble, reports, idle)| Act {
+    (
+        any::<u16>(),
+        0..1_u64 << FIELDS,
+        ops,
+        asks,
+        trouble(),
+        prop::bool::weighted(0.8),
+        idle,
+    )
+        .prop_map(|(seed, reads, ops, asks, trouble, reports, idle)| Act {
             seed: seed.into(),
             reads,
             ops: if idle { Vec::new() } else { ops },
@@ -137,8 +148,7 @@ fn act() -> impl Strategy<Value = Act> {
             trouble,
             reports,
             idle,
-        },
-    )
+        })
 }
 
 fn options() -> impl Strategy<Value = Options> {
@@ -239,7 +249,10 @@ impl Layout {
                 first.node().expect("there is a shape")
             }
             Shape::Choice(act, shapes) => {
-                let entries: Vec<_> = shapes.iter().map(|shape| self.lay(shape, next, around)).collect();
+                let entries: Vec<_> = shapes
+                    .iter()
+                    .map(|shape| self.lay(shape, next, around))
+                    .collect();
                 let node = self.node(act, around);
                 for entry in entries {
                     self.way(node, Route::to(entry));
@@ -260,8 +273,11 @@ impl Layout {
                 let node = self.node(fork, around);
                 let mut entries = Vec::new();
                 for (place, branch) in branches.iter().enumerate() {
-                    let is_its = |field: &usize| (fork.seed as usize + field) % branches.len() == place;
-                    let fields = (0..FIELDS).filter(is_its).fold(0, |set, field| set | 1 << field);
+                    let is_its =
+                        |field: &usize| (fork.seed as usize + field) % branches.len() == place;
+                    let fields = (0..FIELDS)
+                        .filter(is_its)
+                        .fold(0, |set, field| set | 1 << field);
                     let around = Around {
                         exclusive: around.exclusive & fields,
                         ..around
@@ -287,7 +303,8 @@ impl Layout {
 
     fn node(&mut self, act: &Act, around: Around) -> NodeIndex {
         let mut act = act.clone();
-        act.ops.retain(|op| !op.is_exclusive() || around.exclusive >> op.field() & 1 == 1);
+        act.ops
+            .retain(|op| !op.is_exclusive() || around.exclusive >> op.field() & 1 == 1);
         self.nodes.push(Placed {
             act,
             ways: Vec::new(),
@@ -304,7 +321,13 @@ impl Layout {
         self.edges.push(Edge::new(from, on, route));
     }
 
-    fn fork(&mut self, from: NodeIndex, mut route: Route<NodeIndex>, join: NodeIndex, options: Options) {
+    fn fork(
+        &mut self,
+        from: NodeIndex,
+        mut route: Route<NodeIndex>,
+        join: NodeIndex,
+        options: Options,
+    ) {
         if let Some(most) = options.concurrency {
             route = route.concurrency(most);
         }
