@@ -557,6 +557,53 @@ async fn b15_an_overwrite_deep_within_a_branch_is_one_of_the_branch(at: &impl Pl
     assert_eq!(thread.state().await.unwrap(), state);
 }
 
+fn always(_: &Foo) -> u32 {
+    0
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Foo, start = a)]
+struct Remembered {
+    #[route(_ => all(b, c) join d)]
+    a: Append,
+    #[route(_ => d)]
+    #[cache(key = always, ttl = "1h")]
+    b: Overwrite,
+    #[route(_ => d)]
+    c: Append,
+    #[route(_ => end)]
+    d: Append,
+}
+
+/// B15, ours: an overwrite that comes from a cache is one.
+async fn b15_an_overwrite_out_of_the_cache_drops_what_the_others_made(at: &impl Place) {
+    let graph = Remembered {
+        a: Append(&["a"]),
+        b: Overwrite("b"),
+        c: Append(&["c"]),
+        d: Append(&["d"]),
+    };
+    let runtime = Runtime::new(graph).journal(at.open().await);
+    for name in ["executed", "cached"] {
+        let thread = runtime.thread(name);
+        let state = thread
+            .run(Foo::default())
+            .await
+            .unwrap()
+            .finished()
+            .unwrap();
+        assert_eq!(words(&state.foo), ["b", "d"], "{name}");
+        assert_eq!(thread.state().await.unwrap(), state);
+        let is_cached = thread
+            .history()
+            .await
+            .unwrap()
+            .iter()
+            .any(|entry| matches!(entry.event, Recorded::Stepped { cached: true, .. }));
+        assert_eq!(is_cached, name == "cached");
+    }
+}
+
 /// Adds a number to all kinds of fields.
 struct Add(i64);
 
@@ -1571,6 +1618,7 @@ on_every_journal! {
     b13_four_nodes_make_four_updates_and_the_join_comes_once_and_last
     b15_a_branch_that_overwrites_drops_what_the_others_made_of_the_field
     b15_an_overwrite_deep_within_a_branch_is_one_of_the_branch
+    b15_an_overwrite_out_of_the_cache_drops_what_the_others_made
     b16_what_branches_add_is_summed_up_and_survives_the_journal
     b16_a_merge_that_panics_ends_the_run_and_leaves_it_to_recover
     b16_a_merge_to_what_json_cannot_hold_is_refused_and_the_thread_is_free

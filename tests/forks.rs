@@ -13,8 +13,8 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 
 use common::{Place, Stopping, Tally, Turns, by_branch, chain, drain, lines, place, writes};
 use futures::StreamExt;
@@ -2464,6 +2464,355 @@ async fn graphs_within_that_fork_need_no_journal() {
     );
 }
 
+// ---- Logs that are written anew, and nodes that do not say what they wrote.
+
+/// A node by hand, of which all that it may write counts as written.
+struct ByHand(&'static str);
+
+impl handoffs::Node<Work> for ByHand {
+    type Outcome = ();
+    const CONTRACT: handoffs::Contract = handoffs::Contract {
+        writes: handoffs::FieldSet::named(
+            <Work as handoffs::State>::FIELDS,
+            &["said", "sum", "tags", "votes", "text"],
+        ),
+        ..handoffs::Contract::EMPTY
+    };
+}
+
+impl handoffs::Execute<Work> for ByHand {
+    async fn execute(
+        &self,
+        work: &mut Work,
+        _: &mut Context<'_>,
+    ) -> Result<(), handoffs::NodeError> {
+        if !self.0.is_empty() {
+            work.said.push(self.0.to_owned());
+            work.sum += 1;
+            work.text.push_str(self.0);
+        }
+        Ok(())
+    }
+}
+
+/// Makes another log of the one that there is.
+struct Anew(&'static str);
+
+#[node(Work)]
+impl Anew {
+    fn run(&self, said: &mut Log<String>) {
+        let mut anew: Vec<_> = said.iter().cloned().collect();
+        match self.0 {
+            "" => anew.clear(),
+            word => anew.push(word.to_owned()),
+        }
+        *said = Log::from(anew);
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Work, start = start_by_hand)]
+struct Silent {
+    #[route(_ => all(idle, writes, adds, copies, clears, again) join done)]
+    start_by_hand: ByHand,
+    #[route(_ => done)]
+    idle: ByHand,
+    #[route(_ => more)]
+    writes: ByHand,
+    #[route(_ => done)]
+    more: ByHand,
+    #[route(_ => done)]
+    adds: Say,
+    #[route(_ => done)]
+    copies: Anew,
+    #[route(_ => cleared)]
+    clears: Anew,
+    #[route(_ => done)]
+    cleared: Anew,
+    #[route(_ => done)]
+    again: ByHand,
+    #[route(_ => end)]
+    done: Finish,
+}
+
+fn silent() -> Silent {
+    Silent {
+        start_by_hand: ByHand("start"),
+        idle: ByHand(""),
+        writes: ByHand("writes"),
+        more: ByHand("more"),
+        adds: Say("adds", 10, Desk::default()),
+        copies: Anew("copied"),
+        clears: Anew(""),
+        cleared: Anew("cleared"),
+        again: ByHand("again"),
+        done: Finish(Desk::default()),
+    }
+}
+
+async fn what_a_log_begins_with_is_not_doubled_by_those_who_write_it_anew(at: &impl Place) {
+    let expected = [
+        "go",
+        "start",
+        "writes",
+        "more",
+        "adds after 2",
+        "copied",
+        "cleared",
+        "again",
+        "it is done",
+    ];
+    let unkept = Runtime::new(silent())
+        .thread("t")
+        .run(work())
+        .await
+        .unwrap();
+    let unkept = unkept.finished().unwrap();
+    assert_eq!(words(&unkept.said), expected);
+    assert_eq!(
+        (unkept.sum.get(), &*unkept.text),
+        (5 + 1 + 2 + 10 + 1, ">startwritesmoreaddsagain")
+    );
+    let (mut number, mut cut) = (0, true);
+    while cut {
+        number += 1;
+        let name = format!("t{number}");
+        let stopping = Stopping::after(at.open().await, number, true);
+        let thread = Runtime::new(silent()).journal(stopping).thread(&*name);
+        cut = thread.run(work()).await.is_err();
+        let thread = Runtime::new(silent())
+            .journal(at.open().await)
+            .thread(&*name);
+        let state = thread.recover().await.unwrap().finished().unwrap();
+        assert_eq!(state, unkept, "cut off at append {number}");
+        assert_eq!(thread.state().await.unwrap(), unkept);
+    }
+}
+
+// ---- A branch that fails beside one that asks.
+
+#[derive(AgentGraph)]
+#[graph(state = Job, start = plan)]
+struct Mixed {
+    #[route(_ => all(boss, bad, bad_too) join done)]
+    plan: Moody,
+    #[route(_ => shared)]
+    boss: Boss,
+    #[route(_ => shared)]
+    bad: Moody,
+    #[route(_ => done)]
+    bad_too: Moody,
+    // Two branches go through it, each for itself.
+    #[route(_ => done)]
+    shared: Moody,
+    #[route(_ => end)]
+    done: Moody,
+}
+
+struct Boss(Tally);
+
+#[node(Job)]
+impl Boss {
+    async fn run(
+        &self,
+        said: &mut Log<String>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), handoffs::NodeError> {
+        self.0.count("boss");
+        let word: String = cx.ask("word", "Well?").await?;
+        said.push(word);
+        Ok(())
+    }
+}
+
+fn mixed(bad: Mood, desk: &Desk) -> Mixed {
+    let moody = |name, mood| Moody {
+        name,
+        mood,
+        desk: desk.clone(),
+    };
+    Mixed {
+        plan: moody("plan", Mood::Fine),
+        boss: Boss(desk.tally.clone()),
+        bad: moody("bad", bad),
+        bad_too: moody("bad_too", Mood::Fine),
+        shared: moody("shared", Mood::Fine),
+        done: moody("done", Mood::Fine),
+    }
+}
+
+const MIXED: [&str; 13] = [
+    "plan begins",
+    "plan",
+    "yes",
+    "shared begins",
+    "shared",
+    "bad begins",
+    "bad",
+    "shared begins",
+    "shared",
+    "bad_too begins",
+    "bad_too",
+    "done begins",
+    "done",
+];
+
+async fn a_question_stays_open_beside_a_branch_that_failed(at: &impl Place) {
+    let desk = Desk::default();
+    let open = async |mood| {
+        let journal = at.open().await;
+        Runtime::new(mixed(mood, &desk))
+            .journal(journal)
+            .thread("t")
+    };
+    let error = open(Mood::Fails)
+        .await
+        .run(Job::default())
+        .await
+        .unwrap_err();
+    assert_eq!(error.node(), Some("bad"));
+    let thread = open(Mood::Fails).await;
+    assert!(matches!(
+        thread.status().await.unwrap(),
+        Status::Failed {
+            node: MixedNode::Bad,
+            ..
+        }
+    ));
+    let asks = thread.asks().await.unwrap();
+    assert_eq!(asks.len(), 1);
+
+    // An answer while the other still fails is an error, and the answer counts all the same.
+    let error = thread.resume(asks[0].id, "yes").await.unwrap_err();
+    assert_eq!(error.node(), Some("bad"), "{error:?}");
+    let error = thread.resume(asks[0].id, "no").await;
+    let counted = thread.asks().await.unwrap().is_empty();
+    assert_eq!(
+        counted,
+        matches!(error, Err(RunError::NotAsked { .. })),
+        "{error:?}"
+    );
+
+    let thread = open(Mood::Fine).await;
+    let run = if counted {
+        thread.recover().await.unwrap()
+    } else {
+        thread.resume(asks[0].id, "yes").await.unwrap()
+    };
+    let state = run.finished().unwrap();
+    assert_eq!(words(&state.said), MIXED);
+    assert_eq!(thread.state().await.unwrap(), state);
+    assert_eq!(desk.tally.of("shared"), 2);
+}
+
+async fn a_run_that_begins_anew_leaves_the_old_questions_behind(at: &impl Place) {
+    let desk = Desk::default();
+    let journal = at.open().await;
+    let thread = Runtime::new(mixed(Mood::Fails, &desk))
+        .journal(journal)
+        .thread("t");
+    let _ = thread.run(Job::default()).await.unwrap_err();
+    let old = thread.asks().await.unwrap().remove(0);
+
+    let journal = at.open().await;
+    let thread = Runtime::new(mixed(Mood::Fine, &desk))
+        .journal(journal)
+        .thread("t");
+    let new = thread.run(Job::default()).await.unwrap().paused().unwrap();
+    assert_ne!(new.id, old.id);
+    assert_eq!(thread.asks().await.unwrap(), [new.clone()]);
+    let error = thread.resume(old.id, "yes").await.unwrap_err();
+    assert!(matches!(error, RunError::NotAsked { .. }), "{error:?}");
+    let state = thread
+        .resume(new.id, "yes")
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
+    assert_eq!(words(&state.said), MIXED);
+    assert_eq!(thread.state().await.unwrap(), state);
+}
+
+// ---- How branches share what they do not see.
+
+/// A journal that takes a while.
+#[derive(Clone, Debug, Default)]
+struct Leisurely(common::Counting<Memory>);
+
+#[handoffs::async_trait]
+impl Journal for Leisurely {
+    async fn append(
+        &self,
+        thread: &handoffs::ThreadId,
+        head: u64,
+        records: Vec<handoffs::Record>,
+    ) -> Result<(), handoffs::JournalError> {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        self.0.append(thread, head, records).await
+    }
+
+    async fn read(
+        &self,
+        thread: &handoffs::ThreadId,
+        after: u64,
+    ) -> Result<Vec<handoffs::Record>, handoffs::JournalError> {
+        self.0.read(thread, after).await
+    }
+
+    async fn threads(&self) -> Result<Vec<handoffs::ThreadId>, handoffs::JournalError> {
+        self.0.threads().await
+    }
+}
+
+#[tokio::test]
+async fn branches_share_their_appends() {
+    let journal = Leisurely::default();
+    let runtime = Runtime::new(free(&Gauge::default())).journal(journal.clone());
+    let thread = runtime.thread("t");
+    // Of a thousand, most take the same time.
+    let state = thread.run(crowd(1000)).await.unwrap().finished().unwrap();
+    assert!(in_order(&state, 1000));
+    assert_eq!(thread.history().await.unwrap().len(), 1000 + 4);
+    let appends = journal.0.appends();
+    assert!(appends < 250, "{appends} appends");
+    assert_eq!(thread.state().await.unwrap(), state);
+}
+
+#[tokio::test]
+async fn a_bound_of_one_holds_for_graphs_within_too() {
+    let desk = Desk::default();
+    let runtime = Runtime::new(outer(&desk))
+        .concurrency(1)
+        .journal(Memory::default());
+    let state = runtime.thread("t").run(Deep::default()).await.unwrap();
+    assert_eq!(state.finished(), Some(outcome()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_forked_runs_at_once_on_several_os_threads_do_not_mix() {
+    let runtime = Runtime::new(nested(&Desk::default()))
+        .concurrency(7)
+        .journal(Memory::default());
+    let runs = (0..40).map(|number| {
+        let thread = runtime.thread(format!("t{number}"));
+        tokio::spawn(async move {
+            let state = thread
+                .run(deep(number % 3))
+                .await
+                .unwrap()
+                .finished()
+                .unwrap();
+            assert_eq!(state, by_hand(number % 3));
+            assert_eq!(thread.state().await.unwrap(), state);
+        })
+    });
+    for run in runs.collect::<Vec<_>>() {
+        run.await.unwrap();
+    }
+}
+
 on_every_journal! {
     whatever_branch_finishes_first_the_state_and_the_journal_say_the_same
     forks_in_forks_come_out_as_one_after_the_other_would
@@ -2486,4 +2835,7 @@ on_every_journal! {
     a_loop_around_a_fork_is_stopped_where_its_branches_make_no_progress
     a_loop_within_a_branch_that_makes_no_progress_ends_the_run
     graphs_within_that_fork_in_branches_are_taken_up_where_they_were_cut_off
+    what_a_log_begins_with_is_not_doubled_by_those_who_write_it_anew
+    a_question_stays_open_beside_a_branch_that_failed
+    a_run_that_begins_anew_leaves_the_old_questions_behind
 }

@@ -7,7 +7,7 @@ use crate::driver::Driver;
 use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::journal::{Conclusion, Fields};
-use crate::step::Step;
+use crate::step::{Step, names};
 
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// Returns whether the results of a node are cached.
@@ -37,11 +37,15 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     pub(crate) async fn look_up(&mut self, node: u16, key: &CacheKey) -> Option<Step> {
         let cache = self.scope.limits.cache.as_deref()?;
         let Cached {
-            conclusion, writes, ..
+            conclusion,
+            writes,
+            replaced,
+            ..
         } = Cached::find(cache, key).await?;
         // A result that does not fit the state or the outcome any more is none.
         let mut fields = Fields::new(&self.plan().fields);
-        let marks = fields.take(writes).ok()?;
+        let mut marks = fields.take(writes).ok()?;
+        marks.replaced = fields.named(&replaced);
         let mut state = self.state.clone();
         fields.load(&mut state, marks, &self.scope.thread).ok()?;
         let edge = self
@@ -71,9 +75,9 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let marks = self.cx.step;
         match self.writes(marks.changed, marks.appended) {
             Ok(writes) => {
-                Cached::new(outcome.clone(), writes)
-                    .keep(cache, key, ttl)
-                    .await;
+                let replaced = names::<G::State>(marks.replaced);
+                let cached = Cached::new(outcome.clone(), writes, replaced);
+                cached.keep(cache, key, ttl).await;
             }
             Err(error) => {
                 let node = self.plan().name(node);

@@ -1,5 +1,6 @@
 //! What is kept of a step, and how it is written.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,17 +16,25 @@ pub(crate) struct Cached {
     pub(crate) conclusion: Conclusion,
     #[serde(default, skip_serializing_if = "Writes::is_empty")]
     pub(crate) writes: Writes,
+    /// Of the changed fields those that replace what other branches made of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) replaced: Vec<Cow<'static, str>>,
 }
 
 impl Cached {
     /// The number of the format. A value of another is as good as none.
     const VERSION: u32 = 1;
 
-    pub(crate) const fn new(conclusion: Conclusion, writes: Writes) -> Self {
+    pub(crate) const fn new(
+        conclusion: Conclusion,
+        writes: Writes,
+        replaced: Vec<Cow<'static, str>>,
+    ) -> Self {
         Self {
             version: Self::VERSION,
             conclusion,
             writes,
+            replaced,
         }
     }
 
@@ -102,7 +111,7 @@ mod tests {
                 Write::Append(Json::of(&["a\u{0}", "é"]).unwrap()),
             ),
         ];
-        Cached::new(conclusion, Writes(writes))
+        Cached::new(conclusion, Writes(writes), Vec::new())
     }
 
     #[tokio::test]
@@ -122,7 +131,7 @@ mod tests {
             variant: "Done".into(),
             payload: None,
         };
-        let small = Cached::new(nothing, Writes::default());
+        let small = Cached::new(nothing, Writes::default(), Vec::new());
         let back = Cached::decode(&key(), &small.encode().unwrap()).unwrap();
         assert!(back.writes.is_empty() && back.conclusion.payload.is_none());
     }
