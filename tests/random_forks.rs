@@ -104,13 +104,12 @@ fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases: cases * factor,
         failure_persistence: None,
-        max_shrink_iters: 4_000,
         ..default
     }
 }
 
 proptest! {
-    #![proptest_config(config(700))]
+    #![proptest_config(config(650))]
 
     #[test]
     fn whichever_branch_is_first_the_result_is_that_of_one_after_the_other(case in case()) {
@@ -129,7 +128,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(150))]
+    #![proptest_config(config(60))]
 
     #[test]
     fn a_run_that_is_cut_off_at_any_append_comes_to_the_same(case in case()) {
@@ -164,7 +163,7 @@ fn harms(chance: &graph::Chance) -> Harm {
 }
 
 proptest! {
-    #![proptest_config(config(400))]
+    #![proptest_config(config(350))]
 
     #[test]
     fn a_run_that_is_cut_off_again_and_again_comes_to_the_same(case in case()) {
@@ -178,7 +177,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(12))]
+    #![proptest_config(config(10))]
 
     #[test]
     fn on_a_real_file_it_is_the_same(case in case()) {

@@ -158,20 +158,28 @@ fn options() -> impl Strategy<Value = Options> {
 }
 
 pub(crate) fn shape() -> impl Strategy<Value = Shape> {
+    prop::collection::vec(nested(3), 1..3).prop_map(Shape::Seq)
+}
+
+fn nested(depth: u32) -> BoxedStrategy<Shape> {
     let leaf = act().prop_map(Shape::Step);
-    leaf.prop_recursive(4, 16, 3, |inner| {
-        let some = || prop::collection::vec(inner.clone(), 1..4);
-        let one = inner.clone().prop_map(Box::new);
-        prop_oneof![
-            3 => some().prop_map(Shape::Seq),
-            1 => (act(), some()).prop_map(|(act, shapes)| Shape::Choice(act, shapes)),
-            2 => (one.clone(), act(), 1..3_u32).prop_map(|(body, act, laps)| Shape::Loop(body, act, laps)),
-            4 => (act(), some(), act(), options())
-                .prop_map(|(fork, branches, join, options)| Shape::All(fork, branches, join, options)),
-            3 => (act(), one, act(), options())
-                .prop_map(|(fork, body, join, options)| Shape::Each(fork, body, join, options)),
-        ]
-    })
+    if depth == 0 {
+        return leaf.boxed();
+    }
+    let inner = nested(depth - 1);
+    let some = || prop::collection::vec(inner.clone(), 1..4);
+    let one = inner.clone().prop_map(Box::new);
+    prop_oneof![
+        2 => leaf,
+        2 => some().prop_map(Shape::Seq),
+        1 => (act(), some()).prop_map(|(act, shapes)| Shape::Choice(act, shapes)),
+        2 => (one.clone(), act(), 1..3_u32).prop_map(|(body, act, laps)| Shape::Loop(body, act, laps)),
+        4 => (act(), some(), act(), options())
+            .prop_map(|(fork, branches, join, options)| Shape::All(fork, branches, join, options)),
+        3 => (act(), one, act(), options())
+            .prop_map(|(fork, body, join, options)| Shape::Each(fork, body, join, options)),
+    ]
+    .boxed()
 }
 
 /// A node in its place.
