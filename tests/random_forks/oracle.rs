@@ -103,8 +103,13 @@ impl Plain {
     /// Brings in what a branch has made of a field that another has changed already.
     fn merge(&mut self, field: usize, base: &Self, branch: &Self, rewritten: bool) {
         match field {
-            // Of a log that a branch wrote anew, all is new.
-            LOG if rewritten => self.log.extend(&branch.log),
+            // Of a log that a branch wrote anew, all is new, unless it begins with what there was.
+            LOG if rewritten && !branch.log.starts_with(&base.log) => {
+                if self.log == base.log {
+                    self.log.clear();
+                }
+                self.log.extend(&branch.log);
+            }
             LOG => self.log.extend(branch.log.iter().skip(base.log.len())),
             COUNT => self.count += branch.count - base.count,
             SEEN => {
