@@ -16,8 +16,21 @@ pub use handoffs_core::{
 
 // What happens when it runs.
 pub use handoffs_runtime::{
-    Context, Ephemeral, Event, EventStream, Execute, Human, Keep, NodeError, Question, Run,
-    RunError, Runnable, Runtime, Status, Thread,
+    CancellationToken, Context, Ephemeral, Event, EventStream, Execute, Failure, Human, Inner,
+    Item, Keep, Known, NodeError, Question, Run, RunError, Runnable, Runtime, Status, Thread,
+    TimeoutKind,
+};
+
+// Results that are used again.
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use handoffs_runtime::SqliteCache;
+pub use handoffs_runtime::{Cache, CacheError, CacheKey, MemoryCache};
+
+// The same graphs, built at run time.
+pub use handoffs_runtime::{
+    AnyNode, BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome,
+    DynVariant, GraphBuilder, NodeName, On, Policy, Retry, RoutePart, To,
 };
 
 // What it is remembered by.
@@ -25,13 +38,13 @@ pub use handoffs_runtime::{
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use handoffs_runtime::Sqlite;
 pub use handoffs_runtime::{
-    Ask, AskId, Conclusion, Entry, GraphId, Hash, Journal, JournalError, Json, JsonError, Masked,
-    Memory, Record, Recorded, ThreadId, Write, Writes,
+    Ask, AskId, BranchId, BranchIdError, Conclusion, Entry, Forked, GraphId, Hash, Journal,
+    JournalError, Json, JsonError, Masked, Memory, Record, Recorded, ThreadId, Write, Writes,
 };
 
 pub mod testing;
 
-/// What an implementation of [`Journal`] needs, so that no other crate is.
+/// What an implementation of [`Journal`] or [`DynNode`] needs, so that no other crate is.
 #[doc(no_inline)]
 pub use handoffs_runtime::async_trait;
 

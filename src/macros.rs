@@ -142,22 +142,46 @@ pub use handoffs_macros::Outcome;
 ///
 /// An arm of a route is `Pattern => target`, or `Pattern if guard => target` with the name of an
 /// `fn(&State) -> bool`. The first arm that matches the node's outcome is taken, and all outcomes
-/// must be matched. A target is a node or `end`, and a node may be followed by options:
+/// must be matched. What stands behind the arrow:
+///
+/// | target | meaning |
+/// |---|---|
+/// | `node` | a handoff |
+/// | `end` | the run is over |
+/// | `end(Verdict::Yes)` | it is over, with this [outcome](#a-graph-as-a-node) |
+/// | `all(a, b, c) join d` | a [fork](#forks): a branch for each of these nodes, and on at `d` |
+/// | `each(items) worker join d` | a fork: a branch for each item, and on at `d` |
+///
+/// A node, or the join of a fork, may be followed by options, as in `triage(limit = 2, else = clerk)`:
 ///
 /// | option | meaning |
 /// |---|---|
 /// | `limit = N` | a run takes the edge at most N times; every loop needs one |
-/// | `else = node` | where to go instead, once the limit is used up or when the edge would be taken again without progress since the last time |
+/// | `else = node` | where to go instead, once the limit is used up or when the edge would be taken again without progress since the last time; `end` will do as well |
+/// | `concurrency = N` | of a fork: at most N of its branches run at once |
 ///
 /// | key of `graph` | meaning |
 /// |---|---|
 /// | `state = Type` | the state |
 /// | `start = node` | where a run starts |
 /// | `given(field, ..)` | the fields that the caller brings: they count as set, which is checked when a run starts |
+/// | `outcome = Type` | what the graph ends with, by `end(..)` |
 /// | `crate = path` | the path of this crate, if it is renamed |
 ///
+/// | attribute of a field | meaning |
+/// |---|---|
+/// | `#[route(arm, ..)]` | where a run goes after the node |
+/// | `#[retry(..)]` | [try the node again](#nodes-that-fail) when it fails |
+/// | `#[timeout(..)]` | stop it when it takes too long |
+/// | `#[on_error(..)]` | where to go when it has failed for good |
+/// | `#[cache(..)]` | [use its result again](#nodes-that-need-not-run) |
+/// | `#[subgraph(..)]` | the field is a [graph over another state](#a-graph-as-a-node) |
+///
 /// For a graph `Desk` this also makes the enum `DeskNode` of its nodes, an edge function
-/// `Desk::after_<node>(&state, &outcome)` for each node, and `Desk::MAX_HANDOFFS`.
+/// `Desk::after_<node>(&state, &outcome)` for each node, and `Desk::MAX_HANDOFFS`. The graph is itself
+/// a node of any graph over the same state.
+///
+/// # A person as a node
 ///
 /// A [`Human`](crate::Human) is a node that pauses the run. The question is made from the state, and
 /// the answer is a node itself, which is executed when it arrives:
@@ -214,9 +238,224 @@ pub use handoffs_macros::Outcome;
 /// # }
 /// ```
 ///
+/// # Forks
+///
+/// Each branch of a fork begins with a copy of the state, goes its own way, and ends when it would
+/// hand over to the join. When all have arrived, what they changed is merged, in the order in which they
+/// are written, whatever finished first; and the run goes on at the join.
+///
+/// ```
+/// use handoffs::prelude::*;
+///
+/// #[derive(State, Clone, Debug, Default)]
+/// struct Research {
+///     topics: Vec<String>,
+///     facts: Log<String>,
+/// }
+///
+/// /// The items: one branch each.
+/// fn topics(research: &Research) -> Vec<String> {
+///     research.topics.clone()
+/// }
+///
+/// #[node(Research)]
+/// async fn plan(topics: &mut Vec<String>) {
+///     topics.extend(["bees".to_owned(), "wasps".to_owned()]);
+/// }
+///
+/// /// A parameter by value is the item.
+/// #[node(Research)]
+/// async fn look_up(topic: String, facts: &mut Log<String>) {
+///     facts.push(format!("about {topic}"));
+/// }
+///
+/// # #[node(Research)] async fn gather() {}
+/// # #[node(Research)] async fn proofread(facts: &Log<String>) { let _ = facts; }
+/// # #[node(Research)] async fn translate() {}
+/// # #[node(Research)] async fn publish() {}
+/// #[derive(AgentGraph)]
+/// #[graph(state = Research, start = plan)]
+/// struct Desk {
+///     #[route(_ => each(topics) look_up join gather(concurrency = 8))]
+///     plan: Plan,
+///     #[route(_ => gather)]
+///     look_up: LookUp,
+///     #[route(_ => all(proofread, translate) join publish)]
+///     gather: Gather,
+///     #[route(_ => publish)]
+///     proofread: Proofread,
+///     #[route(_ => publish)]
+///     translate: Translate,
+///     #[route(_ => end)]
+///     publish: Publish,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), RunError> {
+/// # let desk = Desk { plan: Plan, look_up: LookUp, gather: Gather, proofread: Proofread, translate: Translate, publish: Publish };
+/// let run = Runtime::new(desk).thread("insects").run(Research::default()).await?;
+/// let Run::Finished(research) = run else { panic!() };
+/// assert_eq!(research.facts.iter().collect::<Vec<_>>(), ["about bees", "about wasps"]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The function behind `each` is an `fn(&State) -> Vec<Item>`; without items the run goes on at the
+/// join at once. In a branch there may be loops and further forks, but every way leads to the join,
+/// and none to `end` (H009). Two branches that may write the same field are refused unless its type
+/// [merges](crate::Merge) (H008). A limit counts along each path: a branch starts with the counts of
+/// the run that forked, and after the join the highest count of any branch holds.
+///
+/// # Nodes that fail
+///
+/// ```
+/// use handoffs::prelude::*;
+///
+/// # #[derive(State, Clone, Debug, Default)]
+/// # struct Ticket { account: Option<String> }
+/// # #[node(Ticket)] async fn triage() {}
+/// # #[node(Ticket)] async fn look_up() -> Result<(), std::io::Error> { Ok(()) }
+/// # #[node(Ticket)] async fn clerk() {}
+/// fn is_transient(error: &std::io::Error) -> bool {
+///     error.kind() == std::io::ErrorKind::TimedOut
+/// }
+///
+/// #[derive(AgentGraph)]
+/// #[graph(state = Ticket, start = triage)]
+/// struct Desk {
+///     #[route(_ => look_up)]
+///     triage: Triage,
+///     #[route(_ => end)]
+///     #[timeout("30s", idle = "5s")]
+///     #[retry(times = 3, backoff = "200ms", on = is_transient)]
+///     #[on_error(then = clerk)]
+///     look_up: LookUp,
+///     #[route(_ => end)]
+///     clerk: Clerk,
+/// }
+/// # let _ = Runtime::new(Desk { triage: Triage, look_up: LookUp, clerk: Clerk });
+/// ```
+///
+/// An attempt that fails leaves nothing in the state.
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `#[retry]` | 3 attempts in all; before each further one a wait, random up to a bound that begins at 200 ms and doubles up to 10 s |
+/// | `#[retry(times = 5, backoff = "1s", cap = "1m", jitter = false)]` | other numbers; without jitter the wait is the bound itself |
+/// | `#[retry(on = predicate)]` | for the errors of which the `fn(&Error) -> bool` is true; errors of another type do not fit it. Of several `#[retry]` the first that fits an error counts |
+/// | `#[timeout("30s")]` | an attempt fails that takes longer |
+/// | `#[timeout(idle = "5s")]` | an attempt fails that has given no [heartbeat](crate::Context::heartbeat) for so long |
+/// | `#[on_error(then = node)]` | where to go when the node has failed for good; options as on an arm |
+/// | `#[on_error(then = end)]` | the run ends then; `end(..)` where the graph has an outcome |
+/// | `#[on_error(then = back)]` | back to the node that handed over to this one, by the target or the `else` of an arm; a fork does not hand over to its branches, nor a branch to the join |
+/// | `#[on_error(retry, then = ..)]` | as `#[retry]` beside it, if there is none |
+///
+/// An error leads along an edge like any other: it is drawn, it counts as a handoff, and a loop through
+/// it needs a limit, as in `then = back(limit = 2, else = end)`. The node that it leads to reads why from
+/// [`cx.failure()`](crate::Context::failure). A duration is written with `d`, `h`, `m`, `s` and `ms`,
+/// the longest first: `"1m 30s"`.
+///
+/// # Nodes that need not run
+///
+/// ```
+/// use handoffs::prelude::*;
+///
+/// # #[derive(State, Clone, Debug, Default)]
+/// # struct Ticket { question: String, language: u8, answer: String }
+/// # #[node(Ticket)] async fn answer(question: &String, answer: &mut String) { answer.clone_from(question); }
+/// /// All that the answer depends on.
+/// fn key(ticket: &Ticket) -> (String, u8) {
+///     (ticket.question.clone(), ticket.language)
+/// }
+///
+/// #[derive(AgentGraph)]
+/// #[graph(state = Ticket, start = answer)]
+/// struct Desk {
+///     #[route(_ => end)]
+///     #[cache(key = key, ttl = "1h")]
+///     answer: Answer,
+/// }
+/// # let _ = Runtime::new(Desk { answer: Answer });
+/// ```
+///
+/// While the entry counts, a run that comes to the node with the same key takes what the node wrote
+/// and concluded then. The key is any `Serialize`; errors are never kept.
+///
+/// # A graph as a node
+///
+/// A graph is a node of any graph over the same state, as it is. With `outcome` it ends with a value on
+/// which the graph around it routes; without, with `()`. For a graph over another state, `enter` makes
+/// that state, and `leave` names the `#[node]` function that takes it over at the end: its parameter by
+/// value is the inner state, and its signature says what is written to the outer one.
+///
+/// ```
+/// use handoffs::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(State, Clone, Debug, Default, Serialize, Deserialize)]
+/// struct Claim {
+///     amount: u32,
+///     note: String,
+/// }
+///
+/// #[derive(Outcome)]
+/// enum Verdict {
+///     Pay,
+///     Refuse,
+/// }
+///
+/// # #[node(Claim)] async fn judge(amount: &u32, note: &mut String) -> Verdict { note.push_str("seen"); if *amount < 100 { Verdict::Pay } else { Verdict::Refuse } }
+/// #[derive(AgentGraph)]
+/// #[graph(state = Claim, start = judge, outcome = Verdict)]
+/// struct Claims {
+///     #[route(Verdict::Pay => end(Verdict::Pay), Verdict::Refuse => end(Verdict::Refuse))]
+///     judge: Judge,
+/// }
+///
+/// #[derive(State, Clone, Debug, Default)]
+/// struct Ticket {
+///     refund: u32,
+///     notes: Log<String>,
+///     paid: bool,
+/// }
+///
+/// fn file(ticket: &Ticket) -> Claim {
+///     Claim { amount: ticket.refund, note: String::new() }
+/// }
+///
+/// #[node(Ticket)]
+/// async fn close(claim: Claim, notes: &mut Log<String>) {
+///     notes.push(claim.note);
+/// }
+///
+/// # #[node(Ticket)] async fn pay(paid: &mut bool) { *paid = true; }
+/// #[derive(AgentGraph)]
+/// #[graph(state = Ticket, start = claims)]
+/// struct Desk {
+///     #[route(Verdict::Pay => pay, Verdict::Refuse => end)]
+///     #[subgraph(enter = file, leave = close)]
+///     claims: Claims,
+///     #[route(_ => end)]
+///     pay: Pay,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), RunError> {
+/// let desk = Desk { claims: Claims { judge: Judge }, pay: Pay };
+/// let ticket = Ticket { refund: 12, ..Ticket::default() };
+/// let Run::Finished(ticket) = Runtime::new(desk).thread("7").run(ticket).await? else { panic!() };
+/// assert!(ticket.paid && ticket.notes.len() == 1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// `MAX_HANDOFFS` counts the handoffs inside too, as often as a run can come to the node.
+///
+/// # Generic graphs
+///
 /// What a node needs ([`Contract`](crate::Contract)) is proven while the graph compiles. The
 /// contracts of a generic graph are known where it is given to a runtime, so it is there, in a
-/// `cargo build`, that one which loses context is refused:
+/// `cargo build`, that one which loses context, or whose branches write over each other, is refused:
 ///
 /// ```compile_fail,E0080
 /// use handoffs::Execute;

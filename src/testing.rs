@@ -3,11 +3,12 @@
 //! - [`TestContext`] is what a node that takes a [`Context`](crate::Context) is given in its unit test;
 //! - [`assert_dot`] keeps the drawing of a graph in the repository up to date;
 //! - [`journal_suite!`] proves that a [`Journal`](trait@crate::Journal) of your own keeps the promises
-//!   that a run relies on: it writes one test a rule, of a [`JournalPlace`].
+//!   that a run relies on: it writes one test a rule, of a [`JournalPlace`]; [`cache_suite!`] does so
+//!   for a [`Cache`](trait@crate::Cache).
 
 use std::path::Path;
 
-pub use handoffs_runtime::{JournalPlace, TestContext};
+pub use handoffs_runtime::{CachePlace, JournalPlace, TestContext};
 
 /// Writes the tests of a [`Journal`](trait@crate::Journal), one `#[test]` a rule.
 ///
@@ -62,6 +63,31 @@ pub use handoffs_runtime::{JournalPlace, TestContext};
 /// store knows how to bring them about.
 #[doc(inline)]
 pub use handoffs_runtime::journal_suite;
+
+/// Writes the tests of a [`Cache`](trait@crate::Cache), one `#[test]` a rule.
+///
+/// It takes a name for the module of the tests, and an expression that makes a [`CachePlace`] with
+/// nothing in it, once a test.
+///
+/// ```
+/// use handoffs::MemoryCache;
+/// use handoffs::testing::{CachePlace, cache_suite};
+///
+/// struct InMemory(std::sync::Arc<MemoryCache>);
+///
+/// impl CachePlace for InMemory {
+///     type Cache = std::sync::Arc<MemoryCache>;
+///
+///     async fn open(&self) -> Self::Cache {
+///         self.0.clone()
+///     }
+/// }
+///
+/// cache_suite!(in_memory, InMemory(Default::default()));
+/// # fn main() {}
+/// ```
+#[doc(inline)]
+pub use handoffs_runtime::cache_suite;
 
 use crate::AgentGraph;
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use allocation_counter::{AllocationInfo, measure};
+use handoffs::Counter;
 use handoffs::prelude::*;
 
 #[derive(State, Clone, Debug, Default)]
@@ -96,4 +97,106 @@ fn a_clone_of_a_log_and_an_append_to_it_cost_the_same_however_long_it_is() {
     };
     // Lengths at which the last block has room.
     assert_eq!(append(10).bytes_total, append(1_000_000).bytes_total);
+}
+
+// ---- A fork of eight, of a state with a big field.
+
+#[derive(State, Clone, Debug, Default)]
+struct Report {
+    /// What no branch looks at.
+    scans: Vec<u8>,
+    chapters: Vec<u32>,
+    written: Log<u32>,
+    words: Counter,
+}
+
+fn chapters(report: &Report) -> Vec<u32> {
+    report.chapters.clone()
+}
+
+#[node(Report)]
+async fn outline() {}
+
+#[node(Report)]
+async fn chapter(number: u32, written: &mut Log<u32>, words: &mut Counter) {
+    tokio::task::yield_now().await;
+    written.push(number);
+    *words += 1;
+}
+
+#[node(Report)]
+async fn bind(words: &Counter) {
+    assert_eq!(words.get(), 8);
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Report, start = outline)]
+struct Book {
+    #[route(_ => each(chapters) chapter join bind)]
+    outline: Outline,
+    #[route(_ => bind)]
+    chapter: Chapter,
+    #[route(_ => end)]
+    bind: Bind,
+}
+
+#[test]
+fn a_fork_copies_no_field_that_its_branches_do_not_touch() {
+    const BIG: usize = 1 << 20;
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let book = || Book {
+        outline: Outline,
+        chapter: Chapter,
+        bind: Bind,
+    };
+    let report = |size| Report {
+        scans: vec![1; size],
+        chapters: (0..8).collect(),
+        ..Report::default()
+    };
+    let count = |size| {
+        let thread = Runtime::new(book()).thread("test");
+        let mut report = Some(report(size));
+        measure(|| {
+            let run = tokio.block_on(thread.run(report.take().unwrap()));
+            let report = run.unwrap().finished().unwrap();
+            assert_eq!(report.scans.len(), size);
+            assert_eq!(report.written.len(), 8);
+        })
+    };
+    count(0);
+    let (small, big) = (count(0), count(BIG));
+    assert_eq!(
+        big.bytes_total, small.bytes_total,
+        "a big field costs nothing"
+    );
+    assert_eq!(big.count_total, small.count_total);
+}
+
+#[test]
+fn with_a_journal_a_fork_writes_the_big_field_down_once() {
+    const BIG: usize = 1 << 20;
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let journal = handoffs::Memory::default();
+    let runtime = Runtime::new(Book {
+        outline: Outline,
+        chapter: Chapter,
+        bind: Bind,
+    });
+    let thread = runtime.journal(journal.clone()).thread("test");
+    let report = Report {
+        scans: vec![1; BIG],
+        chapters: (0..8).collect(),
+        ..Report::default()
+    };
+    let run = tokio.block_on(thread.run(report));
+    assert!(run.unwrap().finished().is_some());
+    let records = tokio.block_on(handoffs::Journal::read(&journal, thread.id(), 0));
+    let after_the_first = records.unwrap().into_iter().skip(1);
+    let bytes: usize = after_the_first.map(|record| record.body.len()).sum();
+    assert!(bytes < 8_000, "{bytes} bytes for ten steps and a join");
 }

@@ -29,11 +29,6 @@ pub trait AgentGraph: Send + Sync + 'static {
     /// The most handoffs that a run can take, from node to node; the step to the end is none.
     const MAX_HANDOFFS: u64;
 
-    /// Is evaluated before the graph runs; that of a generic graph panics, while it compiles, if a
-    /// handoff would lose context (H007).
-    #[doc(hidden)]
-    const __CONTEXT: () = ();
-
     /// Returns the shape of the nodes, in the order of the enum.
     fn shapes() -> Vec<NodeShape>;
 

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::ser::Serializer;
 
 use crate::contract::FieldSet;
+use crate::node::Change;
 
 /// The state of a graph: one struct that every node reads from and writes to, field by field.
 ///
@@ -62,6 +63,15 @@ pub trait State: Clone + Send + Sync + 'static {
 
     /// Moves one field's value over; `from` keeps what stood here before.
     fn take(&mut self, field: usize, from: &mut Self);
+
+    /// Tells how a field of `after`, which came of this state, differs from the one here.
+    ///
+    /// A state that is written by hand may leave this as it is: each field then counts as set anew.
+    #[doc(hidden)]
+    fn change(&self, field: usize, after: &Self) -> Change {
+        let _ = (field, after);
+        Change::Set
+    }
 
     /// Brings what a branch has made of a field of `base` into this state, in which the branches
     /// written before it are merged, and returns whether the field's type has a merge.

@@ -13,6 +13,7 @@ mod parse;
 mod pattern;
 mod policy;
 mod region;
+mod run;
 mod step;
 mod table;
 mod text;

@@ -244,6 +244,7 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
     let fingerprints = ask(quote!(fingerprint()));
     let encodes = ask(quote!(encode(since, serializer)));
     let built = built(krate, fields, is_sound);
+    let changes = changes(krate, fields);
     let forks = forks(krate, fields, is_sound);
 
     quote! {
@@ -305,6 +306,7 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
                 #built
             }
 
+            #changes
             #forks
         }
     }
@@ -328,6 +330,26 @@ fn built(krate: &Krate, fields: &[Field], is_sound: bool) -> TokenStream {
         quote!(::core::result::Result::Ok(Self { #(#decodes),* }))
     } else {
         quote!(::core::unreachable!())
+    }
+}
+
+/// Writes the method that tells what a node has made of a field.
+fn changes(krate: &Krate, fields: &[Field]) -> TokenStream {
+    let changes = fields.iter().enumerate().map(|(index, Field { ident, .. })| {
+        quote! {
+            #index => (&#krate::Draft { before: &self.#ident, after: &__after.#ident }).change(),
+        }
+    });
+    quote! {
+        #[allow(unused_variables)]
+        fn change(&self, __field: ::core::primitive::usize, __after: &Self) -> #krate::Change {
+            #[allow(unused_imports)]
+            use #krate::{Compared as _, Uncompared as _};
+            match __field {
+                #(#changes)*
+                _ => #krate::Change::None,
+            }
+        }
     }
 }
 

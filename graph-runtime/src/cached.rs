@@ -75,7 +75,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let marks = self.cx.step;
         match self.writes(marks.changed, marks.appended) {
             Ok(writes) => {
-                let replaced = names::<G>(marks.replaced);
+                let replaced = names::<G::State>(marks.replaced);
                 let cached = Cached::new(outcome.clone(), writes, replaced);
                 cached.keep(cache, key, ttl).await;
             }

@@ -156,6 +156,9 @@ impl<'a> Context<'a> {
             step.changed
         };
         let to = self.course.pass(edge, changed, state)?;
+        if self.caught.is_some() {
+            self.caught = None;
+        }
         Some(usize::from(to))
     }
 

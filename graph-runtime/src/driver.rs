@@ -5,22 +5,25 @@
 
 use std::borrow::Cow;
 use std::future::pending;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use handoffs_core::{FieldSet, NodeIndex, State};
 use tokio::task::coop::unconstrained;
 use tracing::Instrument;
 
-use crate::context::Context;
+use crate::attempt::text;
+use crate::context::{Context, Kind, NodeError};
 use crate::course::Course;
 use crate::engine::{Action, Fact, Refused};
 use crate::error::RunError;
 use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{Ask, BranchId, Folded, JournalError, Json, Recorded, Writes};
+use crate::journal::{Ask, BranchId, Folded, JournalError, Json, Ledger, Recorded, Writes};
 use crate::marks::Marks;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -46,6 +49,13 @@ pub(crate) struct Driver<'a, G: Runnable, K> {
     pub(crate) fork: Option<Fork>,
 }
 
+/// An entry on its way to the journal.
+pub(crate) struct HandedIn {
+    pub(crate) seq: u64,
+    /// The node that it is about, for the text of an error.
+    node: Option<String>,
+}
+
 /// How a path came to rest.
 #[derive(Debug)]
 pub(crate) enum Done {
@@ -54,7 +64,7 @@ pub(crate) enum Done {
     /// At its join.
     Arrived,
     /// At a question, of all that are open the first.
-    Paused(Ask),
+    Paused(Box<Ask>),
     /// Between two steps, as the runtime was told to stop.
     Stopped,
 }
@@ -94,26 +104,39 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     }
 
     /// Runs the trunk until it comes to rest, is cancelled or out of time.
-    pub(crate) async fn run(mut self) -> Result<Run<G::State>, RunError> {
+    pub(crate) async fn run(&mut self) -> Result<Done, RunError> {
         let scope = self.scope;
         let name = self.plan().topology.name();
         let span = tracing::info_span!("run", graph = name, thread = %scope.thread);
-        let done = self.bounded().instrument(span).await;
+        let is_bounded = scope.limits.cancel.is_some() || scope.limits.deadline.is_some();
+        let done = if is_bounded {
+            Box::pin(self.bounded()).instrument(span).await
+        } else {
+            self.drive().instrument(span).await
+        };
         if done.is_err()
             && let Some(ledger) = &scope.ledger
         {
             // What was handed in is finished, whatever has become of the path that did.
             let _ = ledger.settle().await;
         }
-        match done? {
+        done
+    }
+
+    /// Returns what a run has come to that came to rest.
+    pub(crate) fn rested(self, done: Done) -> Result<Run<G::State>, RunError> {
+        match done {
             Done::Ended(..) => Ok(Run::Finished(self.state)),
-            Done::Paused(ask) => Ok(Run::Paused(ask)),
+            Done::Paused(ask) => Ok(Run::Paused(*ask)),
             Done::Stopped => Err(RunError::Drained {
-                thread: scope.thread.clone(),
+                thread: self.scope.thread.clone(),
                 node: self.due_name().to_owned(),
-                recoverable: scope.ledger.is_some(),
+                recoverable: self.scope.ledger.is_some(),
             }),
-            Done::Arrived => Err(RunError::impossible(&scope.thread, "the trunk has no join")),
+            Done::Arrived => {
+                let thread = &self.scope.thread;
+                Err(RunError::impossible(thread, "the trunk has no join"))
+            }
         }
     }
 
@@ -121,9 +144,6 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let Limits {
             cancel, deadline, ..
         } = &self.scope.limits;
-        if cancel.is_none() && deadline.is_none() {
-            return self.drive().await;
-        }
         let stopped = {
             let cancelled = async {
                 match cancel {
@@ -182,6 +202,20 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
 
     /// Goes on until the path comes to rest. An error at a node is written to the journal.
     pub(crate) async fn drive(&mut self) -> Result<Done, RunError> {
+        // A node's own panic is caught where the node is executed; this is for what else is the user's:
+        // a `Serialize` of a field, a function that makes a key.
+        let followed = AssertUnwindSafe(self.follow()).catch_unwind().await;
+        match followed {
+            Ok(done) => done,
+            Err(panic) => {
+                let panicked = NodeError::of(Kind::Panicked(text(&*panic)));
+                let error = self.node_error(panicked);
+                Err(Box::pin(self.record(error)).await)
+            }
+        }
+    }
+
+    async fn follow(&mut self) -> Result<Done, RunError> {
         loop {
             match self.cx.course.engine.next() {
                 Action::Execute(_) | Action::Branch(_) if self.scope.is_draining() => {
@@ -193,7 +227,8 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                     }
                 }
                 Action::Branch(edge) => {
-                    if let Some(done) = self.branch_out(edge).await? {
+                    // Boxed, as a path that does not fork has no room for it.
+                    if let Some(done) = Box::pin(self.branch_out(edge)).await? {
                         return Ok(done);
                     }
                 }
@@ -207,7 +242,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                     };
                     match self.scope.take_answer(ask) {
                         Some(answer) => self.resume(open, answer)?,
-                        None => return Ok(Done::Paused(open)),
+                        None => return Ok(Done::Paused(Box::new(open))),
                     }
                 }
                 Action::Start => {
@@ -236,8 +271,17 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
 
     /// Appends an entry, and before it the one that is pending, and returns its number.
     pub(crate) async fn append(&mut self, event: Recorded) -> Result<u64, RunError> {
+        let handed_in = self.hand_in(event)?;
+        let seq = handed_in.seq;
+        self.written(handed_in).await?;
+        Ok(seq)
+    }
+
+    /// Hands an entry in to be appended, and before it the one that is pending. It is not boxed up in
+    /// the future of whoever waits.
+    pub(crate) fn hand_in(&mut self, event: Recorded) -> Result<HandedIn, RunError> {
         let Some(ledger) = &self.scope.ledger else {
-            return Ok(0);
+            return Ok(HandedIn { seq: 0, node: None });
         };
         let node = node_of(&event);
         let events = self.pending.clone().into_iter().chain([event]);
@@ -247,9 +291,16 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             .map_err(|error| self.unencoded("an entry", error))?;
         // What was handed in is written whatever becomes of this path.
         self.pending = None;
+        Ok(HandedIn { seq, node })
+    }
+
+    /// Waits until an entry is in the journal.
+    pub(crate) async fn written(&self, HandedIn { seq, node }: HandedIn) -> Result<(), RunError> {
+        let Some(ledger) = &self.scope.ledger else {
+            return Ok(());
+        };
         let written = ledger.written(seq).await;
-        written.map_err(|source| RunError::journal(&self.scope.thread, node, source))?;
-        Ok(seq)
+        written.map_err(|source| RunError::journal(&self.scope.thread, node, source))
     }
 
     /// Notes how long the logs are before a step, if there is a journal to keep what they grow by.
@@ -301,7 +352,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                 why,
             },
             Refused::Impossible(reason) => {
-                let last = self.scope.ledger.as_ref().map_or(0, |ledger| ledger.last());
+                let last = self.scope.ledger.as_ref().map_or(0, Ledger::last);
                 let source = JournalError::damaged(&thread, last, reason);
                 RunError::journal(&thread, Some(self.due_name().to_owned()), source)
             }

@@ -3,20 +3,21 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
 
 use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
-use futures_util::stream;
+use futures_util::future::{BoxFuture, poll_fn};
+use futures_util::stream::FuturesUnordered;
 use handoffs_core::{FieldSet, State};
 
 use crate::attempt::text;
 use crate::driver::{Done, Driver};
-use crate::engine::{Action, Engine, Refused};
+use crate::engine::{Engine, Refused};
 use crate::error::RunError;
 use crate::event::{Event, Sink};
 use crate::execute::Runnable;
 use crate::item::Item;
-use crate::journal::{Ask, Fields, Folded, FoldedFork, Recorded};
+use crate::journal::{Ask, BranchId, Fields, Folded, FoldedFork, Recorded};
 use crate::marks::{Bring, Gathered, Marks};
 use crate::plan::PlanFork;
 
@@ -27,7 +28,7 @@ const BRANCHES_A_TURN: u32 = 64;
 #[derive(Debug)]
 pub(crate) struct Fork {
     /// What its branches are known by: the entry of the step that forked.
-    seq: u64,
+    pub(crate) seq: u64,
     branches: u32,
     items: Vec<Item>,
     /// How far each branch came, where a journal tells.
@@ -35,9 +36,11 @@ pub(crate) struct Fork {
 }
 
 impl Fork {
-    pub(crate) const fn new(seq: u64, branches: u32, items: Vec<Item>) -> Self {
+    /// Makes a fork of which no branch has begun; what its branches are known by, is known once its
+    /// step is written.
+    pub(crate) const fn new(branches: u32, items: Vec<Item>) -> Self {
         Self {
-            seq,
+            seq: 0,
             branches,
             items,
             folded: Vec::new(),
@@ -74,10 +77,13 @@ impl<S: State> Back<S> {
     }
 }
 
+/// Which branch came to rest, and how.
+type Rested<S> = Result<(u32, Rest<S>), RunError>;
+
 /// How a branch came to rest.
 enum Rest<S> {
-    Back(Back<S>),
-    Paused(Ask),
+    Back(Box<Back<S>>),
+    Paused(Box<Ask>),
     Stopped,
 }
 
@@ -90,7 +96,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         };
         let mut gathering = Gathering::new(&self.state);
         let mut all = self.cx.course.engine.clone();
-        let mut asks: Option<Ask> = None;
+        let mut asks: Option<Box<Ask>> = None;
         let mut is_stopped = false;
         // Those that came back before one that was written before them.
         let mut early = BTreeMap::new();
@@ -99,20 +105,43 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let mut failed = None;
         let mut rested_so_far = 0_u32;
         {
-            let branches = self.branches(edge, plan, fork);
-            let mut branches = std::pin::pin!(stream::iter(branches).buffer_unordered(most));
-            while let Some(rested) = branches.next().await {
-                match rested {
-                    Ok((index, Rest::Back(mut back))) => {
-                        if index > next {
-                            back.wait(&self.state);
+            let mut branches = self.branches(edge, plan, fork);
+            let mut under_way = FuturesUnordered::new();
+            loop {
+                let rested = if under_way.len() < most
+                    && let Some(branch) = branches.next()
+                {
+                    let mut branch: BoxFuture<'_, _> = Box::pin(branch);
+                    // Many a branch never waits for anything. One that does is polled once more when
+                    // it has its place among the others.
+                    match poll_fn(|task| Poll::Ready(branch.as_mut().poll(task))).await {
+                        Poll::Ready(rested) => rested,
+                        Poll::Pending => {
+                            under_way.push(branch);
+                            continue;
                         }
-                        early.insert(index, back);
+                    }
+                } else {
+                    match under_way.next().await {
+                        Some(rested) => rested,
+                        None => break,
+                    }
+                };
+                match rested {
+                    Ok((index, Rest::Back(back))) if index == next => {
+                        all.absorb(&back.engine);
+                        gathering.bring(*back);
+                        next += 1;
                         while let Some(back) = early.remove(&next) {
+                            let back: Box<Back<_>> = back;
                             all.absorb(&back.engine);
-                            gathering.bring(back);
+                            gathering.bring(*back);
                             next += 1;
                         }
+                    }
+                    Ok((index, Rest::Back(mut back))) => {
+                        back.wait(&self.state);
+                        early.insert(index, back);
                     }
                     Ok((_, Rest::Paused(ask))) => {
                         let is_first = asks.as_ref().is_none_or(|first| ask.id < first.id);
@@ -202,9 +231,8 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         edge: u16,
         plan: &'f PlanFork,
         fork: Fork,
-    ) -> impl Iterator<Item = BoxFuture<'f, Result<(u32, Rest<G::State>), RunError>>>
-    + Send
-    + use<'f, 'a, G, K> {
+    ) -> impl Iterator<Item = impl Future<Output = Rested<G::State>> + Send + use<'f, 'a, G, K>> + Send
+    {
         let Fork {
             seq,
             branches,
@@ -213,57 +241,59 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         } = fork;
         let mut items = items.into_iter();
         let mut folded = folded.into_iter();
-        let (graph, scope, around) = (self.graph, self.scope, self.plan());
-        let (base, engine) = (&self.state, &self.cx.course.engine);
-        let (parent, own_item) = (&self.cx.branch, &self.cx.item);
         (0..branches).map(move |index| {
-            let item = items.next().or_else(|| own_item.clone());
-            let folded = folded.next();
-            let sink = self.sink.clone();
-            Box::pin(async move {
-                let branch = parent.child(seq, index);
-                let folded = match folded {
-                    Some(folded) => folded,
-                    None => {
-                        let engine = engine.branch_of(around, edge, index);
-                        let engine = engine.ok_or_else(|| {
-                            RunError::impossible(&scope.thread, "the fork has no such branch")
-                        })?;
-                        Folded::begun(engine, Fields::default(), seq, item)
-                    }
-                };
-                let mut state = base.branch(plan.fields.or(folded.marks.changed));
-                folded
-                    .fields()
-                    .load(&mut state, folded.marks, &scope.thread)?;
-                if folded.engine.next() == Action::Arrive {
-                    let back = Back {
-                        state,
-                        marks: folded.marks,
-                        engine: folded.engine,
-                    };
-                    return Ok((index, Rest::Back(back)));
-                }
-                let mut driver = Driver::new(graph, scope, around, branch, state, folded, sink);
+            let begun = folded.next().or_else(|| {
+                let item = items.next().or_else(|| self.cx.item.clone());
+                let engine = &self.cx.course.engine;
+                let engine = engine.branch_of(self.plan(), edge, index)?;
+                Some(Folded::begun(engine, Fields::default(), seq, item))
+            });
+            // Boxed, or its way would have room for it twice.
+            let driver = self.branch(plan, self.cx.branch.child(seq, index), begun);
+            let driver = driver.map(Box::new);
+            async move {
+                let mut driver = driver?;
                 let done = driver.drive().await?;
-                Ok((
-                    index,
-                    match done {
-                        Done::Arrived => Rest::Back(Back {
-                            marks: driver.cx.marks(),
-                            state: driver.state,
-                            engine: driver.cx.course.engine,
-                        }),
-                        Done::Paused(ask) => Rest::Paused(ask),
-                        Done::Stopped => Rest::Stopped,
-                        Done::Ended(..) => {
-                            let reason = "a branch ended without its join";
-                            return Err(RunError::impossible(&scope.thread, reason));
-                        }
-                    },
-                ))
-            }) as BoxFuture<'f, _>
+                driver.branch_rested(index, done)
+            }
         })
+    }
+
+    /// Takes a branch up where it stands.
+    fn branch(
+        &self,
+        plan: &PlanFork,
+        branch: BranchId,
+        begun: Option<Folded>,
+    ) -> Result<Driver<'a, G, K>, RunError> {
+        let thread = &self.scope.thread;
+        let begun =
+            begun.ok_or_else(|| RunError::impossible(thread, "the fork has no such branch"))?;
+        let mut state = self.state.branch(plan.fields.or(begun.marks.changed));
+        begun.fields().load(&mut state, begun.marks, thread)?;
+        let (graph, scope, around) = (self.graph, self.scope, self.plan());
+        let sink = self.sink.clone();
+        Ok(Driver::new(
+            graph, scope, around, branch, state, begun, sink,
+        ))
+    }
+
+    /// Returns what a branch has come to that came to rest.
+    fn branch_rested(self, index: u32, done: Done) -> Rested<G::State> {
+        let rest = match done {
+            Done::Arrived => Rest::Back(Box::new(Back {
+                marks: self.cx.marks(),
+                state: self.state,
+                engine: self.cx.course.engine,
+            })),
+            Done::Paused(ask) => Rest::Paused(ask),
+            Done::Stopped => Rest::Stopped,
+            Done::Ended(..) => {
+                let reason = "a branch ended without its join";
+                return Err(RunError::impossible(&self.scope.thread, reason));
+            }
+        };
+        Ok((index, rest))
     }
 
     fn unmerged(&self, unmerged: Unmerged) -> RunError {

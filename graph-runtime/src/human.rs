@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use handoffs_core::{Contract, Node, NodeKind, State};
+use handoffs_core::{Contract, Node, NodeKind, State, Worker};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -77,6 +77,17 @@ where
         let answer: A = cx.ask(KEY, &question).await?;
         answer.execute(state, cx).await
     }
+}
+
+/// A person who works on an item: the answer takes it.
+#[diagnostic::do_not_recommend]
+impl<S, Q, A> Worker<S> for Human<Q, A>
+where
+    S: State,
+    Q: Question<S>,
+    A: Worker<S> + DeserializeOwned,
+{
+    type Item = A::Item;
 }
 
 impl<Q, A> Default for Human<Q, A> {

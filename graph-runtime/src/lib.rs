@@ -14,6 +14,8 @@ mod engine;
 mod plan;
 mod progress;
 
+mod builder;
+
 mod cached;
 mod driver;
 mod failure;
@@ -39,6 +41,10 @@ mod testing;
 
 pub use async_trait::async_trait;
 pub use attempt::TimeoutKind;
+pub use builder::{
+    AnyNode, BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome,
+    DynVariant, GraphBuilder, NodeName, On, RoutePart, To,
+};
 #[cfg(feature = "sqlite")]
 pub use cache::SqliteCache;
 pub use cache::{Cache, CacheError, CacheKey, CachePlace, MemoryCache};
@@ -73,7 +79,7 @@ pub mod __private {
     pub use crate::journal::suite as journal_rules;
     pub use crate::journal::{Conclusion as Concluded, Json, JsonError};
     pub use crate::plan::Within;
-    pub use crate::policy::{Policy, Retry, fits};
-    pub use crate::reread::{cache_key, no_node, reread};
+    pub use crate::policy::{Policy, Retry};
+    pub use crate::reread::{cache_key, items, no_node, predicate, reread};
     pub use crate::subgraph::{subgraph, within};
 }

@@ -83,6 +83,11 @@ impl Within {
         let plan = Plan::of(graph);
         Self(Box::new(Inner { plan, is_direct }))
     }
+
+    /// Returns the shape of the graph.
+    pub(crate) fn topology(&self) -> &Topology {
+        &self.0.plan.topology
+    }
 }
 
 impl Plan {
@@ -125,14 +130,10 @@ impl Plan {
             .collect();
         let id = graph_id(&topology, &fields, &inner);
         let inner = inner.into_iter().chain(std::iter::repeat_with(|| None));
-        let node = |((index, node), inner): ((NodeIndex, &NodeShape), Option<Inner>)| PlanNode {
+        let node = |((_, node), inner): ((NodeIndex, &NodeShape), Option<Inner>)| PlanNode {
             name: Arc::from(&*node.name),
             policy: Policy::new(),
-            on_error: topology
-                .edges_from(index)
-                .filter(|(_, edge)| edge.on_error)
-                .map(|(edge, _)| edge.0)
-                .collect(),
+            on_error: Vec::new(),
             inner,
         };
         let mut plan = Self {
@@ -148,6 +149,10 @@ impl Plan {
             sees: FieldSet::ALL,
             topology,
         };
+        let on_error = plan.topology.edges().filter(|(_, edge)| edge.on_error);
+        for (edge, Edge { from, .. }) in on_error {
+            plan.nodes[usize::from(from.0)].on_error.push(edge.0);
+        }
         plan.find_direct();
         plan
     }
@@ -173,9 +178,16 @@ impl Plan {
         self.sees = by_node.fold(FieldSet::EMPTY, FieldSet::or);
         let regions = self.topology.regions();
         let mut seen = vec![FieldSet::EMPTY; regions.list.len()];
+        let looks_at_all = self.that_look_at_all();
         for (place, region) in regions.list.iter().enumerate() {
             for node in &region.nodes {
-                seen[place] = seen[place].or(self.seen_by(*node, known));
+                let looks_at_all = looks_at_all[usize::from(node.0)];
+                let fields = if looks_at_all {
+                    FieldSet::ALL
+                } else {
+                    self.seen_by(*node, known)
+                };
+                seen[place] = seen[place].or(fields);
             }
         }
         // What a branch within a branch sees, the one around it has to have.
@@ -196,20 +208,24 @@ impl Plan {
         }
     }
 
+    /// Returns of each node whether a guard, or what lists items, looks at the state behind it.
+    fn that_look_at_all(&self) -> Vec<bool> {
+        let mut nodes = vec![false; self.nodes.len()];
+        for (_, edge) in self.topology.edges() {
+            let branches = edge.route.fork().map(|fork| &fork.branches);
+            let is_each = matches!(branches, Some(Branches::Each { .. }));
+            nodes[usize::from(edge.from.0)] |= is_each || edge.guard.is_some();
+        }
+        nodes
+    }
+
     /// Returns the fields that a node in a branch can see, or that are looked at behind it.
     fn seen_by(&self, node: NodeIndex, known: &[Known]) -> FieldSet {
         let Some(known) = known.get(usize::from(node.0)) else {
             return FieldSet::ALL;
         };
-        let looks_at_all = self.topology.edges_from(node).any(|(_, edge)| {
-            let is_each = matches!(
-                edge.route.fork().map(|fork| &fork.branches),
-                Some(Branches::Each { .. })
-            );
-            edge.guard.is_some() || is_each
-        });
         let has_key = self.nodes[usize::from(node.0)].policy.cache_ttl().is_some();
-        if looks_at_all || has_key || !known.keeps_to_contract {
+        if has_key || !known.keeps_to_contract {
             return FieldSet::ALL;
         }
         let contract = known.contract;
@@ -265,7 +281,7 @@ impl Plan {
 
     /// Returns whether an error edge leads back to where the run came from, and nowhere else.
     pub(crate) fn leads_back(&self, edge: u16) -> bool {
-        self.edge(edge).is_some_and(|edge| edge.on != "error")
+        self.edge(edge).is_some_and(Edge::is_back)
     }
 
     /// Returns the node that may ask a person by its kind, if there is one, also in a graph within.
@@ -276,8 +292,8 @@ impl Plan {
             .find(|(_, node)| node.kind == NodeKind::Human)
             .map(|(_, node)| &*node.name);
         let inner = || {
-            let graphs = self.nodes.iter().filter_map(|node| node.inner.as_ref());
-            graphs.filter_map(|inner| inner.plan.human()).next()
+            let mut graphs = self.nodes.iter().filter_map(|node| node.inner.as_ref());
+            graphs.find_map(|inner| inner.plan.human())
         };
         own.or_else(inner)
     }

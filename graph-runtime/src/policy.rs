@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::context::NodeError;
 
-pub use self::retry::{Retry, fits};
+pub use self::retry::Retry;
+pub(crate) use self::retry::fits;
 
 /// What a node asks of the runtime: when to try it again, when to give up on it, and for how long
 /// its result holds.

@@ -1,5 +1,6 @@
 //! A step: a node is executed, the route is evaluated, the step is written down, and then the run goes on.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,19 +9,18 @@ use std::task::Poll;
 use futures_channel::mpsc;
 use futures_util::StreamExt;
 use futures_util::future::{Either, poll_fn, select};
-use handoffs_core::{FieldSet, Target};
+use handoffs_core::{FieldSet, State};
 
 use crate::attempt::{Broken, Pulse, guarded, text};
 use crate::context::{Kind, NodeError, Question, Signal};
 use crate::course::place;
-use crate::driver::{Done, Driver};
+use crate::driver::{Done, Driver, HandedIn};
 use crate::engine::{Fact, Hop};
 use crate::error::RunError;
-use crate::event::{Event, Sink};
+use crate::event::{Event, Inner, Sink};
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::item::Item;
-use crate::journal::{Ask, AskId, Conclusion, Forked, Json, Recorded};
+use crate::journal::{Ask, AskId, BranchId, Conclusion, Forked, Recorded, Writes};
 
 /// What came of an attempt at a node: the edge that its outcome chose, or what kept it from concluding.
 type Attempt = Result<Result<usize, NodeError>, Signal>;
@@ -33,12 +33,21 @@ pub(crate) struct Step {
     pub(crate) cached: bool,
 }
 
+/// A step that is decided, and not written yet.
+struct Taken<G: Runnable> {
+    handed_in: Option<HandedIn>,
+    fork: Option<Fork>,
+    told: Option<Event<G>>,
+}
+
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// Makes one step, or one attempt at it, and returns how the path came to rest, if it did.
+    ///
+    /// What happens seldom is boxed, so that the many paths that are under way at a time are small.
     pub(crate) async fn step(&mut self, node: u16) -> Result<Option<Done>, RunError> {
         if self.sink.listens() {
             let (branch, node) = (self.cx.branch.clone(), self.node(node));
-            self.sink.emit(|| Event::Entered { branch, node }).await;
+            Box::pin(self.sink.emit(|| Event::Entered { branch, node })).await;
         }
         let caches = self.caches(node);
         let is_kept = self.scope.ledger.is_some() || caches;
@@ -49,14 +58,14 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         self.cx.enter(is_kept || self.sink.listens(), traced);
         let key = if caches { self.cache_key(node) } else { None };
         let hit = match &key {
-            Some(key) => self.look_up(node, key).await,
+            Some(key) => Box::pin(self.look_up(node, key)).await,
             None => None,
         };
         let step = match hit {
             Some(step) => step,
             None => match self.attempt(node).await {
-                Err(signal) => return self.rest(signal).await.map(Some),
-                Ok(Err(error)) => return self.failed(error).await,
+                Err(signal) => return Box::pin(self.rest(signal)).await.map(Some),
+                Ok(Err(error)) => return Box::pin(self.failed(error)).await,
                 Ok(Ok(edge)) => Step {
                     edge,
                     outcome: self.concluded()?,
@@ -67,9 +76,27 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         // It may be another, as nobody had to see the steps between.
         let node = self.cx.course.due();
         if let (Some(key), Some(outcome), false) = (&key, &step.outcome, step.cached) {
-            self.remember(node, key, outcome).await;
+            Box::pin(self.remember(node, key, outcome)).await;
         }
-        self.go_on(node, step).await?;
+        let taken = match self.decide(node, step) {
+            Ok(taken) => taken,
+            Err(error) => return Err(Box::pin(self.record(error)).await),
+        };
+        if let Some(handed_in) = taken.handed_in {
+            let seq = handed_in.seq;
+            self.written(handed_in).await?;
+            self.settle(seq);
+        } else {
+            self.settle(0);
+        }
+        self.cx.caught = None;
+        if let Some(mut fork) = taken.fork {
+            fork.seq = self.cx.place();
+            self.fork = Some(fork);
+        }
+        if let Some(told) = taken.told {
+            Box::pin(self.sink.emit(|| told)).await;
+        }
         if self.cx.course.is_turn_over() {
             tokio::task::yield_now().await;
         }
@@ -119,24 +146,13 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 },
             }
         });
-        let mut work = pin!(guarded(&planned.policy, &pulse, work));
-        let ended = loop {
-            let Some(events) = &mut events else {
-                break work.await;
-            };
-            match select(work.as_mut(), events.next()).await {
-                Either::Left((ended, _)) => break ended,
-                Either::Right((Some(event), _)) => {
-                    let branch = branch.clone().unwrap_or_default();
-                    let node = graph.node(usize::from(node));
-                    let within = || Event::Within {
-                        branch,
-                        node,
-                        event,
-                    };
-                    sink.emit(within).await;
-                }
-                Either::Right((None, _)) => break work.await,
+        let work = pin!(guarded(&planned.policy, &pulse, work));
+        let ended = match events {
+            None => work.await,
+            Some(events) => {
+                let node = graph.node(usize::from(node));
+                let branch = branch.unwrap_or_default();
+                Box::pin(relay(work, events, sink, branch, node)).await
             }
         };
         ended.unwrap_or_else(|broken| {
@@ -150,8 +166,11 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// Comes to rest at what the node waits for.
     async fn rest(&mut self, signal: Signal) -> Result<Done, RunError> {
         match signal {
-            Signal::Asks(question) => self.ask(*question).await.map(Done::Paused),
-            Signal::Paused(ask) => Ok(Done::Paused(*ask)),
+            Signal::Asks(question) => self
+                .ask(*question)
+                .await
+                .map(|ask| Done::Paused(Box::new(ask))),
+            Signal::Paused(ask) => Ok(Done::Paused(ask)),
             Signal::Stopped => Ok(Done::Stopped),
             Signal::Broke(error) => Err(*error),
         }
@@ -177,93 +196,67 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         concluded.map_err(|error| self.unencoded("the outcome", error))
     }
 
-    /// Decides where the run goes, and writes the step to the journal, if there is one, before it
-    /// goes there.
-    async fn go_on(&mut self, node: u16, step: Step) -> Result<(), RunError> {
+    /// Decides where the run goes, and hands the step in, if there is a journal: before it is written,
+    /// the run must not go there.
+    fn decide(&mut self, node: u16, step: Step) -> Result<Taken<G>, RunError> {
         let Step {
             edge,
             outcome,
             cached,
         } = step;
         let has_journal = self.scope.ledger.is_some();
-        let told = outcome.clone().filter(|_| self.sink.listens());
         // What cannot be kept must not be decided, so it is encoded first.
         let writes = if has_journal && !self.is_direct(node, cached) {
             let marks = self.cx.step;
-            self.writes(marks.changed, marks.appended)
+            self.writes(marks.changed, marks.appended)?
         } else {
-            Ok(crate::journal::Writes::default())
-        };
-        let writes = match writes {
-            Ok(writes) => writes,
-            Err(error) => return Err(self.record(error).await),
+            Writes::default()
         };
         let changed = self.cx.step.changed;
         let decided = self.cx.course.decide(edge, changed, &self.state);
-        let (hop, progress) = match decided {
-            Ok(decided) => decided,
-            Err(refused) => {
-                let refused = self.refused(refused);
-                return Err(self.record(refused).await);
-            }
-        };
+        let (hop, progress) = decided.map_err(|refused| self.refused(refused))?;
         let replaced = self.cx.step.replaced;
         self.cx.flush();
-        let mut forked = None;
-        if hop.forks {
-            let items = match self.items(edge) {
-                Ok(items) => items,
-                Err(error) => return Err(self.record(error).await),
-            };
-            let fork = self.plan().fork(place(edge));
-            let entries = fork.map_or(0, |fork| fork.entries.len());
-            let branches = items.as_ref().map_or(entries, |(items, _)| items.len());
-            let branches = u32::try_from(branches).unwrap_or(u32::MAX);
-            let (items, kept) = items.unwrap_or_default();
-            let made = Forked {
-                branches,
-                items: kept,
-            };
-            forked = Some((made, items));
+        let (forked, fork) = if hop.forks {
+            let (forked, fork) = self.forked(edge)?;
+            (Some(forked), Some(fork))
+        } else {
+            (None, None)
+        };
+        let to = hop.to.map(|to| self.plan().name(to));
+        tracing::debug!(from = self.plan().name(node), %to, masked = ?hop.masked, "handoff");
+        let mut taken = Taken {
+            handed_in: None,
+            fork,
+            told: None,
+        };
+        let Some(outcome) = outcome else {
+            return Ok(taken);
+        };
+        if self.sink.listens() {
+            let branches = forked.as_ref().map(|forked| forked.branches);
+            taken.told = self.stepped(node, edge, &outcome, hop, branches, cached);
         }
-        let branches = forked.as_ref().map(|(forked, _)| forked.branches);
-        let to = hop.to;
-        tracing::debug!(from = self.plan().name(node), to = %to.map(|to| self.plan().name(to)), masked = ?hop.masked, "handoff");
-        let mut seq = 0;
-        if let (Some(outcome), true) = (outcome, has_journal) {
+        if has_journal {
             let on = self.plan().edge(place(edge));
+            let on = on.map(|edge| edge.label().into_owned()).unwrap_or_default();
+            let to = to.node().filter(|_| !hop.forks);
             let stepped = Recorded::Stepped {
                 node: self.kept_name(node),
                 outcome,
                 edge: place(edge),
-                on: on
-                    .map(|edge| edge.label().into_owned())
-                    .unwrap_or_default()
-                    .into(),
+                on: on.into(),
                 masked: hop.masked,
-                to: to
-                    .node()
-                    .filter(|_| !hop.forks)
-                    .map(|to| self.kept_name(to)),
-                fork: forked.as_ref().map(|(forked, _)| forked.clone()),
+                to: to.map(|to| to.to_owned().into()),
+                fork: forked,
                 progress,
                 writes,
-                replaced: names::<G>(replaced),
+                replaced: names::<G::State>(replaced),
                 cached,
             };
-            seq = self.append(stepped).await?;
+            taken.handed_in = Some(self.hand_in(stepped)?);
         }
-        self.settle(seq);
-        self.cx.caught = None;
-        if let Some((forked, items)) = forked {
-            let seq = self.cx.place();
-            self.fork = Some(Fork::new(seq, forked.branches, items));
-        }
-        if let Some(outcome) = told {
-            self.emit_step(node, edge, outcome, hop, branches, cached)
-                .await;
-        }
-        Ok(())
+        Ok(taken)
     }
 
     /// Notes that another node is due, or none.
@@ -281,12 +274,17 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         !cached && inner.is_some_and(|inner| inner.is_direct)
     }
 
-    /// Lists the items of an `each`, and writes them down if there is a journal.
-    #[expect(clippy::type_complexity, reason = "the items, and how they are kept")]
-    fn items(&self, edge: usize) -> Result<Option<(Vec<Item>, Vec<Json>)>, RunError> {
+    /// Lists the branches of a fork, with the items of an `each`, as an entry keeps them and as the run
+    /// goes on with them.
+    fn forked(&self, edge: usize) -> Result<(Forked, Fork), RunError> {
         let fork = self.plan().fork(place(edge));
-        if !fork.is_some_and(|fork| fork.is_each) {
-            return Ok(None);
+        if let Some(fork) = fork.filter(|fork| !fork.is_each) {
+            let branches = u32::try_from(fork.entries.len()).unwrap_or(u32::MAX);
+            let forked = Forked {
+                branches,
+                items: Vec::new(),
+            };
+            return Ok((forked, Fork::new(branches, Vec::new())));
         }
         let items = catch_unwind(AssertUnwindSafe(|| self.graph.items(edge, &self.state)));
         let items = items.map_err(|panic| {
@@ -302,44 +300,65 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 kept.push(json);
             }
         }
-        Ok(Some((items, kept)))
+        let branches = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        let forked = Forked {
+            branches,
+            items: kept,
+        };
+        Ok((forked, Fork::new(branches, items)))
     }
 
-    async fn emit_step(
-        &mut self,
+    /// Tells of a step.
+    fn stepped(
+        &self,
         node: u16,
         edge: usize,
-        outcome: Conclusion,
+        outcome: &Conclusion,
         hop: Hop,
         branches: Option<u32>,
         cached: bool,
-    ) {
-        let plan = self.plan();
-        let Some(edge) = plan.edge(place(edge)) else {
-            return;
-        };
-        let edge = edge.clone().map(|node| self.node(node.0));
-        let (branch, node) = (self.cx.branch.clone(), self.node(node));
-        let to: Target<G::Node> = hop.to.map(|to| self.node(to));
-        let stepped = || Event::Stepped {
-            branch,
-            node,
-            outcome,
-            edge,
-            to,
+    ) -> Option<Event<G>> {
+        let edge = self.plan().edge(place(edge))?.clone();
+        Some(Event::Stepped {
+            branch: self.cx.branch.clone(),
+            node: self.node(node),
+            outcome: outcome.clone(),
+            edge: edge.map(|node| self.node(node.0)),
+            to: hop.to.map(|to| self.node(to)),
             masked: hop.masked,
             branches,
             cached,
-        };
-        self.sink.emit(stepped).await;
+        })
+    }
+}
+
+/// Tells what happens in a graph within until its work is done.
+async fn relay<G: Runnable, T>(
+    mut work: impl Future<Output = T> + Unpin,
+    mut events: mpsc::Receiver<Inner>,
+    sink: &mut impl Sink<G>,
+    branch: BranchId,
+    node: G::Node,
+) -> T {
+    loop {
+        match select(&mut work, events.next()).await {
+            Either::Left((ended, _)) => return ended,
+            Either::Right((None, _)) => return work.await,
+            Either::Right((Some(event), _)) => {
+                let (branch, node) = (branch.clone(), node.clone());
+                let within = || Event::Within {
+                    branch,
+                    node,
+                    event,
+                };
+                sink.emit(within).await;
+            }
+        }
     }
 }
 
 /// Returns the names of fields.
-pub(crate) fn names<G: Runnable>(fields: FieldSet) -> Vec<std::borrow::Cow<'static, str>> {
-    use handoffs_core::State;
-    let fields = fields
-        .iter()
-        .filter_map(|field| G::State::FIELDS.get(field));
+pub(crate) fn names<S: State>(fields: FieldSet) -> Vec<Cow<'static, str>> {
+    let fields = fields.iter().filter_map(|field| S::FIELDS.get(field));
     fields.map(|field| field.name.into()).collect()
 }

@@ -37,7 +37,7 @@ pub async fn subgraph<G: Runnable>(
     };
     match run(graph, inner, state, cx).await {
         Ok(Done::Ended(edge, otherwise)) => Ok(graph.end(usize::from(edge), otherwise)),
-        Ok(Done::Paused(ask)) => rest(cx, Signal::Paused(Box::new(ask))).await,
+        Ok(Done::Paused(ask)) => rest(cx, Signal::Paused(ask)).await,
         Ok(Done::Stopped) => rest(cx, Signal::Stopped).await,
         Ok(Done::Arrived) => Err(NodeError::new("a graph within came to a join")),
         Err(error) if error.is_of_a_node() => Err(NodeError::of(Kind::Within(Box::new(error)))),

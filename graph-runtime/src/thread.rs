@@ -136,16 +136,16 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         // another one ended the run.
         Box::pin(stream::poll_fn(move |task| {
             loop {
-                let event = events.poll_next_unpin(task);
-                if let Poll::Ready(Some(event)) = event {
-                    return Poll::Ready(Some(Ok(event)));
-                }
-                if run.is_terminated() {
-                    return Poll::Ready(last.take());
+                match events.poll_next_unpin(task) {
+                    Poll::Ready(Some(event)) => return Poll::Ready(Some(Ok(event))),
+                    Poll::Ready(None) if last.is_some() || run.is_terminated() => {
+                        return Poll::Ready(last.take());
+                    }
+                    _ => {}
                 }
                 match run.poll_unpin(task) {
                     Poll::Ready(Ok(Run::Finished(state))) => {
-                        last = Some(Ok(Event::Finished(state)))
+                        last = Some(Ok(Event::Finished(state)));
                     }
                     Poll::Ready(Ok(Run::Paused(ask))) => last = Some(Ok(Event::Paused(ask))),
                     Poll::Ready(Err(error)) => last = Some(Err(error)),
@@ -168,19 +168,15 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             limits,
         } = &self.runtime;
         let journal = Arc::clone(keep).journal();
-        let (told, folded, head) = match &journal {
-            Some(journal) => self.fold(&**journal).await?,
-            None => match plan.human() {
-                Some(node) => {
-                    let (thread, node) = (self.id.clone(), node.to_owned());
-                    return Err(RunError::NoJournal { thread, node });
-                }
-                None => {
-                    let told = Branches::default();
-                    let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
-                    (told, folded, Head::of(&self.id))
-                }
-            },
+        let (told, folded, head) = if let Some(journal) = &journal {
+            self.fold(&**journal).await?
+        } else if let Some(node) = plan.human() {
+            let (thread, node) = (self.id.clone(), node.to_owned());
+            return Err(RunError::NoJournal { thread, node });
+        } else {
+            let told = Branches::default();
+            let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
+            (told, folded, Head::of(&self.id))
         };
         let is_new = folded.engine.next() == Action::Start;
         let standing = folded.standing(&told, plan, &self.id, &BranchId::TRUNK)?;
@@ -221,7 +217,8 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             };
             driver.start(writes).await?;
         }
-        driver.run().await
+        let done = driver.run().await?;
+        driver.rested(done)
     }
 
     async fn fold(&self, journal: &dyn Journal) -> Result<(Branches, Folded, Head), RunError> {

@@ -34,6 +34,9 @@ pub struct Way {
     pub branch: Option<usize>,
 }
 
+/// What an edge says that leads back after an error.
+const BACK: &str = "error, back";
+
 /// One arm of a route: from a node, on an outcome or on an error, to a target.
 ///
 /// ```
@@ -85,6 +88,36 @@ impl<N> Edge<N> {
             route,
             on_error: true,
         }
+    }
+
+    /// Leads a node that has failed for good back to where the run came from: it is taken only if that
+    /// is where its route leads.
+    ///
+    /// ```
+    /// use handoffs_core::{Edge, Route};
+    ///
+    /// let edge = Edge::back("search", Route::to("plan").limit(1).or_else("human"));
+    /// assert!(edge.on_error && edge.is_back());
+    /// ```
+    pub const fn back(from: N, route: Route<N>) -> Self {
+        Self {
+            from,
+            on: Cow::Borrowed(BACK),
+            guard: None,
+            route,
+            on_error: true,
+        }
+    }
+
+    /// Returns whether this edge leads back to where the run came from.
+    pub fn is_back(&self) -> bool {
+        self.on_error && self.on == BACK
+    }
+
+    /// The same as [`Edge::back`], beside [`Edge::__new`].
+    #[doc(hidden)]
+    pub const fn __back(from: N, route: Route<N>) -> Self {
+        Self::back(from, route)
     }
 
     /// The same as [`Edge::on_error`], beside [`Edge::__new`].

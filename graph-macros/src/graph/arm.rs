@@ -30,6 +30,8 @@ pub(super) struct Onward {
     pub(super) limit: Option<Limit>,
     pub(super) otherwise: Option<Stop>,
     pub(super) concurrency: Option<Limit>,
+    /// Whether an option could not be read.
+    pub(super) broken: bool,
 }
 
 /// Where an edge leads.
@@ -104,14 +106,6 @@ impl Onward {
             let message = "H011: the arm does not name a node to go to";
             return Err(said(input, message, NAME));
         }
-        if input.peek(syn::Ident) {
-            let next: Ident = input.fork().parse()?;
-            if next == BACK {
-                let message = "H011: only an error leads `back`";
-                let help = "name the node; or write `#[on_error(then = back)]` on the field";
-                return Err(said(input, message, help));
-            }
-        }
         Self::read_any(input, mistakes)
     }
 
@@ -125,12 +119,7 @@ impl Onward {
             let help = "lead the error to a node, which then forks by its own route";
             return Err(said(input, "H011: an error leads to one node", help));
         }
-        if next != BACK {
-            return Self::read_any(input, mistakes);
-        }
-        let mut onward = Self::to(To::Back(input.parse()?));
-        onward.read_options(input, mistakes)?;
-        Ok(onward)
+        Self::read_any(input, mistakes)
     }
 
     fn to(to: To) -> Self {
@@ -139,6 +128,7 @@ impl Onward {
             limit: None,
             otherwise: None,
             concurrency: None,
+            broken: false,
         }
     }
 
@@ -147,6 +137,7 @@ impl Onward {
         let to = match ident.to_string().as_str() {
             "all" => read_all(&ident, input)?,
             "each" => read_each(&ident, input)?,
+            BACK => To::Back(ident),
             "join" => {
                 let message = "H011: `join` stands behind the branches of a fork";
                 return Err(at(&ident, message, ALL));
@@ -173,16 +164,18 @@ impl Onward {
         }
         let options;
         parenthesized!(options in input);
-        while !options.is_empty() {
-            let key = options.call(Ident::parse_any)?;
-            if self.read_option(&key, &options, mistakes)? {
-                mistakes.twice(&key);
+        whole(&options, |options| {
+            while !options.is_empty() {
+                let key = options.call(Ident::parse_any)?;
+                if self.read_option(&key, options, mistakes)? {
+                    mistakes.twice(&key);
+                }
+                if !options.is_empty() {
+                    options.parse::<Token![,]>()?;
+                }
             }
-            if !options.is_empty() {
-                options.parse::<Token![,]>()?;
-            }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Reads an option, and returns whether it was there before.
@@ -232,6 +225,7 @@ impl Onward {
                     token: key.to_token_stream(),
                 };
                 self.limit.get_or_insert_with(limit);
+                self.broken = true;
                 skip_argument(options);
                 Ok(false)
             }
@@ -268,11 +262,14 @@ impl Stop {
                 "a run ends at most once; write `=> end`",
             );
         } else {
-            stop.outcome = Some(content.parse()?);
-            if !content.is_empty() {
+            stop.outcome = whole(&content, |content| {
+                let outcome = content.parse()?;
+                if content.is_empty() {
+                    return Ok(Some(outcome));
+                }
                 let help = "write `end(Verdict::Yes)`";
-                return Err(said(&content, "H011: a run ends with one outcome", help));
-            }
+                Err(said(content, "H011: a run ends with one outcome", help))
+            })?;
         }
         Ok(stop)
     }
@@ -285,14 +282,17 @@ fn read_all(all: &Ident, input: ParseStream<'_>) -> syn::Result<To> {
     }
     let content;
     parenthesized!(content in input);
-    let mut branches = Vec::new();
-    while !content.is_empty() {
-        branches.push(read_branch(&content)?);
-        if !content.is_empty() {
-            content.parse::<Token![,]>()?;
+    let branches = whole(&content, |content| {
+        let mut branches = Vec::new();
+        while !content.is_empty() {
+            branches.push(read_branch(content)?);
+            if !content.is_empty() {
+                content.parse::<Token![,]>()?;
+            }
         }
-    }
-    let join = read_join(input, ALL)?;
+        Ok(branches)
+    })?;
+    let join = read_join(all, input, ALL)?;
     Ok(To::All {
         all: all.clone(),
         branches,
@@ -350,7 +350,7 @@ fn read_each(each: &Ident, input: ParseStream<'_>) -> syn::Result<To> {
         return Err(said(input, message, EACH));
     }
     let worker = read_branch(input)?;
-    let join = read_join(input, EACH)?;
+    let join = read_join(each, input, EACH)?;
     Ok(To::Each {
         items,
         worker,
@@ -359,26 +359,26 @@ fn read_each(each: &Ident, input: ParseStream<'_>) -> syn::Result<To> {
 }
 
 /// Reads `join d`.
-fn read_join(input: ParseStream<'_>, form: &str) -> syn::Result<Ident> {
+fn read_join(fork: &Ident, input: ParseStream<'_>, help: &str) -> syn::Result<Ident> {
     if input.peek(Paren) {
         let message = "H011: the options of a fork stand behind its join";
-        let help = "write `all(a, b) join d(limit = 2, else = end)`";
-        return Err(said(input, message, help));
+        let there = "write `all(a, b) join d(limit = 2, else = end)`";
+        return Err(said(input, message, there));
     }
     if !input.peek(Ident::peek_any) {
-        return Err(said(input, "H011: the fork has no join", form));
+        return Err(at(fork, "H011: the fork has no join", help));
     }
     let keyword = input.call(Ident::parse_any)?;
     if keyword != "join" {
-        return Err(at(&keyword, "H011: here `join` is expected", form));
+        return Err(at(&keyword, "H011: here `join` is expected", help));
     }
     if !input.peek(Ident::peek_any) {
-        return Err(said(input, "H011: `join` does not name a node", form));
+        return Err(at(&keyword, "H011: `join` does not name a node", help));
     }
     let join: Ident = input.parse()?;
     if join == END {
-        let help = "join the branches at a node, whose route is `_ => end`";
-        return Err(at(&join, "H011: `end` cannot be a join", help));
+        let node = "join the branches at a node, whose route is `_ => end`";
+        return Err(at(&join, "H011: `end` cannot be a join", node));
     }
     Ok(join)
 }
@@ -451,13 +451,31 @@ impl Limit {
 
 /// Reads the value of an option, and what number it is.
 pub(super) fn read_number(options: ParseStream<'_>) -> (TokenStream, Option<u32>) {
-    let mut token = TokenStream::new();
-    while !options.is_empty() && !options.peek(Token![,]) {
-        token.extend(options.parse::<TokenTree>());
-    }
+    let token = rest_of_argument(options);
     let number = syn::parse2::<LitInt>(token.clone());
     let number = number.and_then(|number| number.base10_parse()).ok();
     (token, number)
+}
+
+/// Reads what is left of an argument.
+pub(super) fn rest_of_argument(args: ParseStream<'_>) -> TokenStream {
+    let mut token = TokenStream::new();
+    while !args.is_empty() && !args.peek(Token![,]) {
+        token.extend(args.parse::<TokenTree>());
+    }
+    token
+}
+
+/// Reads what stands in parentheses. Of a mistake the rest is skipped, so that it is one error.
+fn whole<T>(
+    content: ParseStream<'_>,
+    read: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<T> {
+    let result = read(content);
+    if result.is_err() {
+        content.parse::<TokenStream>()?;
+    }
+    result
 }
 
 /// Returns an error at the next token.

@@ -30,14 +30,18 @@ pub(super) fn check(model: &Model, mistakes: &mut Mistakes) -> bool {
             continue;
         }
         let token = token(model, &finding);
-        if matches!(finding, Finding::UnboundedLoop { .. }) && is_guessed(model, &token) {
+        let is_loop = matches!(finding, Finding::UnboundedLoop { .. });
+        if is_loop && is_guessed(model, &token) {
             continue;
         }
-        mistakes.mend(
-            token,
-            finding.message(&model.topology),
-            finding.help(&model.topology),
-        );
+        let help = match source {
+            // What goes back has no name that could be written.
+            Some(Source::Error(_)) if is_loop && token.to_string() == BACK => {
+                "bound it, for example `back(limit = 3, else = end)`".to_owned()
+            }
+            _ => finding.help(&model.topology),
+        };
+        mistakes.mend(token, finding.message(&model.topology), help);
     }
     ends(model, mistakes);
     same_variant(model, mistakes);
@@ -78,8 +82,11 @@ fn token(model: &Model, finding: &Finding) -> TokenStream {
 
 fn edge_of(finding: &Finding) -> Option<EdgeIndex> {
     match finding.place() {
-        Place::Target(edge) | Place::Else(edge) | Place::Limit(edge) => Some(edge),
-        Place::Branch(edge, _) | Place::Concurrency(edge) => Some(edge),
+        Place::Target(edge)
+        | Place::Branch(edge, _)
+        | Place::Else(edge)
+        | Place::Limit(edge)
+        | Place::Concurrency(edge) => Some(edge),
         _ => None,
     }
 }

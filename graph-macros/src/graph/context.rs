@@ -11,7 +11,7 @@ use super::expand::{contract_of, outcome_of};
 use super::model::Model;
 use super::parse::Graph;
 use super::pattern::variants;
-use super::region::{Arrows, Place, branch_token};
+use super::region::{Arrows, Place, branch_token, ways};
 use crate::ends::Ends;
 
 /// Writes the data flow, which the compiler runs: one constant a node, at the node's name, and one a
@@ -54,17 +54,17 @@ pub(super) fn flow_check(model: &Model) -> TokenStream {
         clashes.map(|(fork, branch, token)| at(token, quote!(FLOW.clash(#fork, #branch))));
     let givens = given.iter().map(|field| {
         let name = field.unraw().to_string();
-        at(field, quote!(#krate::unknown_field(FIELDS, #name)))
+        at(field, quote!(#krate::unknown_field(__FIELDS, #name)))
     });
     let gifts = nodes.iter().map(|node| {
         let outcome = outcome_of(graph, node);
         let ends = Ends::of(&node.ty);
         let ask = ends.around(quote!(#krate::unknown_gift::<), &outcome, quote!(>));
-        at(&node.ty, quote!(#ask(FIELDS)))
+        at(&node.ty, quote!(#ask(__FIELDS)))
     });
     quote! {
         const _: () = {
-            const FIELDS: &[#krate::Field] = <#state as #krate::State>::FIELDS;
+            const __FIELDS: &[#krate::Field] = <#state as #krate::State>::FIELDS;
             const FLOW: #krate::Flow<'static> = #literal;
             const SET: [#krate::FieldSet; #count] = FLOW.set();
             const HANDS: [#krate::Hand; #count] = FLOW.hands();
@@ -76,7 +76,7 @@ pub(super) fn flow_check(model: &Model) -> TokenStream {
     }
 }
 
-/// The parts of the data flow, as the elements of arrays; `FIELDS` are the state's.
+/// The parts of the data flow, as the elements of arrays; `__FIELDS` are the state's.
 struct Flow {
     names: Vec<String>,
     contracts: Vec<TokenStream>,
@@ -98,7 +98,7 @@ impl Flow {
         let (mut edges, mut ends, mut forks) = (Vec::new(), Vec::new(), Vec::new());
         let mut branches = Vec::new();
         for (index, edge) in model.topology.edges() {
-            for target in arrows.ways(edge) {
+            for target in ways(edge) {
                 match arrows.place(edge.from, target) {
                     Place::Inside(to) => edges.push(step(index, to)),
                     Place::End => ends.push(step(index, 0)),
@@ -161,8 +161,8 @@ impl Flow {
                 edges: &[#edges],
                 forks: &[#forks],
                 start: #start,
-                fields: FIELDS,
-                merges: #krate::FieldSet::merging(FIELDS),
+                fields: __FIELDS,
+                merges: #krate::FieldSet::merging(__FIELDS),
                 given: #given,
             }
         }
@@ -218,7 +218,7 @@ fn gives(model: &Model, index: EdgeIndex, edge: &Edge<NodeIndex>) -> TokenStream
     let ends = Ends::of(&node.ty);
     let ask = ends.around(quote!(#krate::given_by::<), &outcome, quote!(>));
     let variants = variants(&arm.pat);
-    quote!(#ask(FIELDS, &[#(#variants),*]))
+    quote!(#ask(__FIELDS, &[#(#variants),*]))
 }
 
 fn is_generic(generics: &syn::Generics) -> bool {
@@ -254,7 +254,7 @@ pub(super) fn generic_context(model: &Model) -> TokenStream {
     quote! {
         const __CONTEXT: () = {
             #[allow(non_snake_case)]
-            let FIELDS: &[#krate::Field] = <#state as #krate::State>::FIELDS;
+            let __FIELDS: &[#krate::Field] = <#state as #krate::State>::FIELDS;
             let flow = #literal;
             let set: [#krate::FieldSet; #count] = flow.set();
             let hands: [#krate::Hand; #count] = flow.hands();
@@ -282,7 +282,8 @@ pub(super) fn contract_of_graph(model: &Model) -> TokenStream {
     let count = nodes.len();
     quote! {{
         #[allow(non_snake_case)]
-        let FIELDS: &[#krate::Field] = <#state as #krate::State>::FIELDS;
+        let __FIELDS: &[#krate::Field] = <#state as #krate::State>::FIELDS;
+        let () = <Self as #krate::Runnable>::__CONTEXT;
         let flow = #literal;
         let set: [#krate::FieldSet; #count] = flow.set();
         flow.contract(&set, &[#ends])

@@ -97,9 +97,11 @@ pub(super) fn contract_of(graph: &Graph, node: &Node) -> TokenStream {
     let known = quote_spanned! {subgraph.leave.span()=>
         <#leave as #krate::Node<#state>>::CONTRACT
     };
-    quote! {
+    let context = of_graph(graph, node, "__CONTEXT");
+    quote! {{
+        let () = #context;
         #krate::Contract { reads: #krate::FieldSet::ALL, item: false, ..#known }
-    }
+    }}
 }
 
 /// Writes the shape of a node.
@@ -109,10 +111,8 @@ fn shape_of(graph: &Graph, node: &Node) -> TokenStream {
     let doc = node.doc.lines().next().unwrap_or_default();
     let shape = quote!(#krate::NodeShape::new(#name).doc(#doc));
     if node.policy.subgraph.is_some() {
-        let ends = Ends::of(&node.ty);
-        let topology = quote!(as #krate::AgentGraph>::topology);
-        let topology = ends.around(quote!(<), &node.ty, topology);
-        return quote!(#shape.inner(#topology()));
+        let inner = of_inner(graph, node, "inner");
+        return quote!(#krate::shape_of(#shape, #inner()));
     }
     let kind = of_node(graph, node, "KIND");
     let inner = of_node(graph, node, "inner");
@@ -121,16 +121,20 @@ fn shape_of(graph: &Graph, node: &Node) -> TokenStream {
 
 /// Writes the most handoffs inside a node, if it is a graph.
 fn handoffs_of(graph: &Graph, node: &Node) -> TokenStream {
-    if node.policy.subgraph.is_none() {
-        return of_node(graph, node, "INNER_HANDOFFS");
+    if node.policy.subgraph.is_some() {
+        of_inner(graph, node, "INNER_HANDOFFS")
+    } else {
+        of_node(graph, node, "INNER_HANDOFFS")
     }
+}
+
+/// Writes an item of a graph over another state, as a node of that state.
+fn of_inner(graph: &Graph, node: &Node, item: &str) -> TokenStream {
     let krate = &graph.krate;
+    let item = format_ident!("{item}");
+    let state = of_graph(graph, node, "State");
     let ends = Ends::of(&node.ty);
-    ends.around(
-        quote!(<),
-        &node.ty,
-        quote!(as #krate::AgentGraph>::MAX_HANDOFFS),
-    )
+    ends.around(quote!(<), &node.ty, quote!(as #krate::Node<#state>>::#item))
 }
 
 fn node_enum(model: &Model, names: &Names) -> TokenStream {

@@ -3,13 +3,12 @@
 
 use core::time::Duration;
 
-use proc_macro2::{Ident, TokenStream};
-use quote::ToTokens;
+use proc_macro2::Ident;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Attribute, LitBool, LitStr, Meta, Path, Token};
 
-use super::arm::{Onward, read_number};
+use super::arm::{Onward, read_number, rest_of_argument};
 use super::duration;
 use crate::mistakes::{Mistakes, arguments, skip_argument};
 
@@ -22,6 +21,8 @@ pub(super) struct Policy {
     pub(super) cache: Option<Cache>,
     pub(super) on_error: Option<Onward>,
     pub(super) subgraph: Option<Subgraph>,
+    /// Whether where an error leads could not be read.
+    pub(super) broken: bool,
 }
 
 /// `#[retry(times = 3, backoff = "200ms", cap = "10s", jitter = false, on = is_transient)]`
@@ -85,6 +86,7 @@ impl Policy {
                 _ => continue,
             };
             mistakes.take(read);
+            policy.broken |= name == "on_error" && policy.on_error.is_none();
             if is_again && name != "retry" {
                 mistakes.twice(name);
             }
@@ -117,7 +119,7 @@ impl Policy {
                     }
                     "jitter" => {
                         args.parse::<Token![=]>()?;
-                        retry.jitter = args.parse::<LitBool>()?.value;
+                        retry.jitter = read_jitter(args, mistakes);
                     }
                     "on" => {
                         args.parse::<Token![=]>()?;
@@ -318,6 +320,22 @@ fn read_function(args: ParseStream<'_>) -> syn::Result<Path> {
     Err(error)
 }
 
+fn read_jitter(args: ParseStream<'_>, mistakes: &mut Mistakes) -> bool {
+    let token = rest_of_argument(args);
+    let jitter = syn::parse2::<LitBool>(token.clone());
+    jitter.map_or_else(
+        |_| {
+            mistakes.mend(
+                &token,
+                "H011: `jitter` is `true` or `false`",
+                "with `jitter = false` each wait is as long as it can be; otherwise it is a random part of that",
+            );
+            true
+        },
+        |jitter| jitter.value,
+    )
+}
+
 fn read_times(args: ParseStream<'_>, mistakes: &mut Mistakes) -> u32 {
     let (token, times) = read_number(args);
     times.filter(|times| *times > 0).unwrap_or_else(|| {
@@ -338,11 +356,8 @@ enum Zero {
 
 /// Reads a duration; one that is none is reported.
 fn read_duration(args: ParseStream<'_>, zero: Zero, mistakes: &mut Mistakes) -> Option<Duration> {
-    let mut token = TokenStream::new();
-    while !args.is_empty() && !args.peek(Token![,]) {
-        token.extend(args.parse::<proc_macro2::TokenTree>());
-    }
-    let text = syn::parse2::<LitStr>(token.to_token_stream());
+    let token = rest_of_argument(args);
+    let text = syn::parse2::<LitStr>(token.clone());
     let read = text.ok().and_then(|text| duration::parse(&text.value()));
     match read {
         None => mistakes.mend(

@@ -4,8 +4,9 @@ use handoffs_core::{Edge, EdgeIndex, NodeIndex, NodeShape, Route, Target, Topolo
 use proc_macro2::Ident;
 use syn::ext::IdentExt;
 
-use super::arm::{Arm, END, Guard, Onward, Stop, To};
+use super::arm::{Arm, BACK, END, Guard, Onward, Stop, To};
 use super::parse::Graph;
+use super::region::ways;
 use super::text::text;
 use crate::mistakes::Mistakes;
 
@@ -70,7 +71,10 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
         let summary = node.doc.lines().next().unwrap_or_default().to_owned();
         topology.node(NodeShape::new(node.ident.unraw().to_string()).doc(summary));
     }
-    let mut guesswork = graph.nodes.iter().any(|node| node.broken);
+    let mut guesswork = graph
+        .nodes
+        .iter()
+        .any(|node| node.broken || node.policy.broken);
     let mut names = Names {
         topology: &topology,
         guesswork: &mut guesswork,
@@ -90,7 +94,12 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
         if let Some(onward) = &node.policy.on_error {
             let place = edges.len();
             if let To::Back(token) = &onward.to {
-                backs.push((place, index, token, names.options(onward)));
+                backs.push(Back {
+                    place,
+                    node: index,
+                    token,
+                    route: names.options(onward),
+                });
             } else {
                 let edge = Edge::on_error(index, names.route(onward));
                 edges.push((Source::Error(from), edge));
@@ -98,19 +107,26 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
         }
     }
     topology.start(start.unwrap_or(NodeIndex(0)));
+    let handed = Handed::of(&topology, &edges, &backs);
     // An edge goes in before what comes later, so the last `back` is put in first.
-    for (place, node, token, route) in backs.into_iter().rev() {
-        let edges_back = hand_back(&topology, &edges, node, &route);
-        if edges_back.is_empty() && !guesswork {
+    for (back, handed) in backs.iter().zip(handed.0).rev() {
+        if handed.is_empty() && !guesswork {
             mistakes.mend(
-                token,
-                format_args!("H011: nothing hands over to `{}`", topology.name_of(node)),
+                back.token,
+                format_args!(
+                    "H011: nothing hands over to `{}`",
+                    topology.name_of(back.node)
+                ),
                 "name the node to go to after an error, or write `then = end`",
             );
         }
-        let source = Source::Error(usize::from(node.0));
-        let edges_back = edges_back.into_iter().map(|edge| (source, edge));
-        edges.splice(place..place, edges_back);
+        let source = Source::Error(usize::from(back.node.0));
+        let (times, otherwise) = (back.route.times(), back.route.otherwise().copied());
+        let edges_back = handed.into_iter().map(|to| {
+            let route = Route::__new(Target::Node(to), times, otherwise);
+            (source, Edge::back(back.node, route))
+        });
+        edges.splice(back.place..back.place, edges_back);
     }
     let mut sources = Vec::new();
     for (source, edge) in edges {
@@ -126,40 +142,66 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
     })
 }
 
-/// Returns the edges of `back`: one to each node that hands over to this one, by the target or the
-/// `else` of an edge.
+/// An error that leads `back`.
+struct Back<'a> {
+    /// Before which edge its own are put.
+    place: usize,
+    node: NodeIndex,
+    token: &'a Ident,
+    /// A route to nowhere, with the options.
+    route: Route<NodeIndex>,
+}
+
+/// For each `back`, the nodes that hand over to its own: along an arm or an error edge, by the target or
+/// by the `else`, and along another `back` as well.
 ///
 /// A fork hands over to no one: where a branch begins, nobody of the branch has been before, and the
 /// node that forked goes on at the join. Neither does the end of a branch hand over to the join.
-fn hand_back(
-    topology: &Topology,
-    edges: &[(Source, Edge<NodeIndex>)],
-    node: NodeIndex,
-    route: &Route<NodeIndex>,
-) -> Vec<Edge<NodeIndex>> {
-    let mut plain = topology.clone();
-    for (_, edge) in edges {
-        plain.edge(edge.clone());
-    }
-    let regions = plain.regions();
-    let region = |node: NodeIndex| regions.of.get(usize::from(node.0)).copied().flatten();
-    let mut seen = Vec::new();
-    for (_, edge) in edges.iter().filter(|(_, edge)| !edge.on_error) {
-        let target = Some(*edge.route.target()).filter(|_| edge.route.fork().is_none());
-        let ways = [target, edge.route.otherwise().copied()];
-        let hands_over = ways.contains(&Some(Target::Node(node)));
-        if hands_over && region(edge.from) == region(node) && !seen.contains(&edge.from) {
-            seen.push(edge.from);
+struct Handed(Vec<Vec<NodeIndex>>);
+
+impl Handed {
+    fn of(topology: &Topology, edges: &[(Source, Edge<NodeIndex>)], backs: &[Back<'_>]) -> Self {
+        let mut whole = topology.clone();
+        for (_, edge) in edges {
+            whole.edge(edge.clone());
         }
+        let regions = whole.regions();
+        let region = |node: NodeIndex| regions.of.get(usize::from(node.0)).copied().flatten();
+        let mut handed = Self(vec![Vec::new(); backs.len()]);
+        for (_, edge) in edges {
+            for to in ways(edge).into_iter().filter_map(Target::node) {
+                if region(to) == region(edge.from) {
+                    handed.add(backs, edge.from, to);
+                }
+            }
+        }
+        // What goes back hands over as well, to one that may go back itself.
+        let mut grew = true;
+        while grew {
+            grew = false;
+            for (at, back) in backs.iter().enumerate() {
+                let otherwise = back.route.otherwise().and_then(|to| to.node());
+                for to in handed.0[at].clone().into_iter().chain(otherwise) {
+                    if region(to) == region(back.node) {
+                        grew |= handed.add(backs, back.node, to);
+                    }
+                }
+            }
+        }
+        handed
     }
-    let back = |to| {
-        let route = route.clone();
-        let target = Target::Node(to);
-        Route::__new(target, route.times(), route.otherwise().copied())
-    };
-    seen.into_iter()
-        .map(|to| Edge::on_error(node, back(to)))
-        .collect()
+
+    /// Notes that one node hands over to another, and returns whether that is news.
+    fn add(&mut self, backs: &[Back<'_>], from: NodeIndex, to: NodeIndex) -> bool {
+        let Some(at) = backs.iter().position(|back| back.node == to) else {
+            return false;
+        };
+        let is_new = !self.0[at].contains(&from);
+        if is_new {
+            self.0[at].push(from);
+        }
+        is_new
+    }
 }
 
 /// Looks names up; a name that is wrong counts as the nearest one, so that one typo is one error.
@@ -186,6 +228,7 @@ impl Names<'_> {
             },
             To::All { branches, join, .. } => {
                 let branches: Vec<_> = branches.iter().filter_map(|name| self.part(name)).collect();
+                *self.guesswork |= branches.is_empty();
                 match self.part(join) {
                     Some(join) => Route::all(branches, join),
                     None => Route::end(),
@@ -202,7 +245,7 @@ impl Names<'_> {
                     _ => Route::end(),
                 }
             }
-            To::Back(_) => Route::end(),
+            To::Back(back) => self.back(back),
         };
         let route = match &onward.concurrency {
             Some(most) => route.concurrency(most.times),
@@ -217,6 +260,7 @@ impl Names<'_> {
     }
 
     fn with_options(&mut self, mut route: Route<NodeIndex>, onward: &Onward) -> Route<NodeIndex> {
+        *self.guesswork |= onward.broken;
         if let Some(limit) = &onward.limit {
             route = route.limit(limit.times);
         }
@@ -232,6 +276,20 @@ impl Names<'_> {
             return Target::End;
         }
         self.node(&stop.ident).map_or(Target::End, Target::Node)
+    }
+
+    /// Refuses an arm that leads back, unless a node has this name, which is refused itself.
+    fn back(&mut self, back: &Ident) -> Route<NodeIndex> {
+        if let Ok(node) = self.topology.resolve(BACK) {
+            return Route::to(node);
+        }
+        *self.guesswork = true;
+        self.mistakes.mend(
+            back,
+            "H011: only an error leads `back`",
+            "name the node; or write `#[on_error(then = back)]` on the field",
+        );
+        Route::end()
     }
 
     /// Looks up a node of a fork, which is never the end.

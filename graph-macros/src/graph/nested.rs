@@ -1,7 +1,7 @@
 //! Graphs that are nodes: this graph as a node of another, and a field that is a graph over another
 //! state.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Path;
 use syn::spanned::Spanned;
@@ -11,8 +11,8 @@ use super::expand::of_graph;
 use super::field::Subgraph;
 use super::model::Model;
 use super::parse::{Graph, Node};
-use super::step::graph_outcome;
 use crate::case::camel;
+use crate::ends::Ends;
 
 /// Returns the type of the node that takes over when a graph is left, of which the user names the
 /// function.
@@ -33,24 +33,32 @@ pub(super) fn nested_step(graph: &Graph, node: &Node) -> TokenStream {
     let field = &node.ident;
     let (enter, leave) = (&subgraph.enter, leave_node(subgraph));
     let inner = of_graph(graph, node, "State");
+    // What is written at the user's tokens is found from here all the same.
+    let entered = Ident::new("__enter", Span::call_site().located_at(enter.span()));
     let enter = quote_spanned! {enter.span()=>
-        let __enter: fn(&#state) -> #inner = #enter;
+        let #entered: fn(&#state) -> #inner = #enter;
     };
     let leaves = quote_spanned! {subgraph.leave.span()=>
         #krate::leaves::<#leave, #state, #inner>();
     };
+    let leave = leave_value(&leave);
     quote! {
         #enter
         #leaves
-        let mut __inner = __enter(&*state);
-        let outcome = #krate::subgraph(&self.#field, &mut __inner, cx).await?;
+        let mut __inner = #entered(&*state);
+        let outcome = __Run::<_, #state>::new(&self.#field).run_graph(&mut __inner, cx).await?;
         let __own = cx.__swap_item(::core::option::Option::Some(#krate::Item::new(__inner)));
         let __left = __Run::<_, #state>::new(&#leave).execute(state, cx).await;
         cx.__swap_item(__own);
-        let () = __left?;
-        __Run::<_, #state>::new(&#leave).settle(&(), state, cx)?;
+        let __left = __left?;
+        __Run::<_, #state>::new(&#leave).settle(&__left, state, cx)?;
         #krate::keep_promises(&outcome, &[], |__name| #krate::is_set(&*state, __name))?;
     }
+}
+
+/// Writes the node that takes over when a graph is left: one of a function, so there is but one.
+pub(super) fn leave_value(leave: &Path) -> TokenStream {
+    quote_spanned!(leave.span()=> <#leave as ::core::default::Default>::default())
 }
 
 /// Writes the graph as a node of another graph over the same state.
@@ -64,8 +72,10 @@ pub(super) fn node_impl(model: &Model) -> TokenStream {
         ..
     } = graph;
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    let outcome = graph_outcome(graph);
+    let outcome = quote!(<Self as #krate::Runnable>::Outcome);
     let contract = contract_of_graph(model);
+    // A state that is none is reported where it is named.
+    let execute = Ends::of(state).around(quote!(#krate::Execute<), state, quote!(>));
 
     quote! {
         #[automatically_derived]
@@ -82,7 +92,7 @@ pub(super) fn node_impl(model: &Model) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl #impl_generics #krate::Execute<#state> for #ident #type_generics #where_clause {
+        impl #impl_generics #execute for #ident #type_generics #where_clause {
             const REPORTS: ::core::primitive::bool = true;
 
             fn within(&self) -> ::core::option::Option<#krate::Within> {

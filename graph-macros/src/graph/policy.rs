@@ -2,13 +2,12 @@
 
 use core::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::field::{Cache, Policy, Retry};
 use super::parse::Graph;
-use crate::ends::Ends;
 use crate::krate::Krate;
 
 /// Writes the policy of a node.
@@ -44,8 +43,11 @@ fn retry(krate: &Krate, retry: &Retry) -> TokenStream {
     });
     let jitter = (!retry.jitter).then(|| quote!(.jitter(false)));
     let on = retry.on.as_ref().map(|on| {
-        let fits = quote_spanned!(on.span()=> #krate::fits(#on, __error));
-        quote!(.on(|__error: &#krate::NodeError| #fits))
+        let fits = quote_spanned! {on.span()=> {
+            let __on: fn(&_) -> ::core::primitive::bool = #on;
+            #krate::predicate(__on)
+        }};
+        quote!(.on(#fits))
     });
     quote!(#krate::Retry::times(#times) #backoff #cap #jitter #on)
 }
@@ -59,10 +61,11 @@ fn duration(duration: Duration) -> TokenStream {
 pub(super) fn cache_key(graph: &Graph, cache: &Cache) -> TokenStream {
     let Graph { krate, state, .. } = graph;
     let key = &cache.key;
-    let ends = Ends::of(key);
-    ends.around(
-        quote!(#krate::cache_key::<#state, _>),
-        &quote_spanned!(key.span()=> (#key, state)),
-        TokenStream::new(),
-    )
+    let name = Ident::new("__key", Span::call_site().located_at(key.span()));
+    let given = quote_spanned! {key.span()=>
+        let #name: fn(&#state) -> _ = #key;
+    };
+    let seen = Ident::new("state", Span::call_site().located_at(key.span()));
+    let made = quote_spanned!(key.span()=> #krate::cache_key(#name, #seen));
+    quote!({ #given #made })
 }

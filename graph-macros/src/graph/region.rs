@@ -38,13 +38,6 @@ impl<'a> Arrows<'a> {
         }
     }
 
-    /// Returns the targets of an edge's plain steps: where it leads, if it does not fork, and its `else`.
-    pub(super) fn ways(&self, edge: &Edge<NodeIndex>) -> Vec<Target<NodeIndex>> {
-        let target = Some(*edge.route.target()).filter(|_| edge.route.fork().is_none());
-        let otherwise = edge.route.otherwise().copied();
-        target.into_iter().chain(otherwise).collect()
-    }
-
     /// Returns where a plain step leads.
     pub(super) fn place(&self, from: NodeIndex, to: Target<NodeIndex>) -> Place {
         let Some(to) = to.node() else {
@@ -69,7 +62,7 @@ impl<'a> Arrows<'a> {
         while let Some(node) = met.get(next).copied() {
             next += 1;
             for (index, edge) in self.topology.edges_from(node) {
-                for way in self.ways(edge) {
+                for way in ways(edge) {
                     match self.place(node, way) {
                         Place::Inside(_) => met.extend(way.node()),
                         Place::Join(join) if self.region(node) == own => {
@@ -99,6 +92,13 @@ impl<'a> Arrows<'a> {
         let region = self.regions.of.get(usize::from(node.0));
         region.copied().flatten()
     }
+}
+
+/// Returns the targets of an edge's plain steps: where it leads, if it does not fork, and its `else`.
+pub(super) fn ways(edge: &Edge<NodeIndex>) -> Vec<Target<NodeIndex>> {
+    let target = Some(*edge.route.target()).filter(|_| edge.route.fork().is_none());
+    let otherwise = edge.route.otherwise().copied();
+    target.into_iter().chain(otherwise).collect()
 }
 
 /// Returns the token by which a fork names a branch.

@@ -1,6 +1,6 @@
 //! How a graph is run: the steps of its nodes, and what the runtime asks of it besides.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Expr;
 use syn::spanned::Spanned;
@@ -10,11 +10,11 @@ use super::context::generic_context;
 use super::edges::pick_name;
 use super::expand::{Names, outcome_of};
 use super::model::Model;
-use super::nested::{leave_node, nested_step};
+use super::nested::{leave_node, leave_value, nested_step};
 use super::parse::{Graph, Node};
 use super::policy::{cache_key, policy};
+use super::run::run;
 use crate::ends::Ends;
-use crate::krate::Krate;
 
 /// Writes how the graph is run. A step is one `match`, no box: run the node, then pick the edge; and
 /// on to the next node as long as nobody has to be told of it.
@@ -25,60 +25,14 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
         ident,
         state,
         generics,
-        nodes,
         ..
     } = graph;
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let node_enum = &names.node_enum;
     let outcome = graph_outcome(graph);
     let context = generic_context(model);
-    let steps = nodes.iter().enumerate().map(|(index, node)| {
-        let step = if node.policy.subgraph.is_some() {
-            nested_step(graph, node)
-        } else {
-            let field = &node.ident;
-            quote! {
-                let outcome = __Run::<_, #state>::new(&self.#field).execute(state, cx).await?;
-                __Run::<_, #state>::new(&self.#field).settle(&outcome, state, cx)?;
-            }
-        };
-        let pick = pick(node);
-        quote! {
-            #index => {
-                #step
-                let edge = #pick;
-                cx.__concluded(&outcome);
-                edge
-            }
-        }
-    });
-    let picks = nodes.iter().enumerate().map(|(index, node)| {
-        let (outcome, pick) = (outcome_of(graph, node), pick(node));
-        quote! {
-            #index => {
-                let outcome = #krate::reread::<#outcome>(concluded)?;
-                ::core::result::Result::Ok(#pick)
-            }
-        }
-    });
-    let known = nodes.iter().map(|node| known(graph, node));
-    let within = nodes.iter().enumerate().map(|(index, node)| {
-        let field = &node.ident;
-        if node.policy.subgraph.is_some() {
-            quote! {
-                #index => ::core::option::Option::Some(#krate::Within::of(&self.#field, false)),
-            }
-        } else {
-            quote!(#index => __Run::<_, #state>::new(&self.#field).within(),)
-        }
-    });
-    let policies = nodes.iter().map(|node| policy(krate, &node.policy));
-    let keys = nodes.iter().enumerate().filter_map(|(index, node)| {
-        let key = cache_key(graph, node.policy.cache.as_ref()?);
-        Some(quote!(#index => ::core::option::Option::Some(#key),))
-    });
-    let items = items(model);
-    let ends = ends(model);
+    let (facts, step, pick) = (facts(graph), step_fn(graph), pick_fn(graph));
+    let (items, ends) = (items(model), ends(model));
     let run = run(krate);
     quote! {
         const _: () = {
@@ -100,57 +54,14 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
                 <Self as #krate::AgentGraph>::GIVEN
             }
 
-            fn within(&self, node: ::core::primitive::usize)
-                -> ::core::option::Option<#krate::Within>
-            {
-                match node {
-                    #(#within)*
-                    _ => ::core::option::Option::None,
-                }
-            }
-
-            fn nodes(&self) -> ::std::vec::Vec<#krate::Known> {
-                ::std::vec![#(#known),*]
-            }
-
-            fn policies(&self) -> ::std::vec::Vec<#krate::Policy> {
-                ::std::vec![#(#policies),*]
-            }
-
             fn node(&self, index: ::core::primitive::usize) -> #node_enum {
                 let nodes = <#node_enum as #krate::GraphNode>::ALL;
                 nodes.get(index).copied().unwrap_or(<Self as #krate::AgentGraph>::START)
             }
 
-            async fn step(
-                &self,
-                mut node: ::core::primitive::usize,
-                state: &mut #state,
-                cx: &mut #krate::Context<'_>,
-            ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
-                loop {
-                    let edge = match node {
-                        #(#steps)*
-                        _ => return ::core::result::Result::Err(#krate::no_node(node)),
-                    };
-                    match cx.__pass(edge, &*state) {
-                        ::core::option::Option::Some(next) => node = next,
-                        ::core::option::Option::None => return ::core::result::Result::Ok(edge),
-                    }
-                }
-            }
-
-            fn pick(
-                &self,
-                node: ::core::primitive::usize,
-                concluded: &#krate::Concluded,
-                state: &#state,
-            ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
-                match node {
-                    #(#picks)*
-                    _ => ::core::result::Result::Err(#krate::no_node(node)),
-                }
-            }
+            #facts
+            #step
+            #pick
 
             fn items(
                 &self,
@@ -163,22 +74,11 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
                 }
             }
 
-            fn cache_key(
-                &self,
-                node: ::core::primitive::usize,
-                state: &#state,
-            ) -> ::core::option::Option<::core::result::Result<#krate::Json, #krate::JsonError>> {
-                match node {
-                    #(#keys)*
-                    _ => ::core::option::Option::None,
-                }
-            }
-
             fn end(
                 &self,
                 __edge: ::core::primitive::usize,
                 __otherwise: ::core::primitive::bool,
-            ) -> #outcome {
+            ) -> Self::Outcome {
                 #ends
             }
         }
@@ -186,12 +86,144 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
     }
 }
 
-/// Writes what the graph ends with.
-pub(super) fn graph_outcome(graph: &Graph) -> TokenStream {
-    match &graph.outcome {
-        Some(outcome) => outcome.to_token_stream(),
-        None => quote!(()),
+/// Writes what the runtime is told of the nodes.
+fn facts(graph: &Graph) -> TokenStream {
+    let Graph {
+        krate,
+        state,
+        nodes,
+        ..
+    } = graph;
+    let known = nodes.iter().map(|node| known(graph, node));
+    let within = nodes.iter().enumerate().map(|(index, node)| {
+        let field = &node.ident;
+        let within = if node.policy.subgraph.is_some() {
+            quote!(graph_within)
+        } else {
+            quote!(within)
+        };
+        quote!(#index => __Run::<_, #state>::new(&self.#field).#within(),)
+    });
+    let policies = nodes.iter().map(|node| policy(krate, &node.policy));
+    let keys = nodes.iter().enumerate().filter_map(|(index, node)| {
+        let key = cache_key(graph, node.policy.cache.as_ref()?);
+        Some(quote!(#index => ::core::option::Option::Some(#key),))
+    });
+    quote! {
+        fn within(
+            &self,
+            node: ::core::primitive::usize,
+        ) -> ::core::option::Option<#krate::Within> {
+            match node {
+                #(#within)*
+                _ => ::core::option::Option::None,
+            }
+        }
+
+        fn nodes(&self) -> ::std::vec::Vec<#krate::Known> {
+            ::std::vec![#(#known),*]
+        }
+
+        fn policies(&self) -> ::std::vec::Vec<#krate::Policy> {
+            ::std::vec![#(#policies),*]
+        }
+
+        fn cache_key(
+            &self,
+            node: ::core::primitive::usize,
+            state: &#state,
+        ) -> ::core::option::Option<::core::result::Result<#krate::Json, #krate::JsonError>> {
+            match node {
+                #(#keys)*
+                _ => ::core::option::Option::None,
+            }
+        }
     }
+}
+
+fn step_fn(graph: &Graph) -> TokenStream {
+    let Graph {
+        krate,
+        state,
+        nodes,
+        ..
+    } = graph;
+    let steps = nodes.iter().enumerate().map(|(index, node)| {
+        let step = if node.policy.subgraph.is_some() {
+            nested_step(graph, node)
+        } else {
+            let field = &node.ident;
+            quote! {
+                let outcome = __Run::<_, #state>::new(&self.#field).execute(state, cx).await?;
+                __Run::<_, #state>::new(&self.#field).settle(&outcome, state, cx)?;
+            }
+        };
+        let pick = pick(node);
+        quote! {
+            #index => {
+                #step
+                let edge = #pick;
+                cx.__concluded(&outcome);
+                edge
+            }
+        }
+    });
+    quote! {
+        async fn step(
+            &self,
+            mut node: ::core::primitive::usize,
+            state: &mut #state,
+            cx: &mut #krate::Context<'_>,
+        ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
+            loop {
+                let edge = match node {
+                    #(#steps)*
+                    _ => return ::core::result::Result::Err(#krate::no_node(node)),
+                };
+                match __Run::<_, #state>::new(self).pass(edge, state, cx) {
+                    ::core::option::Option::Some(next) => node = next,
+                    ::core::option::Option::None => return ::core::result::Result::Ok(edge),
+                }
+            }
+        }
+    }
+}
+
+fn pick_fn(graph: &Graph) -> TokenStream {
+    let Graph {
+        krate,
+        state,
+        nodes,
+        ..
+    } = graph;
+    let picks = nodes.iter().enumerate().map(|(index, node)| {
+        let (outcome, pick) = (outcome_of(graph, node), pick(node));
+        quote! {
+            #index => {
+                let outcome = #krate::reread::<#outcome>(concluded)?;
+                ::core::result::Result::Ok(#pick)
+            }
+        }
+    });
+    quote! {
+        fn pick(
+            &self,
+            node: ::core::primitive::usize,
+            concluded: &#krate::Concluded,
+            state: &#state,
+        ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
+            match node {
+                #(#picks)*
+                _ => ::core::result::Result::Err(#krate::no_node(node)),
+            }
+        }
+    }
+}
+
+/// Writes what the graph ends with.
+fn graph_outcome(graph: &Graph) -> TokenStream {
+    let outcome = graph.outcome.as_ref();
+    outcome.map_or_else(|| quote!(()), ToTokens::to_token_stream)
 }
 
 /// Writes the call that picks the edge after a node.
@@ -208,7 +240,7 @@ fn known(graph: &Graph, node: &Node) -> TokenStream {
     let Some(subgraph) = &node.policy.subgraph else {
         return quote!(__Run::<_, #state>::new(&self.#field).known());
     };
-    let leave = leave_node(subgraph);
+    let leave = leave_value(&leave_node(subgraph));
     quote! {{
         let mut known = __Run::<_, #state>::new(&#leave).known();
         known.contract.reads = #krate::FieldSet::ALL;
@@ -238,13 +270,14 @@ fn items(model: &Model) -> TokenStream {
         let ty = &node.ty;
         let item = quote_spanned!(worker.span()=> <#ty as #krate::Worker<#state>>::Item);
         let index = usize::from(index.0);
+        let name = Ident::new("__items", Span::call_site().located_at(items.span()));
         let listed = quote_spanned! {items.span()=>
-            let __items: fn(&#state) -> ::std::vec::Vec<#item> = #items;
+            let #name: fn(&#state) -> ::std::vec::Vec<#item> = #items;
         };
         Some(quote! {
             #index => {
                 #listed
-                __items(state).into_iter().map(#krate::Item::new).collect()
+                #krate::items(#name(state))
             }
         })
     });
@@ -294,79 +327,4 @@ fn ended(ty: &impl ToTokens, expr: &Expr) -> TokenStream {
         let __outcome: #ty = #expr;
         __outcome
     }}
-}
-
-/// Writes the call of a node: `execute` of [`Execute`](handoffs_core::Node), or, of a type that is no
-/// node, which is reported where the route needs its outcome, a call that fits whatever is expected.
-fn run(krate: &Krate) -> TokenStream {
-    quote! {
-        struct __Run<'a, N, S>(&'a N, ::core::marker::PhantomData<fn(S)>);
-
-        impl<'a, N, S> __Run<'a, N, S> {
-            fn new(node: &'a N) -> Self {
-                Self(node, ::core::marker::PhantomData)
-            }
-        }
-
-        impl<'a, N: #krate::Execute<S>, S: #krate::State> __Run<'a, N, S> {
-            #[inline]
-            fn execute(
-                self,
-                state: &mut S,
-                cx: &mut #krate::Context<'_>,
-            ) -> impl ::core::future::Future<
-                Output = ::core::result::Result<N::Outcome, #krate::NodeError>,
-            > + ::core::marker::Send {
-                #krate::Execute::execute(self.0, state, cx)
-            }
-
-            #[inline]
-            fn settle(
-                self,
-                outcome: &N::Outcome,
-                state: &S,
-                cx: &mut #krate::Context<'_>,
-            ) -> ::core::result::Result<(), #krate::NodeError> {
-                #krate::settle::<N, S>(outcome, state, cx)
-            }
-
-            fn known(self) -> #krate::Known {
-                #krate::Known::of::<N, S>()
-            }
-
-            fn within(self) -> ::core::option::Option<#krate::Within> {
-                #krate::Execute::within(self.0)
-            }
-        }
-
-        #[allow(dead_code)]
-        trait __NoNode<S>: ::core::marker::Sized {
-            fn execute<O>(
-                self,
-                _: &mut S,
-                _: &mut #krate::Context<'_>,
-            ) -> ::core::future::Ready<::core::result::Result<O, #krate::NodeError>> {
-                ::core::unreachable!()
-            }
-
-            fn settle<O>(
-                self,
-                _: &O,
-                _: &S,
-                _: &mut #krate::Context<'_>,
-            ) -> ::core::result::Result<(), #krate::NodeError> {
-                ::core::unreachable!()
-            }
-
-            fn known(self) -> #krate::Known {
-                ::core::unreachable!()
-            }
-
-            fn within(self) -> ::core::option::Option<#krate::Within> {
-                ::core::unreachable!()
-            }
-        }
-
-        impl<N, S> __NoNode<S> for __Run<'_, N, S> {}
-    }
 }

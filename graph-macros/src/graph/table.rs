@@ -14,6 +14,9 @@ pub(super) fn edge_table(model: &Model, names: &Names) -> TokenStream {
     let edges = model.topology.edges().map(|(_, edge)| {
         let from = names.node(usize::from(edge.from.0));
         let route = route(krate, names, &edge.route);
+        if edge.is_back() {
+            return quote!(#krate::Edge::__back(#from, #route),);
+        }
         if edge.on_error {
             return quote!(#krate::Edge::__on_error(#from, #route),);
         }
@@ -67,8 +70,9 @@ fn fork(krate: &Krate, names: &Names, fork: &Fork<NodeIndex>) -> TokenStream {
 }
 
 fn option(value: Option<TokenStream>) -> TokenStream {
-    match value {
-        Some(value) => quote!(::core::option::Option::Some(#value)),
-        None => quote!(::core::option::Option::None),
+    if let Some(value) = value {
+        quote!(::core::option::Option::Some(#value))
+    } else {
+        quote!(::core::option::Option::None)
     }
 }

@@ -134,7 +134,7 @@ impl fmt::Debug for Retry {
 
 /// Returns whether a predicate for errors of one type holds for the error of a node: for the
 /// [`NodeError`] itself or for the error that the node returned. Of an error of another type it does not.
-pub fn fits<E: Error + 'static>(on: fn(&E) -> bool, error: &NodeError) -> bool {
+pub(crate) fn fits<E: Error + 'static>(on: fn(&E) -> bool, error: &NodeError) -> bool {
     let whole: &(dyn Error + 'static) = error;
     let found = whole
         .downcast_ref()

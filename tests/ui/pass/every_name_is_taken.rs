@@ -42,6 +42,29 @@ mod shadowed {
     struct Replace;
     struct FieldSet;
     trait Serialize {}
+    trait Iterator {}
+    trait IntoIterator {}
+    struct Duration;
+    struct Policy;
+    struct Retry;
+    struct Item;
+    struct Json;
+    struct Cow;
+    struct Target;
+    struct Edge;
+    struct Route;
+    struct NodeError;
+    fn all() {}
+    fn each() {}
+    fn join() {}
+    fn edge() {}
+    fn state() {}
+    fn outcome() {}
+    fn cx() {}
+    const FIELDS: u32 = 1;
+    const FLOW: u32 = 1;
+    const SET: u32 = 1;
+    const HANDS: u32 = 1;
 
     #[derive(agents::State, ::core::clone::Clone)]
     #[state(crate = agents)]
@@ -101,8 +124,111 @@ mod shadowed {
         )]
         pub(super) triage: Triage,
     }
+
+    fn numbers(ticket: &Ticket) -> ::std::vec::Vec<::core::primitive::u8> {
+        ::std::vec![ticket.number]
+    }
+
+    fn key(ticket: &Ticket) -> ::core::primitive::u8 {
+        ticket.number
+    }
+
+    fn is_brief(_: &::std::io::Error) -> ::core::primitive::bool {
+        true
+    }
+
+    #[agents::node(Ticket, crate = agents)]
+    pub(super) fn rest() {}
+
+    use super::Inner;
+
+    fn enter(ticket: &Ticket) -> Inner {
+        Inner {
+            number: ticket.number,
+        }
+    }
+
+    #[agents::node(Ticket, crate = agents)]
+    pub(super) fn leave(inner: Inner, number: &mut ::core::primitive::u8) {
+        *number = inner.number;
+    }
+
+    #[derive(agents::Outcome)]
+    #[outcome(crate = agents)]
+    pub(super) enum Worked {
+        Well,
+        Badly { number: ::core::primitive::u8 },
+    }
+
+    #[agents::node(Inner, crate = agents)]
+    pub(super) fn work() -> Worked {
+        Worked::Badly { number: 1 }
+    }
+
+    #[agents::node(Ticket, crate = agents)]
+    pub(super) fn one(item: ::core::primitive::u8) {
+        let _ = item;
+    }
+
+    #[derive(agents::AgentGraph)]
+    #[graph(crate = agents, state = Inner, start = work, outcome = Worked)]
+    pub(super) struct Within {
+        #[route(
+            Worked::Badly { .. } => work(limit = 1, else = end(Worked::Badly { number: 2 })),
+            Worked::Well => end(Worked::Well),
+        )]
+        pub(super) work: Work,
+    }
+
+    #[derive(agents::AgentGraph)]
+    #[graph(crate = agents, state = Ticket, start = first)]
+    pub(super) struct Fork {
+        #[route(_ => all(left, count) join middle(limit = 1, else = end, concurrency = 2))]
+        #[retry(times = 2, backoff = "1ms", cap = "1s", jitter = false, on = is_brief)]
+        #[timeout("1s", idle = "1ms")]
+        first: Rest,
+        #[route(_ => middle)]
+        left: Within2,
+        #[route(_ => middle)]
+        #[cache(key = key, ttl = "1s")]
+        count: Rest,
+        #[route(_ => each(numbers) worker join last)]
+        #[on_error(retry, then = last)]
+        middle: Rest,
+        #[route(_ => last)]
+        worker: One,
+        #[route(Worked::Well => end, _ => end)]
+        #[on_error(then = back(limit = 1, else = end))]
+        #[subgraph(enter = enter, leave = leave)]
+        last: Within,
+    }
+
+    #[derive(agents::AgentGraph)]
+    #[graph(crate = agents, state = Ticket, start = alone)]
+    pub(super) struct Within2 {
+        #[route(_ => end)]
+        alone: Rest,
+    }
+
+    pub(super) fn fork() -> Fork {
+        Fork {
+            first: Rest,
+            left: Within2 { alone: Rest },
+            count: Rest,
+            middle: Rest,
+            worker: One,
+            last: Within { work: Work },
+        }
+    }
+}
+
+#[derive(agents::State, Clone, serde::Serialize, serde::Deserialize)]
+#[state(crate = agents)]
+struct Inner {
+    number: u8,
 }
 
 fn main() {
+    let _ = agents::Runtime::new(shadowed::fork());
     let _ = agents::Runtime::new(shadowed::Desk { triage: shadowed::Triage });
 }

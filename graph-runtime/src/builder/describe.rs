@@ -1,0 +1,255 @@
+//! From names to places: the topology of a description, and what of it does not exist.
+
+use std::collections::HashMap;
+
+use handoffs_core::{
+    Branches, Code, Edge, EdgeIndex, NodeIndex, Route, Target, Topology, UnknownNode, nearest,
+};
+
+use super::back::lead_back;
+use super::edge::To;
+use super::error::{BuildError, BuildPlace, RoutePart};
+use super::node::Added;
+use super::{ErrorRoute, Routed};
+
+/// The word for the end of the run.
+const END: &str = "end";
+
+/// How many names an unknown one is compared with, all in all: after that it is not asked what it may
+/// have meant, which takes its time in a large graph.
+const COMPARED: usize = 100_000;
+
+/// What an edge was described by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Source {
+    /// A `route`, by its number.
+    Route(usize),
+    /// An `on_error`, of which `back` gives several edges.
+    Error(usize),
+}
+
+impl Source {
+    pub(super) const fn at(self, part: RoutePart) -> BuildPlace {
+        match self {
+            Self::Route(number) => BuildPlace::Route(number, part),
+            Self::Error(number) => BuildPlace::OnError(number, part),
+        }
+    }
+}
+
+/// The names of the nodes, and what was looked up in vain.
+pub(super) struct Names<'a> {
+    places: HashMap<&'a str, NodeIndex>,
+    all: Vec<&'a str>,
+    compared: usize,
+    pub(super) errors: Vec<BuildError>,
+    /// What was taken for the nearest name.
+    pub(super) guessed: Vec<BuildPlace>,
+    /// Whether a name was unknown and none is near: what the graph then looks like, nobody knows.
+    pub(super) guesswork: bool,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn of<S>(nodes: &'a [Added<S>]) -> Self {
+        let all: Vec<_> = nodes.iter().map(|node| node.name.as_str()).collect();
+        let mut places = HashMap::new();
+        for (place, name) in (0..u16::MAX).zip(&all) {
+            // Of two nodes with one name, which is a finding of its own, it is the first.
+            places.entry(*name).or_insert(NodeIndex(place));
+        }
+        Self {
+            places,
+            all,
+            compared: 0,
+            errors: Vec::new(),
+            guessed: Vec::new(),
+            guesswork: false,
+        }
+    }
+
+    pub(super) fn error(&mut self, at: BuildPlace, message: impl std::fmt::Display, help: &str) {
+        self.errors
+            .push(BuildError::new(Code::H011, at, message, help));
+    }
+
+    /// Looks a node up; a name that is wrong counts as the nearest one, so that one typo is one error.
+    pub(super) fn node(&mut self, name: &str, at: BuildPlace) -> Option<NodeIndex> {
+        if let Some(node) = self.places.get(name) {
+            return Some(*node);
+        }
+        let compared: &[&str] = match self.compared {
+            ..COMPARED => &self.all,
+            _ => &[],
+        };
+        self.compared += compared.len();
+        let unknown = UnknownNode::new(name, compared.iter().copied());
+        let help = match compared {
+            [] if !self.all.is_empty() => "add a node of this name",
+            _ => unknown.help(),
+        };
+        self.errors.push(BuildError::worded(
+            Code::H001,
+            at,
+            &format!("{unknown}\nhelp: {help}"),
+        ));
+        match nearest(name, compared.iter().copied().chain([END])) {
+            Some(END) => None,
+            Some(near) => {
+                self.guessed.push(at);
+                self.places.get(near).copied()
+            }
+            None => {
+                self.guesswork = true;
+                None
+            }
+        }
+    }
+
+    /// Looks up a node of a fork, which is never the end.
+    fn part(&mut self, name: &str, at: BuildPlace) -> Option<NodeIndex> {
+        let node = self.node(name, at);
+        self.guesswork |= node.is_none();
+        node
+    }
+
+    fn target(&mut self, name: &str, at: BuildPlace) -> Target<NodeIndex> {
+        if name == END {
+            return Target::End;
+        }
+        self.node(name, at).map_or(Target::End, Target::Node)
+    }
+
+    fn route(&mut self, to: &To, source: Source) -> Route<NodeIndex> {
+        let join = |names: &mut Self| match to.route.target() {
+            Target::Node(join) => names.part(join.as_str(), source.at(RoutePart::Target)),
+            Target::End => None,
+        };
+        let route = match to.route.fork() {
+            None => match to.route.target() {
+                _ if to.is_back => Route::end(),
+                Target::End => Route::end(),
+                Target::Node(node) => {
+                    match self.target(node.as_str(), source.at(RoutePart::Target)) {
+                        Target::Node(node) => Route::to(node),
+                        Target::End => Route::end(),
+                    }
+                }
+            },
+            Some(fork) => {
+                let mut entries = Vec::new();
+                for (branch, entry) in fork.entries().iter().enumerate() {
+                    entries.extend(self.part(entry.as_str(), source.at(RoutePart::Branch(branch))));
+                }
+                let route = match (&fork.branches, entries.first(), join(self)) {
+                    (Branches::All(_), _, Some(join)) => Route::all(entries, join),
+                    (Branches::Each { items, .. }, Some(worker), Some(join)) => {
+                        Route::each(items.clone(), *worker, join)
+                    }
+                    _ => Route::end(),
+                };
+                match fork.concurrency {
+                    Some(most) => route.concurrency(most),
+                    None => route,
+                }
+            }
+        };
+        let route = match to.route.times() {
+            Some(times) => route.limit(times),
+            None => route,
+        };
+        let otherwise = match to.route.otherwise() {
+            None => return route,
+            Some(Target::End) => Target::End,
+            Some(Target::Node(node)) => self.target(node.as_str(), source.at(RoutePart::Else)),
+        };
+        match otherwise {
+            Target::Node(node) => route.or_else(node),
+            Target::End => route.or_end(),
+        }
+    }
+}
+
+/// A description as a shape, and what each edge of it was described by.
+pub(super) struct Described {
+    pub(super) topology: Topology,
+    pub(super) sources: Vec<Source>,
+}
+
+/// Resolves the names of a description.
+pub(super) fn describe(
+    mut topology: Topology,
+    routes: &[Routed],
+    errors: &[ErrorRoute],
+    names: &mut Names<'_>,
+) -> Described {
+    // The edges stand in the order of their nodes, whatever order they were added in.
+    let mut by_node = vec![(Vec::new(), Vec::new()); topology.nodes().len()];
+    for (number, routed) in routes.iter().enumerate() {
+        let source = Source::Route(number);
+        if let Some(from) = names.part(routed.from.as_str(), source.at(RoutePart::From)) {
+            by_node[usize::from(from.0)].0.push(number);
+        }
+    }
+    for (number, error) in errors.iter().enumerate() {
+        let source = Source::Error(number);
+        if let Some(from) = names.part(error.from.as_str(), source.at(RoutePart::From)) {
+            by_node[usize::from(from.0)].1.push(number);
+        }
+    }
+    let mut edges = Vec::new();
+    let mut is_back = false;
+    for (from, (own, failed)) in (0..u16::MAX).map(NodeIndex).zip(by_node) {
+        for number in own {
+            let (source, Routed { on, to, .. }) = (Source::Route(number), &routes[number]);
+            if to.is_back {
+                let help = "name the node; or say `on_error(node, To::back())`";
+                names.error(
+                    source.at(RoutePart::Target),
+                    "only an error leads `back`",
+                    help,
+                );
+                names.guesswork = true;
+            }
+            let edge = Edge::new(from, on.text(), names.route(to, source));
+            let edge = match &on.guard {
+                Some(guard) => edge.guard(guard.clone()),
+                None => edge,
+            };
+            edges.push((source, edge, false));
+        }
+        for (place, number) in failed.into_iter().enumerate() {
+            let (source, ErrorRoute { to, .. }) = (Source::Error(number), &errors[number]);
+            if place > 0 {
+                let name = topology.name_of(from);
+                let message = format!("`{name}` says more than once where an error leads");
+                names.error(source.at(RoutePart::From), message, "keep one of them");
+                continue;
+            }
+            let route = names.route(to, source);
+            if route.fork().is_some() {
+                let help = "lead it to one node, and fork behind it";
+                names.error(
+                    source.at(RoutePart::Target),
+                    "an error leads to no fork",
+                    help,
+                );
+                names.guesswork = true;
+                continue;
+            }
+            is_back |= to.is_back;
+            edges.push((source, Edge::on_error(from, route), to.is_back));
+        }
+    }
+    let edges = if is_back {
+        lead_back(&topology, edges, names)
+    } else {
+        edges
+    };
+    let mut sources = Vec::new();
+    for (source, edge, _) in edges {
+        if topology.edge(edge) != EdgeIndex(u16::MAX) {
+            sources.push(source);
+        }
+    }
+    Described { topology, sources }
+}

@@ -1,0 +1,200 @@
+//! An edge by names: when it is taken, and where it leads.
+
+use std::borrow::Cow;
+
+use handoffs_core::Route;
+
+use super::name::NodeName;
+
+/// When an edge of a built graph is taken: on which outcomes, and under which guard.
+///
+/// A text stands for the outcome of that name, and `_` for any.
+///
+/// ```
+/// use handoffs_runtime::On;
+///
+/// assert_eq!(On::from("Billing"), On::outcome("Billing"));
+/// assert_eq!(On::from("_"), On::any());
+/// assert_eq!(On::any_of(["Done", "Paid"]).when("is_small").to_string(), "Done | Paid if is_small");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct On {
+    /// The names of the outcomes; none if any will do.
+    pub(super) outcomes: Vec<String>,
+    pub(super) guard: Option<String>,
+    shown: Option<String>,
+}
+
+impl On {
+    /// Takes the edge on any outcome that no route before it takes.
+    pub const fn any() -> Self {
+        Self {
+            outcomes: Vec::new(),
+            guard: None,
+            shown: None,
+        }
+    }
+
+    /// Takes the edge on the outcome of this name.
+    pub fn outcome(name: impl Into<String>) -> Self {
+        Self::any_of([name])
+    }
+
+    /// Takes the edge on each of these outcomes; with none of them, it is [`On::any`].
+    pub fn any_of(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            outcomes: names.into_iter().map(Into::into).collect(),
+            ..Self::any()
+        }
+    }
+
+    /// Takes it only if the guard of this name holds as well.
+    pub fn when(mut self, guard: impl Into<String>) -> Self {
+        self.guard = Some(guard.into());
+        self
+    }
+
+    /// Says how the outcomes are written in drawings, and in what a journal knows the graph by.
+    ///
+    /// A derived graph writes them as patterns; with the same texts, a built graph is the same graph.
+    pub fn shown(mut self, text: impl Into<String>) -> Self {
+        self.shown = Some(text.into());
+        self
+    }
+
+    /// Returns the outcomes as they are written.
+    pub(super) fn text(&self) -> Cow<'static, str> {
+        match &self.shown {
+            Some(text) => text.clone().into(),
+            None if self.outcomes.is_empty() => "_".into(),
+            None => self.outcomes.join(" | ").into(),
+        }
+    }
+}
+
+impl From<&str> for On {
+    fn from(name: &str) -> Self {
+        if name == "_" {
+            Self::any()
+        } else {
+            Self::outcome(name)
+        }
+    }
+}
+
+impl std::fmt::Display for On {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text())?;
+        match &self.guard {
+            Some(guard) => write!(f, " if {guard}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where an edge of a built graph leads, by the names of nodes: a [`Route`] whose nodes are texts of
+/// any kind.
+///
+/// ```
+/// use handoffs_runtime::To;
+///
+/// let to = To::node("triage").limit(2).or_else(String::from("human"));
+/// assert_eq!(to.to_string(), "triage(limit = 2, else = human)");
+///
+/// let to = To::all(["web", "papers"], "write").concurrency(2);
+/// assert_eq!(to.to_string(), "all(web, papers) join write(concurrency = 2)");
+///
+/// let to = To::each("questions", "research", "write").or_end();
+/// assert_eq!(to.to_string(), "each(questions) research join write(else = end)");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct To {
+    pub(super) route: Route<NodeName>,
+    /// Whether it leads back to whoever handed over; the route then says so in place of a node.
+    pub(super) is_back: bool,
+}
+
+impl To {
+    /// Leads to a node; `end` is the end of the run.
+    pub fn node(name: impl Into<NodeName>) -> Self {
+        Self::along(Route::to(name.into()))
+    }
+
+    /// Ends the run.
+    pub const fn end() -> Self {
+        Self::along(Route::end())
+    }
+
+    /// Leads back to whoever handed over to the node. Only an error does.
+    pub fn back() -> Self {
+        Self {
+            is_back: true,
+            ..Self::node("back")
+        }
+    }
+
+    /// Forks into a branch for each of these nodes; the run goes on at `join` once all are there.
+    pub fn all(
+        branches: impl IntoIterator<Item = impl Into<NodeName>>,
+        join: impl Into<NodeName>,
+    ) -> Self {
+        let branches: Vec<NodeName> = branches.into_iter().map(Into::into).collect();
+        Self::along(Route::all(branches, join.into()))
+    }
+
+    /// Forks into a branch for each item of the list of this name, all of which begin at `worker`;
+    /// the run goes on at `join` once all are there.
+    pub fn each(
+        items: impl Into<String>,
+        worker: impl Into<NodeName>,
+        join: impl Into<NodeName>,
+    ) -> Self {
+        Self::along(Route::each(items.into(), worker.into(), join.into()))
+    }
+
+    /// Allows the edge `times` times a run.
+    pub fn limit(self, times: u32) -> Self {
+        self.with(|route| route.limit(times))
+    }
+
+    /// Lets at most so many branches of a fork run at a time. It means nothing on any other edge.
+    pub fn concurrency(self, branches: u32) -> Self {
+        self.with(|route| route.concurrency(branches))
+    }
+
+    /// Names the node to go to once the edge is masked; `end` is the end of the run.
+    pub fn or_else(self, node: impl Into<NodeName>) -> Self {
+        self.with(|route| route.or_else(node.into()))
+    }
+
+    /// Ends the run once the edge is masked.
+    pub fn or_end(self) -> Self {
+        self.with(Route::or_end)
+    }
+
+    const fn along(route: Route<NodeName>) -> Self {
+        Self {
+            route,
+            is_back: false,
+        }
+    }
+
+    fn with(self, change: impl FnOnce(Route<NodeName>) -> Route<NodeName>) -> Self {
+        Self {
+            route: change(self.route),
+            ..self
+        }
+    }
+}
+
+impl<N: Clone + Into<NodeName>> From<Route<N>> for To {
+    fn from(route: Route<N>) -> Self {
+        Self::along(route.map(Into::into))
+    }
+}
+
+impl std::fmt::Display for To {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.route.fmt(f)
+    }
+}
