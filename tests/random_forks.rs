@@ -143,11 +143,12 @@ proptest! {
     }
 }
 
-/// Does harm again and again, and to every third run none.
+/// Does harm again and again, and to every fourth run none.
 fn harms(chance: &graph::Chance) -> Harm {
     let mode = Mode::ALL[usize::try_from(chance.below(5)).unwrap()];
-    match chance.below(3) {
+    match chance.below(4) {
         0 => Harm::None,
+        2 => Harm::Deadline(Duration::from_millis(chance.below(200))),
         1 => Harm::Drop(Duration::from_millis(chance.below(150))),
         _ => Harm::Fault(Fault::after(chance.below(8), mode)),
     }

@@ -123,6 +123,8 @@ impl Chance {
 pub(crate) struct Executed {
     /// How often each step was begun, by its key.
     pub(crate) begun: Mutex<HashMap<String, u32>>,
+    /// The steps whose nodes concluded in the run that is under way.
+    pub(crate) concluded: Mutex<HashSet<String>>,
     /// The steps that are in the journal.
     pub(crate) saved: Mutex<HashSet<String>>,
     /// The steps that were begun although they were in the journal.
@@ -191,7 +193,8 @@ impl Play {
     /// Does what the node that is due does, and returns the place of its outcome.
     async fn act(&self, place: usize, state: &mut Data, cx: &mut Context<'_>) -> Result<usize, NodeError> {
         let node = &self.laid.nodes[place];
-        let times = self.executed.begin(cx.idempotency_key());
+        let key = cx.idempotency_key();
+        let times = self.executed.begin(key.clone());
         self.chance.pause().await;
         let item = if node.has_item { Some(cx.__item::<u32>()?) } else { None };
         let caught = cx.failure().map(|failure| failure.node.clone());
@@ -225,6 +228,7 @@ impl Play {
         if !node.act.reports {
             cx.__set(contract(node).writes);
         }
+        self.executed.concluded.lock().unwrap().insert(key);
         Ok(thought.way(node))
     }
 }

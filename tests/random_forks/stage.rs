@@ -193,6 +193,8 @@ pub(crate) enum Harm {
     Fault(Arc<Fault>),
     /// The run is dropped after this time.
     Drop(Duration),
+    /// The run has no more time than this.
+    Deadline(Duration),
 }
 
 impl Stage {
@@ -235,7 +237,11 @@ impl Stage {
             };
             let kept = open().await;
             let journal = Faulty { kept, fault, chance: Arc::clone(&chance) };
-            let thread = self.runtime(&executed, &chance).journal(journal).thread("t");
+            let mut runtime = self.runtime(&executed, &chance);
+            if let Harm::Deadline(after) = &harm {
+                runtime = runtime.deadline(*after);
+            }
+            let thread = runtime.journal(journal).thread("t");
             let asks = self.check(&thread, &executed).await;
             let status = thread.status().await.unwrap();
             if matches!(status, Status::Finished) {
@@ -247,7 +253,14 @@ impl Stage {
                 assert_eq!(begun.len(), self.expected.steps, "{begun:?}");
                 return;
             }
-            self.go(&thread, &status, &asks, &chance, &harm).await;
+            executed.concluded.lock().unwrap().clear();
+            let is_told = self.go(&thread, &status, &asks, &chance, &harm).await;
+            if is_told {
+                let saved = told(&thread.history().await.unwrap()).saved;
+                let mut concluded = executed.concluded.lock().unwrap().clone();
+                concluded.retain(|key| !saved.contains(key));
+                assert!(concluded.is_empty(), "concluded, and not in the journal: {concluded:?}");
+            }
         }
         panic!("it does not come to an end");
     }
@@ -272,7 +285,8 @@ impl Stage {
         thread.asks().await.unwrap()
     }
 
-    /// Goes on with a thread until it rests, fails or comes to harm.
+    /// Goes on with a thread until it rests, fails or comes to harm. Returns whether it came back
+    /// with its journal in order, so that all that was done is to be in it.
     async fn go<J: Journal>(
         &self,
         thread: &Thread<Play, J>,
@@ -280,7 +294,7 @@ impl Stage {
         asks: &[Ask],
         chance: &Chance,
         harm: &Harm,
-    ) {
+    ) -> bool {
         let may_recover = matches!(status, Status::Unfinished(_) | Status::Failed { .. });
         let ask = match asks {
             [] => None,
@@ -315,7 +329,7 @@ impl Stage {
         let grace = Duration::from_millis(chance.below(60)) * u32::from(chance.below(2) == 0);
         let cut = async {
             match harm {
-                Harm::None => std::future::pending().await,
+                Harm::None | Harm::Deadline(_) => std::future::pending().await,
                 Harm::Drop(after) => tokio::time::sleep(*after).await,
                 Harm::Fault(fault) => {
                     fault.told.notified().await;
@@ -327,9 +341,10 @@ impl Stage {
         };
         let ended = tokio::select! {
             biased;
-            () = cut => return,
+            () = cut => return false,
             ended = run => ended,
         };
+        let is_down = matches!(harm, Harm::Fault(fault) if fault.is_down());
         match ended {
             Ok(Run::Finished(state)) => assert_eq!(Plain::from(&state), self.expected.fin),
             Ok(Run::Paused(ask)) => {
@@ -340,11 +355,12 @@ impl Stage {
                 let stumbles = self.laid.any(|act| act.trouble == Trouble::Stumbles);
                 assert!(stumbles && !source.is::<NodeError>(), "{source}");
             }
+            Err(RunError::Deadline { .. }) => assert!(matches!(harm, Harm::Deadline(_))),
             Err(error) => {
-                let is_down = matches!(harm, Harm::Fault(fault) if fault.is_down());
                 let is_journal = matches!(error, RunError::Journal { .. });
                 assert!(is_down && is_journal, "{error:?}");
             }
         }
+        !is_down
     }
 }
