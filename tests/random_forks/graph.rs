@@ -13,7 +13,9 @@ use handoffs::{
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::oracle::{Plain, Thought, stir};
-use crate::shape::{COUNT, FIELDS, HIGH, LOG, Laid, NOTES, Op, PLAIN, Placed, SEEN, Trouble, VISITS};
+use crate::shape::{
+    COUNT, FIELDS, HIGH, LOG, Laid, NOTES, Op, PLAIN, Placed, SEEN, Trouble, VISITS,
+};
 
 #[derive(State, Clone, Debug, Default, PartialEq)]
 pub(crate) struct Data {
@@ -177,7 +179,11 @@ fn contract(node: &Placed) -> Contract {
     let reads = (0..FIELDS).filter(|field| node.act.reads >> field & 1 == 1);
     let own = FieldSet::EMPTY.with(VISITS);
     let fields = |replaces: bool| {
-        let ops = node.act.ops.iter().filter(move |op| !replaces || op.replaces());
+        let ops = node
+            .act
+            .ops
+            .iter()
+            .filter(move |op| !replaces || op.replaces());
         ops.fold(FieldSet::EMPTY, |set, op| set.with(op.field()))
     };
     Contract {
@@ -191,12 +197,21 @@ fn contract(node: &Placed) -> Contract {
 
 impl Play {
     /// Does what the node that is due does, and returns the place of its outcome.
-    async fn act(&self, place: usize, state: &mut Data, cx: &mut Context<'_>) -> Result<usize, NodeError> {
+    async fn act(
+        &self,
+        place: usize,
+        state: &mut Data,
+        cx: &mut Context<'_>,
+    ) -> Result<usize, NodeError> {
         let node = &self.laid.nodes[place];
         let key = cx.idempotency_key();
         let times = self.executed.begin(key.clone());
         self.chance.pause().await;
-        let item = if node.has_item { Some(cx.__item::<u32>()?) } else { None };
+        let item = if node.has_item {
+            Some(cx.__item::<u32>()?)
+        } else {
+            None
+        };
         let caught = cx.failure().map(|failure| failure.node.clone());
         let mut thought = Thought::of(place, node, &Plain::from(&*state), item, caught.as_deref());
         for (key, question) in thought.questions().enumerate() {
@@ -276,7 +291,12 @@ impl Runnable for Play {
         Name(index)
     }
 
-    async fn step(&self, mut node: usize, state: &mut Data, cx: &mut Context<'_>) -> Result<usize, NodeError> {
+    async fn step(
+        &self,
+        mut node: usize,
+        state: &mut Data,
+        cx: &mut Context<'_>,
+    ) -> Result<usize, NodeError> {
         loop {
             let turn = self.act(node, state, cx).await?;
             let edge = self.laid.nodes[node].ways[turn];
@@ -293,7 +313,11 @@ impl Runnable for Play {
     }
 
     fn items(&self, _: usize, state: &Data) -> Vec<Item> {
-        Plain::from(state).items().into_iter().map(Item::new).collect()
+        Plain::from(state)
+            .items()
+            .into_iter()
+            .map(Item::new)
+            .collect()
     }
 
     fn cache_key(&self, _: usize, _: &Data) -> Option<Result<Json, JsonError>> {
@@ -306,5 +330,7 @@ impl Runnable for Play {
 // The fields stand where the shape says.
 const _: () = {
     assert!(Data::FIELDS.len() == FIELDS);
-    assert!(LOG == 0 && COUNT == 1 && SEEN == 2 && NOTES == 3 && HIGH == 4 && VISITS == 5 && PLAIN == 6);
+    assert!(
+        LOG == 0 && COUNT == 1 && SEEN == 2 && NOTES == 3 && HIGH == 4 && VISITS == 5 && PLAIN == 6
+    );
 };

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use handoffs::{Branches, EdgeIndex, NodeIndex, Target};
 
-use crate::shape::{COUNT, FIELDS, HIGH, LOG, Laid, NOTES, Op, PLAIN, Placed, SEEN, Trouble, VISITS};
+use crate::shape::{
+    COUNT, FIELDS, HIGH, LOG, Laid, NOTES, Op, PLAIN, Placed, SEEN, Trouble, VISITS,
+};
 
 /// The state as plain data.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,7 +22,8 @@ pub(crate) struct Plain {
 
 /// Stirs a number into a hash.
 pub(crate) const fn stir(hash: u64, more: u64) -> u64 {
-    let mixed = (hash ^ more.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_add(0x1234_5678_9abc_def1);
+    let mixed =
+        (hash ^ more.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_add(0x1234_5678_9abc_def1);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
@@ -44,7 +47,13 @@ impl Plain {
         of(LOG, &mut self.log.iter().copied().map(u64::from));
         of(COUNT, &mut [self.count.cast_unsigned()].into_iter());
         of(SEEN, &mut self.seen.iter().copied().map(u64::from));
-        of(NOTES, &mut self.notes.iter().flat_map(|(key, value)| [u64::from(*key), u64::from(*value)]));
+        of(
+            NOTES,
+            &mut self
+                .notes
+                .iter()
+                .flat_map(|(key, value)| [u64::from(*key), u64::from(*value)]),
+        );
         of(HIGH, &mut self.high.into_iter().map(u64::from));
         for (place, value) in self.plain.iter().enumerate() {
             of(PLAIN + place, &mut [u64::from(*value)].into_iter());
@@ -55,7 +64,9 @@ impl Plain {
     /// Lists the items of an `each`.
     pub(crate) fn items(&self) -> Vec<u32> {
         let hash = self.hash(u64::MAX);
-        (0..hash % 4).map(|item| (stir(hash, item) >> 40) as u32).collect()
+        (0..hash % 4)
+            .map(|item| (stir(hash, item) >> 40) as u32)
+            .collect()
     }
 
     fn apply(&mut self, op: Op, value: u32) {
@@ -98,7 +109,8 @@ impl Plain {
             COUNT => self.count += branch.count - base.count,
             SEEN => {
                 let (was, is) = (&base.seen, &branch.seen);
-                self.seen.retain(|item| is.contains(item) || !was.contains(item));
+                self.seen
+                    .retain(|item| is.contains(item) || !was.contains(item));
                 self.seen.extend(is - was);
             }
             NOTES => merge_maps(&mut self.notes, &base.notes, &branch.notes),
@@ -110,7 +122,11 @@ impl Plain {
 }
 
 /// Nobody removes a key.
-fn merge_maps<K: Ord + Copy>(map: &mut BTreeMap<K, u32>, base: &BTreeMap<K, u32>, branch: &BTreeMap<K, u32>) {
+fn merge_maps<K: Ord + Copy>(
+    map: &mut BTreeMap<K, u32>,
+    base: &BTreeMap<K, u32>,
+    branch: &BTreeMap<K, u32>,
+) {
     for (key, value) in branch {
         if base.get(key) != Some(value) {
             map.insert(*key, *value);
@@ -125,7 +141,13 @@ pub(crate) struct Thought {
 }
 
 impl Thought {
-    pub(crate) fn of(place: usize, node: &Placed, state: &Plain, item: Option<u32>, caught: Option<&str>) -> Self {
+    pub(crate) fn of(
+        place: usize,
+        node: &Placed,
+        state: &Plain,
+        item: Option<u32>,
+        caught: Option<&str>,
+    ) -> Self {
         let visits = state.visits.get(&place).copied().unwrap_or(0);
         let mut hash = stir(node.act.seed, state.hash(node.act.reads));
         hash = stir(hash, visits.into());
@@ -208,7 +230,12 @@ pub(crate) struct Oracle<'a> {
 
 impl<'a> Oracle<'a> {
     /// Returns what the run comes to, or nothing if it takes more than so many steps.
-    pub(crate) fn expect(laid: &'a Laid, state: Plain, watch: bool, most: usize) -> Option<Expected> {
+    pub(crate) fn expect(
+        laid: &'a Laid,
+        state: Plain,
+        watch: bool,
+        most: usize,
+    ) -> Option<Expected> {
         let mut oracle = Self {
             laid,
             watch,
@@ -241,14 +268,24 @@ impl<'a> Oracle<'a> {
     }
 
     fn note(&mut self, way: &Way, line: String, state: &Plain) {
-        self.expected.lines.entry(way.clone()).or_default().push(line);
+        self.expected
+            .lines
+            .entry(way.clone())
+            .or_default()
+            .push(line);
         if way.is_empty() {
             self.expected.trunk.push(state.clone());
         }
     }
 
     /// Follows a path to its join, or to the end.
-    fn follow(&mut self, mut path: Path, from: NodeIndex, join: Option<NodeIndex>, way: &Way) -> Option<Path> {
+    fn follow(
+        &mut self,
+        mut path: Path,
+        from: NodeIndex,
+        join: Option<NodeIndex>,
+        way: &Way,
+    ) -> Option<Path> {
         let laid = self.laid;
         let (mut at, mut caught, mut forks) = (from, None::<String>, 0);
         loop {
@@ -267,7 +304,9 @@ impl<'a> Oracle<'a> {
             }
             let (edge, failed);
             if thought.fails(node) {
-                let Trouble::Fails(attempts, _) = node.act.trouble else { unreachable!() };
+                let Trouble::Fails(attempts, _) = node.act.trouble else {
+                    unreachable!()
+                };
                 (edge, failed) = (node.on_error?, format!(", failed {attempts} times"));
                 caught = Some(name.to_owned());
             } else {
@@ -285,7 +324,10 @@ impl<'a> Oracle<'a> {
                 (edge, failed) = (node.ways[thought.way(node)], String::new());
                 caught = None;
             }
-            let route = &laid.topology.get_edge(EdgeIndex(u16::try_from(edge).ok()?))?.route;
+            let route = &laid
+                .topology
+                .get_edge(EdgeIndex(u16::try_from(edge).ok()?))?
+                .route;
             let masked = self.masked(&path, edge, route.times());
             if masked.is_empty() && route.times().is_some() {
                 path.laps[edge] = (path.laps[edge].0 + 1, path.epoch, path.state.clone());
@@ -294,13 +336,19 @@ impl<'a> Oracle<'a> {
             let masked = format!("{failed}{masked}");
             if let (Some(fork), false) = (route.fork(), is_masked) {
                 let items = match &fork.branches {
-                    Branches::All(entries) => entries.iter().map(|entry| (*entry, path.item)).collect(),
+                    Branches::All(entries) => {
+                        entries.iter().map(|entry| (*entry, path.item)).collect()
+                    }
                     Branches::Each { worker, .. } => {
                         let items = path.state.items().into_iter();
                         items.map(|item| (*worker, Some(item))).collect::<Vec<_>>()
                     }
                 };
-                self.note(way, line(name, edge, &masked, "branches", Some(items.len())), &path.state);
+                self.note(
+                    way,
+                    line(name, edge, &masked, "branches", Some(items.len())),
+                    &path.state,
+                );
                 let to = route.target().node()?;
                 let mut back = Vec::new();
                 for (place, (entry, item)) in items.into_iter().enumerate() {
@@ -320,15 +368,25 @@ impl<'a> Oracle<'a> {
                 }
                 forks += 1;
                 self.join(&mut path, &back);
-                self.note(way, format!("joined at {}", laid.topology.name_of(to)), &path.state);
+                self.note(
+                    way,
+                    format!("joined at {}", laid.topology.name_of(to)),
+                    &path.state,
+                );
                 caught = None;
                 at = to;
                 continue;
             }
-            let to = if is_masked { route.otherwise()? } else { route.target() };
+            let to = if is_masked {
+                route.otherwise()?
+            } else {
+                route.target()
+            };
             let to_name = to.node().map_or("end", |to| laid.topology.name_of(to));
             self.note(way, line(name, edge, &masked, to_name, None), &path.state);
-            let Target::Node(to) = to else { return Some(path) };
+            let Target::Node(to) = to else {
+                return Some(path);
+            };
             path.handoffs += 1;
             if Some(*to) == join {
                 return Some(path);
@@ -343,7 +401,9 @@ impl<'a> Oracle<'a> {
             None => "",
             Some(_) if *taken == 0 => "",
             Some(limit) if *taken >= limit => ", its limit used up",
-            Some(_) if self.watch && *epoch == path.epoch && *state == path.state => ", without progress",
+            Some(_) if self.watch && *epoch == path.epoch && *state == path.state => {
+                ", without progress"
+            }
             Some(_) => "",
         }
     }
@@ -352,17 +412,23 @@ impl<'a> Oracle<'a> {
     fn join(&mut self, path: &mut Path, branches: &[Path]) {
         let base = path.state.clone();
         for field in 0..FIELDS {
-            let touched = branches.iter().filter(|branch| branch.touched >> field & 1 == 1);
+            let touched = branches
+                .iter()
+                .filter(|branch| branch.touched >> field & 1 == 1);
             for (place, branch) in touched.clone().enumerate() {
                 path.touched |= 1 << field;
                 if place == 0 {
                     path.state.take(field, &branch.state);
                 } else {
-                    path.state.merge(field, &base, &branch.state, branch.rewritten);
+                    path.state
+                        .merge(field, &base, &branch.state, branch.rewritten);
                 }
                 path.rewritten |= field == LOG && branch.rewritten;
             }
-            if let Some(branch) = touched.clone().find(|branch| branch.replaced >> field & 1 == 1) {
+            if let Some(branch) = touched
+                .clone()
+                .find(|branch| branch.replaced >> field & 1 == 1)
+            {
                 path.replaced |= 1 << field;
                 path.state.take(field, &branch.state);
             }

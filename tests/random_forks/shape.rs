@@ -42,7 +42,10 @@ impl Op {
     }
 
     pub(crate) const fn replaces(self) -> bool {
-        matches!(self, Self::ReplaceLog | Self::ReplaceCount | Self::ReplaceSeen)
+        matches!(
+            self,
+            Self::ReplaceLog | Self::ReplaceCount | Self::ReplaceSeen
+        )
     }
 
     /// Returns whether only one branch of a fork may do so.
@@ -128,8 +131,16 @@ fn act() -> impl Strategy<Value = Act> {
     let asks = prop_oneof![8 => Just(0), 1 => 1..3_u64];
     let idle = prop::bool::weighted(0.15);
     let ops = prop::collection::vec(op(), 0..4);
-    (any::<u16>(), 0..1_u64 << FIELDS, ops, asks, trouble(), prop::bool::weighted(0.8), idle).prop_map(
-        |(seed, reads, ops, asks, trouble, reports, idle)| Act {
+    (
+        any::<u16>(),
+        0..1_u64 << FIELDS,
+        ops,
+        asks,
+        trouble(),
+        prop::bool::weighted(0.8),
+        idle,
+    )
+        .prop_map(|(seed, reads, ops, asks, trouble, reports, idle)| Act {
             seed: seed.into(),
             reads,
             ops: if idle { Vec::new() } else { ops },
@@ -137,8 +148,7 @@ fn act() -> impl Strategy<Value = Act> {
             trouble,
             reports,
             idle,
-        },
-    )
+        })
 }
 
 fn options() -> impl Strategy<Value = Options> {
@@ -191,8 +201,12 @@ pub(crate) struct Laid {
 }
 
 impl Laid {
-    pub(crate) fn of(shape: &Shape) -> Self {
-        let mut layout = Layout::default();
+    /// Lays a shape out; if it is lazy, no node makes any progress.
+    pub(crate) fn of(shape: &Shape, lazy: bool) -> Self {
+        let mut layout = Layout {
+            lazy,
+            ..Layout::default()
+        };
         let around = Around {
             exclusive: u64::MAX,
             has_item: false,
@@ -221,6 +235,7 @@ impl Laid {
 struct Layout {
     nodes: Vec<Placed>,
     edges: Vec<Edge<NodeIndex>>,
+    lazy: bool,
 }
 
 /// What lies around a shape.
@@ -247,7 +262,10 @@ impl Layout {
                 first.node().expect("there is a shape")
             }
             Shape::Choice(act, shapes) => {
-                let entries: Vec<_> = shapes.iter().map(|shape| self.lay(shape, next, around)).collect();
+                let entries: Vec<_> = shapes
+                    .iter()
+                    .map(|shape| self.lay(shape, next, around))
+                    .collect();
                 let node = self.node(act, around);
                 for entry in entries {
                     self.way(node, Route::to(entry));
@@ -268,8 +286,11 @@ impl Layout {
                 let node = self.node(fork, around);
                 let mut entries = Vec::new();
                 for (place, branch) in branches.iter().enumerate() {
-                    let is_its = |field: &usize| (fork.seed as usize + field) % branches.len() == place;
-                    let fields = (0..FIELDS).filter(is_its).fold(0, |set, field| set | 1 << field);
+                    let is_its =
+                        |field: &usize| (fork.seed as usize + field) % branches.len() == place;
+                    let fields = (0..FIELDS)
+                        .filter(is_its)
+                        .fold(0, |set, field| set | 1 << field);
                     let around = Around {
                         exclusive: around.exclusive & fields,
                         ..around
@@ -295,7 +316,12 @@ impl Layout {
 
     fn node(&mut self, act: &Act, around: Around) -> NodeIndex {
         let mut act = act.clone();
-        act.ops.retain(|op| !op.is_exclusive() || around.exclusive >> op.field() & 1 == 1);
+        if self.lazy {
+            act.idle = true;
+            act.ops.clear();
+        }
+        act.ops
+            .retain(|op| !op.is_exclusive() || around.exclusive >> op.field() & 1 == 1);
         self.nodes.push(Placed {
             act,
             ways: Vec::new(),
@@ -312,7 +338,13 @@ impl Layout {
         self.edges.push(Edge::new(from, on, route));
     }
 
-    fn fork(&mut self, from: NodeIndex, mut route: Route<NodeIndex>, join: NodeIndex, options: Options) {
+    fn fork(
+        &mut self,
+        from: NodeIndex,
+        mut route: Route<NodeIndex>,
+        join: NodeIndex,
+        options: Options,
+    ) {
         if let Some(most) = options.concurrency {
             route = route.concurrency(most);
         }

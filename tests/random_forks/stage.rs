@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::StreamExt;
 use handoffs::prelude::*;
-use handoffs::{Ask, Entry, Journal, JournalError, Masked, NodeError, Record, Recorded, Thread, ThreadId};
+use handoffs::{
+    Ask, Entry, Journal, JournalError, Masked, NodeError, Record, Recorded, Thread, ThreadId,
+};
 use tokio::sync::Notify;
 
 use crate::graph::{Chance, Data, Executed, Play};
@@ -30,7 +32,13 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 5] = [Self::Cut, Self::Kept, Self::Lost, Self::Silent, Self::Sealed];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Cut,
+        Self::Kept,
+        Self::Lost,
+        Self::Silent,
+        Self::Sealed,
+    ];
 
     const fn writes(self) -> bool {
         !matches!(self, Self::Cut | Self::Lost)
@@ -71,7 +79,12 @@ struct Faulty<J> {
 
 #[async_trait]
 impl<J: Journal> Journal for Faulty<J> {
-    async fn append(&self, thread: &ThreadId, head: u64, records: Vec<Record>) -> Result<(), JournalError> {
+    async fn append(
+        &self,
+        thread: &ThreadId,
+        head: u64,
+        records: Vec<Record>,
+    ) -> Result<(), JournalError> {
         self.chance.pause().await;
         let Some(fault) = &self.fault else {
             return self.kept.append(thread, head, records).await;
@@ -124,6 +137,8 @@ struct Track {
     way: Way,
     arrived: u64,
     forks: usize,
+    /// How many attempts at the node that is due have failed.
+    attempts: u32,
 }
 
 fn told(history: &[Entry]) -> Told {
@@ -134,11 +149,19 @@ fn told(history: &[Entry]) -> Told {
     for entry in history {
         let branch = entry.branch.to_string();
         let track = tracks.entry(branch.clone()).or_insert_with(|| {
-            let turn = branch.rsplit('/').next().and_then(|turn| turn.split_once('.')).unwrap();
+            let turn = branch
+                .rsplit('/')
+                .next()
+                .and_then(|turn| turn.split_once('.'))
+                .unwrap();
             let (fork, index): (u64, usize) = (turn.0.parse().unwrap(), turn.1.parse().unwrap());
             let (mut way, ordinal) = forks[&fork].clone();
             way.push((ordinal, index));
-            Track { way, arrived: fork, forks: 0 }
+            Track {
+                way,
+                arrived: fork,
+                ..Track::default()
+            }
         });
         let slash = if branch.is_empty() { "" } else { "/" };
         let key = |node: &str| format!("t/{branch}{slash}{}/{node}", track.arrived + 1);
@@ -148,9 +171,18 @@ fn told(history: &[Entry]) -> Told {
             Some(_) => ", without progress",
         };
         let text = match &entry.event {
-            Recorded::Stepped { node, edge, masked, to, fork, .. } => {
+            Recorded::Stepped {
+                node,
+                edge,
+                masked,
+                to,
+                fork,
+                ..
+            } => {
                 told.saved.push(key(node));
-                let to = to.as_deref().unwrap_or(if fork.is_some() { "branches" } else { "end" });
+                let to = to
+                    .as_deref()
+                    .unwrap_or(if fork.is_some() { "branches" } else { "end" });
                 let branches = fork.as_ref().map(|fork| fork.branches as usize);
                 if branches.is_some() {
                     forks.insert(entry.seq, (track.way.clone(), track.forks));
@@ -158,19 +190,41 @@ fn told(history: &[Entry]) -> Told {
                 }
                 line(node, (*edge).into(), why(masked), to, branches)
             }
-            Recorded::Caught { failure, edge, masked, to, .. } => {
+            Recorded::Caught {
+                failure,
+                edge,
+                masked,
+                to,
+                ..
+            } => {
                 told.saved.push(key(&failure.node));
+                assert_eq!(
+                    failure.attempts,
+                    track.attempts + 1,
+                    "attempts at {}",
+                    failure.node
+                );
                 let masked = format!(", failed {} times{}", failure.attempts, why(masked));
-                line(&failure.node, (*edge).into(), &masked, to.as_deref().unwrap_or("end"), None)
+                line(
+                    &failure.node,
+                    (*edge).into(),
+                    &masked,
+                    to.as_deref().unwrap_or("end"),
+                    None,
+                )
             }
             Recorded::Joined { to, .. } => format!("joined at {to}"),
             Recorded::Started { .. } => {
                 track.arrived = entry.seq;
                 continue;
             }
+            Recorded::Attempted { .. } => {
+                track.attempts += 1;
+                continue;
+            }
             _ => continue,
         };
-        track.arrived = entry.seq;
+        (track.arrived, track.attempts) = (entry.seq, 0);
         told.lines.entry(track.way.clone()).or_default().push(text);
     }
     told
@@ -215,9 +269,18 @@ impl Stage {
     pub(crate) async fn ephemeral(&self, seed: u64) {
         let (executed, chance) = (Arc::default(), Arc::new(Chance::new(seed)));
         let thread = self.runtime(&executed, &chance).thread("t");
-        let ended = thread.run(Data::from(&self.start)).await.unwrap().finished().unwrap();
+        let ended = thread
+            .run(Data::from(&self.start))
+            .await
+            .unwrap()
+            .finished()
+            .unwrap();
         assert_eq!(Plain::from(&ended), self.expected.fin, "without a journal");
-        assert_eq!(executed.begun.lock().unwrap().len(), self.expected.steps, "without a journal");
+        assert_eq!(
+            executed.begun.lock().unwrap().len(),
+            self.expected.steps,
+            "without a journal"
+        );
     }
 
     /// Runs, answers and recovers until the run is over, with a journal that `open` opens anew each
@@ -236,7 +299,11 @@ impl Stage {
                 _ => None,
             };
             let kept = open().await;
-            let journal = Faulty { kept, fault, chance: Arc::clone(&chance) };
+            let journal = Faulty {
+                kept,
+                fault,
+                chance: Arc::clone(&chance),
+            };
             let mut runtime = self.runtime(&executed, &chance);
             if let Harm::Deadline(after) = &harm {
                 runtime = runtime.deadline(*after);
@@ -248,7 +315,10 @@ impl Stage {
                 assert!(asks.is_empty());
                 let lines = told(&thread.history().await.unwrap()).lines;
                 assert_eq!(lines, self.expected.lines);
-                assert_eq!(Plain::from(&thread.state().await.unwrap()), self.expected.fin);
+                assert_eq!(
+                    Plain::from(&thread.state().await.unwrap()),
+                    self.expected.fin
+                );
                 let begun = executed.begun.lock().unwrap();
                 assert_eq!(begun.len(), self.expected.steps, "{begun:?}");
                 return;
@@ -259,7 +329,10 @@ impl Stage {
                 let saved = told(&thread.history().await.unwrap()).saved;
                 let mut concluded = executed.concluded.lock().unwrap().clone();
                 concluded.retain(|key| !saved.contains(key));
-                assert!(concluded.is_empty(), "concluded, and not in the journal: {concluded:?}");
+                assert!(
+                    concluded.is_empty(),
+                    "concluded, and not in the journal: {concluded:?}"
+                );
             }
         }
         panic!("it does not come to an end");
@@ -272,15 +345,24 @@ impl Stage {
         for (way, lines) in &told.lines {
             let all = self.expected.lines.get(way);
             let all = all.unwrap_or_else(|| panic!("{way:?} is no path: {lines:?}"));
-            assert!(all.starts_with(lines), "{way:?}: {lines:?} is no beginning of {all:?}");
+            assert!(
+                all.starts_with(lines),
+                "{way:?}: {lines:?} is no beginning of {all:?}"
+            );
         }
         let again = executed.again.lock().unwrap().clone();
-        assert!(again.is_empty(), "executed although they were saved: {again:?}");
+        assert!(
+            again.is_empty(),
+            "executed although they were saved: {again:?}"
+        );
         executed.saved.lock().unwrap().extend(told.saved);
         if !history.is_empty() {
             let done = told.lines.get(&Way::new()).map_or(0, Vec::len);
             let state = Plain::from(&thread.state().await.unwrap());
-            assert_eq!(state, self.expected.trunk[done], "after {done} entries of the trunk");
+            assert_eq!(
+                state, self.expected.trunk[done],
+                "after {done} entries of the trunk"
+            );
         }
         thread.asks().await.unwrap()
     }
@@ -307,13 +389,19 @@ impl Stage {
             if !streams {
                 return match (status, ask) {
                     (Status::New, _) => thread.run(start()).await,
-                    (_, Some(ask)) => thread.resume(ask.id, answer(ask.question.to().unwrap())).await,
+                    (_, Some(ask)) => {
+                        thread
+                            .resume(ask.id, answer(ask.question.to().unwrap()))
+                            .await
+                    }
                     _ => thread.recover().await,
                 };
             }
             let mut events = match (status, ask) {
                 (Status::New, _) => thread.stream(start()),
-                (_, Some(ask)) => thread.resume_stream(ask.id, answer(ask.question.to().unwrap())).unwrap(),
+                (_, Some(ask)) => thread
+                    .resume_stream(ask.id, answer(ask.question.to().unwrap()))
+                    .unwrap(),
                 _ => thread.recover_stream(),
             };
             let mut last = None;
@@ -349,7 +437,11 @@ impl Stage {
             Ok(Run::Finished(state)) => assert_eq!(Plain::from(&state), self.expected.fin),
             Ok(Run::Paused(ask)) => {
                 let first = thread.asks().await.unwrap().into_iter().next();
-                assert_eq!(first.as_ref(), Some(&ask), "the first of the open questions");
+                assert_eq!(
+                    first.as_ref(),
+                    Some(&ask),
+                    "the first of the open questions"
+                );
             }
             Err(RunError::Node { source, .. }) => {
                 let stumbles = self.laid.any(|act| act.trouble == Trouble::Stumbles);
