@@ -145,9 +145,12 @@ proptest! {
                     let mode = Mode::ALL[usize::try_from((case.seed ^ appends) % 5).unwrap()];
                     let fault = Fault::after(appends, mode);
                     let disk = Memory::default();
-                    let harm = |_: &_| match fault.is_down() {
-                        false => Harm::Fault(Arc::clone(&fault)),
-                        true => Harm::None,
+                    let harm = |_: &_| {
+                        if fault.is_down() {
+                            Harm::None
+                        } else {
+                            Harm::Fault(Arc::clone(&fault))
+                        }
                     };
                     stage.perform(case.seed, async || disk.clone(), harm).await;
                     if !fault.is_down() {

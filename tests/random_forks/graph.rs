@@ -32,7 +32,7 @@ pub(crate) struct Data {
 
 impl From<&Plain> for Data {
     fn from(plain: &Plain) -> Self {
-        let [first, second, third] = plain.plain;
+        let [first, second, third] = plain.own;
         Self {
             log: plain.log.clone().into(),
             count: plain.count.into(),
@@ -56,7 +56,7 @@ impl From<&Data> for Plain {
             notes: data.notes.clone(),
             high: data.high.get().copied(),
             visits: data.visits.clone(),
-            plain: [data.first, data.second, data.third],
+            own: [data.first, data.second, data.third],
         }
     }
 }

@@ -286,8 +286,9 @@ impl Layout {
                 let node = self.node(fork, around);
                 let mut entries = Vec::new();
                 for (place, branch) in branches.iter().enumerate() {
-                    let is_its =
-                        |field: &usize| (fork.seed as usize + field) % branches.len() == place;
+                    let is_its = |field: &usize| {
+                        (fork.seed + *field as u64) % branches.len() as u64 == place as u64
+                    };
                     let fields = (0..FIELDS)
                         .filter(is_its)
                         .fold(0, |set, field| set | 1 << field);
