@@ -32,7 +32,7 @@ pub(crate) struct Data {
 
 impl From<&Plain> for Data {
     fn from(plain: &Plain) -> Self {
-        let [first, second, third] = plain.plain;
+        let [first, second, third] = plain.own;
         Self {
             log: plain.log.clone().into(),
             count: plain.count.into(),
@@ -56,7 +56,7 @@ impl From<&Data> for Plain {
             notes: data.notes.clone(),
             high: data.high.get().copied(),
             visits: data.visits.clone(),
-            plain: [data.first, data.second, data.third],
+            own: [data.first, data.second, data.third],
         }
     }
 }
@@ -125,6 +125,8 @@ impl Chance {
 pub(crate) struct Executed {
     /// How often each step was begun, by its key.
     pub(crate) begun: Mutex<HashMap<String, u32>>,
+    /// The steps whose nodes concluded in the run that is under way.
+    pub(crate) concluded: Mutex<HashSet<String>>,
     /// The steps that are in the journal.
     pub(crate) saved: Mutex<HashSet<String>>,
     /// The steps that were begun although they were in the journal.
@@ -202,7 +204,8 @@ impl Play {
         cx: &mut Context<'_>,
     ) -> Result<usize, NodeError> {
         let node = &self.laid.nodes[place];
-        let times = self.executed.begin(cx.idempotency_key());
+        let key = cx.idempotency_key();
+        let times = self.executed.begin(key.clone());
         self.chance.pause().await;
         let item = if node.has_item {
             Some(cx.__item::<u32>()?)
@@ -240,6 +243,7 @@ impl Play {
         if !node.act.reports {
             cx.__set(contract(node).writes);
         }
+        self.executed.concluded.lock().unwrap().insert(key);
         Ok(thought.way(node))
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Plain {
     pub(crate) notes: BTreeMap<u32, u32>,
     pub(crate) high: Option<u32>,
     pub(crate) visits: BTreeMap<usize, u32>,
-    pub(crate) plain: [u32; FIELDS - PLAIN],
+    pub(crate) own: [u32; FIELDS - PLAIN],
 }
 
 /// Stirs a number into a hash.
@@ -55,7 +55,7 @@ impl Plain {
                 .flat_map(|(key, value)| [u64::from(*key), u64::from(*value)]),
         );
         of(HIGH, &mut self.high.into_iter().map(u64::from));
-        for (place, value) in self.plain.iter().enumerate() {
+        for (place, value) in self.own.iter().enumerate() {
             of(PLAIN + place, &mut [u64::from(*value)].into_iter());
         }
         hash
@@ -81,7 +81,7 @@ impl Plain {
             Op::Remove => drop(self.seen.remove(&(value % 16))),
             Op::Put => drop(self.notes.insert(value % 8, value)),
             Op::See => self.high = self.high.max(Some(value)),
-            Op::Plain(place) => self.plain[place] = value,
+            Op::Plain(place) => self.own[place] = value,
             Op::ReplaceLog => self.log = vec![value],
             Op::ReplaceCount => self.count = value.into(),
             Op::ReplaceSeen => self.seen = BTreeSet::from([value % 16]),
@@ -96,7 +96,7 @@ impl Plain {
             NOTES => self.notes.clone_from(&from.notes),
             HIGH => self.high = from.high,
             VISITS => self.visits.clone_from(&from.visits),
-            plain => self.plain[plain - PLAIN] = from.plain[plain - PLAIN],
+            plain => self.own[plain - PLAIN] = from.own[plain - PLAIN],
         }
     }
 
@@ -225,6 +225,23 @@ struct Path {
     item: Option<u32>,
 }
 
+impl Path {
+    /// Does what a node does that does not fail.
+    fn act(&mut self, place: usize, node: &Placed, thought: &Thought) {
+        for (place, op) in node.act.ops.iter().enumerate() {
+            self.state.apply(*op, thought.value(place));
+            self.touched |= 1 << op.field();
+            self.replaced |= u64::from(op.replaces()) << op.field();
+            // What a node that tells nothing did to a log counts as written anew.
+            self.rewritten |= op.field() == LOG && (*op != Op::Push || !node.act.reports);
+        }
+        if !node.act.idle {
+            *self.state.visits.entry(place).or_default() += 1;
+            self.touched |= 1 << VISITS;
+        }
+    }
+}
+
 pub(crate) struct Oracle<'a> {
     laid: &'a Laid,
     watch: bool,
@@ -315,17 +332,7 @@ impl<'a> Oracle<'a> {
                 (edge, failed) = (node.on_error?, format!(", failed {attempts} times"));
                 caught = Some(name.to_owned());
             } else {
-                for (place, op) in node.act.ops.iter().enumerate() {
-                    path.state.apply(*op, thought.value(place));
-                    path.touched |= 1 << op.field();
-                    path.replaced |= u64::from(op.replaces()) << op.field();
-                    // What a node that tells nothing did to a log counts as written anew.
-                    path.rewritten |= op.field() == LOG && (*op != Op::Push || !node.act.reports);
-                }
-                if !node.act.idle {
-                    *path.state.visits.entry(place).or_default() += 1;
-                    path.touched |= 1 << VISITS;
-                }
+                path.act(place, node, &thought);
                 (edge, failed) = (node.ways[thought.way(node)], String::new());
                 caught = None;
             }
@@ -403,13 +410,12 @@ impl<'a> Oracle<'a> {
     fn masked(&self, path: &Path, edge: usize, limit: Option<u32>) -> &'static str {
         let (taken, epoch, state) = &path.laps[edge];
         match limit {
-            None => "",
-            Some(_) if *taken == 0 => "",
             Some(limit) if *taken >= limit => ", its limit used up",
+            Some(_) if *taken == 0 => "",
             Some(_) if self.watch && *epoch == path.epoch && *state == path.state => {
                 ", without progress"
             }
-            Some(_) => "",
+            _ => "",
         }
     }
 

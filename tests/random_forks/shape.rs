@@ -201,8 +201,12 @@ pub(crate) struct Laid {
 }
 
 impl Laid {
-    pub(crate) fn of(shape: &Shape) -> Self {
-        let mut layout = Layout::default();
+    /// Lays a shape out; if it is lazy, no node makes any progress.
+    pub(crate) fn of(shape: &Shape, lazy: bool) -> Self {
+        let mut layout = Layout {
+            lazy,
+            ..Layout::default()
+        };
         let around = Around {
             exclusive: u64::MAX,
             has_item: false,
@@ -231,6 +235,7 @@ impl Laid {
 struct Layout {
     nodes: Vec<Placed>,
     edges: Vec<Edge<NodeIndex>>,
+    lazy: bool,
 }
 
 /// What lies around a shape.
@@ -281,8 +286,9 @@ impl Layout {
                 let node = self.node(fork, around);
                 let mut entries = Vec::new();
                 for (place, branch) in branches.iter().enumerate() {
-                    let is_its =
-                        |field: &usize| (fork.seed as usize + field) % branches.len() == place;
+                    let is_its = |field: &usize| {
+                        (fork.seed + *field as u64) % branches.len() as u64 == place as u64
+                    };
                     let fields = (0..FIELDS)
                         .filter(is_its)
                         .fold(0, |set, field| set | 1 << field);
@@ -311,6 +317,10 @@ impl Layout {
 
     fn node(&mut self, act: &Act, around: Around) -> NodeIndex {
         let mut act = act.clone();
+        if self.lazy {
+            act.idle = true;
+            act.ops.clear();
+        }
         act.ops
             .retain(|op| !op.is_exclusive() || around.exclusive >> op.field() & 1 == 1);
         self.nodes.push(Placed {

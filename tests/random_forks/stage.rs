@@ -137,6 +137,8 @@ struct Track {
     way: Way,
     arrived: u64,
     forks: usize,
+    /// How many attempts at the node that is due have failed.
+    attempts: u32,
 }
 
 fn told(history: &[Entry]) -> Told {
@@ -158,7 +160,7 @@ fn told(history: &[Entry]) -> Told {
             Track {
                 way,
                 arrived: fork,
-                forks: 0,
+                ..Track::default()
             }
         });
         let slash = if branch.is_empty() { "" } else { "/" };
@@ -196,6 +198,12 @@ fn told(history: &[Entry]) -> Told {
                 ..
             } => {
                 told.saved.push(key(&failure.node));
+                assert_eq!(
+                    failure.attempts,
+                    track.attempts + 1,
+                    "attempts at {}",
+                    failure.node
+                );
                 let masked = format!(", failed {} times{}", failure.attempts, why(masked));
                 line(
                     &failure.node,
@@ -210,9 +218,13 @@ fn told(history: &[Entry]) -> Told {
                 track.arrived = entry.seq;
                 continue;
             }
+            Recorded::Attempted { .. } => {
+                track.attempts += 1;
+                continue;
+            }
             _ => continue,
         };
-        track.arrived = entry.seq;
+        (track.arrived, track.attempts) = (entry.seq, 0);
         told.lines.entry(track.way.clone()).or_default().push(text);
     }
     told
@@ -235,6 +247,8 @@ pub(crate) enum Harm {
     Fault(Arc<Fault>),
     /// The run is dropped after this time.
     Drop(Duration),
+    /// The run has no more time than this.
+    Deadline(Duration),
 }
 
 impl Stage {
@@ -290,10 +304,11 @@ impl Stage {
                 fault,
                 chance: Arc::clone(&chance),
             };
-            let thread = self
-                .runtime(&executed, &chance)
-                .journal(journal)
-                .thread("t");
+            let mut runtime = self.runtime(&executed, &chance);
+            if let Harm::Deadline(after) = &harm {
+                runtime = runtime.deadline(*after);
+            }
+            let thread = runtime.journal(journal).thread("t");
             let asks = self.check(&thread, &executed).await;
             let status = thread.status().await.unwrap();
             if matches!(status, Status::Finished) {
@@ -308,7 +323,17 @@ impl Stage {
                 assert_eq!(begun.len(), self.expected.steps, "{begun:?}");
                 return;
             }
-            self.go(&thread, &status, &asks, &chance, &harm).await;
+            executed.concluded.lock().unwrap().clear();
+            let is_told = self.go(&thread, &status, &asks, &chance, &harm).await;
+            if is_told {
+                let saved = told(&thread.history().await.unwrap()).saved;
+                let mut concluded = executed.concluded.lock().unwrap().clone();
+                concluded.retain(|key| !saved.contains(key));
+                assert!(
+                    concluded.is_empty(),
+                    "concluded, and not in the journal: {concluded:?}"
+                );
+            }
         }
         panic!("it does not come to an end");
     }
@@ -342,7 +367,8 @@ impl Stage {
         thread.asks().await.unwrap()
     }
 
-    /// Goes on with a thread until it rests, fails or comes to harm.
+    /// Goes on with a thread until it rests, fails or comes to harm. Returns whether it came back
+    /// with its journal in order, so that all that was done is to be in it.
     async fn go<J: Journal>(
         &self,
         thread: &Thread<Play, J>,
@@ -350,7 +376,7 @@ impl Stage {
         asks: &[Ask],
         chance: &Chance,
         harm: &Harm,
-    ) {
+    ) -> bool {
         let may_recover = matches!(status, Status::Unfinished(_) | Status::Failed { .. });
         let ask = match asks {
             [] => None,
@@ -391,7 +417,7 @@ impl Stage {
         let grace = Duration::from_millis(chance.below(60)) * u32::from(chance.below(2) == 0);
         let cut = async {
             match harm {
-                Harm::None => std::future::pending().await,
+                Harm::None | Harm::Deadline(_) => std::future::pending().await,
                 Harm::Drop(after) => tokio::time::sleep(*after).await,
                 Harm::Fault(fault) => {
                     fault.told.notified().await;
@@ -403,9 +429,10 @@ impl Stage {
         };
         let ended = tokio::select! {
             biased;
-            () = cut => return,
+            () = cut => return false,
             ended = run => ended,
         };
+        let is_down = matches!(harm, Harm::Fault(fault) if fault.is_down());
         match ended {
             Ok(Run::Finished(state)) => assert_eq!(Plain::from(&state), self.expected.fin),
             Ok(Run::Paused(ask)) => {
@@ -420,11 +447,12 @@ impl Stage {
                 let stumbles = self.laid.any(|act| act.trouble == Trouble::Stumbles);
                 assert!(stumbles && !source.is::<NodeError>(), "{source}");
             }
+            Err(RunError::Deadline { .. }) => assert!(matches!(harm, Harm::Deadline(_))),
             Err(error) => {
-                let is_down = matches!(harm, Harm::Fault(fault) if fault.is_down());
                 let is_journal = matches!(error, RunError::Journal { .. });
                 assert!(is_down && is_journal, "{error:?}");
             }
         }
+        !is_down
     }
 }
