@@ -118,9 +118,14 @@ pub(crate) async fn guarded<T>(
         }
     })
     .await;
-    // Its destructors are the node's as well. The hook has reported their panic; what came before it counts.
-    let _ = catch_unwind(AssertUnwindSafe(|| work.set(None)));
+    discard(work);
     ended
+}
+
+/// Drops a future. Its destructors are the node's as well: the hook has reported their panic, and what
+/// came before it counts.
+pub(crate) fn discard<F>(mut work: Pin<&mut Option<F>>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| work.set(None)));
 }
 
 /// The timeouts of one attempt.

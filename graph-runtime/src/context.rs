@@ -381,6 +381,20 @@ impl NodeError {
         }
     }
 
+    /// Returns whether another attempt would come to the same end, as it is the graph, the state or a
+    /// kept value that is wrong.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        matches!(
+            *self.0,
+            Kind::Unset(_)
+                | Kind::Broken(_)
+                | Kind::WrongAnswer(_)
+                | Kind::NoAnswer(_)
+                | Kind::NoItem
+                | Kind::WrongItem(_)
+        )
+    }
+
     pub(crate) fn kind(&self) -> &Kind {
         &self.0
     }

@@ -28,7 +28,9 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         self.cx.step = crate::marks::Marks::default();
         self.cx.concluded = None;
         let node = self.cx.course.due();
-        if let Some(planned) = self.plan().node(node) {
+        if let Some(planned) = self.plan().node(node)
+            && !error.is_hopeless()
+        {
             let key = self.cx.idempotency_key();
             if let Some((rule, delay)) = planned.policy.retry_for(&error, &self.used, &key) {
                 return self.try_again(node, &error, rule, delay).await;

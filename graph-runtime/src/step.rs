@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, poll_fn, select};
 use handoffs_core::{FieldSet, State};
 
-use crate::attempt::{Broken, Pulse, guarded, text};
+use crate::attempt::{Broken, Pulse, discard, guarded, text};
 use crate::context::{Kind, NodeError, Question, Signal};
 use crate::course::place;
 use crate::driver::{Done, Driver, HandedIn};
@@ -134,27 +134,35 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             events = Some(receiver);
         }
         let branch = events.is_some().then(|| cx.branch.clone());
-        let mut step = pin!(graph.step(usize::from(node), state, cx));
-        // A signal leaves the node's future pending for ever; then it is dropped.
-        let work = poll_fn(|task| {
-            let _entered = span.enter();
-            match step.as_mut().poll(task) {
-                Poll::Ready(step) => Poll::Ready(Ok(step)),
-                Poll::Pending => match desk.take() {
-                    Some(signal) => Poll::Ready(Err(signal)),
-                    None => Poll::Pending,
-                },
-            }
-        });
-        let work = pin!(guarded(&planned.policy, &pulse, work));
-        let ended = match events {
-            None => work.await,
-            Some(events) => {
-                let node = graph.node(usize::from(node));
-                let branch = branch.unwrap_or_default();
-                Box::pin(relay(work, events, sink, branch, node)).await
+        let mut step = pin!(Some(graph.step(usize::from(node), state, cx)));
+        let ended = {
+            // A signal leaves the node's future pending for ever; then it is dropped.
+            let work = poll_fn(|task| {
+                let Some(step) = step.as_mut().as_pin_mut() else {
+                    // It is taken out only below, after the end.
+                    return Poll::Pending;
+                };
+                let _entered = span.enter();
+                match step.poll(task) {
+                    Poll::Ready(step) => Poll::Ready(Ok(step)),
+                    Poll::Pending => match desk.take() {
+                        Some(signal) => Poll::Ready(Err(signal)),
+                        None => Poll::Pending,
+                    },
+                }
+            });
+            let work = pin!(guarded(&planned.policy, &pulse, work));
+            match events {
+                None => work.await,
+                Some(events) => {
+                    let node = graph.node(usize::from(node));
+                    let branch = branch.unwrap_or_default();
+                    Box::pin(relay(work, events, sink, branch, node)).await
+                }
             }
         };
+        // Lent to the guard, it is still there.
+        discard(step);
         ended.unwrap_or_else(|broken| {
             Ok(Err(NodeError::of(match broken {
                 Broken::Panicked(message) => Kind::Panicked(message),
