@@ -46,6 +46,8 @@ pub struct Context<'a> {
     pub(crate) before: Marks,
     /// The item of the branch that the node works in.
     pub(crate) item: Option<Item>,
+    /// Whether an attempt at the node has failed since the journal was read.
+    pub(crate) again: bool,
     /// The failure for which the run came to this node.
     pub(crate) caught: Option<Failure>,
     pub(crate) pulse: Pulse,
@@ -115,6 +117,7 @@ impl<'a> Context<'a> {
             step: Marks::default(),
             before: Marks::default(),
             item: None,
+            again: false,
             caught: None,
             pulse: Pulse::default(),
             relay: None,

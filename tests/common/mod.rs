@@ -352,6 +352,10 @@ impl Tally {
         *count - 1
     }
 
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
     pub(crate) fn of(&self, what: &str) -> u32 {
         self.0.lock().unwrap().get(what).copied().unwrap_or(0)
     }

@@ -161,6 +161,16 @@ impl Ledger {
         self.written(self.last()).await
     }
 
+    /// Reads what this run and those before it have written, once all of it is.
+    pub(crate) async fn read(&self) -> Result<Vec<Record>, JournalError> {
+        self.settle().await?;
+        let written = self.desk().written;
+        let mut records = self.journal.read(&self.thread, 0).await?;
+        // What another worker may have written is for the next append to find out.
+        records.retain(|record| record.seq <= written);
+        Ok(records)
+    }
+
     /// Sends what waits on its way.
     fn depart(&self, desk: &mut Desk) -> (u64, Flight) {
         let (journal, thread) = (Arc::clone(&self.journal), self.thread.clone());
