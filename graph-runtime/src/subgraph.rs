@@ -35,7 +35,8 @@ pub async fn subgraph<G: Runnable>(
         };
         &unknown
     };
-    match run(graph, inner, state, cx).await {
+    // Boxed, or the future of a graph would hold those of all graphs within.
+    match Box::pin(run(graph, inner, state, cx)).await {
         Ok(Done::Ended(edge, otherwise)) => Ok(graph.end(usize::from(edge), otherwise)),
         Ok(Done::Paused(ask)) => rest(cx, Signal::Paused(ask)).await,
         Ok(Done::Stopped) => rest(cx, Signal::Stopped).await,
