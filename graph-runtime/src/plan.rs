@@ -173,21 +173,23 @@ impl Plan {
 
     /// Finds the fields that the branches of each fork can see.
     fn see_branches(&mut self, known: &[Known]) {
-        let nodes = self.topology.nodes();
-        let by_node = nodes.map(|(node, _)| self.seen_by(node, known));
-        self.sees = by_node.fold(FieldSet::EMPTY, FieldSet::or);
-        let regions = self.topology.regions();
-        let mut seen = vec![FieldSet::EMPTY; regions.list.len()];
         let looks_at_all = self.that_look_at_all();
-        for (place, region) in regions.list.iter().enumerate() {
-            for node in &region.nodes {
-                let looks_at_all = looks_at_all[usize::from(node.0)];
-                let fields = if looks_at_all {
+        let nodes = self.topology.nodes().zip(looks_at_all);
+        let by_node: Vec<_> = nodes
+            .map(|((node, _), looks_at_all)| {
+                if looks_at_all {
                     FieldSet::ALL
                 } else {
-                    self.seen_by(*node, known)
-                };
-                seen[place] = seen[place].or(fields);
+                    self.seen_by(node, known)
+                }
+            })
+            .collect();
+        self.sees = by_node.iter().copied().fold(FieldSet::EMPTY, FieldSet::or);
+        let regions = self.topology.regions();
+        let mut seen = vec![FieldSet::EMPTY; regions.list.len()];
+        for (place, region) in regions.list.iter().enumerate() {
+            for node in &region.nodes {
+                seen[place] = seen[place].or(by_node[usize::from(node.0)]);
             }
         }
         // What a branch within a branch sees, the one around it has to have.
