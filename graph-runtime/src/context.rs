@@ -46,6 +46,8 @@ pub struct Context<'a> {
     pub(crate) before: Marks,
     /// The item of the branch that the node works in.
     pub(crate) item: Option<Item>,
+    /// Whether the node was executed before in this visit, and failed.
+    pub(crate) is_repeated: bool,
     /// The failure for which the run came to this node.
     pub(crate) caught: Option<Failure>,
     pub(crate) pulse: Pulse,
@@ -115,6 +117,7 @@ impl<'a> Context<'a> {
             step: Marks::default(),
             before: Marks::default(),
             item: None,
+            is_repeated: false,
             caught: None,
             pulse: Pulse::default(),
             relay: None,

@@ -64,6 +64,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
         };
         self.append(attempted).await?;
+        self.cx.is_repeated = true;
         if self.sink.listens() {
             let (branch, node) = (self.cx.branch.clone(), self.node(node));
             let attempted = || Event::Attempted {

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::Cache;
+use crate::error::RunError;
 use crate::journal::{AskId, Branches, Json, Ledger, ThreadId};
 
 /// What all paths of one run share: the thread, its journal, and the runtime's settings.
@@ -16,8 +17,8 @@ pub(crate) struct Scope {
     /// A number that no other run has, for runs that no journal counts.
     pub(crate) run: u64,
     pub(crate) ledger: Option<Ledger>,
-    /// What the journal says so far.
-    pub(crate) told: Branches,
+    /// What the journal said when it was last read.
+    pub(crate) told: Mutex<Arc<Branches>>,
     /// The answer with which the run is resumed, for the path that asked.
     pub(crate) answer: Mutex<Option<(AskId, Json)>>,
     pub(crate) limits: Limits,
@@ -51,10 +52,27 @@ impl Scope {
             thread,
             run: 0,
             ledger: None,
-            told: Branches::default(),
+            told: Mutex::default(),
             answer: Mutex::new(None),
             limits: Limits::default(),
         }
+    }
+
+    /// Returns what the journal said when it was last read.
+    pub(crate) fn told(&self) -> Arc<Branches> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&told)
+    }
+
+    /// Reads the journal again, if there is one, for what this run has written to it.
+    pub(crate) async fn read_again(&self) -> Result<(), RunError> {
+        if let Some(ledger) = &self.ledger {
+            let read = ledger.read().await;
+            let read = read.and_then(|records| Branches::read(&self.thread, &records));
+            let (told, _) = read.map_err(|error| RunError::journal(&self.thread, None, error))?;
+            *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(told);
+        }
+        Ok(())
     }
 
     /// Takes the answer to a question, if it has come.

@@ -273,6 +273,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             self.cx.arrived = seq;
         }
         self.cx.answers.clear();
+        self.cx.is_repeated = false;
         self.used.clear();
     }
 

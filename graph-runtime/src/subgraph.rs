@@ -59,7 +59,11 @@ async fn run<G: Runnable>(
 ) -> Result<Done, RunError> {
     let Inner { plan, is_direct } = inner;
     let (scope, branch) = (cx.scope, cx.branch.child(cx.place(), 0));
-    let folded = scope.told.fold(plan, &scope.thread, &branch)?;
+    if cx.is_repeated {
+        // What an earlier attempt has written is not done again.
+        Box::pin(scope.read_again()).await?;
+    }
+    let folded = scope.told().fold(plan, &scope.thread, &branch)?;
     let is_new = folded.engine.next() == Action::Start;
     let own = if *is_direct || is_new {
         let mut own = state.clone();

@@ -201,7 +201,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             run: if journal.is_some() { 0 } else { run_number() },
             ledger: journal.map(|journal| Ledger::new(journal, thread.clone(), head)),
             thread,
-            told,
+            told: Mutex::new(Arc::new(told)),
             answer: Mutex::new(answer),
             limits: limits.clone(),
         };

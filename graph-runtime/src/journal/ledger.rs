@@ -161,6 +161,12 @@ impl Ledger {
         self.written(self.last()).await
     }
 
+    /// Reads all that is written, once what was handed in is.
+    pub(crate) async fn read(&self) -> Result<Vec<Record>, JournalError> {
+        self.settle().await?;
+        self.journal.read(&self.thread, 0).await
+    }
+
     /// Sends what waits on its way.
     fn depart(&self, desk: &mut Desk) -> (u64, Flight) {
         let (journal, thread) = (Arc::clone(&self.journal), self.thread.clone());
