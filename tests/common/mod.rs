@@ -289,6 +289,24 @@ impl Place for File {
 /// Makes two tests of each function: one with a journal in memory, one with a journal in a file.
 #[allow(unused_macros, reason = "each test file takes what it needs")]
 macro_rules! on_every_journal {
+    // With a clock that stands still until everybody waits. Of a file, it does so while that is
+    // written, too: no timer may run then.
+    (paused: $($test:ident)*) => {
+        mod memory {
+            $(#[tokio::test(start_paused = true)]
+            async fn $test() {
+                super::$test(&handoffs::Memory::default()).await;
+            })*
+        }
+
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            $(#[tokio::test(start_paused = true)]
+            async fn $test() {
+                super::$test(&super::common::File::new()).await;
+            })*
+        }
+    };
     ($($test:ident)*) => {
         mod memory {
             $(#[tokio::test]
