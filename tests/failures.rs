@@ -158,7 +158,7 @@ impl Worker {
                     sleep(every).await;
                     cx.heartbeat();
                 }
-                pending().await
+                pending::<()>().await;
             }
             Some(AskFirst) => {
                 let answer: String = cx.ask("name", "who?").await?;
