@@ -193,7 +193,8 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the thread with all of the records or with none.
+    /// Dropping the future leaves the thread with all of the records or with none. A read through the
+    /// same handle should tell which for good, so that a run can be taken up right after it was dropped.
     async fn append(
         &self,
         thread: &ThreadId,
