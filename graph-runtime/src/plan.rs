@@ -30,6 +30,8 @@ pub(crate) struct Plan {
 pub(crate) struct PlanNode {
     pub(crate) name: Arc<str>,
     pub(crate) policy: Policy,
+    /// Whether the node works on the item of its branch.
+    pub(crate) takes_item: bool,
     /// The node's error edges, of which one is taken when it fails.
     pub(crate) on_error: Vec<u16>,
     /// The graph that the node is.
@@ -100,6 +102,9 @@ impl Plan {
         for (node, policy) in plan.nodes.iter_mut().zip(policies) {
             node.policy = policy;
         }
+        for (node, known) in plan.nodes.iter_mut().zip(&known) {
+            node.takes_item = known.contract.item;
+        }
         plan.see_branches(&known);
         plan.find_direct();
         plan
@@ -131,6 +136,7 @@ impl Plan {
         let node = |((_, node), inner): ((NodeIndex, &NodeShape), Option<Inner>)| PlanNode {
             name: Arc::from(&*node.name),
             policy: Policy::new(),
+            takes_item: false,
             on_error: Vec::new(),
             inner,
         };

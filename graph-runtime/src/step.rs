@@ -367,7 +367,7 @@ async fn relay<G: Runnable, T>(
 }
 
 /// Returns the names of fields.
-fn names<S: State>(fields: FieldSet) -> Vec<Cow<'static, str>> {
+pub(crate) fn names<S: State>(fields: FieldSet) -> Vec<Cow<'static, str>> {
     let fields = fields.iter().filter_map(|field| S::FIELDS.get(field));
     fields.map(|field| field.name.into()).collect()
 }
