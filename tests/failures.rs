@@ -605,6 +605,38 @@ async fn a_promise_that_is_not_kept_is_not_tried_again_and_leads_along_the_error
     assert_eq!(said(&job), [promised]);
 }
 
+// ---- Guards that panic.
+
+fn is_long(job: &Job) -> bool {
+    assert!(job.said.len() > 2, "too short");
+    true
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Job, start = work)]
+struct Guarded {
+    #[route(_ if is_long => end, _ => end)]
+    #[retry(times = 2)]
+    #[on_error(then = clerk)]
+    work: Worker,
+    #[route(_ if is_long => end, _ => end)]
+    #[on_error(then = back(limit = 3, else = end))]
+    clerk: Clerk,
+}
+
+async fn what_a_node_wrote_whose_guard_panics_is_undone(at: &impl Place) {
+    let bench = Bench::default();
+    let thread = Runtime::new(Guarded {
+        work: Worker("work", bench.clone()),
+        clerk: Clerk("clerk", bench.clone()),
+    });
+    let thread = thread.journal(at.open().await).thread("t");
+    let job = thread.run(Job::default()).await.unwrap().finished().unwrap();
+    assert_eq!(job, Job::default());
+    assert_eq!(thread.state().await.unwrap(), job);
+    assert_eq!((bench.calls("work"), bench.calls("clerk")), (4, 2));
+}
+
 // ---- Retries in branches.
 
 fn numbers(job: &Job) -> Vec<u32> {
@@ -852,6 +884,11 @@ async fn each_node_has_its_own_time_where_nobody_looks_on() {
         panic!("{run:?}")
     };
     assert_eq!(node, "after");
+    // Nor is the time of one node that of the next, which has none.
+    let bench = Bench::new("after", [WorkFor(50 * S)]);
+    let thread = Runtime::new(single(&bench)).thread("t");
+    let run = thread.run(Job::default()).await;
+    assert!(run.is_ok(), "{run:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -1352,6 +1389,7 @@ on_every_journal!(paused:
     a_drain_ends_the_wait_and_takes_no_attempt_away
     the_first_rule_that_fits_the_error_counts_and_each_has_its_own_attempts
     a_promise_that_is_not_kept_is_not_tried_again_and_leads_along_the_error_edge
+    what_a_node_wrote_whose_guard_panics_is_undone
     a_branch_that_is_tried_again_or_stood_in_for_does_not_disturb_the_others
     each_branch_keeps_its_own_count_of_attempts_over_restarts
     a_node_that_hangs_is_dropped_and_the_error_says_which_timeout_ended_it

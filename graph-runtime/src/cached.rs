@@ -1,12 +1,14 @@
 //! Steps whose result was there before.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use handoffs_core::State;
 
 use crate::cache::{CacheKey, Cached};
 use crate::driver::Driver;
 use crate::event::Sink;
 use crate::execute::Runnable;
-use crate::journal::{Conclusion, Fields};
+use crate::journal::{Conclusion, Fields, Json};
 use crate::step::{Step, names};
 
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
@@ -20,6 +22,12 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// Returns what the result of a node is found by. A key that cannot be written down finds nothing.
     pub(crate) fn cache_key(&self, node: u16) -> Option<CacheKey> {
         let key = self.graph.cache_key(usize::from(node), &self.state)?;
+        let takes_item = self.plan().node(node).is_some_and(|node| node.takes_item);
+        let key = match self.cx.item.as_ref().filter(|_| takes_item) {
+            // The state, of which the key is made, is the same in all branches of an `each`.
+            Some(item) => key.and_then(|key| Json::of(&(key, item.json()?))),
+            None => key,
+        };
         match key {
             Ok(key) => {
                 let plan = self.plan();
@@ -48,10 +56,9 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         marks.replaced = fields.named(&replaced);
         let mut state = self.state.clone();
         fields.load(&mut state, marks, &self.scope.thread).ok()?;
-        let edge = self
-            .graph
-            .pick(usize::from(node), &conclusion, &state)
-            .ok()?;
+        // A guard that panics does so again when the node is executed, whose failure it is.
+        let pick = || self.graph.pick(usize::from(node), &conclusion, &state);
+        let edge = catch_unwind(AssertUnwindSafe(pick)).ok()?.ok()?;
         for field in marks.changed.iter() {
             self.state.take(field, &mut state);
         }
@@ -76,8 +83,9 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         match self.writes(marks.changed, marks.appended) {
             Ok(writes) => {
                 let replaced = names::<G::State>(marks.replaced);
-                let cached = Cached::new(outcome.clone(), writes, replaced);
-                cached.keep(cache, key, ttl).await;
+                Cached::new(outcome.clone(), writes, replaced)
+                    .keep(cache, key, ttl)
+                    .await;
             }
             Err(error) => {
                 let node = self.plan().name(node);

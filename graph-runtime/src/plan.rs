@@ -32,8 +32,13 @@ pub(crate) struct Plan {
 pub(crate) struct PlanNode {
     pub(crate) name: Arc<str>,
     pub(crate) policy: Policy,
+    /// Whether the node works on the item of its branch.
+    pub(crate) takes_item: bool,
     /// The node's error edges, of which one is taken when it fails.
     pub(crate) on_error: Vec<u16>,
+    /// The fields that the node may have changed when its attempt fails and the run goes on
+    /// nevertheless: after a guard that panicked, or a promise that was not kept.
+    pub(crate) undone: Option<FieldSet>,
     /// The graph that the node is.
     pub(crate) inner: Option<Inner>,
 }
@@ -102,6 +107,10 @@ impl Plan {
         for (node, policy) in plan.nodes.iter_mut().zip(policies) {
             node.policy = policy;
         }
+        for (node, known) in plan.nodes.iter_mut().zip(&known) {
+            node.takes_item = known.contract.item;
+        }
+        plan.find_undone(&known, G::State::FIELDS.len());
         plan.see_branches(&known);
         plan.find_direct();
         plan
@@ -133,7 +142,9 @@ impl Plan {
         let node = |((_, node), inner): ((NodeIndex, &NodeShape), Option<Inner>)| PlanNode {
             name: Arc::from(&*node.name),
             policy: Policy::new(),
+            takes_item: false,
             on_error: Vec::new(),
+            undone: None,
             inner,
         };
         let mut plan = Self {
@@ -161,13 +172,38 @@ impl Plan {
     fn find_direct(&mut self) {
         let nodes = &self.nodes;
         for edge in &mut self.edges {
+            let from = &nodes[usize::from(edge.from)];
+            // What follows in one go is in the same attempt: under its timeouts, with its permit.
+            let is_bounded = from.policy.hard_timeout().is_some()
+                || from.policy.idle_timeout().is_some()
+                || from.inner.is_some();
             edge.direct = edge.to.node().filter(|to| {
                 let node = &nodes[usize::from(*to)];
-                edge.fork.is_none()
+                !is_bounded
+                    && edge.fork.is_none()
                     && node.policy.is_plain()
                     && node.on_error.is_empty()
                     && node.inner.is_none()
             });
+        }
+    }
+
+    /// Finds the fields that have to be put back when an attempt at a node fails.
+    fn find_undone(&mut self, known: &[Known], fields: usize) {
+        let mut is_guarded = vec![false; self.nodes.len()];
+        for (_, edge) in self.topology.edges() {
+            is_guarded[usize::from(edge.from.0)] |= edge.guard.is_some();
+        }
+        for ((node, known), is_guarded) in self.nodes.iter_mut().zip(known).zip(is_guarded) {
+            let goes_on = !node.policy.retries().is_empty() || !node.on_error.is_empty();
+            if !goes_on {
+                continue;
+            }
+            node.undone = match known.keeps_to_contract {
+                true if is_guarded => Some(known.contract.writes),
+                true => None,
+                false => Some(FieldSet::first_of(fields)),
+            };
         }
     }
 

@@ -58,14 +58,19 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         self.cx.enter(is_kept || self.sink.listens(), traced);
         let key = if caches { self.cache_key(node) } else { None };
         let hit = match &key {
-            Some(key) => Box::pin(self.look_up(node, key)).await,
-            None => None,
+            // A person who was asked is heard, whatever has been kept since.
+            Some(key) if self.cx.answers.is_empty() => Box::pin(self.look_up(node, key)).await,
+            _ => None,
         };
+        let before = self.before(node);
         let step = match hit {
             Some(step) => step,
             None => match self.attempt(node).await {
                 Err(signal) => return Box::pin(self.rest(signal)).await.map(Some),
-                Ok(Err(error)) => return Box::pin(self.failed(error)).await,
+                Ok(Err(error)) => {
+                    self.undo(before);
+                    return Box::pin(self.failed(error)).await;
+                }
                 Ok(Ok(edge)) => Step {
                     edge,
                     outcome: self.concluded()?,
@@ -101,6 +106,22 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             tokio::task::yield_now().await;
         }
         Ok(None)
+    }
+
+    /// Keeps the fields that an attempt at a node may leave changed although it fails.
+    fn before(&self, node: u16) -> Option<Box<(FieldSet, G::State)>> {
+        let fields = self.plan().node(node)?.undone?;
+        Some(Box::new((fields, self.state.branch(fields))))
+    }
+
+    /// Puts the fields back that an attempt may have changed.
+    fn undo(&mut self, before: Option<Box<(FieldSet, G::State)>>) {
+        if let Some(mut before) = before {
+            let (fields, state) = &mut *before;
+            for field in fields.iter() {
+                self.state.take(field, state);
+            }
+        }
     }
 
     /// Executes nodes, from `node` to one whose step has to be seen, until that concludes, fails or asks.

@@ -1,11 +1,14 @@
 //! What is kept of a step, and how it is written.
 
 use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
 
 use super::{Cache, CacheKey};
+use crate::attempt::text;
 use crate::error::chain;
 use crate::journal::{Conclusion, Writes};
 
@@ -61,22 +64,26 @@ impl Cached {
 
     /// Looks for a result. A cache that fails is a miss, which is logged: no run ends because of it.
     pub(crate) async fn find(cache: &dyn Cache, key: &CacheKey) -> Option<Self> {
-        match cache.get(key).await {
-            Ok(value) => Self::decode(key, &value?),
-            Err(error) => {
-                warn(key, "the cache could not be read", &chain(&error));
-                None
-            }
-        }
+        let why = match AssertUnwindSafe(cache.get(key)).catch_unwind().await {
+            Ok(Ok(value)) => return Self::decode(key, &value?),
+            Ok(Err(error)) => chain(&error),
+            Err(panic) => text(&*panic),
+        };
+        warn(key, "the cache could not be read", &why);
+        None
     }
 
     /// Keeps the result. A cache that fails does not keep it, which is logged.
     pub(crate) async fn keep(&self, cache: &dyn Cache, key: &CacheKey, ttl: Duration) {
         match self.encode() {
             Ok(value) => {
-                if let Err(error) = cache.put(key, value, ttl).await {
-                    warn(key, "the cache could not be written", &chain(&error));
-                }
+                let put = AssertUnwindSafe(cache.put(key, value, ttl)).catch_unwind();
+                let why = match put.await {
+                    Ok(Ok(())) => return,
+                    Ok(Err(error)) => chain(&error),
+                    Err(panic) => text(&*panic),
+                };
+                warn(key, "the cache could not be written", &why);
             }
             Err(error) => warn(key, "the result cannot be cached", &error.to_string()),
         }
