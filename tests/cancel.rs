@@ -307,12 +307,14 @@ async fn dropped_at<T>(polls: u32, work: impl Future<Output = T>) -> Option<T> {
 }
 
 /// Finishes the tour from wherever it was cut off, and checks that only what was not written is done.
-async fn goes_on<J: Journal>(at: &impl Place, cut_off: &Thread<Tour, J>, case: &str) {
-    // Through the same journal, in whose queue an append may still stand.
-    let before = cut_off.history().await.unwrap();
+async fn goes_on<J: Journal>(at: &impl Place, cut_off: Thread<Tour, J>, case: &str) {
+    let id = cut_off.id().clone();
+    // An append that was under way is finished when the file is closed.
+    drop(cut_off);
     let desk = Desk::default();
     let runtime = Runtime::new(tour(&desk)).journal(at.open().await);
-    let thread = runtime.thread(cut_off.id().clone());
+    let thread = runtime.thread(id);
+    let before = thread.history().await.unwrap();
     let trip = complete(&thread, Trip::default()).await;
     let trip = trip.unwrap_or_else(|error| panic!("{case}: {error:?}"));
     assert_eq!(said(&trip), toured(), "{case}");
@@ -333,17 +335,43 @@ async fn a_run_that_is_dropped_at_any_poll_goes_on(at: &impl Place) {
     let mut cases = 0;
     for polls in 0.. {
         let name = format!("poll {polls}");
-        let journal = at.open().await;
-        let thread = Runtime::new(tour(&Desk::default())).journal(journal);
-        let thread = thread.thread(&*name);
+        let journal = Yielding(at.open().await);
+        let thread = Runtime::new(tour(&Desk::default())).journal(journal).thread(&*name);
         let done = dropped_at(polls, complete(&thread, Trip::default())).await;
-        goes_on(at, &thread, &name).await;
+        goes_on(at, thread, &name).await;
         if done.is_some() {
             break;
         }
         cases += 1;
     }
     assert!(cases > 20, "{cases}");
+}
+
+/// A journal that lets others have their turn before and after each append.
+#[derive(Clone, Debug)]
+struct Yielding<J>(J);
+
+#[async_trait]
+impl<J: Journal> Journal for Yielding<J> {
+    async fn append(
+        &self,
+        thread: &ThreadId,
+        head: u64,
+        records: Vec<Record>,
+    ) -> Result<(), JournalError> {
+        tokio::task::yield_now().await;
+        self.0.append(thread, head, records).await?;
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
+        self.0.read(thread, after).await
+    }
+
+    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
+        self.0.threads().await
+    }
 }
 
 /// A journal in which the n-th append never comes back, whether it was written or not.
@@ -395,8 +423,7 @@ async fn a_run_that_is_dropped_at_any_append_goes_on(at: &impl Place) {
                 reached: Arc::clone(&reached),
                 writes,
             };
-            let thread = Runtime::new(tour(&Desk::default())).journal(journal);
-            let thread = thread.thread(&*name);
+            let thread = Runtime::new(tour(&Desk::default())).journal(journal).thread(&*name);
             let is_done = tokio::select! {
                 biased;
                 done = complete(&thread, Trip::default()) => {
@@ -408,7 +435,7 @@ async fn a_run_that_is_dropped_at_any_append_goes_on(at: &impl Place) {
             if is_done {
                 break 'all;
             }
-            goes_on(at, &thread, &name).await;
+            goes_on(at, thread, &name).await;
             cases += 1;
         }
     }
@@ -423,8 +450,7 @@ async fn a_run_that_is_dropped_in_any_node_goes_on(at: &impl Place) {
             entries: Halt::at(entry),
             ..Desk::default()
         };
-        let thread = Runtime::new(tour(&desk)).journal(at.open().await);
-        let thread = thread.thread(&*name);
+        let thread = Runtime::new(tour(&desk)).journal(at.open().await).thread(&*name);
         let is_done = tokio::select! {
             biased;
             done = complete(&thread, Trip::default()) => {
@@ -437,7 +463,7 @@ async fn a_run_that_is_dropped_in_any_node_goes_on(at: &impl Place) {
             break;
         }
         assert_eq!(desk.at_work.now(), 0, "{name}: who worked was dropped");
-        goes_on(at, &thread, &name).await;
+        goes_on(at, thread, &name).await;
         cases += 1;
     }
     // Sixteen, and those that ask once more.
@@ -478,7 +504,7 @@ async fn whoever_is_at_work_is_dropped_when_the_runtime_is_cancelled(at: &impl P
     let error = thread.recover().await.unwrap_err();
     assert!(matches!(error, RunError::Cancelled { .. }), "{error:?}");
     assert_eq!(desk.at_work.now(), 0);
-    goes_on(at, &thread, "cancelled").await;
+    goes_on(at, thread, "cancelled").await;
 }
 
 async fn a_node_in_a_graph_within_is_dropped_too(at: &impl Place) {
@@ -584,7 +610,7 @@ async fn what_was_handed_in_is_written_before_a_cancelled_run_returns(at: &impl 
             .map(|(_, count)| count)
             .sum();
         assert_eq!(written, concluded, "{name}");
-        goes_on(at, &thread, &name).await;
+        goes_on(at, thread.clone(), &name).await;
     }
 }
 
@@ -597,13 +623,13 @@ async fn a_token_that_was_cancelled_before_lets_nothing_begin(at: &impl Place) {
     let error = thread.run(Trip::default()).await.unwrap_err();
     assert!(matches!(error, RunError::Cancelled { .. }), "{error:?}");
     assert_eq!(error.node(), Some("home"));
-    goes_on(at, &thread, "cancelled").await;
+    goes_on(at, thread, "cancelled").await;
 
     let thread = runtime.drain_on(stop).thread("drained");
     let error = thread.run(Trip::default()).await.unwrap_err();
     assert!(matches!(error, RunError::Drained { .. }), "{error:?}");
     assert_eq!(error.node(), Some("home"));
-    goes_on(at, &thread, "drained").await;
+    goes_on(at, thread, "drained").await;
     assert!(desk.begun.all().is_empty());
 }
 
@@ -794,7 +820,7 @@ async fn each_branch_finishes_its_step_and_then_stops(at: &impl Place) {
     );
     let steps = steps(&thread.history().await.unwrap());
     assert_eq!(steps.values().sum::<u32>(), 6, "{steps:?}");
-    goes_on(at, &thread, "drained").await;
+    goes_on(at, thread, "drained").await;
 }
 
 async fn a_graph_within_finishes_its_step_and_then_stops(at: &impl Place) {
