@@ -1091,3 +1091,207 @@ on_every_journal! {
     a_wait_for_another_attempt_ends_at_once
     the_runs_of_all_threads_stop_together
 }
+
+/// A process that is told to end. The children are this same test binary: `child` is a test that does
+/// nothing unless it is told to.
+#[cfg(all(unix, feature = "sqlite"))]
+mod processes {
+    use std::env;
+    use std::fs::{self, OpenOptions};
+    use std::io::{BufRead, BufReader, Read as _, Write as _};
+    use std::path::{Path, PathBuf};
+    use std::process::{Child, Command, Stdio};
+
+    use tokio::signal::unix::{SignalKind, signal};
+
+    use super::*;
+
+    /// Notes each step in a file, and in the middle of one waits until the process is told to end.
+    #[derive(Clone)]
+    struct Mill {
+        effects: PathBuf,
+        stop: CancellationToken,
+        waits: bool,
+    }
+
+    #[derive(State, Clone, Debug, Default, PartialEq)]
+    struct Sacks {
+        ground: Log<String>,
+    }
+
+    struct Grind(&'static str, Mill);
+
+    #[derive(Outcome)]
+    enum Ground {
+        Sack,
+    }
+
+    #[node(Sacks)]
+    impl Grind {
+        async fn run(&self, ground: &mut Log<String>, cx: &mut Context<'_>) -> Ground {
+            let Self(name, mill) = self;
+            if mill.waits && ground.len() == 7 {
+                println!("\nready");
+                mill.stop.cancelled().await;
+            }
+            let mut options = OpenOptions::new();
+            let mut file = options
+                .create(true)
+                .append(true)
+                .open(&mill.effects)
+                .unwrap();
+            let line = format!("{}\n", cx.idempotency_key());
+            file.write_all(line.as_bytes()).unwrap();
+            ground.push((*name).to_owned());
+            Ground::Sack
+        }
+    }
+
+    #[derive(AgentGraph)]
+    #[graph(state = Sacks, start = grind)]
+    struct Stone {
+        #[route(Ground::Sack => grind(limit = 14, else = end))]
+        grind: Grind,
+    }
+
+    #[derive(AgentGraph)]
+    #[graph(state = Sacks, start = open)]
+    struct Works {
+        #[route(_ => all(wind, water) join close)]
+        open: Grind,
+        #[route(_ => close)]
+        wind: Stone,
+        #[route(Ground::Sack => water(limit = 14, else = close))]
+        water: Grind,
+        #[route(_ => end)]
+        close: Grind,
+    }
+
+    const THREADS: [&str; 3] = ["mon", "tue", "wed"];
+    /// To open, fifteen in each branch, and to close.
+    const STEPS: usize = 32;
+
+    fn works(mill: &Mill) -> Works {
+        let grind = |name| Grind(name, mill.clone());
+        Works {
+            open: grind("open"),
+            wind: Stone {
+                grind: grind("wind"),
+            },
+            water: grind("water"),
+            close: grind("close"),
+        }
+    }
+
+    const FOLDER: &str = "HANDOFFS_DRAIN_FOLDER";
+    const WAITS: &str = "HANDOFFS_DRAIN_WAITS";
+
+    #[tokio::test]
+    async fn child() {
+        let Some(folder) = env::var_os(FOLDER).map(PathBuf::from) else {
+            return;
+        };
+        let stop = CancellationToken::new();
+        let mut told = signal(SignalKind::terminate()).unwrap();
+        let drain = stop.clone();
+        tokio::spawn(async move {
+            told.recv().await;
+            drain.cancel();
+        });
+        let mill = Mill {
+            effects: folder.join("effects"),
+            stop: stop.clone(),
+            waits: env::var_os(WAITS).is_some(),
+        };
+        let journal = Sqlite::open(folder.join("works.db")).await.unwrap();
+        let runtime = Runtime::new(works(&mill)).journal(journal).drain_on(stop);
+        let runs = THREADS.map(|name| {
+            let thread = runtime.thread(name);
+            async move { thread.run_once(Sacks::default()).await }
+        });
+        for run in futures::future::join_all(runs).await {
+            match run {
+                Ok(Run::Finished(_)) if !mill.waits => {}
+                Err(RunError::Drained { .. }) if mill.waits => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn start(folder: &Path, waits: bool) -> Child {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "processes::child", "--nocapture"]);
+        command.env(FOLDER, folder);
+        if waits {
+            command.env(WAITS, "yes");
+        }
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    }
+
+    fn ends_well(mut child: Child, stdout: &mut impl BufRead) {
+        let mut said = String::new();
+        stdout.read_to_string(&mut said).unwrap();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(0), "{said}");
+    }
+
+    fn steps(folder: &Path) -> Vec<String> {
+        let effects = fs::read_to_string(folder.join("effects")).unwrap();
+        effects.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_process_that_is_told_to_end_finishes_its_steps_and_another_does_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let mut child = start(folder, true);
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        // Both branches of each thread are in the middle of a step.
+        for _ in 0..2 * THREADS.len() {
+            let mut line = String::new();
+            while line.trim() != "ready" {
+                line.clear();
+                assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "the child has ended");
+            }
+        }
+        let pid = child.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(told.success());
+        ends_well(child, &mut stdout);
+        let before = steps(folder);
+        // One to open, and of each branch the seventh too.
+        assert_eq!(before.len(), THREADS.len() * (1 + 2 * 7), "{before:#?}");
+
+        let mut child = start(folder, false);
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        ends_well(child, &mut stdout);
+        let mut all = steps(folder);
+        assert_eq!(all.len(), THREADS.len() * STEPS);
+        assert_eq!(all[..before.len()], before);
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), THREADS.len() * STEPS, "each step once");
+
+        let tokio = tokio::runtime::Runtime::new().unwrap();
+        tokio.block_on(async {
+            let mill = Mill {
+                effects: folder.join("none"),
+                stop: CancellationToken::new(),
+                waits: false,
+            };
+            let journal = Sqlite::open(folder.join("works.db")).await.unwrap();
+            let runtime = Runtime::new(works(&mill)).journal(journal);
+            for name in THREADS {
+                let thread = runtime.thread(name);
+                assert_eq!(thread.status().await.unwrap(), Status::Finished);
+                let ground = thread.state().await.unwrap().ground;
+                let wind = ground.iter().filter(|by| *by == "wind").count();
+                let water = ground.iter().filter(|by| *by == "water").count();
+                assert_eq!((ground.len(), wind, water), (STEPS, 15, 15), "{name}");
+            }
+        });
+        assert!(!folder.join("none").exists());
+    }
+}
