@@ -32,6 +32,8 @@ pub(crate) struct PlanNode {
     pub(crate) policy: Policy,
     /// The node's error edges, of which one is taken when it fails.
     pub(crate) on_error: Vec<u16>,
+    /// Whether the node is a graph, or wraps one, so that others work in its place.
+    pub(crate) is_graph: bool,
     /// The graph that the node is.
     pub(crate) inner: Option<Inner>,
 }
@@ -132,6 +134,7 @@ impl Plan {
             name: Arc::from(&*node.name),
             policy: Policy::new(),
             on_error: Vec::new(),
+            is_graph: inner.is_some() || node.kind == NodeKind::Graph,
             inner,
         };
         let mut plan = Self {

@@ -119,7 +119,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         };
         // A graph within takes a permit for each node of its own.
         let permits = scope.limits.permits.as_ref();
-        let _permit = match permits.filter(|_| planned.inner.is_none()) {
+        let _permit = match permits.filter(|_| !planned.is_graph) {
             Some(permits) => permits.acquire().await.ok(),
             None => None,
         };

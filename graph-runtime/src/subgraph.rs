@@ -28,10 +28,10 @@ pub async fn subgraph<G: Runnable>(
     let inner = if let Some(inner) = known {
         inner
     } else {
-        // A node that wraps a graph did not say so.
+        // A node that wraps a graph did not say so. Its own step keeps what is written within.
         unknown = Inner {
             plan: Plan::of(graph),
-            is_direct: false,
+            is_direct: true,
         };
         &unknown
     };
