@@ -125,7 +125,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         };
         let span = tracing::debug_span!("node", node = &*planned.name);
         let desk = Arc::clone(&cx.desk);
-        cx.pulse = Pulse::of(&planned.policy);
+        cx.pulse = Pulse::within(&planned.policy, &cx.around);
         let pulse = cx.pulse.clone();
         let mut events = None;
         if planned.inner.is_some() && sink.listens() {
