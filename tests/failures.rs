@@ -631,7 +631,12 @@ async fn what_a_node_wrote_whose_guard_panics_is_undone(at: &impl Place) {
         clerk: Clerk("clerk", bench.clone()),
     });
     let thread = thread.journal(at.open().await).thread("t");
-    let job = thread.run(Job::default()).await.unwrap().finished().unwrap();
+    let job = thread
+        .run(Job::default())
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     assert_eq!(job, Job::default());
     assert_eq!(thread.state().await.unwrap(), job);
     assert_eq!((bench.calls("work"), bench.calls("clerk")), (4, 2));

@@ -20,7 +20,10 @@ use std::time::Duration;
 use common::{Place, Stopping, Tally, by_branch, chain, lines, writes};
 use futures::StreamExt;
 use handoffs::prelude::*;
-use handoffs::{Counter, Entry, Inner, Journal, NodeError, Recorded, RunError, Thread};
+use handoffs::{
+    Contract, Counter, Entry, Execute, Inner, Journal, Node, NodeError, NodeKind, Recorded,
+    RunError, State, Thread,
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -1290,6 +1293,305 @@ async fn what_fails_when_a_graph_is_left_does_not_run_it_again(at: &impl Place) 
     assert_eq!((desk.tally.of("ink"), desk.tally.of("sand")), (1, 1));
 }
 
+// ---- Attempts at a graph that forks, and that waits for a person.
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = plan)]
+struct Bureau {
+    #[route(_ => office)]
+    plan: Say,
+    #[route(_ => last)]
+    #[timeout("1h")]
+    #[retry(times = 3, backoff = "1ms", jitter = false)]
+    office: Office,
+    #[route(_ => end)]
+    last: Say,
+}
+
+fn bureau(desk: &Desk) -> Bureau {
+    Bureau {
+        plan: Say("plan", desk.clone()),
+        office: office(desk),
+        last: Say("last", desk.clone()),
+    }
+}
+
+const BUREAU: [&str; 8] = [
+    "plan",
+    "enter",
+    "left",
+    "after 2 ink sand",
+    "meet",
+    "open",
+    "weigh yes",
+    "last",
+];
+
+async fn branches_within_that_are_through_are_not_gone_again(at: &impl Place) {
+    let fails = [Act::Fail("once"), Act::Fail("twice")];
+    let desk = Desk::default().acts("sand", fails);
+    let thread = Runtime::new(bureau(&desk))
+        .journal(at.open().await)
+        .thread("t");
+    let state = finish(&thread, Case::default()).await;
+    assert_eq!(words(&state.said), BUREAU);
+    assert_eq!(thread.state().await.unwrap(), state);
+    for node in [
+        "plan", "enter", "left", "ink", "meet", "open", "weigh", "last",
+    ] {
+        assert_eq!(desk.tally.of(node), 1, "{node}");
+    }
+    assert_eq!(desk.tally.of("sand"), 3);
+}
+
+async fn another_attempt_keeps_what_was_asked_and_answered(at: &impl Place) {
+    // `left` asks; `sand` fails beside it, twice.
+    let fails = [Act::Fail("once"), Act::Fail("twice")];
+    let desk = Desk::default()
+        .acts("left", [Act::Ask("l")])
+        .acts("sand", fails);
+    let thread = Runtime::new(bureau(&desk))
+        .journal(at.open().await)
+        .thread("t");
+    let ask = thread.run(Case::default()).await.unwrap().paused().unwrap();
+    assert_eq!(thread.asks().await.unwrap(), [ask.clone()]);
+    assert_eq!((desk.tally.of("left"), desk.tally.of("sand")), (1, 3));
+    let state = thread
+        .resume(ask.id, "yes")
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
+    assert_eq!(state.said[2], "left: yes");
+    assert_eq!(thread.state().await.unwrap(), state);
+}
+
+/// Asks, and then hangs once.
+struct Slowly(Desk, Arc<Notify>);
+
+#[node(Case)]
+impl Slowly {
+    async fn run(&self, said: &mut Log<String>, cx: &mut Context<'_>) -> Result<(), NodeError> {
+        let answer: String = cx.ask("slowly", "how?").await?;
+        if self.0.tally.count("slowly") == 0 {
+            self.1.notify_one();
+            return pending().await;
+        }
+        said.push(answer);
+        Ok(())
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = slowly)]
+struct Snail {
+    #[route(_ => end)]
+    slowly: Slowly,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = snail)]
+struct Garden {
+    #[route(_ => end)]
+    #[timeout("1h")]
+    #[retry(times = 2, backoff = "1ms", jitter = false)]
+    snail: Snail,
+}
+
+async fn an_answer_outlives_the_attempt_that_took_it(at: &impl Place) {
+    let (desk, reached) = (Desk::default(), Arc::new(Notify::new()));
+    let slowly = Slowly(desk.clone(), Arc::clone(&reached));
+    let garden = Garden {
+        snail: Snail { slowly },
+    };
+    let thread = Runtime::new(garden).journal(at.open().await).thread("t");
+    let ask = thread.run(Case::default()).await.unwrap().paused().unwrap();
+    let late = async {
+        reached.notified().await;
+        paused(tokio::time::advance(Duration::from_secs(3600))).await;
+    };
+    let (run, ()) = tokio::join!(thread.resume(ask.id, "calmly"), late);
+    let state = run.unwrap().finished().expect("it was answered");
+    assert_eq!(words(&state.said), ["calmly"]);
+    assert_eq!(thread.state().await.unwrap(), state);
+}
+
+// ---- A graph within a node of one's own, as the docs of `Execute` have it.
+
+struct Announced<N>(N);
+
+impl<S: State, N: Node<S>> Node<S> for Announced<N> {
+    type Outcome = N::Outcome;
+    const CONTRACT: Contract = N::CONTRACT;
+    const KIND: NodeKind = N::KIND;
+}
+
+impl<S: State, N: Execute<S>> Execute<S> for Announced<N> {
+    const REPORTS: bool = N::REPORTS;
+
+    async fn execute(&self, state: &mut S, cx: &mut Context<'_>) -> Result<N::Outcome, NodeError> {
+        self.0.execute(state, cx).await
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = plan)]
+struct Fair {
+    #[route(_ => all(court, other) join last)]
+    plan: Say,
+    #[route(_ => last)]
+    court: Announced<Court>,
+    #[route(_ => last)]
+    other: Say,
+    #[route(_ => end)]
+    last: Say,
+}
+
+async fn a_graph_in_a_node_of_ones_own_keeps_what_it_writes(at: &impl Place) {
+    let desk = Desk::default();
+    let fair = || Fair {
+        plan: Say("plan", desk.clone()),
+        court: Announced(court(&desk)),
+        other: Say("other", desk.clone()),
+        last: Say("last", desk.clone()),
+    };
+    let expected = ["plan", "open", "weigh yes", "other", "last"];
+    let state = finish(&Runtime::new(fair()).thread("t"), Case::default()).await;
+    assert_eq!(words(&state.said), expected);
+    let thread = Runtime::new(fair()).journal(at.open().await).thread("t");
+    let state = finish(&thread, Case::default()).await;
+    assert_eq!(words(&state.said), expected);
+    assert_eq!(thread.state().await.unwrap(), state);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_graph_in_a_node_of_ones_own_does_not_wait_for_its_own_turn() {
+    let desk = Desk::default();
+    let fair = Fair {
+        plan: Say("plan", desk.clone()),
+        court: Announced(court(&desk)),
+        other: Say("other", desk.clone()),
+        last: Say("last", desk.clone()),
+    };
+    let thread = Runtime::new(fair).concurrency(1).thread("t");
+    let run = thread.run(Case::default());
+    let run = tokio::time::timeout(Duration::from_secs(1), run).await;
+    let _ = run.expect("it goes on").unwrap();
+}
+
+// ---- A graph whose result is used again.
+
+fn by_sum(case: &Case) -> i64 {
+    case.sum.get()
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = plan)]
+struct Archive {
+    #[route(_ => court)]
+    plan: Say,
+    #[route(Verdict::Yes => pen, _ => end)]
+    #[cache(key = by_sum, ttl = "1h")]
+    court: Court,
+    #[route(Verdict::Yes => last, _ => end)]
+    #[subgraph(enter = slip, leave = file)]
+    #[cache(key = by_sum, ttl = "1h")]
+    pen: Pen,
+    #[route(_ => end)]
+    last: Say,
+}
+
+async fn the_result_of_a_graph_is_used_again_with_all_that_it_wrote(at: &impl Place) {
+    let desk = Desk::default();
+    let archive = || Archive {
+        plan: Say("plan", desk.clone()),
+        court: court(&desk),
+        pen: pen(&desk),
+        last: Say("last", desk.clone()),
+    };
+    let runtime = Runtime::new(archive()).journal(at.open().await);
+    let first = finish(&runtime.thread("first"), Case::default()).await;
+    let expected = ["plan", "open", "weigh yes", "after 3 ink sand", "last"];
+    assert_eq!(words(&first.said), expected);
+    let second = runtime.thread("second");
+    assert_eq!(finish(&second, Case::default()).await, first);
+    for node in ["open", "weigh", "ink", "sand"] {
+        assert_eq!(desk.tally.of(node), 1, "{node}");
+    }
+    let again = Runtime::new(archive()).journal(at.open().await);
+    for name in ["first", "second"] {
+        assert_eq!(again.thread(name).state().await.unwrap(), first, "{name}");
+    }
+    let history = second.history().await.unwrap();
+    assert!(history.iter().all(|entry| entry.branch.is_trunk()));
+}
+
+// ---- A sign of life within is one of the graph.
+
+struct Alive(u32);
+
+#[node(Case)]
+impl Alive {
+    async fn run(&self, cx: &mut Context<'_>) {
+        for _ in 0..self.0 {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            cx.heartbeat();
+        }
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = one)]
+struct Pulses {
+    #[route(_ => all(two, three) join four)]
+    one: Alive,
+    #[route(_ => four)]
+    two: Alive,
+    #[route(_ => four)]
+    three: Alive,
+    #[route(_ => end)]
+    four: Alive,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = pulses)]
+struct Watched {
+    #[route(_ => end)]
+    #[timeout(idle = "5s")]
+    pulses: Pulses,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = watched)]
+struct Guarded {
+    #[route(_ => end)]
+    #[timeout(idle = "5s")]
+    watched: Watched,
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_within_is_one_of_the_graphs_around() {
+    let guarded = |one, two| Guarded {
+        watched: Watched {
+            pulses: Pulses {
+                one: Alive(one),
+                two: Alive(two),
+                three: Alive(0),
+                four: Alive(1),
+            },
+        },
+    };
+    for (one, two) in [(4, 0), (1, 4)] {
+        let run = Runtime::new(guarded(one, two))
+            .thread("t")
+            .run(Case::default())
+            .await;
+        run.unwrap_or_else(|error| panic!("{one}, {two}: {}", chain(&error)))
+            .finished()
+            .unwrap();
+    }
+}
+
 // ---- What a graph within is given, and gives.
 
 #[node(Slip)]
@@ -1741,6 +2043,11 @@ on_every_journal! {
     what_a_graph_gives_the_one_around_it_may_rely_on
     what_a_graph_within_is_given_is_checked_when_it_begins
     another_shape_of_the_inner_graph_makes_another_graph
+    branches_within_that_are_through_are_not_gone_again
+    another_attempt_keeps_what_was_asked_and_answered
+    an_answer_outlives_the_attempt_that_took_it
+    a_graph_in_a_node_of_ones_own_keeps_what_it_writes
+    the_result_of_a_graph_is_used_again_with_all_that_it_wrote
     b51_a_child_names_by_its_end_where_its_parent_goes_on_and_leaves_what_is_taken
     b53_of_two_children_the_one_that_jumps_out_ends_what_would_have_come_after
     b54_what_ran_beside_a_child_that_paused_is_not_run_again

@@ -57,21 +57,39 @@ struct Beats {
     since: Instant,
     /// When it last beat, in nanoseconds since `since`: enough for 584 years.
     last: AtomicU64,
+    /// The pulse of the graph that the node is in.
+    around: Pulse,
 }
 
 impl Pulse {
     /// Makes the pulse of a node: one that can be felt if the node has an idle timeout.
+    #[cfg(test)]
     pub(crate) fn of(policy: &Policy) -> Self {
-        Self(policy.idle_timeout().map(|_| {
-            Arc::new(Beats {
-                since: Instant::now(),
-                last: AtomicU64::new(0),
-            })
-        }))
+        Self::within(policy, &Self::default())
     }
 
-    /// Shows that the attempt is alive.
+    /// Makes the pulse of a node in a graph that has one itself: both beat as one.
+    pub(crate) fn within(policy: &Policy, around: &Self) -> Self {
+        if policy.idle_timeout().is_none() {
+            return around.clone();
+        }
+        Self(Some(Arc::new(Beats {
+            since: Instant::now(),
+            last: AtomicU64::new(0),
+            around: around.clone(),
+        })))
+    }
+
+    /// Shows that the attempt is alive, and the graphs around it.
     pub(crate) fn beat(&self) {
+        if let Some(beats) = &self.0 {
+            self.begin();
+            beats.around.beat();
+        }
+    }
+
+    /// Shows that an attempt begins, which is no news for the graphs around it.
+    fn begin(&self) {
         if let Some(beats) = &self.0 {
             let now = u64::try_from(beats.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
             // Of two threads, the later beat holds.
@@ -143,7 +161,9 @@ impl Timer {
         if policy.hard_timeout().is_none() && policy.idle_timeout().is_none() {
             return None;
         }
-        pulse.beat();
+        if policy.idle_timeout().is_some() {
+            pulse.begin();
+        }
         let hard = policy.hard_timeout().and_then(|after| {
             let at = Instant::now().checked_add(after)?;
             Some((at, after))

@@ -51,6 +51,8 @@ pub struct Context<'a> {
     /// The failure for which the run came to this node.
     pub(crate) caught: Option<Failure>,
     pub(crate) pulse: Pulse,
+    /// The pulse of the graph that the node is in, if it is in one.
+    pub(crate) around: Pulse,
     /// Where a graph within tells what happens in it, if somebody listens.
     pub(crate) relay: Option<mpsc::Sender<Inner>>,
     /// What the node concluded, if somebody is told.
@@ -120,6 +122,7 @@ impl<'a> Context<'a> {
             again: false,
             caught: None,
             pulse: Pulse::default(),
+            around: Pulse::default(),
             relay: None,
             concluded: None,
         }

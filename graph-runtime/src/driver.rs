@@ -240,7 +240,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                         let lost = "the question that is open was not asked";
                         return Err(self.refused(Refused::Impossible(lost)));
                     };
-                    match self.scope.take_answer(ask) {
+                    match self.scope.answer_to(ask) {
                         Some(answer) => self.resume(open, answer)?,
                         None => return Ok(Done::Paused(Box::new(open))),
                     }

@@ -39,6 +39,8 @@ pub(crate) struct PlanNode {
     /// The fields that the node may have changed when its attempt fails and the run goes on
     /// nevertheless: after a guard that panicked, or a promise that was not kept.
     pub(crate) undone: Option<FieldSet>,
+    /// Whether the node is a graph, or wraps one, so that others work in its place.
+    pub(crate) is_graph: bool,
     /// The graph that the node is.
     pub(crate) inner: Option<Inner>,
 }
@@ -145,6 +147,7 @@ impl Plan {
             takes_item: false,
             on_error: Vec::new(),
             undone: None,
+            is_graph: inner.is_some() || node.kind == NodeKind::Graph,
             inner,
         };
         let mut plan = Self {

@@ -20,7 +20,7 @@ pub(crate) struct Scope {
     /// What the journal said when the run was taken up, or when it was last read again.
     pub(crate) told: Mutex<Arc<Branches>>,
     /// The answer with which the run is resumed, for the path that asked.
-    pub(crate) answer: Mutex<Option<(AskId, Json)>>,
+    pub(crate) answer: Option<(AskId, Json)>,
     pub(crate) limits: Limits,
 }
 
@@ -53,7 +53,7 @@ impl Scope {
             run: 0,
             ledger: None,
             told: Mutex::default(),
-            answer: Mutex::new(None),
+            answer: None,
             limits: Limits::default(),
         }
     }
@@ -75,11 +75,11 @@ impl Scope {
         Ok(())
     }
 
-    /// Takes the answer to a question, if it has come.
-    pub(crate) fn take_answer(&self, ask: AskId) -> Option<Json> {
-        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, answer) = answer.take_if(|(asked, _)| *asked == ask)?;
-        Some(answer)
+    /// Returns the answer to a question, if it has come. It stays at hand, as whoever takes it may be
+    /// dropped before it is written.
+    pub(crate) fn answer_to(&self, ask: AskId) -> Option<Json> {
+        let (_, answer) = self.answer.as_ref().filter(|(asked, _)| *asked == ask)?;
+        Some(answer.clone())
     }
 
     /// Returns whether the run is to stop before the next step.

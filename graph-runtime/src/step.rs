@@ -140,13 +140,13 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         };
         // A graph within takes a permit for each node of its own.
         let permits = scope.limits.permits.as_ref();
-        let _permit = match permits.filter(|_| planned.inner.is_none()) {
+        let _permit = match permits.filter(|_| !planned.is_graph) {
             Some(permits) => permits.acquire().await.ok(),
             None => None,
         };
         let span = tracing::debug_span!("node", node = &*planned.name);
         let desk = Arc::clone(&cx.desk);
-        cx.pulse = Pulse::of(&planned.policy);
+        cx.pulse = Pulse::within(&planned.policy, &cx.around);
         let pulse = cx.pulse.clone();
         let mut events = None;
         if planned.inner.is_some() && sink.listens() {

@@ -28,10 +28,10 @@ pub async fn subgraph<G: Runnable>(
     let inner = if let Some(inner) = known {
         inner
     } else {
-        // A node that wraps a graph did not say so.
+        // A node that wraps a graph did not say so. Its own step keeps what is written within.
         unknown = Inner {
             plan: Plan::of(graph),
-            is_direct: false,
+            is_direct: true,
         };
         &unknown
     };
@@ -77,6 +77,7 @@ async fn run<G: Runnable>(
     };
     let sink = Relay(cx.relay.take());
     let mut driver = Driver::new(graph, scope, plan, branch, own, folded, sink);
+    driver.cx.around = cx.pulse.clone();
     if is_new {
         let given = graph.given();
         if let Some(field) = given.iter().find(|field| !driver.state.is_set(*field)) {

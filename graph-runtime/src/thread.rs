@@ -202,7 +202,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             ledger: journal.map(|journal| Ledger::new(journal, thread.clone(), head)),
             thread,
             told: Mutex::new(Arc::new(told)),
-            answer: Mutex::new(answer),
+            answer,
             limits: limits.clone(),
         };
         let known = is_start.then(|| folded.fields().clone());
