@@ -47,6 +47,9 @@ pub struct Compressed<J> {
 /// The level of zstd: higher ones take many times as long for a few percent.
 const LEVEL: i32 = 3;
 
+/// What one byte of a frame can stand for at most: a block of 128 KiB takes four of them.
+const BYTES_OF_ONE: usize = 32 * 1024;
+
 impl<J: Journal> Compressed<J> {
     /// Compresses the records of a journal.
     pub const fn new(journal: J) -> Self {
@@ -112,6 +115,11 @@ impl<J: Journal> Compressed<J> {
         let size = zstd::decompressed_size(frame)
             .ok_or_else(|| format!("{broken}: it does not say its size"))?;
         let size = usize::try_from(size).unwrap_or(usize::MAX);
+        if size > frame.len().saturating_mul(BYTES_OF_ONE) {
+            return Err(format!(
+                "{broken}: it claims to become {size} bytes long, which no frame of its length can"
+            ));
+        }
         if size > self.bound {
             let bound = self.bound;
             return Err(format!(
