@@ -83,7 +83,7 @@ impl FromStr for Head {
     }
 }
 
-/// Why a text is no [`Hash`] or no [`Head`].
+/// Why a text is no [`Hash`](struct@Hash) or no [`Head`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a hash is written as 64 hexadecimal digits, and a head as `12:` with the hash behind it")]
 #[non_exhaustive]

@@ -41,9 +41,9 @@ fn stored(journal: impl Fn(Memory) -> Compressed<Memory>, body: &[u8]) -> Vec<u8
 }
 
 /// Returns the error of a journal whose second record is written so.
-fn refused(bound: usize, body: Vec<u8>) -> String {
+fn refused(bound: usize, body: &[u8]) -> String {
     let store = Memory::default();
-    append(&store, &[b"{}", &body]);
+    append(&store, &[b"{}", body]);
     let error = read(&compressed(&store).bound(bound)).unwrap_err();
     assert!(
         matches!(error, JournalError::Damaged { seq: 2, .. }),
@@ -111,7 +111,7 @@ fn a_journal_that_was_never_compressed_is_read_as_it_is() {
 fn a_bomb_does_not_go_off() {
     let bomb = frame(&vec![0; 50_000_000]);
     assert!(bomb.len() < 5_000, "{}", bomb.len());
-    let text = refused(1_000_000, bomb.clone());
+    let text = refused(1_000_000, &bomb);
     for part in ["would become 50000000 bytes", "1000000 is the bound"] {
         assert!(text.contains(part), "`{part}` is missing in: {text}");
     }
@@ -128,17 +128,17 @@ fn a_bomb_does_not_go_off() {
         let mut claim = vec![ZSTD, 0x28, 0xb5, 0x2f, 0xfd, 0xe0];
         claim.extend_from_slice(&size.to_le_bytes());
         claim.extend_from_slice(&[1, 0, 0]);
-        let text = refused(usize::MAX, claim);
+        let text = refused(usize::MAX, &claim);
         assert!(text.contains("claims to become"), "{text}");
     }
     let mut short = frame(&[0; 300]);
     short[6] -= 1;
-    assert!(refused(1_000_000, short).contains("cannot be decompressed"));
+    assert!(refused(1_000_000, &short).contains("cannot be decompressed"));
     let mut silent = zstd::stream::write::Encoder::new(vec![ZSTD], LEVEL).unwrap();
     std::io::Write::write_all(&mut silent, &[0; 9_000]).unwrap();
-    assert!(refused(10_000, silent.finish().unwrap()).contains("does not say its size"));
+    assert!(refused(10_000, &silent.finish().unwrap()).contains("does not say its size"));
     let frames = [&frame(&[0; 9_000])[..], &frame(&[0; 9_000])[1..]].concat();
-    assert!(refused(1_000_000, frames).contains("cannot be decompressed"));
+    assert!(refused(1_000_000, &frames).contains("cannot be decompressed"));
 
     // What is larger than the bound is not compressed, so it can be read.
     let bounded = |store| Compressed::new(store).bound(1_999);
@@ -147,9 +147,9 @@ fn a_bomb_does_not_go_off() {
 
 #[test]
 fn what_is_written_in_another_way_is_refused() {
-    assert!(refused(9, vec![]).contains("it is empty"));
-    assert!(refused(9, vec![2, 1]).contains("in a way (0x02) that this version does not know"));
-    assert!(refused(9, vec![ZSTD]).contains("cannot be decompressed"));
+    assert!(refused(9, &[]).contains("it is empty"));
+    assert!(refused(9, &[2, 1]).contains("in a way (0x02) that this version does not know"));
+    assert!(refused(9, &[ZSTD]).contains("cannot be decompressed"));
 }
 
 #[test]
