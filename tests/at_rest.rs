@@ -408,7 +408,7 @@ async fn what_is_sealed_opens_with_its_key_in_its_place_and_not_otherwise() {
     is_closed(
         Compressed::new(open().await),
         1,
-        "in a way (0xf5) that this version",
+        "it is sealed; open the journal through `Sealed`, and put",
     )
     .await;
 

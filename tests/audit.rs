@@ -370,6 +370,40 @@ async fn each_byte_of_an_export_counts() {
     }
 }
 
+/// All sequences of up to five of the entries, each as often as you like: 3906 of them.
+#[tokio::test]
+async fn of_all_orders_only_the_beginnings_are_right_and_with_the_head_only_the_whole() {
+    let (bodies, head) = bodies().await;
+    let mut orders = vec![Vec::new()];
+    let mut at = 0;
+    while let Some(order) = orders.get(at).cloned() {
+        let lines: Vec<_> = order.iter().map(|entry: &usize| &*bodies[*entry]).collect();
+        let file = lines.join(&b'\n');
+        let is_a_beginning = order.iter().copied().eq(0..order.len());
+        let found = verify_export(&id(), &*file, None);
+        assert_eq!(found.is_ok(), is_a_beginning, "{order:?}");
+        let is_whole = is_a_beginning && order.len() == bodies.len();
+        assert_eq!(
+            verify_export(&id(), &*file, head).is_ok(),
+            is_whole,
+            "{order:?}"
+        );
+        if let Err(error) = found {
+            let first = order
+                .iter()
+                .zip(0..)
+                .find(|(entry, place)| *entry != place)
+                .unwrap();
+            assert_damaged(&error, first.1 as u64 + 1, "stands in its place");
+        }
+        if order.len() < bodies.len() {
+            orders.extend((0..bodies.len()).map(|next| [&order[..], &[next]].concat()));
+        }
+        at += 1;
+    }
+    assert_eq!(at, 3906);
+}
+
 #[tokio::test]
 async fn what_a_later_version_writes_can_be_verified() {
     let (mut bodies, head) = bodies().await;

@@ -87,12 +87,17 @@ impl fmt::Debug for Export {
 /// if the last one was changed, or if all were written anew.
 ///
 /// ```
-/// use handoffs_runtime::{JournalError, ThreadId, verify_export};
+/// use handoffs_runtime::{Hash, JournalError, ThreadId, verify_export};
 ///
 /// let thread = ThreadId::new("customer-42");
-/// let written = r#"{"seq":1,"prev":"a16c…","event":{}}"#;
-/// let broken = verify_export(&thread, written.as_bytes(), None);
+/// let first = format!(r#"{{"seq":1,"prev":"{}","event":"…"}}"#, Hash::of(b"customer-42"));
+/// let head = verify_export(&thread, first.as_bytes(), None)?;
+/// assert_eq!((head.seq, head.hash), (1, Hash::of(first.as_bytes())));
+///
+/// let changed = first.replace('…', "nothing");
+/// let broken = verify_export(&thread, changed.as_bytes(), head);
 /// assert!(matches!(broken, Err(JournalError::Damaged { seq: 1, .. })));
+/// # Ok::<(), JournalError>(())
 /// ```
 ///
 /// # Errors

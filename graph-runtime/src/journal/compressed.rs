@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::layer::{self, AS_IT_IS, ZSTD, intact};
+use super::layer::{self, AS_IT_IS, SEALED, ZSTD, intact};
 use super::{Journal, JournalError, Record, ThreadId};
 
 #[cfg(test)]
@@ -102,6 +102,10 @@ impl<J: Journal> Compressed<J> {
                 Ok(body)
             }
             Some((&ZSTD, frame)) => self.decompress(frame),
+            Some((&SEALED, _)) => Err(
+                "it is sealed; open the journal through `Sealed`, and put `Compressed` around that"
+                    .to_owned(),
+            ),
             Some((codec, _)) => Err(format!(
                 "it is written in a way ({codec:#04x}) that this version does not know"
             )),

@@ -58,7 +58,8 @@ use super::{Journal, JournalError, Record, ThreadId};
 /// - Two journals with the same key and the same [`context`](Self::context) are one to the seal. Within
 ///   a thread the hash chain finds a record of the other journal, but not a whole thread. Give each
 ///   journal a key or a context of its own.
-/// - What a run holds in memory is not sealed. Only keys are overwritten there.
+/// - What is no journal is not sealed: the results in a [`Cache`](crate::Cache), what is traced, and what
+///   a run holds in memory. Only keys are overwritten there.
 ///
 /// # What the hash of a sealed record is
 ///

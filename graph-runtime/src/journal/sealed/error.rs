@@ -16,7 +16,9 @@ pub enum SealError {
     #[error(
         "it does not open with key `{key}`: it was changed, or sealed for another place or context, or \
          with another key of that name; open the journal with the right key and context, or restore it \
-         from a backup"
+         from a backup",
+        // Anybody may have written that name.
+        key = .key.escape_debug()
     )]
     #[non_exhaustive]
     Refused {
@@ -24,7 +26,10 @@ pub enum SealError {
         key: String,
     },
     /// The key that sealed the record is not at hand.
-    #[error("it is sealed with key `{key}`, which is not at hand; add that key to the ring")]
+    #[error(
+        "it is sealed with key `{key}`, which is not at hand; add that key to the ring",
+        key = .key.escape_debug()
+    )]
     #[non_exhaustive]
     UnknownKey {
         /// The name of the key.

@@ -240,6 +240,15 @@ fn keys_can_be_changed_and_old_records_are_read() {
     assert_closed(&unknown, 1, "sealed with key `old`, which is not at hand");
     let wrong = error_with(KeyRing::new(key("new", 2)).and(key("old", 3)));
     assert_closed(&wrong, 1, "does not open with key `old`");
+    let odd = Memory::default();
+    append(
+        &sealed(&odd, key("k\nERROR all is lost", 1)),
+        "t",
+        0,
+        &[b"1"],
+    );
+    let unknown = error(&sealed(&odd, key("k", 1)), "t");
+    assert_closed(&unknown, 1, "with key `k\\nERROR all is lost`, which");
     // Of two keys with one name the first counts.
     let journal = sealed(&store, ring.and(key("old", 7)));
     assert!(read(&journal, "t").is_ok());
