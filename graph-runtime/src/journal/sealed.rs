@@ -73,6 +73,11 @@ use super::{Journal, JournalError, Record, ThreadId};
 /// depends on the keys, nor on a record's being sealed, nor changes if a thread is sealed again with
 /// another key.
 ///
+/// # What it costs
+///
+/// With [`ChaCha`], 43 bytes and the key's name for each record, a few microseconds for a small one, and
+/// some 4 milliseconds for a megabyte, on the thread that polls the run: little beside a commit.
+///
 /// # With compression
 ///
 /// What is sealed looks random and cannot be compressed, so compression comes first, and stands
