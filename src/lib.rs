@@ -42,6 +42,19 @@ pub use handoffs_runtime::{
     JournalError, Json, JsonError, Masked, Memory, Record, Recorded, ThreadId, Write, Writes,
 };
 
+// How that is proven.
+pub use handoffs_runtime::{Export, HashError, Head, verify_export};
+
+// How it lies on the disk: layers over any journal.
+#[cfg(feature = "zstd")]
+#[cfg_attr(docsrs, doc(cfg(feature = "zstd")))]
+pub use handoffs_runtime::Compressed;
+#[cfg(feature = "seal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "seal")))]
+pub use handoffs_runtime::{
+    ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot,
+};
+
 pub mod testing;
 
 /// What an implementation of [`Journal`] or [`DynNode`] needs, so that no other crate is.

@@ -1,5 +1,7 @@
 //! A thread: the ways into a run, and where it stands.
 
+mod audit;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,7 +21,7 @@ use crate::event::{Event, EventStream, Listener, Silent, Sink};
 use crate::execute::Runnable;
 use crate::journal::{
     Ask, AskId, BranchId, Branches, Entry, Folded, Head, Journal, JournalError, Json, Ledger,
-    Standing, ThreadId, Writes, entries, keep,
+    Record, Standing, ThreadId, Writes, entries, keep,
 };
 use crate::run::{Run, Status};
 use crate::runtime::{Ephemeral, Keep, Runtime};
@@ -486,12 +488,13 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// Fails if the journal cannot be read or is damaged.
     pub async fn history(&self) -> Result<Vec<Entry>, RunError> {
-        let records = self
-            .kept()
-            .read(&self.id, 0)
-            .await
-            .map_err(|source| self.journal_error(source))?;
+        let records = self.records().await?;
         entries(&self.id, &records).map_err(|source| self.journal_error(source))
+    }
+
+    async fn records(&self) -> Result<Vec<Record>, RunError> {
+        let records = self.kept().read(&self.id, 0).await;
+        records.map_err(|source| self.journal_error(source))
     }
 
     fn kept(&self) -> &dyn Journal {

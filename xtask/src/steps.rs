@@ -22,6 +22,9 @@ pub(crate) const CHECK: &[Step] = &[
     cargo("clippy -p handoffs --no-default-features -- -D warnings"),
     // Exactly what the README tells a user to run: all crates, doctests and `tidy` are in it.
     cargo("test"),
+    // The features that are not default, which the line before does without.
+    cargo("test -p handoffs-runtime --all-features"),
+    cargo("test -p handoffs --all-features --lib --test at_rest"),
     // Benches in their test mode: each runs once, unoptimised, and measures nothing.
     cargo("test --bench *"),
     Step {
