@@ -273,9 +273,9 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         begun.fields().load(&mut state, begun.marks, thread)?;
         let (graph, scope, around) = (self.graph, self.scope, self.plan());
         let sink = self.sink.clone();
-        Ok(Driver::new(
-            graph, scope, around, branch, state, begun, sink,
-        ))
+        let mut driver = Driver::new(graph, scope, around, branch, state, begun, sink);
+        driver.cx.around = self.cx.around.clone();
+        Ok(driver)
     }
 
     /// Returns what a branch has come to that came to rest.

@@ -76,6 +76,7 @@ async fn run<G: Runnable>(
     };
     let sink = Relay(cx.relay.take());
     let mut driver = Driver::new(graph, scope, plan, branch, own, folded, sink);
+    driver.cx.around = cx.pulse.clone();
     if is_new {
         let given = graph.given();
         if let Some(field) = given.iter().find(|field| !driver.state.is_set(*field)) {
