@@ -232,7 +232,10 @@ async fn another_key_is_another_result(at: &impl Place) {
 async fn an_error_is_not_kept(at: &impl Place) {
     let tally = Tally::default();
     let runtime = Runtime::new(answers(&tally)).journal(at.open().await);
-    for (thread, path) in [("a", &["begin", "clerk"][..]), ("b", &["begin", "broken in 0", "done"])] {
+    for (thread, path) in [
+        ("a", &["begin", "clerk"][..]),
+        ("b", &["begin", "broken in 0", "done"]),
+    ] {
         let desk = run(&runtime, thread, question("broken")).await;
         assert_eq!(notes(&desk), path);
     }
@@ -252,7 +255,11 @@ async fn a_guard_behind_a_hit_looks_at_the_state_as_it_is(at: &impl Place) {
         let desk = run(&runtime, &format!("t{number}"), desk).await;
         let path = if urgent { "urgent" } else { "done" };
         assert_eq!(notes(&desk), ["begin", "why in 0", path]);
-        let history = runtime.thread(format!("t{number}")).history().await.unwrap();
+        let history = runtime
+            .thread(format!("t{number}"))
+            .history()
+            .await
+            .unwrap();
         assert_eq!(hits(&history), [false, number > 0, false]);
     }
     assert_eq!(tally.of("why/0"), 1);
@@ -331,10 +338,13 @@ async fn a_cache_in_a_file_outlives_the_process() {
 
 // ---- Caches that forget, fail and lie.
 
+/// A result, and when it is over.
+type Kept = (Vec<u8>, u64);
+
 /// A cache with a clock of its own, which notes what it is asked.
 #[derive(Clone, Debug, Default)]
 struct Ticking {
-    kept: Arc<Mutex<BTreeMap<String, (Vec<u8>, u64)>>>,
+    kept: Arc<Mutex<BTreeMap<String, Kept>>>,
     now: Arc<AtomicU64>,
     puts: Arc<Mutex<Vec<(String, Duration)>>>,
 }
@@ -353,7 +363,10 @@ impl Cache for Ticking {
     }
 
     async fn put(&self, key: &CacheKey, value: Vec<u8>, ttl: Duration) -> Result<(), CacheError> {
-        let over = self.now.load(Ordering::Relaxed).saturating_add(ttl.as_secs());
+        let over = self
+            .now
+            .load(Ordering::Relaxed)
+            .saturating_add(ttl.as_secs());
         self.kept.lock().unwrap().insert(name(key), (value, over));
         self.puts.lock().unwrap().push((name(key), ttl));
         Ok(())
@@ -453,6 +466,10 @@ async fn a_broken_cache_ends_no_run(at: &impl Place) {
 }
 
 /// The same graph, in versions that do not fit each other.
+#[allow(
+    dead_code,
+    reason = "a derive within a macro of this file is not excused"
+)]
 mod versions {
     use super::*;
 
@@ -809,7 +826,11 @@ async fn a_key_that_cannot_be_written_finds_nothing_and_one_that_panics_fails_th
         assert_eq!(notes(&desk), ["why in 0"]);
     }
     assert_eq!(tally.of("why/0"), 2);
-    let error = runtime.thread("c").run(question("panic")).await.unwrap_err();
+    let error = runtime
+        .thread("c")
+        .run(question("panic"))
+        .await
+        .unwrap_err();
     assert!(matches!(error, RunError::Panicked { .. }), "{error:?}");
     assert!(chain(&error).contains("no key"));
     assert_eq!(tally.of("panic/0"), 0);

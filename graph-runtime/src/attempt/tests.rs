@@ -37,9 +37,11 @@ fn timeout<T>(kind: TimeoutKind, after: Duration) -> Result<T, Broken> {
 fn what_is_not_asked_for_needs_no_timer() {
     let without_timers = tokio::runtime::Builder::new_current_thread().build();
     let plain = Policy::new().retry(crate::Retry::default()).cache(MS);
-    let ended = without_timers
-        .unwrap()
-        .block_on(guarded(&plain, &Pulse::of(&plain, &Pulse::default()), ready(7)));
+    let ended = without_timers.unwrap().block_on(guarded(
+        &plain,
+        &Pulse::of(&plain, &Pulse::default()),
+        ready(7),
+    ));
     assert_eq!(ended, Ok(7));
     assert!(Pulse::of(&plain, &Pulse::default()).0.is_none());
     Pulse::of(&plain, &Pulse::default()).beat();
@@ -258,7 +260,10 @@ async fn a_panic_while_the_future_is_made_is_caught_if_it_is_made_within_another
         panic!("not even begun")
     }
     let plain = Policy::new();
-    let ended = guarded(&plain, &Pulse::of(&plain, &Pulse::default()), async { make().await }).await;
+    let ended = guarded(&plain, &Pulse::of(&plain, &Pulse::default()), async {
+        make().await
+    })
+    .await;
     assert_eq!(ended, Err(Broken::Panicked("not even begun".to_owned())));
 }
 
@@ -266,5 +271,9 @@ async fn a_panic_while_the_future_is_made_is_caught_if_it_is_made_within_another
 fn an_attempt_can_move_between_threads() {
     fn check<T: Send>(_: T) {}
     let policy = Policy::new();
-    check(guarded(&policy, &Pulse::of(&policy, &Pulse::default()), ready(())));
+    check(guarded(
+        &policy,
+        &Pulse::of(&policy, &Pulse::default()),
+        ready(()),
+    ));
 }
