@@ -1359,6 +1359,116 @@ async fn of_a_graph_each_step_and_each_heartbeat_within_is_a_sign_of_life() {
     }
 }
 
+#[derive(State, Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Small {
+    said: Vec<String>,
+}
+
+struct Step(&'static str, Bench);
+
+#[node(Small)]
+impl Step {
+    async fn run(&self, said: &mut Vec<String>, cx: &mut Context<'_>) -> Result<(), NodeError> {
+        let Self(name, bench) = self;
+        let mut log = Log::new();
+        let worker = Worker(name, bench.clone());
+        worker.run(&mut log, &mut Counter::default(), cx).await?;
+        said.extend(log.iter().cloned());
+        Ok(())
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Small, start = first)]
+struct Steps {
+    #[route(_ => second)]
+    first: Step,
+    #[route(_ => third)]
+    #[retry(times = 2, backoff = "1s", jitter = false)]
+    second: Step,
+    #[route(_ => end)]
+    third: Step,
+}
+
+fn begin(job: &Job) -> Small {
+    Small {
+        said: job.said.iter().cloned().collect(),
+    }
+}
+
+#[node(Job)]
+async fn take_over(small: Small, said: &mut Log<String>) {
+    said.push(small.said.join(" "));
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Job, start = plan)]
+struct Nests {
+    #[route(_ => all(left, right) join done)]
+    plan: Worker,
+    #[route(_ => done)]
+    #[subgraph(enter = begin, leave = take_over)]
+    #[retry(times = 2, backoff = "1s", jitter = false)]
+    left: Steps,
+    #[route(_ => done)]
+    #[subgraph(enter = begin, leave = take_over)]
+    #[retry(times = 2, backoff = "1s", jitter = false)]
+    #[on_error(then = clerk)]
+    right: Steps,
+    #[route(_ => done)]
+    clerk: Clerk,
+    #[route(_ => end)]
+    done: Worker,
+}
+
+async fn graphs_of_another_state_are_tried_again_side_by_side_and_ask_only_once(at: &impl Place) {
+    let bench = Bench::new("l2", [AskFirst, AskFirst])
+        .and("l3", [TIMED_OUT])
+        .and("r2", [Refuse, Panic, Refuse])
+        .and("r3", [Panic]);
+    let open = async || {
+        let steps = |names: [&'static str; 3]| {
+            let [first, second, third] = names.map(|name| Step(name, bench.clone()));
+            Steps {
+                first,
+                second,
+                third,
+            }
+        };
+        let graph = Nests {
+            plan: Worker("plan", bench.clone()),
+            left: steps(["l1", "l2", "l3"]),
+            right: steps(["r1", "r2", "r3"]),
+            clerk: Clerk("clerk", bench.clone()),
+            done: Worker("done", bench.clone()),
+        };
+        Runtime::new(graph).journal(at.open().await).thread("t")
+    };
+    let run = open().await.run(Job::default()).await.unwrap();
+    let ask = run.paused().unwrap();
+    assert_eq!(ask.node, "second");
+    // The right one has used up its attempts: two for the second step, two more behind a retry of
+    // the graph, in which the third fails.
+    assert_eq!(
+        (bench.calls("r1"), bench.calls("r2"), bench.calls("r3")),
+        (1, 4, 1)
+    );
+    let job = open().await.resume(ask.id, "Ada").await.unwrap();
+    let job = job.finished().unwrap();
+    let said = said(&job);
+    assert_eq!(
+        (said[0], said[1], said[3]),
+        ("plan", "plan l1 l2 Ada l3", "done")
+    );
+    assert!(said[2].starts_with("clerk: right, node `third`"), "{said:?}");
+    assert_eq!(
+        (bench.calls("l1"), bench.calls("l2"), bench.calls("l3")),
+        (1, 2, 2)
+    );
+    assert_eq!(open().await.state().await.unwrap(), job);
+    assert_eq!(open().await.recover().await.unwrap().finished(), Some(job));
+}
+
 // ---- Crashes at any moment.
 
 /// A worker that fails, goes back within its branch, and is given up on at last.
@@ -1617,6 +1727,7 @@ on_every_journal!(paused:
     a_graph_that_is_tried_again_goes_on_where_it_failed
     a_graph_that_has_failed_for_good_is_stood_in_for_and_leaves_nothing
     whenever_the_journal_goes_down_the_run_comes_to_the_same_end
+    graphs_of_another_state_are_tried_again_side_by_side_and_ask_only_once
     a_question_is_no_failure_nor_is_an_answer_that_does_not_fit
     a_thread_that_another_worker_has_taken_is_no_failure
     a_journal_that_fails_is_no_failure_of_the_node
