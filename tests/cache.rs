@@ -338,10 +338,13 @@ async fn a_cache_in_a_file_outlives_the_process() {
 
 // ---- Caches that forget, fail and lie.
 
+/// A result, and when it is over.
+type Kept = (Vec<u8>, u64);
+
 /// A cache with a clock of its own, which notes what it is asked.
 #[derive(Clone, Debug, Default)]
 struct Ticking {
-    kept: Arc<Mutex<BTreeMap<String, (Vec<u8>, u64)>>>,
+    kept: Arc<Mutex<BTreeMap<String, Kept>>>,
     now: Arc<AtomicU64>,
     puts: Arc<Mutex<Vec<(String, Duration)>>>,
 }
@@ -463,6 +466,10 @@ async fn a_broken_cache_ends_no_run(at: &impl Place) {
 }
 
 /// The same graph, in versions that do not fit each other.
+#[allow(
+    dead_code,
+    reason = "a derive within a macro of this file is not excused"
+)]
 mod versions {
     use super::*;
 

@@ -74,7 +74,10 @@ enum Turn {
 }
 
 #[derive(Clone, Default)]
-struct Calls(Arc<Mutex<Vec<(&'static str, Instant, String)>>>);
+struct Calls(Arc<Mutex<Vec<Call>>>);
+
+/// Which node was executed, when, and with which idempotency key.
+type Call = (&'static str, Instant, String);
 
 impl Calls {
     fn calls(&self, name: &str) -> usize {
@@ -213,10 +216,10 @@ struct Handled {
     work: Act,
     #[route(_ => end)]
     never: Act,
-    #[route(_ => handled_after)]
+    #[route(_ => after)]
     handler: Act,
     #[route(_ => end)]
-    handled_after: Act,
+    after: Act,
 }
 
 fn handled(work: &[Turn], handler: &[Turn], log: &Calls) -> Handled {
@@ -224,7 +227,7 @@ fn handled(work: &[Turn], handler: &[Turn], log: &Calls) -> Handled {
         work: act("work", work, log),
         never: act("never", &[], log),
         handler: act("handler", handler, log),
-        handled_after: act("handled_after", &[], log),
+        after: act("handled_after", &[], log),
     }
 }
 
@@ -239,7 +242,7 @@ async fn b60_an_error_handler_runs_once_the_attempts_are_used_up_and_routes_on(a
     assert_eq!(said(&memo.unwrap()), [handler, "handled_after"]);
     assert_eq!((log.calls("work"), log.calls("never")), (2, 0));
     let path = path(&thread.history().await.unwrap());
-    assert_eq!(path, ["handler", "handled_after"]);
+    assert_eq!(path, ["handler", "after"]);
 }
 
 #[derive(AgentGraph)]

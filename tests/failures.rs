@@ -1292,6 +1292,325 @@ async fn without_a_journal_a_graph_begins_anew_with_each_attempt() {
     assert_eq!((bench.calls("one"), bench.calls("last")), (3, 3));
 }
 
+#[derive(AgentGraph)]
+#[graph(state = Job, start = within)]
+struct Idle {
+    #[route(_ => end)]
+    #[timeout(idle = "5s")]
+    within: Fork,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Job, start = within)]
+struct Fork {
+    #[route(_ => all(one, two) join last)]
+    within: Within,
+    #[route(_ => last)]
+    #[timeout(idle = "5s")]
+    one: Worker,
+    #[route(_ => last)]
+    two: Worker,
+    #[route(_ => end)]
+    last: Worker,
+}
+
+fn idle(bench: &Bench) -> Idle {
+    let worker = |name| Worker(name, bench.clone());
+    Idle {
+        within: Fork {
+            within: within(bench),
+            one: worker("once"),
+            two: worker("twice"),
+            last: worker("finally"),
+        },
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_graph_each_step_and_each_heartbeat_within_is_a_sign_of_life() {
+    let bench = || {
+        let nodes = ["one", "two", "left", "last", "twice", "finally"];
+        let slow = |bench: Bench, name| bench.and(name, [WorkFor(4 * S)]);
+        nodes.into_iter().fold(Bench::default(), slow)
+    };
+    for is_durable in [false, true] {
+        for (bench, node, took) in [
+            (bench(), None, 24 * S),
+            // The node within has 5 s of its own.
+            (
+                bench().and("once", [Beat(7, 3 * S)]),
+                Some("within"),
+                (16 + 21 + 5) * S,
+            ),
+            (bench().and("right", [Hang]), Some("within"), 13 * S),
+        ] {
+            let begun = Instant::now();
+            let runtime = Runtime::new(idle(&bench));
+            let run = if is_durable {
+                let runtime = runtime.journal(Memory::default());
+                runtime.thread("t").run(Job::default()).await
+            } else {
+                runtime.thread("t").run(Job::default()).await
+            };
+            assert_eq!(begun.elapsed(), took, "{run:?}");
+            let error = run.err();
+            assert_eq!(error.as_ref().and_then(RunError::node), node, "{error:?}");
+        }
+    }
+}
+
+#[derive(State, Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Small {
+    said: Vec<String>,
+}
+
+struct Step(&'static str, Bench);
+
+#[node(Small)]
+impl Step {
+    async fn run(&self, said: &mut Vec<String>, cx: &mut Context<'_>) -> Result<(), NodeError> {
+        let Self(name, bench) = self;
+        let mut log = Log::new();
+        let worker = Worker(name, bench.clone());
+        worker.run(&mut log, &mut Counter::default(), cx).await?;
+        said.extend(log.iter().cloned());
+        Ok(())
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Small, start = first)]
+struct Steps {
+    #[route(_ => second)]
+    first: Step,
+    #[route(_ => third)]
+    #[retry(times = 2, backoff = "1s", jitter = false)]
+    second: Step,
+    #[route(_ => end)]
+    third: Step,
+}
+
+fn begin(job: &Job) -> Small {
+    Small {
+        said: job.said.iter().cloned().collect(),
+    }
+}
+
+#[node(Job)]
+async fn take_over(small: Small, said: &mut Log<String>) {
+    said.push(small.said.join(" "));
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Job, start = plan)]
+struct Nests {
+    #[route(_ => all(left, right) join done)]
+    plan: Worker,
+    #[route(_ => done)]
+    #[subgraph(enter = begin, leave = take_over)]
+    #[retry(times = 2, backoff = "1s", jitter = false)]
+    left: Steps,
+    #[route(_ => done)]
+    #[subgraph(enter = begin, leave = take_over)]
+    #[retry(times = 2, backoff = "1s", jitter = false)]
+    #[on_error(then = clerk)]
+    right: Steps,
+    #[route(_ => done)]
+    clerk: Clerk,
+    #[route(_ => end)]
+    done: Worker,
+}
+
+async fn graphs_of_another_state_are_tried_again_side_by_side_and_ask_only_once(at: &impl Place) {
+    let bench = Bench::new("l2", [AskFirst, AskFirst])
+        .and("l3", [TIMED_OUT])
+        .and("r2", [Refuse, Panic, Refuse])
+        .and("r3", [Panic]);
+    let open = async || {
+        let steps = |names: [&'static str; 3]| {
+            let [first, second, third] = names.map(|name| Step(name, bench.clone()));
+            Steps {
+                first,
+                second,
+                third,
+            }
+        };
+        let graph = Nests {
+            plan: Worker("plan", bench.clone()),
+            left: steps(["l1", "l2", "l3"]),
+            right: steps(["r1", "r2", "r3"]),
+            clerk: Clerk("clerk", bench.clone()),
+            done: Worker("done", bench.clone()),
+        };
+        Runtime::new(graph).journal(at.open().await).thread("t")
+    };
+    let run = open().await.run(Job::default()).await.unwrap();
+    let ask = run.paused().unwrap();
+    assert_eq!(ask.node, "second");
+    // The right one has used up its attempts: two for the second step, two more behind a retry of
+    // the graph, in which the third fails.
+    assert_eq!(
+        (bench.calls("r1"), bench.calls("r2"), bench.calls("r3")),
+        (1, 4, 1)
+    );
+    let job = open().await.resume(ask.id, "Ada").await.unwrap();
+    let job = job.finished().unwrap();
+    let said = said(&job);
+    assert_eq!(
+        (said[0], said[1], said[3]),
+        ("plan", "plan l1 l2 Ada l3", "done")
+    );
+    assert!(said[2].starts_with("clerk: right, node `third`"), "{said:?}");
+    assert_eq!(
+        (bench.calls("l1"), bench.calls("l2"), bench.calls("l3")),
+        (1, 2, 2)
+    );
+    assert_eq!(open().await.state().await.unwrap(), job);
+    assert_eq!(open().await.recover().await.unwrap().finished(), Some(job));
+}
+
+// ---- Crashes at any moment.
+
+/// A worker that fails, goes back within its branch, and is given up on at last.
+struct Stubborn;
+
+#[node(Job)]
+impl Stubborn {
+    async fn run(
+        &self,
+        number: u32,
+        said: &mut Log<String>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), io::Error> {
+        let failures = cx.failure().map_or(0, |failure| failure.attempts);
+        said.push(format!("{number} after {failures}"));
+        Ok(())
+    }
+}
+
+struct Checks(Bench);
+
+#[node(Job)]
+impl Checks {
+    async fn run(&self, said: &mut Log<String>) -> Result<(), io::Error> {
+        self.0
+            .calls
+            .lock()
+            .unwrap()
+            .push(("checks".to_owned(), Instant::now()));
+        let number = said
+            .last()
+            .and_then(|last| last.split(' ').next())
+            .unwrap_or("")
+            .to_owned();
+        said.push("checked".to_owned());
+        if number == "0" {
+            Ok(())
+        } else {
+            Err(io::Error::other(format!("{number} is odd")))
+        }
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Job, start = plan)]
+struct Crashing {
+    #[route(_ => each(numbers) stubborn join within)]
+    plan: Worker,
+    #[route(_ => checks)]
+    stubborn: Stubborn,
+    #[route(_ => within)]
+    #[retry(times = 3, backoff = "1s")]
+    #[on_error(then = back(limit = 2, else = gives_up))]
+    checks: Checks,
+    #[route(_ => within)]
+    gives_up: Clerk,
+    #[route(_ => done)]
+    #[retry(times = 9)]
+    within: Within,
+    #[route(_ => end)]
+    #[on_error(then = clerk)]
+    done: Worker,
+    #[route(_ => end)]
+    #[on_error(then = back(limit = 9, else = end))]
+    clerk: Clerk,
+}
+
+fn crashing(bench: &Bench) -> Crashing {
+    Crashing {
+        plan: Worker("plan", bench.clone()),
+        stubborn: Stubborn,
+        checks: Checks(bench.clone()),
+        gives_up: Clerk("gives_up", bench.clone()),
+        within: within(bench),
+        done: Worker("done", bench.clone()),
+        clerk: Clerk("clerk", bench.clone()),
+    }
+}
+
+async fn whenever_the_journal_goes_down_the_run_comes_to_the_same_end(at: &impl Place) {
+    let bench = || {
+        let bench = Bench::new("two", [Refuse; 1]);
+        let bench = bench.and("right", [Refuse]).and("last", [Panic]);
+        bench.and("done", [Refuse; 9])
+    };
+    let job = || Job {
+        items: vec![0, 1, 2],
+        ..Job::default()
+    };
+    let thread = Runtime::new(crashing(&bench()))
+        .journal(at.open().await)
+        .thread("whole");
+    let whole = thread.run(job()).await.unwrap().finished().unwrap();
+    let odd = |number| format!("gives_up: checks, the node returned an error: {number} is odd, 3");
+    let expected = [
+        "plan",
+        "0 after 0",
+        "checked",
+        "1 after 0",
+        "1 after 3",
+        "1 after 3",
+        &odd(1),
+        "2 after 0",
+        "2 after 3",
+        "2 after 3",
+        &odd(2),
+        "one",
+        "two",
+        "left",
+        "right",
+        "last",
+        "clerk: done, the node returned an error: refused: no such account, 1",
+    ];
+    assert_eq!(said(&whole), expected);
+    let history = thread.history().await.unwrap();
+    let appends = u64::try_from(history.len()).unwrap();
+    let mut cuts = 0;
+    // A file takes its time.
+    let is_file = !std::any::type_name_of_val(at).contains("Memory");
+    for whole_appends in (1..appends).step_by(if is_file { 9 } else { 1 }) {
+        for keeps_last in [false, true] {
+            let name = format!("{whole_appends} {keeps_last}");
+            let bench = bench();
+            let journal = common::Stopping::after(at.open().await, whole_appends, keeps_last);
+            let runtime = Runtime::new(crashing(&bench)).journal(journal);
+            // Entries share appends, so that there may be fewer.
+            let Err(error) = runtime.thread(name.clone()).run(job()).await else {
+                continue;
+            };
+            cuts += 1;
+            assert!(matches!(error, RunError::Journal { .. }), "{error:?}");
+            let again = Runtime::new(crashing(&bench)).journal(at.open().await);
+            let again = again.thread(name.clone());
+            let job = again.recover().await.unwrap().finished().unwrap();
+            assert_eq!(job, whole, "{name}");
+            assert_eq!(again.state().await.unwrap(), whole, "{name}");
+            assert_eq!(again.recover().await.unwrap().finished().unwrap(), whole);
+        }
+    }
+    assert!(cuts > 6, "{cuts}");
+}
+
 // ---- What is no failure.
 
 #[derive(AgentGraph)]
@@ -1407,6 +1726,8 @@ on_every_journal!(paused:
     an_error_edge_without_an_else_is_a_loop_once_its_limit_is_used_up
     a_graph_that_is_tried_again_goes_on_where_it_failed
     a_graph_that_has_failed_for_good_is_stood_in_for_and_leaves_nothing
+    whenever_the_journal_goes_down_the_run_comes_to_the_same_end
+    graphs_of_another_state_are_tried_again_side_by_side_and_ask_only_once
     a_question_is_no_failure_nor_is_an_answer_that_does_not_fit
     a_thread_that_another_worker_has_taken_is_no_failure
     a_journal_that_fails_is_no_failure_of_the_node

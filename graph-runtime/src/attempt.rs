@@ -57,19 +57,14 @@ struct Beats {
     since: Instant,
     /// When it last beat, in nanoseconds since `since`: enough for 584 years.
     last: AtomicU64,
-    /// The pulse of the graph that the node is in.
+    /// The pulse of the node around the graph that the node is in.
     around: Pulse,
 }
 
 impl Pulse {
-    /// Makes the pulse of a node: one that can be felt if the node has an idle timeout.
-    #[cfg(test)]
-    pub(crate) fn of(policy: &Policy) -> Self {
-        Self::within(policy, &Self::default())
-    }
-
-    /// Makes the pulse of a node in a graph that has one itself: both beat as one.
-    pub(crate) fn within(policy: &Policy, around: &Self) -> Self {
+    /// Makes the pulse of a node: one that can be felt if the node has an idle timeout, or a node
+    /// around its graph.
+    pub(crate) fn of(policy: &Policy, around: &Self) -> Self {
         if policy.idle_timeout().is_none() {
             return around.clone();
         }
@@ -80,20 +75,13 @@ impl Pulse {
         })))
     }
 
-    /// Shows that the attempt is alive, and the graphs around it.
+    /// Shows that the attempt is alive.
     pub(crate) fn beat(&self) {
-        if let Some(beats) = &self.0 {
-            self.begin();
-            beats.around.beat();
-        }
-    }
-
-    /// Shows that an attempt begins, which is no news for the graphs around it.
-    fn begin(&self) {
         if let Some(beats) = &self.0 {
             let now = u64::try_from(beats.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
             // Of two threads, the later beat holds.
             beats.last.fetch_max(now, Ordering::Relaxed);
+            beats.around.beat();
         }
     }
 
@@ -120,6 +108,7 @@ pub(crate) async fn guarded<T>(
     work: impl Future<Output = T>,
 ) -> Result<T, Broken> {
     let mut work = pin!(Some(work));
+    pulse.beat();
     let mut timer = Timer::start(policy, pulse);
     let ended = std::future::poll_fn(|cx| {
         let Some(running) = work.as_mut().as_pin_mut() else {
@@ -160,9 +149,6 @@ impl Timer {
     fn start(policy: &Policy, pulse: &Pulse) -> Option<Self> {
         if policy.hard_timeout().is_none() && policy.idle_timeout().is_none() {
             return None;
-        }
-        if policy.idle_timeout().is_some() {
-            pulse.begin();
         }
         let hard = policy.hard_timeout().and_then(|after| {
             let at = Instant::now().checked_add(after)?;

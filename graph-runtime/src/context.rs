@@ -51,7 +51,7 @@ pub struct Context<'a> {
     /// The failure for which the run came to this node.
     pub(crate) caught: Option<Failure>,
     pub(crate) pulse: Pulse,
-    /// The pulse of the graph that the node is in, if it is in one.
+    /// The pulse of the node that the graph is, for which each step is a sign of life.
     pub(crate) around: Pulse,
     /// Where a graph within tells what happens in it, if somebody listens.
     pub(crate) relay: Option<mpsc::Sender<Inner>>,
@@ -162,6 +162,7 @@ impl<'a> Context<'a> {
             step.changed
         };
         let to = self.course.pass(edge, changed, state)?;
+        self.pulse.beat();
         if self.caught.is_some() {
             self.caught = None;
         }
@@ -189,7 +190,8 @@ impl<'a> Context<'a> {
         self.caught.as_ref()
     }
 
-    /// Shows that the node is alive: its idle timeout begins anew.
+    /// Shows that the node is alive: its idle timeout begins anew, and that of a node around its graph,
+    /// for which the beginning of each step does as much.
     pub fn heartbeat(&self) {
         self.pulse.beat();
     }

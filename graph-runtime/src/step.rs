@@ -73,7 +73,10 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 }
                 Ok(Ok(edge)) => Step {
                     edge,
-                    outcome: self.concluded()?,
+                    outcome: match self.concluded() {
+                        Ok(outcome) => outcome,
+                        Err(unencoded) => return Err(Box::pin(self.record(unencoded)).await),
+                    },
                     cached: false,
                 },
             },
@@ -146,7 +149,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         };
         let span = tracing::debug_span!("node", node = &*planned.name);
         let desk = Arc::clone(&cx.desk);
-        cx.pulse = Pulse::within(&planned.policy, &cx.around);
+        cx.pulse = Pulse::of(&planned.policy, &cx.around);
         let pulse = cx.pulse.clone();
         let mut events = None;
         if planned.inner.is_some() && sink.listens() {
