@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     pub(crate) fields: Vec<&'static str>,
     /// How many edges there are up to the last that can be masked.
     pub(crate) laps: usize,
+    /// The fields that some node sees, or that are looked at behind one.
+    sees: FieldSet,
     pub(crate) topology: Topology,
 }
 
@@ -147,6 +149,7 @@ impl Plan {
                 .map_or(0, |last| last + 1),
             edges,
             fields,
+            sees: FieldSet::EMPTY,
             topology,
         };
         let on_error = plan.topology.edges().filter(|(_, edge)| edge.on_error);
@@ -171,22 +174,26 @@ impl Plan {
         }
     }
 
-    /// Finds the fields that the branches of each fork can see.
+    /// Finds the fields that each node can see, and with it the branches of each fork.
     fn see_branches(&mut self, known: &[Known]) {
         let regions = self.topology.regions();
         let mut seen = vec![FieldSet::EMPTY; regions.list.len()];
         let looks_at_all = self.that_look_at_all();
+        let nodes = self.topology.nodes().zip(looks_at_all);
+        let by_node = nodes.map(|((node, _), looks_at_all)| {
+            if looks_at_all {
+                FieldSet::ALL
+            } else {
+                self.seen_by(node, known)
+            }
+        });
+        let by_node: Vec<_> = by_node.collect();
         for (place, region) in regions.list.iter().enumerate() {
             for node in &region.nodes {
-                let looks_at_all = looks_at_all[usize::from(node.0)];
-                let fields = if looks_at_all {
-                    FieldSet::ALL
-                } else {
-                    self.seen_by(*node, known)
-                };
-                seen[place] = seen[place].or(fields);
+                seen[place] = seen[place].or(by_node[usize::from(node.0)]);
             }
         }
+        self.sees = by_node.into_iter().fold(FieldSet::EMPTY, FieldSet::or);
         // What a branch within a branch sees, the one around it has to have.
         for (place, region) in regions.list.iter().enumerate().rev() {
             let mut parent = region.parent;
@@ -221,16 +228,22 @@ impl Plan {
         let Some(known) = known.get(usize::from(node.0)) else {
             return FieldSet::ALL;
         };
-        let has_key = self.nodes[usize::from(node.0)].policy.cache_ttl().is_some();
-        if has_key || !known.keeps_to_contract {
+        let planned = &self.nodes[usize::from(node.0)];
+        let has_key = planned.policy.cache_ttl().is_some();
+        let is_hidden = planned.is_graph && planned.inner.is_none();
+        if has_key || is_hidden || !known.keeps_to_contract {
             return FieldSet::ALL;
         }
+        // What a graph's guards and keys look at is no part of its contract.
+        let within = planned.inner.as_ref().filter(|inner| inner.is_direct);
+        let within = within.map_or(FieldSet::EMPTY, |inner| inner.plan.sees);
         let contract = known.contract;
         contract
             .reads
             .or(contract.writes)
             .or(contract.needs)
             .or(known.promises)
+            .or(within)
     }
 
     /// Returns whether the results of some node are cached, also in a graph within.
