@@ -189,7 +189,7 @@ impl<'a> Context<'a> {
         self.caught.as_ref()
     }
 
-    /// Shows that the node is alive: its idle timeout begins anew.
+    /// Shows that the node is alive: its idle timeout begins anew, and that of each graph around it.
     pub fn heartbeat(&self) {
         self.pulse.beat();
     }
