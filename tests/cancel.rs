@@ -52,7 +52,7 @@ impl Halt {
 
     async fn pass(&self) {
         if self.is_reached() {
-            pending().await
+            pending::<()>().await;
         }
     }
 
@@ -323,9 +323,7 @@ async fn goes_on<J: Journal>(at: &impl Place, cut_off: Thread<Tour, J>, case: &s
     for (step, count) in steps(&before) {
         *new.get_mut(&step).unwrap() -= count;
     }
-    new.retain(|step, count| {
-        *count > 0 && !step.ends_with("house") && !step.ends_with(" inn")
-    });
+    new.retain(|step, count| *count > 0 && !step.ends_with("house") && !step.ends_with(" inn"));
     assert_eq!(desk.concluded.all(), new, "{case}");
     assert_eq!(thread.state().await.unwrap(), trip, "{case}");
     assert_eq!(thread.status().await.unwrap(), Status::Finished, "{case}");
@@ -336,7 +334,9 @@ async fn a_run_that_is_dropped_at_any_poll_goes_on(at: &impl Place) {
     for polls in 0.. {
         let name = format!("poll {polls}");
         let journal = Yielding(at.open().await);
-        let thread = Runtime::new(tour(&Desk::default())).journal(journal).thread(&*name);
+        let thread = Runtime::new(tour(&Desk::default()))
+            .journal(journal)
+            .thread(&*name);
         let done = dropped_at(polls, complete(&thread, Trip::default())).await;
         goes_on(at, thread, &name).await;
         if done.is_some() {
@@ -397,7 +397,7 @@ impl<J: Journal> Journal for Halting<J> {
         }
         if halts {
             self.reached.notify_one();
-            pending().await
+            pending::<()>().await;
         }
         Ok(())
     }
@@ -423,7 +423,9 @@ async fn a_run_that_is_dropped_at_any_append_goes_on(at: &impl Place) {
                 reached: Arc::clone(&reached),
                 writes,
             };
-            let thread = Runtime::new(tour(&Desk::default())).journal(journal).thread(&*name);
+            let thread = Runtime::new(tour(&Desk::default()))
+                .journal(journal)
+                .thread(&*name);
             let is_done = tokio::select! {
                 biased;
                 done = complete(&thread, Trip::default()) => {
@@ -450,7 +452,9 @@ async fn a_run_that_is_dropped_in_any_node_goes_on(at: &impl Place) {
             entries: Halt::at(entry),
             ..Desk::default()
         };
-        let thread = Runtime::new(tour(&desk)).journal(at.open().await).thread(&*name);
+        let thread = Runtime::new(tour(&desk))
+            .journal(at.open().await)
+            .thread(&*name);
         let is_done = tokio::select! {
             biased;
             done = complete(&thread, Trip::default()) => {
@@ -494,10 +498,19 @@ async fn whoever_is_at_work_is_dropped_when_the_runtime_is_cancelled(at: &impl P
     else {
         panic!("{error:?}");
     };
-    assert_eq!((name.as_str(), node.as_str()), ("t", "home"), "where it forked");
+    assert_eq!(
+        (name.as_str(), node.as_str()),
+        ("t", "home"),
+        "where it forked"
+    );
     assert_eq!((desk.at_work.now(), desk.at_work.dropped()), (0, 4));
     let text = chain(&error);
-    for part in ["thread `t`", "node `home`", "cancelled", "`recover` goes on"] {
+    for part in [
+        "thread `t`",
+        "node `home`",
+        "cancelled",
+        "`recover` goes on",
+    ] {
         assert!(text.contains(part), "`{part}` is missing in: {text}");
     }
     // A token does not come back.
@@ -600,7 +613,10 @@ async fn what_was_handed_in_is_written_before_a_cancelled_run_returns(at: &impl 
         let concluded: u32 = desk.concluded.all().values().sum();
         journal.go.notify_one();
         let error = run.await.unwrap_err();
-        assert!(matches!(error, RunError::Cancelled { .. }), "{name}: {error:?}");
+        assert!(
+            matches!(error, RunError::Cancelled { .. }),
+            "{name}: {error:?}"
+        );
         // Whatever had concluded and been handed in is there.
         let history = thread.history().await.unwrap();
         let steps = steps(&history);
@@ -641,8 +657,18 @@ async fn without_a_journal_the_error_says_that_nothing_is_left() {
     stop.cancel();
     let nothing = "there is no journal, so nothing is left of the run";
     for error in [
-        runtime.clone().cancel_on(stop.clone()).thread("t").run(Trip::default()).await,
-        runtime.clone().drain_on(stop.clone()).thread("t").run(Trip::default()).await,
+        runtime
+            .clone()
+            .cancel_on(stop.clone())
+            .thread("t")
+            .run(Trip::default())
+            .await,
+        runtime
+            .clone()
+            .drain_on(stop.clone())
+            .thread("t")
+            .run(Trip::default())
+            .await,
     ] {
         let error = error.unwrap_err();
         let text = chain(&error);
@@ -697,7 +723,11 @@ async fn a_run_that_never_waits_sees_that_it_is_to_stop() {
             runtime.cancel_on(stop)
         };
         let error = runtime.thread("t").run(Count::default()).await.unwrap_err();
-        assert_eq!(matches!(error, RunError::Drained { .. }), drains, "{error:?}");
+        assert_eq!(
+            matches!(error, RunError::Drained { .. }),
+            drains,
+            "{error:?}"
+        );
         let ticks = ticks.load(Ordering::Relaxed);
         assert!(ticks < 1000, "{ticks}");
     }
@@ -753,10 +783,10 @@ async fn b62_drained_in_the_first_node_the_rest_is_done_later_and_in_the_last_no
     at: &impl Place,
 ) {
     let (desk, stop) = (Desk::default(), CancellationToken::new());
-    let runtime = |at| {
-        Runtime::new(pair(&desk, &stop, at))
-    };
-    let drained = runtime("first").journal(at.open().await).drain_on(stop.clone());
+    let runtime = |at| Runtime::new(pair(&desk, &stop, at));
+    let drained = runtime("first")
+        .journal(at.open().await)
+        .drain_on(stop.clone());
     let error = drained.thread("t").run(Trip::default()).await.unwrap_err();
     let RunError::Drained {
         thread,
@@ -773,7 +803,10 @@ async fn b62_drained_in_the_first_node_the_rest_is_done_later_and_in_the_last_no
         assert!(text.contains(part), "`{part}` is missing in: {text}");
     }
     let again = runtime("none").journal(at.open().await).thread("t");
-    assert_eq!(lines(&again.history().await.unwrap()), ["started", "first: _ => second"]);
+    assert_eq!(
+        lines(&again.history().await.unwrap()),
+        ["started", "first: _ => second"]
+    );
     assert_eq!(
         again.status().await.unwrap(),
         Status::Unfinished(PairNode::Second)
@@ -786,7 +819,10 @@ async fn b62_drained_in_the_first_node_the_rest_is_done_later_and_in_the_last_no
     let last = Runtime::new(pair(&desk, &stop, "second")).drain_on(stop.clone());
     let trip = last.thread("u").run(Trip::default()).await;
     assert!(stop.is_cancelled());
-    assert_eq!(said(&trip.unwrap().finished().unwrap()), ["first", "second"]);
+    assert_eq!(
+        said(&trip.unwrap().finished().unwrap()),
+        ["first", "second"]
+    );
     let stop = CancellationToken::new();
     let last = Runtime::new(pair(&desk, &stop, "second")).drain_on(stop.clone());
     let last = last.journal(at.open().await).thread("u");
@@ -860,7 +896,7 @@ async fn a_graph_within_finishes_its_step_and_then_stops(at: &impl Place) {
     let error = thread.resume(ask.id, "down").await.unwrap_err();
     assert!(matches!(error, RunError::Drained { .. }), "{error:?}");
     assert_eq!(calm.status().await.unwrap(), Status::Paused(ask.clone()));
-    assert_eq!(calm.asks().await.unwrap(), [ask.clone()]);
+    assert_eq!(calm.asks().await.unwrap().len(), 1);
 
     // Drained in the last step within, the graph's own step is written, and the next is due.
     let stop = CancellationToken::new();
@@ -952,9 +988,18 @@ async fn branches_that_have_not_begun_do_not_begin(at: &impl Place) {
         assert_eq!(error.node(), Some(node), "{held}");
         assert_eq!(desk.begun.all().len(), begun, "{held}");
         let calm = Runtime::new(narrow(&desk)).journal(at.open().await);
-        let trip = calm.thread(held).recover().await.unwrap().finished().unwrap();
+        let trip = calm
+            .thread(held)
+            .recover()
+            .await
+            .unwrap()
+            .finished()
+            .unwrap();
         assert_eq!(said(&trip), ["gate", "left", "middle", "right", "court"]);
-        assert!(desk.begun.all().values().all(|count| *count == 1), "{desk:?}");
+        assert!(
+            desk.begun.all().values().all(|count| *count == 1),
+            "{desk:?}"
+        );
     }
 }
 
@@ -983,7 +1028,7 @@ async fn stopped_while_it_waits<J: Keep>(
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Attempted { delay, .. }) => {
-                assert_eq!(delay, Duration::from_secs(3600));
+                assert_eq!(delay, Duration::from_hours(1));
                 // One step further, to where it waits.
                 let _ = events.next().now_or_never();
                 stop.cancel();
@@ -1008,8 +1053,12 @@ async fn a_wait_for_another_attempt_ends_at_once(at: &impl Place) {
         let thread = runtime.thread(format!("{drains}"));
         let before = std::time::Instant::now();
         let error = stopped_while_it_waits(&thread, &stop).await;
-        assert!(before.elapsed() < Duration::from_secs(600), "it waited");
-        assert_eq!(matches!(error, RunError::Drained { .. }), drains, "{error:?}");
+        assert!(before.elapsed() < Duration::from_mins(10), "it waited");
+        assert_eq!(
+            matches!(error, RunError::Drained { .. }),
+            drains,
+            "{error:?}"
+        );
         assert_eq!(desk.begun.of("call"), 1);
 
         // The attempts go on where they were: the second and the third are left.
@@ -1048,7 +1097,11 @@ async fn the_runs_of_all_threads_stop_together(at: &impl Place) {
             }
         );
         for (error, number) in [(one.unwrap_err(), 1), (other.unwrap_err(), 2)] {
-            assert_eq!(matches!(error, RunError::Drained { .. }), drains, "{error:?}");
+            assert_eq!(
+                matches!(error, RunError::Drained { .. }),
+                drains,
+                "{error:?}"
+            );
             let node = if drains { "rest" } else { "walk" };
             assert_eq!(error.node(), Some(node));
             assert_eq!(error.thread().unwrap().as_str(), name(number));
@@ -1131,7 +1184,7 @@ mod processes {
         async fn run(&self, ground: &mut Log<String>, cx: &mut Context<'_>) -> Ground {
             let Self(name, mill) = self;
             if mill.waits && ground.len() == 7 {
-                println!("\nready");
+                std::io::stdout().write_all(b"\nready\n").unwrap();
                 mill.stop.cancelled().await;
             }
             let mut options = OpenOptions::new();
@@ -1232,7 +1285,12 @@ mod processes {
     fn ends_well(mut child: Child, stdout: &mut impl BufRead) {
         let mut said = String::new();
         stdout.read_to_string(&mut said).unwrap();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut said)
+            .unwrap();
         let status = child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "{said}");
     }
@@ -1253,7 +1311,11 @@ mod processes {
             let mut line = String::new();
             while line.trim() != "ready" {
                 line.clear();
-                assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "the child has ended");
+                assert_ne!(
+                    stdout.read_line(&mut line).unwrap(),
+                    0,
+                    "the child has ended"
+                );
             }
         }
         let pid = child.id().to_string();
