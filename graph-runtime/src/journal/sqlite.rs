@@ -1,7 +1,8 @@
 //! The journal in a file, through `SQLite`.
 //!
 //! Two threads serve a file, each with a connection of its own: one writes, one reads, so that a read
-//! never waits for a commit. Callers hand them jobs and wait for the answers without blocking.
+//! never waits for a commit, save for one whose caller was dropped. Callers hand them jobs and wait for
+//! the answers without blocking.
 
 mod error;
 mod reader;
@@ -14,6 +15,7 @@ mod writer;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
@@ -55,6 +57,8 @@ pub struct Sqlite(Arc<Shared>);
 
 struct Shared {
     place: Arc<str>,
+    /// Whether an append may be under way for which nobody waits any more.
+    abandoned: AtomicBool,
     /// Stands before the writer, so that the writer is the last to close the file: a connection that
     /// may write folds the WAL into the file then, and removes it.
     reader: Worker<reader::Job>,
@@ -85,9 +89,51 @@ impl Sqlite {
         let reader = Worker::start("handoffs-reader", path, &place, reader::work).await?;
         Ok(Self(Arc::new(Shared {
             place,
+            abandoned: AtomicBool::new(false),
             reader,
             writer,
         })))
+    }
+}
+
+impl Sqlite {
+    /// Waits for the appends whose callers were dropped: whoever reads a thread to go on with it is
+    /// not to find it advanced by itself. No other read waits for a commit.
+    async fn settle(&self) -> Result<(), JournalError> {
+        let Shared {
+            place,
+            abandoned,
+            writer,
+            ..
+        } = &*self.0;
+        if abandoned.swap(false, Ordering::Relaxed) {
+            let waits = Waits::on(abandoned);
+            let settled = writer.ask(place, "append to", writer::Job::Settle).await;
+            waits.end();
+            settled?;
+        }
+        Ok(())
+    }
+}
+
+/// Notes it when whoever waits for the writer is dropped.
+struct Waits<'a>(Option<&'a AtomicBool>);
+
+impl<'a> Waits<'a> {
+    const fn on(abandoned: &'a AtomicBool) -> Self {
+        Self(Some(abandoned))
+    }
+
+    fn end(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        if let Some(abandoned) = self.0 {
+            abandoned.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -102,7 +148,8 @@ impl Journal for Sqlite {
         check_numbers(thread, head, &records)?;
         let Shared { place, writer, .. } = &*self.0;
         let thread = thread.clone();
-        writer
+        let waits = Waits::on(&self.0.abandoned);
+        let appended = writer
             .ask(place, "append to", |answer| {
                 writer::Job::Append(writer::Append {
                     thread,
@@ -111,10 +158,13 @@ impl Journal for Sqlite {
                     answer,
                 })
             })
-            .await
+            .await;
+        waits.end();
+        appended
     }
 
     async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
+        self.settle().await?;
         let Shared { place, reader, .. } = &*self.0;
         let thread = thread.clone();
         reader
@@ -127,6 +177,7 @@ impl Journal for Sqlite {
     }
 
     async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
+        self.settle().await?;
         let Shared { place, reader, .. } = &*self.0;
         reader
             .ask(place, "list the threads of", |answer| {
