@@ -347,6 +347,22 @@ async fn a_run_that_is_dropped_at_any_poll_goes_on(at: &impl Place) {
     assert!(cases > 20, "{cases}");
 }
 
+/// Whoever drops a run may go on with it at once, with the journal in hand.
+async fn a_run_that_is_dropped_goes_on_at_once(at: &impl Place) {
+    let desk = Desk::default();
+    let runtime = Runtime::new(tour(&desk)).journal(at.open().await);
+    for polls in 1.. {
+        let thread = runtime.thread(format!("poll {polls}"));
+        let done = dropped_at(polls, complete(&thread, Trip::default())).await;
+        let trip = complete(&thread, Trip::default()).await;
+        let trip = trip.unwrap_or_else(|error| panic!("{polls}: {}", chain(&error)));
+        assert_eq!(said(&trip), toured());
+        if done.is_some() {
+            break;
+        }
+    }
+}
+
 /// A journal that lets others have their turn before and after each append.
 #[derive(Clone, Debug)]
 struct Yielding<J>(J);
@@ -1131,6 +1147,7 @@ fn walks(desk: &Desk) -> Walks {
 
 on_every_journal! {
     a_run_that_is_dropped_at_any_poll_goes_on
+    a_run_that_is_dropped_goes_on_at_once
     a_run_that_is_dropped_at_any_append_goes_on
     a_run_that_is_dropped_in_any_node_goes_on
     whoever_is_at_work_is_dropped_when_the_runtime_is_cancelled

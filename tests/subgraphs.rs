@@ -1481,6 +1481,29 @@ async fn a_graph_in_a_node_of_ones_own_does_not_wait_for_its_own_turn() {
     let _ = run.expect("it goes on").unwrap();
 }
 
+/// What is open within is not known to the graph around, as the node does not say that it is a graph:
+/// `Execute::within` is hidden.
+#[tokio::test]
+#[ignore = "a question within a graph that a node of one's own wraps cannot be answered"]
+async fn a_question_within_a_node_of_ones_own_can_be_answered() {
+    let desk = Desk::default().acts("weigh", [Act::Ask("w")]);
+    let fair = Fair {
+        plan: Say("plan", desk.clone()),
+        court: Announced(court(&desk)),
+        other: Say("other", desk.clone()),
+        last: Say("last", desk.clone()),
+    };
+    let thread = Runtime::new(fair).journal(Memory::default()).thread("t");
+    let ask = thread.run(Case::default()).await.unwrap().paused().unwrap();
+    assert_eq!(thread.status().await.unwrap(), Status::Paused(ask.clone()));
+    let _ = thread
+        .resume(ask.id, "go")
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
+}
+
 // ---- A graph whose result is used again.
 
 fn by_sum(case: &Case) -> i64 {
