@@ -1460,7 +1460,10 @@ async fn graphs_of_another_state_are_tried_again_side_by_side_and_ask_only_once(
         (said[0], said[1], said[3]),
         ("plan", "plan l1 l2 Ada l3", "done")
     );
-    assert!(said[2].starts_with("clerk: right, node `third`"), "{said:?}");
+    assert!(
+        said[2].starts_with("clerk: right, node `third`"),
+        "{said:?}"
+    );
     assert_eq!(
         (bench.calls("l1"), bench.calls("l2"), bench.calls("l3")),
         (1, 2, 2)

@@ -949,7 +949,7 @@ async fn another_attempt_goes_on_where_the_graph_within_failed(at: &impl Place) 
     let thread = Runtime::new(careful(&desk))
         .journal(at.open().await)
         .thread("t");
-    let state = paused(finish(&thread, Case::default())).await;
+    let state = paused(Box::pin(finish(&thread, Case::default()))).await;
     assert_eq!(words(&state.said), ["plan", "open", "weigh yes", "last"]);
     let executed = [("last", 1), ("open", 1), ("plan", 1), ("weigh", 3)];
     assert_eq!(
@@ -990,7 +990,7 @@ async fn a_fallback_reads_why_the_graph_failed_and_its_writes_are_gone(at: &impl
     let thread = Runtime::new(careful(&desk))
         .journal(at.open().await)
         .thread("t");
-    let state = paused(finish(&thread, Case::default())).await;
+    let state = paused(Box::pin(finish(&thread, Case::default()))).await;
     assert_eq!(state.said.len(), 2, "{state:?}");
     assert!(state.said[1].starts_with(expected), "{state:?}");
     assert!(state.said[1].ends_with("three"), "{state:?}");
@@ -1056,7 +1056,7 @@ async fn whatever_append_a_run_with_retries_dies_at_it_goes_on(at: &impl Place) 
             let desk = fails();
             let journal = Stopping::after(at.open().await, append, keeps_last);
             let thread = Runtime::new(careful(&desk)).journal(journal).thread(&*name);
-            match paused(thread.run(Case::default())).await {
+            match paused(Box::pin(thread.run(Case::default()))).await {
                 Ok(_) => break 'all,
                 Err(RunError::Journal { .. }) => died += 1,
                 Err(error) => panic!("{name}: {error:?}"),
@@ -1065,7 +1065,7 @@ async fn whatever_append_a_run_with_retries_dies_at_it_goes_on(at: &impl Place) 
             let thread = thread.thread(&*name);
             let before = thread.history().await.unwrap();
             desk.places.clear();
-            let state = paused(thread.recover()).await;
+            let state = paused(Box::pin(thread.recover())).await;
             let state = state.unwrap_or_else(|error| panic!("{name}: {error:?}"));
             let state = state.finished().unwrap();
             assert_eq!(
@@ -1262,7 +1262,7 @@ async fn attempts_at_two_levels_repeat_nothing_that_is_written(at: &impl Place) 
     let thread = Runtime::new(outermost(&desk))
         .journal(at.open().await)
         .thread("t");
-    let state = paused(finish(&thread, Case::default())).await;
+    let state = paused(Box::pin(finish(&thread, Case::default()))).await;
     assert_eq!(words(&state.said), ["first", "5 at pen", "last"]);
     let executed = [("first", 1), ("ink", 5), ("last", 1), ("sand", 2)];
     assert_eq!(
@@ -1283,13 +1283,15 @@ async fn what_fails_when_a_graph_is_left_does_not_run_it_again(at: &impl Place) 
     let thread = Runtime::new(outermost(&desk))
         .journal(at.open().await)
         .thread("t");
-    let error = paused(thread.run(Case::default())).await.unwrap_err();
+    let error = paused(Box::pin(thread.run(Case::default())))
+        .await
+        .unwrap_err();
     let said = chain(&error);
     for part in ["node `middle`", "node `pen`", "too short"] {
         assert!(said.contains(part), "`{part}` is missing in: {said}");
     }
     assert_eq!((desk.tally.of("ink"), desk.tally.of("sand")), (1, 1));
-    paused(thread.recover()).await.unwrap_err();
+    paused(Box::pin(thread.recover())).await.unwrap_err();
     assert_eq!((desk.tally.of("ink"), desk.tally.of("sand")), (1, 1));
 }
 
@@ -1354,7 +1356,7 @@ async fn another_attempt_keeps_what_was_asked_and_answered(at: &impl Place) {
         .journal(at.open().await)
         .thread("t");
     let ask = thread.run(Case::default()).await.unwrap().paused().unwrap();
-    assert_eq!(thread.asks().await.unwrap(), std::slice::from_ref(&ask));
+    assert_eq!(thread.asks().await.unwrap().len(), 1);
     assert_eq!((desk.tally.of("left"), desk.tally.of("sand")), (1, 3));
     let state = thread
         .resume(ask.id, "yes")
@@ -1479,6 +1481,29 @@ async fn a_graph_in_a_node_of_ones_own_does_not_wait_for_its_own_turn() {
     let _ = run.expect("it goes on").unwrap();
 }
 
+/// What is open within is not known to the graph around, as the node does not say that it is a graph:
+/// `Execute::within` is hidden.
+#[tokio::test]
+#[ignore = "a question within a graph that a node of one's own wraps cannot be answered"]
+async fn a_question_within_a_node_of_ones_own_can_be_answered() {
+    let desk = Desk::default().acts("weigh", [Act::Ask("w")]);
+    let fair = Fair {
+        plan: Say("plan", desk.clone()),
+        court: Announced(court(&desk)),
+        other: Say("other", desk.clone()),
+        last: Say("last", desk.clone()),
+    };
+    let thread = Runtime::new(fair).journal(Memory::default()).thread("t");
+    let ask = thread.run(Case::default()).await.unwrap().paused().unwrap();
+    assert_eq!(thread.status().await.unwrap(), Status::Paused(ask.clone()));
+    let _ = thread
+        .resume(ask.id, "go")
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
+}
+
 // ---- A graph whose result is used again.
 
 fn by_sum(case: &Case) -> i64 {
@@ -1590,6 +1615,282 @@ async fn a_heartbeat_within_is_one_of_the_graphs_around() {
             .finished()
             .unwrap();
     }
+}
+
+// ---- What nobody writes is seen all the same, within a graph in a branch.
+
+#[derive(State, Clone, Debug, Default, PartialEq)]
+struct Folder {
+    said: Log<String>,
+    /// Read by guards, lists of items, keys and ways in alone.
+    title: String,
+    #[state(merge = longest)]
+    text: String,
+}
+
+fn longest(merged: &mut String, _: &String, branch: &String) {
+    if branch.len() > merged.len() {
+        merged.clone_from(branch);
+    }
+}
+
+fn has_title(folder: &Folder) -> bool {
+    folder.title == "bees"
+}
+
+fn letters(folder: &Folder) -> Vec<String> {
+    folder.title.chars().map(String::from).collect()
+}
+
+fn by_title(folder: &Folder) -> String {
+    folder.title.clone()
+}
+
+fn page(folder: &Folder) -> Slip {
+    Slip {
+        lines: Log::from(vec![format!("on {}", folder.title)]),
+        ..Slip::default()
+    }
+}
+
+#[node(Folder)]
+async fn take_page(slip: Slip, said: &mut Log<String>) {
+    said.extend(slip.lines.iter().cloned());
+}
+
+#[node(Folder)]
+fn idle() {}
+
+struct Note(&'static str);
+
+#[node(Folder)]
+impl Note {
+    fn run(&self, said: &mut Log<String>) {
+        said.push(self.0.to_owned());
+    }
+}
+
+#[node(Folder)]
+fn spell(letter: String, said: &mut Log<String>) {
+    said.push(letter);
+}
+
+struct Once(Tally);
+
+#[node(Folder)]
+impl Once {
+    fn run(&self, said: &mut Log<String>) {
+        said.push(format!("computed {}", self.0.count("computed")));
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Folder, start = look)]
+struct ByGuard {
+    #[route(_ if has_title => seen, _ => lost)]
+    look: Idle,
+    #[route(_ => end)]
+    seen: Note,
+    #[route(_ => end)]
+    lost: Note,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Folder, start = look)]
+struct ByItems {
+    #[route(_ => each(letters) spell join done)]
+    look: Idle,
+    #[route(_ => done)]
+    spell: Spell,
+    #[route(_ => end)]
+    done: Idle,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Folder, start = pen)]
+struct ByEnter {
+    #[route(_ => end)]
+    #[subgraph(enter = page, leave = take_page)]
+    pen: Pen,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Folder, start = once)]
+struct ByKey {
+    #[route(_ => end)]
+    #[cache(key = by_title, ttl = "1h")]
+    once: Once,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Folder, start = fork)]
+struct Deeper {
+    #[route(_ => all(guard, items) join done)]
+    fork: Idle,
+    #[route(_ => done)]
+    guard: ByGuard,
+    #[route(_ => done)]
+    items: ByItems,
+    #[route(_ => end)]
+    done: Idle,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Folder, start = fork)]
+struct Shelf {
+    #[route(_ => all(guard, items, enter, key, deeper, pen, wrapped) join done)]
+    fork: Idle,
+    #[route(_ => done)]
+    guard: ByGuard,
+    #[route(_ => done)]
+    items: ByItems,
+    #[route(_ => done)]
+    enter: ByEnter,
+    #[route(_ => done)]
+    key: ByKey,
+    #[route(_ => done)]
+    deeper: Deeper,
+    #[route(_ => done)]
+    #[subgraph(enter = page, leave = take_page)]
+    pen: Pen,
+    #[route(_ => done)]
+    wrapped: Announced<ByGuard>,
+    #[route(_ => end)]
+    done: Idle,
+}
+
+fn shelf(tally: &Tally) -> Shelf {
+    let desk = Desk::default();
+    let guard = || ByGuard {
+        look: Idle,
+        seen: Note("seen"),
+        lost: Note("lost"),
+    };
+    let items = || ByItems {
+        look: Idle,
+        spell: Spell,
+        done: Idle,
+    };
+    Shelf {
+        fork: Idle,
+        guard: guard(),
+        items: items(),
+        enter: ByEnter { pen: pen(&desk) },
+        key: ByKey {
+            once: Once(tally.clone()),
+        },
+        deeper: Deeper {
+            fork: Idle,
+            guard: guard(),
+            items: items(),
+            done: Idle,
+        },
+        pen: pen(&desk),
+        wrapped: Announced(guard()),
+        done: Idle,
+    }
+}
+
+async fn a_graph_in_a_branch_sees_all_that_its_guards_and_keys_look_at(at: &impl Place) {
+    let folder = |title: &str| Folder {
+        title: title.to_owned(),
+        ..Folder::default()
+    };
+    let expected = [
+        "seen",
+        "b",
+        "e",
+        "e",
+        "s",
+        "on bees",
+        "ink",
+        "sand",
+        "computed 0",
+        "seen",
+        "b",
+        "e",
+        "e",
+        "s",
+        "on bees",
+        "ink",
+        "sand",
+        "seen",
+    ];
+    let without = Runtime::new(shelf(&Tally::default())).thread("t");
+    let without = finish(&without, folder("bees")).await;
+    assert_eq!(words(&without.said), expected);
+    let runtime = Runtime::new(shelf(&Tally::default())).journal(at.open().await);
+    let state = finish(&runtime.thread("t"), folder("bees")).await;
+    assert_eq!(state, without);
+    assert_eq!(runtime.thread("t").state().await.unwrap(), state);
+    // Another title is another key.
+    let state = finish(&runtime.thread("u"), folder("wasps")).await;
+    assert!(words(&state.said).contains(&"computed 1"), "{state:?}");
+}
+
+// ---- What a graph within replaces.
+
+struct Rewrite(&'static str);
+
+#[node(Folder)]
+impl Rewrite {
+    fn run(&self, mut text: Replace<'_, String>, mut said: Replace<'_, Log<String>>) {
+        text.set(self.0.to_owned());
+        said.set(Log::from(vec![self.0.to_owned()]));
+    }
+}
+
+struct Lengthen(&'static str);
+
+#[node(Folder)]
+impl Lengthen {
+    fn run(&self, text: &mut String, said: &mut Log<String>) {
+        text.push_str(self.0);
+        said.push(self.0.to_owned());
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Folder, start = first)]
+struct Editor {
+    #[route(_ => second)]
+    first: Lengthen,
+    #[route(_ => end)]
+    second: Rewrite,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Folder, start = begin)]
+struct Press {
+    #[route(_ => all(before, editor, after) join done)]
+    begin: Lengthen,
+    #[route(_ => done)]
+    before: Lengthen,
+    #[route(_ => done)]
+    editor: Editor,
+    #[route(_ => done)]
+    after: Lengthen,
+    #[route(_ => end)]
+    done: Idle,
+}
+
+async fn what_a_graph_in_a_branch_replaces_drops_what_others_made_of_it(at: &impl Place) {
+    let press = || Press {
+        begin: Lengthen("begin"),
+        before: Lengthen("before"),
+        editor: Editor {
+            first: Lengthen("first"),
+            second: Rewrite("new"),
+        },
+        after: Lengthen("long after"),
+        done: Idle,
+    };
+    let without = finish(&Runtime::new(press()).thread("t"), Folder::default()).await;
+    assert_eq!((&*without.text, words(&without.said)), ("new", vec!["new"]));
+    let thread = Runtime::new(press()).journal(at.open().await).thread("t");
+    assert_eq!(finish(&thread, Folder::default()).await, without);
+    let again = Runtime::new(press()).journal(at.open().await).thread("t");
+    assert_eq!(again.state().await.unwrap(), without);
 }
 
 // ---- What a graph within is given, and gives.
@@ -2048,6 +2349,8 @@ on_every_journal! {
     an_answer_outlives_the_attempt_that_took_it
     a_graph_in_a_node_of_ones_own_keeps_what_it_writes
     the_result_of_a_graph_is_used_again_with_all_that_it_wrote
+    a_graph_in_a_branch_sees_all_that_its_guards_and_keys_look_at
+    what_a_graph_in_a_branch_replaces_drops_what_others_made_of_it
     b51_a_child_names_by_its_end_where_its_parent_goes_on_and_leaves_what_is_taken
     b53_of_two_children_the_one_that_jumps_out_ends_what_would_have_come_after
     b54_what_ran_beside_a_child_that_paused_is_not_run_again

@@ -265,14 +265,15 @@ impl Plan {
         let Some(known) = known.get(usize::from(node.0)) else {
             return FieldSet::ALL;
         };
-        let has_key = self.nodes[usize::from(node.0)].policy.cache_ttl().is_some();
-        if has_key || !known.keeps_to_contract {
+        let planned = &self.nodes[usize::from(node.0)];
+        let has_key = planned.policy.cache_ttl().is_some();
+        let is_hidden = planned.is_graph && planned.inner.is_none();
+        if has_key || is_hidden || !known.keeps_to_contract {
             return FieldSet::ALL;
         }
         let contract = known.contract;
         // The guards of a graph within look at more than its nodes name.
-        let inner = self.nodes[usize::from(node.0)].inner.as_ref();
-        let within = inner.filter(|inner| inner.is_direct);
+        let within = planned.inner.as_ref().filter(|inner| inner.is_direct);
         let within = within.map_or(FieldSet::EMPTY, |inner| inner.plan.sees);
         contract
             .reads
