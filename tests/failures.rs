@@ -1472,6 +1472,55 @@ async fn graphs_of_another_state_are_tried_again_side_by_side_and_ask_only_once(
     assert_eq!(open().await.recover().await.unwrap().finished(), Some(job));
 }
 
+#[derive(AgentGraph)]
+#[graph(state = Job, start = first)]
+struct Clerks {
+    #[route(_ => second)]
+    first: Clerk,
+    #[route(_ => end)]
+    second: Clerk,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Job, start = work)]
+struct Office {
+    #[route(_ => end)]
+    #[on_error(then = clerks)]
+    work: Worker,
+    #[route(_ => end)]
+    #[retry(times = 2)]
+    clerks: Clerks,
+}
+
+async fn a_graph_that_stands_in_begins_with_a_node_that_knows_why(at: &impl Place) {
+    let bench = Bench::new("work", [Refuse; 2]).and("first", [Refuse, Refuse]);
+    let office = || Office {
+        work: Worker("work", bench.clone()),
+        clerks: Clerks {
+            first: Clerk("first", bench.clone()),
+            second: Clerk("second", bench.clone()),
+        },
+    };
+    let expected = [
+        "first: work, the node returned an error: refused: no such account, 1",
+        "second: no failure",
+    ];
+    let thread = Runtime::new(office()).journal(at.open().await).thread("t");
+    let error = thread.run(Job::default()).await.unwrap_err();
+    assert_eq!(error.node(), Some("clerks"), "{error:?}");
+    let again = Runtime::new(office()).journal(at.open().await).thread("t");
+    let job = again.recover().await.unwrap().finished().unwrap();
+    assert_eq!(said(&job), expected);
+    let thread = Runtime::new(office()).thread("t");
+    let job = thread
+        .run(Job::default())
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
+    assert_eq!(said(&job), expected);
+}
+
 // ---- Crashes at any moment.
 
 /// A worker that fails, goes back within its branch, and is given up on at last.
@@ -1731,6 +1780,7 @@ on_every_journal!(paused:
     a_graph_that_has_failed_for_good_is_stood_in_for_and_leaves_nothing
     whenever_the_journal_goes_down_the_run_comes_to_the_same_end
     graphs_of_another_state_are_tried_again_side_by_side_and_ask_only_once
+    a_graph_that_stands_in_begins_with_a_node_that_knows_why
     a_question_is_no_failure_nor_is_an_answer_that_does_not_fit
     a_thread_that_another_worker_has_taken_is_no_failure
     a_journal_that_fails_is_no_failure_of_the_node

@@ -78,6 +78,10 @@ async fn run<G: Runnable>(
     let sink = Relay(cx.relay.take());
     let mut driver = Driver::new(graph, scope, plan, branch, own, folded, sink);
     driver.cx.around = cx.pulse.clone();
+    if driver.cx.course.engine.handoffs() == 0 {
+        // A graph that stands in for a node begins with one that can read why.
+        driver.cx.caught.clone_from(&cx.caught);
+    }
     if is_new {
         let given = graph.given();
         if let Some(field) = given.iter().find(|field| !driver.state.is_set(*field)) {
