@@ -261,7 +261,7 @@ async fn a_panic_while_the_future_is_made_is_caught_if_it_is_made_within_another
     }
     let plain = Policy::new();
     let ended = guarded(&plain, &Pulse::of(&plain, &Pulse::default()), async {
-        make().await
+        make().await;
     })
     .await;
     assert_eq!(ended, Err(Broken::Panicked("not even begun".to_owned())));
