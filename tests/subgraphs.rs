@@ -1481,11 +1481,7 @@ async fn a_graph_in_a_node_of_ones_own_does_not_wait_for_its_own_turn() {
     let _ = run.expect("it goes on").unwrap();
 }
 
-/// What is open within is not known to the graph around, as the node does not say that it is a graph:
-/// `Execute::within` is hidden.
-#[tokio::test]
-#[ignore = "a question within a graph that a node of one's own wraps cannot be answered"]
-async fn a_question_within_a_node_of_ones_own_can_be_answered() {
+async fn a_question_within_a_node_of_ones_own_can_be_answered(at: &impl Place) {
     let desk = Desk::default().acts("weigh", [Act::Ask("w")]);
     let fair = Fair {
         plan: Say("plan", desk.clone()),
@@ -1493,15 +1489,17 @@ async fn a_question_within_a_node_of_ones_own_can_be_answered() {
         other: Say("other", desk.clone()),
         last: Say("last", desk.clone()),
     };
-    let thread = Runtime::new(fair).journal(Memory::default()).thread("t");
+    let thread = Runtime::new(fair).journal(at.open().await).thread("t");
     let ask = thread.run(Case::default()).await.unwrap().paused().unwrap();
     assert_eq!(thread.status().await.unwrap(), Status::Paused(ask.clone()));
-    let _ = thread
-        .resume(ask.id, "go")
-        .await
-        .unwrap()
-        .finished()
-        .unwrap();
+    let error = thread.run(Case::default()).await.unwrap_err();
+    assert!(matches!(error, RunError::Waiting { .. }), "{error:?}");
+    let run = thread.resume(ask.id, "go").await.unwrap();
+    let state = run.finished().unwrap();
+    let expected = ["plan", "open", "weigh: go yes", "other", "last"];
+    assert_eq!(words(&state.said), expected);
+    assert_eq!(thread.state().await.unwrap(), state);
+    assert_eq!(thread.status().await.unwrap(), Status::Finished);
 }
 
 // ---- A graph whose result is used again.
@@ -2351,6 +2349,7 @@ on_every_journal! {
     the_result_of_a_graph_is_used_again_with_all_that_it_wrote
     a_graph_in_a_branch_sees_all_that_its_guards_and_keys_look_at
     what_a_graph_in_a_branch_replaces_drops_what_others_made_of_it
+    a_question_within_a_node_of_ones_own_can_be_answered
     b51_a_child_names_by_its_end_where_its_parent_goes_on_and_leaves_what_is_taken
     b53_of_two_children_the_one_that_jumps_out_ends_what_would_have_come_after
     b54_what_ran_beside_a_child_that_paused_is_not_run_again

@@ -51,6 +51,11 @@ impl BranchId {
         Some(Self((!parent.is_empty()).then(|| parent.into())))
     }
 
+    /// Returns whether this is that path, or one that leaves it.
+    pub(crate) fn is_on(&self, path: &Self) -> bool {
+        self.turns().starts_with(path.turns())
+    }
+
     /// Returns which of its fork's branches this is, counted from 0 in the written order, or in the
     /// order of the items; none for the trunk.
     pub fn index(&self) -> Option<u32> {

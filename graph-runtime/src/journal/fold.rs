@@ -96,6 +96,20 @@ impl Branches {
         self.answered.contains(&ask)
     }
 
+    /// Returns the questions that were asked on a path, or on one that leaves it, and not answered.
+    fn open_below(&self, branch: &BranchId) -> Vec<Ask> {
+        let below = self.paths.iter().filter(|(path, _)| path.is_on(branch));
+        let asks = below.flat_map(|(_, entries)| entries).filter_map(|entry| {
+            let Recorded::Asked(ask) = &entry.event else {
+                return None;
+            };
+            (!self.was_answered(ask.id)).then(|| ask.clone())
+        });
+        let mut asks: Vec<_> = asks.collect();
+        asks.sort_by_key(|ask| ask.id);
+        asks
+    }
+
     fn of(&self, branch: &BranchId) -> &[Entry] {
         self.paths
             .get(branch)
@@ -455,7 +469,11 @@ impl Folded {
                     standing.due = (is_due || within.asks.is_empty()).then_some(node);
                     standing.asks = within.asks;
                 } else {
-                    standing.due = Some(node);
+                    if plan.node(node).is_some_and(|node| node.is_graph) {
+                        // It is hidden in a node, and nothing is known of it but its entries.
+                        standing.asks = all.open_below(&branch.child(self.arrived, 0));
+                    }
+                    standing.due = standing.asks.is_empty().then_some(node);
                 }
             }
             Action::Branch(edge) => {
