@@ -16,8 +16,6 @@ use std::time::{Duration, Instant};
 
 use allocation_counter::measure;
 use criterion::{BenchmarkId, Criterion, Throughput};
-use futures::future::join_all;
-use handoffs::Thread;
 use handoffs::prelude::*;
 use tokio::task::JoinSet;
 
@@ -121,19 +119,30 @@ struct Journey {
     nap: Nap,
 }
 
-async fn journeys(thread: &Thread<Journey>, runs: usize) {
-    for run in join_all((0..runs).map(|_| thread.run(Trip::default()))).await {
-        drop(black_box(run.expect("a run")));
+async fn journeys(runtime: &Runtime<Journey>, runs: usize) {
+    let mut tasks = JoinSet::new();
+    for _ in 0..runs {
+        let thread = runtime.thread("bench");
+        tasks.spawn(async move { thread.run(Trip::default()).await });
+    }
+    while let Some(run) = tasks.join_next().await {
+        drop(black_box(run.expect("a task").expect("a run")));
     }
 }
 
+/// The same sleeps by hand.
 async fn naps(runs: usize) {
-    let nap_by_nap = || async {
-        for _ in 0..STOPS {
-            tokio::time::sleep(NAP).await;
-        }
-    };
-    join_all((0..runs).map(|_| nap_by_nap())).await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..runs {
+        tasks.spawn(async {
+            for _ in 0..STOPS {
+                tokio::time::sleep(NAP).await;
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.expect("a task");
+    }
 }
 
 fn tokio() -> tokio::runtime::Runtime {
@@ -203,11 +212,15 @@ fn table() {
         );
         row(&format!("fan-out of {items}, beside a JoinSet"), best);
     }
-    let thread = Runtime::new(Journey { nap: Nap }).thread("bench");
+    let runtime = Runtime::new(Journey { nap: Nap });
+    let threads = tokio::runtime::Builder::new_multi_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
     let best = best_of(
-        5,
-        || tokio.block_on(naps(10_000)),
-        || tokio.block_on(journeys(&thread, 10_000)),
+        10,
+        || threads.block_on(naps(10_000)),
+        || threads.block_on(journeys(&runtime, 10_000)),
     );
     row("10,000 runs, beside bare sleeps", best);
     row("10,000 runs, beside the ideal", (NAP * STOPS, best.1));
@@ -224,8 +237,8 @@ fn table() {
 /// Measures the peak of memory that runs at once have beyond as many plain futures.
 fn memory_a_run(tokio: &tokio::runtime::Runtime) -> u64 {
     const RUNS: usize = 10_000;
-    let thread = Runtime::new(Journey { nap: Nap }).thread("bench");
-    let ours = measure(|| tokio.block_on(journeys(&thread, RUNS))).bytes_max;
+    let runtime = Runtime::new(Journey { nap: Nap });
+    let ours = measure(|| tokio.block_on(journeys(&runtime, RUNS))).bytes_max;
     ours / RUNS as u64
 }
 

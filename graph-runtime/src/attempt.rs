@@ -75,6 +75,11 @@ impl Pulse {
         })))
     }
 
+    /// Returns whether anybody feels it.
+    pub(crate) const fn is_felt(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Shows that the attempt is alive.
     pub(crate) fn beat(&self) {
         if let Some(beats) = &self.0 {

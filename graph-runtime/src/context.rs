@@ -131,7 +131,9 @@ impl<'a> Context<'a> {
     /// Gets ready for the next step, of which somebody may be told, by an entry, an event or a trace.
     pub(crate) fn enter(&mut self, is_noted: bool, is_traced: bool) {
         self.noted = is_noted;
-        self.attended = is_noted || is_traced;
+        // A failure is for one node to read, and each step is a sign of life for a node around.
+        let is_special = self.caught.is_some() || self.around.is_felt();
+        self.attended = is_noted || is_traced || is_special;
         self.flush();
     }
 
@@ -162,10 +164,6 @@ impl<'a> Context<'a> {
             step.changed
         };
         let to = self.course.pass(edge, changed, state)?;
-        self.pulse.beat();
-        if self.caught.is_some() {
-            self.caught = None;
-        }
         Some(usize::from(to))
     }
 

@@ -111,7 +111,13 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                 let rested = if under_way.len() < most
                     && let Some(branch) = branches.next()
                 {
-                    let mut branch: BoxFuture<'_, _> = Box::pin(branch);
+                    let mut branch = match branch {
+                        Ok(branch) => branch,
+                        Err(error) => {
+                            failed = Some(error);
+                            break;
+                        }
+                    };
                     // Many a branch never waits for anything. One that does is polled once more when
                     // it has its place among the others.
                     match poll_fn(|task| Poll::Ready(branch.as_mut().poll(task))).await {
@@ -231,8 +237,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         edge: u16,
         plan: &'f PlanFork,
         fork: Fork,
-    ) -> impl Iterator<Item = impl Future<Output = Rested<G::State>> + Send + use<'f, 'a, G, K>> + Send
-    {
+    ) -> impl Iterator<Item = Result<BoxFuture<'f, Rested<G::State>>, RunError>> + Send {
         let Fork {
             seq,
             branches,
@@ -242,20 +247,18 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let mut items = items.into_iter();
         let mut folded = folded.into_iter();
         (0..branches).map(move |index| {
+            let item = items.next().or_else(|| self.cx.item.clone());
             let begun = folded.next().or_else(|| {
-                let item = items.next().or_else(|| self.cx.item.clone());
                 let engine = &self.cx.course.engine;
                 let engine = engine.branch_of(self.plan(), edge, index)?;
                 Some(Folded::begun(engine, Fields::default(), seq, item))
             });
-            // Boxed, or its way would have room for it twice.
-            let driver = self.branch(plan, self.cx.branch.child(seq, index), begun);
-            let driver = driver.map(Box::new);
-            async move {
-                let mut driver = driver?;
+            let mut driver = self.branch(plan, self.cx.branch.child(seq, index), begun)?;
+            // The driver is used where it is caught: a move would make room for it twice.
+            Ok(Box::pin(async move {
                 let done = driver.drive().await?;
                 driver.branch_rested(index, done)
-            }
+            }) as BoxFuture<'f, _>)
         })
     }
 
