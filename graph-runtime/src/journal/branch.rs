@@ -69,11 +69,12 @@ impl BranchId {
 
 impl fmt::Display for BranchId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, (after, index)) in self.turns().iter().enumerate() {
-            let slash = if place == 0 { "" } else { "/" };
-            write!(f, "{slash}{after}.{index}")?;
-        }
-        Ok(())
+        let turns = self.turns().iter();
+        let turns: Vec<_> = turns
+            .map(|(after, index)| format!("{after}.{index}"))
+            .collect();
+        // `pad` lets a table align it.
+        f.pad(&turns.join("/"))
     }
 }
 
