@@ -11,6 +11,8 @@ mod fold;
 mod json;
 mod ledger;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[doc(hidden)]
@@ -26,6 +28,8 @@ pub(crate) use json::keep;
 pub use json::{Json, JsonError};
 pub(crate) use ledger::{Head, Ledger, entries};
 pub use memory::Memory;
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, PostgresOptions, PostgresServer};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub use suite::JournalPlace;
