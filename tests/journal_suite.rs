@@ -60,7 +60,7 @@ mod on_a_server {
     struct Schema(String, &'static str);
 
     fn schema(isolation: &'static str) -> Schema {
-        Schema(Server::shared().schema(), isolation)
+        Schema(super::server::schema(), isolation)
     }
 
     impl JournalPlace for Schema {

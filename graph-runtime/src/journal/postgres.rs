@@ -20,6 +20,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use deadpool::managed::{Manager, Pool};
 use futures_util::TryStreamExt;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
 use self::error::failed;
@@ -66,7 +67,9 @@ struct Shared {
     statements: Statements,
 }
 
-/// How often a statement is sent again of which the server says that it took it back.
+const APPEND: &str = "append to";
+
+/// How often something is sent that certainly did not happen the last time.
 const TURNS: u32 = 16;
 
 impl Postgres {
@@ -159,10 +162,6 @@ impl Postgres {
 }
 
 impl Shared {
-    fn failed(&self, action: &'static str) -> impl Fn(Error) -> JournalError {
-        move |error| failed(&self.place, action, error)
-    }
-
     async fn line(&self) -> Result<Line, JournalError> {
         let lent = self.lines.lend().await;
         lent.map_err(|error| error::no_line(&self.place, error))
@@ -174,20 +173,55 @@ impl Shared {
         text: Text,
         action: &'static str,
     ) -> Result<(Line, Statement), JournalError> {
-        let line = self.line().await?;
-        let statement = self.statements.prepared(text, &line).await;
-        let statement = statement.map_err(self.failed(action))?;
-        Ok((line, statement))
+        let mut turn = 1;
+        loop {
+            let line = self.line().await?;
+            match self.statements.prepared(text, &line).await {
+                Ok(statement) => return Ok((line, statement)),
+                // It ended unnoticed while nobody used it. To prepare once more does no harm.
+                Err(error) if error::is_lost(&error) && turn < TURNS => {
+                    line.discard();
+                    turn += 1;
+                }
+                Err(error) => return Err(failed(&self.place, action, error)),
+            }
+        }
+    }
+
+    /// Returns what a query finds. It may be sent again, since it changes nothing.
+    async fn query<T>(
+        &self,
+        text: Text,
+        action: &'static str,
+        parameters: &[&(dyn ToSql + Sync)],
+        each: impl Fn(&Row) -> Result<T, Error>,
+    ) -> Result<Vec<T>, JournalError> {
+        let mut turn = 1;
+        loop {
+            let (line, query) = self.prepared(text, action).await?;
+            let rows = async {
+                let rows = line.query_raw(&query, parameters.iter().copied()).await?;
+                rows.and_then(async |row| each(&row)).try_collect().await
+            };
+            match rows.await {
+                Ok(rows) => return Ok(rows),
+                Err(error) if error::is_lost(&error) => {
+                    line.discard();
+                    if turn == TURNS {
+                        return Err(failed(&self.place, action, error));
+                    }
+                    turn += 1;
+                }
+                Err(error) => return Err(failed(&self.place, action, error)),
+            }
+        }
     }
 
     async fn head(&self, thread: &ThreadId) -> Result<u64, JournalError> {
-        let action = "append to";
-        let (line, head) = self.prepared(Text::Head, action).await?;
         let name = thread.as_str().as_bytes();
-        let row = line.query_opt(&head, &[&name]).await;
-        let row = row.map_err(self.failed(action))?;
-        let head = row.map_or(Ok(0), |row| row.try_get::<_, i64>(0));
-        Ok(head.map_err(self.failed(action))?.unsigned_abs())
+        let head = |row: &Row| row.try_get::<_, i64>(0);
+        let heads = self.query(Text::Head, APPEND, &[&name], head).await?;
+        Ok(heads.first().map_or(0, |head| head.unsigned_abs()))
     }
 
     /// Appends what there is, and returns how many records were written: all, or none.
@@ -197,31 +231,31 @@ impl Shared {
         head: i64,
         records: &[Record],
     ) -> Result<u64, JournalError> {
-        let action = "append to";
         let name = thread.as_str().as_bytes();
         let hashes: Vec<_> = records
             .iter()
             .map(|record| record.hash.as_bytes().as_slice())
             .collect();
         let bodies: Vec<_> = records.iter().map(|record| &*record.body).collect();
+        let (text, parameters): (_, &[&(dyn ToSql + Sync)]) = match (head, &*hashes, &*bodies) {
+            (0, ..) => (Text::Begin, &[&name, &hashes, &bodies]),
+            (_, [hash], [body]) => (Text::AppendOne, &[&name, &head, hash, body]),
+            _ => (Text::Append, &[&name, &head, &hashes, &bodies]),
+        };
         let mut turn = 1;
         loop {
-            let written = if head == 0 {
-                let (line, begin) = self.prepared(Text::Begin, action).await?;
-                line.execute(&begin, &[&name, &hashes, &bodies]).await
-            } else if let ([hash], [body]) = (&*hashes, &*bodies) {
-                let (line, append) = self.prepared(Text::AppendOne, action).await?;
-                line.execute(&append, &[&name, &head, hash, body]).await
-            } else {
-                let (line, append) = self.prepared(Text::Append, action).await?;
-                line.execute(&append, &[&name, &head, &hashes, &bodies])
-                    .await
-            };
-            match written {
+            let (line, append) = self.prepared(text, APPEND).await?;
+            match line.execute(&append, parameters).await {
+                Ok(written) => return Ok(written),
                 // The server says that it took the statement back. So it does, under a stricter
-                // isolation than its default, for each statement that comes second.
+                // isolation than its default, with each that comes second.
                 Err(error) if error::is_taken_back(&error) && turn < TURNS => turn += 1,
-                written => return written.map_err(self.failed(action)),
+                Err(error) => {
+                    if error::is_lost(&error) {
+                        line.discard();
+                    }
+                    return Err(failed(&self.place, APPEND, error));
+                }
             }
         }
     }
@@ -253,51 +287,37 @@ impl Journal for Postgres {
     }
 
     async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
-        let action = "read";
-        let failed = self.0.failed(action);
-        let (line, read) = self.0.prepared(Text::Read, action).await?;
         let name = thread.as_str().as_bytes();
         // No record has a higher number than that.
         let after = i64::try_from(after).unwrap_or(i64::MAX);
-        let rows = line.query_raw(&read, slice(&[&name, &after])).await;
-        let mut rows = std::pin::pin!(rows.map_err(&failed)?);
-        let mut records = Vec::new();
-        while let Some(row) = rows.try_next().await.map_err(&failed)? {
-            let (seq, hash, body) = columns(&row).map_err(&failed)?;
-            let hash = hash.try_into().map(Hash::from_bytes);
+        let columns = |row: &Row| {
+            let hash = row.try_get::<_, &[u8]>(1)?.try_into().map(Hash::from_bytes);
+            Ok((row.try_get::<_, i64>(0)?, hash, row.try_get(2)?))
+        };
+        let parameters: [&(dyn ToSql + Sync); 2] = [&name, &after];
+        let rows = self
+            .0
+            .query(Text::Read, "read", &parameters, columns)
+            .await?;
+        let record = |(seq, hash, body): (i64, Result<_, _>, Vec<u8>)| {
+            // Everything after number 0 at least is positive.
+            let seq = seq.unsigned_abs();
             let hash = hash
                 .map_err(|_| JournalError::damaged(thread, seq, "its hash is not 32 bytes long"))?;
-            records.push(Record::new(seq, hash, body.to_vec()));
-        }
-        Ok(records)
+            Ok(Record::new(seq, hash, body))
+        };
+        rows.into_iter().map(record).collect()
     }
 
     async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
         let action = "list the threads of";
-        let (line, threads) = self.0.prepared(Text::Threads, action).await?;
-        let rows = line.query(&threads, &[]).await;
-        let rows = rows.map_err(self.0.failed(action))?;
-        let name = |row: &Row| {
-            let name = row.try_get::<_, &[u8]>(0).map_err(self.0.failed(action))?;
-            let name = std::str::from_utf8(name);
-            name.map(ThreadId::from)
-                .map_err(|error| JournalError::corrupt(&*self.0.place, error))
-        };
-        rows.iter().map(name).collect()
+        let name = |row: &Row| row.try_get(0);
+        let names = self.0.query(Text::Threads, action, &[], name).await?;
+        let names = names.into_iter().map(String::from_utf8);
+        let names = names.map(|name| name.map(ThreadId::from));
+        let names: Result<_, _> = names.collect();
+        names.map_err(|error| JournalError::corrupt(&*self.0.place, error))
     }
-}
-
-/// Names the type that a list of parameters has for a query of which the rows come one by one.
-fn slice<'a>(
-    parameters: &'a [&'a (dyn tokio_postgres::types::ToSql + Sync)],
-) -> impl ExactSizeIterator<Item = &'a (dyn tokio_postgres::types::ToSql + Sync)> {
-    parameters.iter().copied()
-}
-
-fn columns(row: &Row) -> Result<(u64, &[u8], &[u8]), Error> {
-    // Everything after number 0 at least is positive.
-    let seq = row.try_get::<_, i64>(0)?.unsigned_abs();
-    Ok((seq, row.try_get(1)?, row.try_get(2)?))
 }
 
 impl fmt::Debug for Postgres {

@@ -2,17 +2,18 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 
 use deadpool::managed::{PoolError, TimeoutType};
 use tokio_postgres::Error;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 
 use crate::journal::JournalError;
 
 /// Says in a journal's terms what happened.
 pub(super) fn failed(place: &str, action: &'static str, error: Error) -> JournalError {
     let Some(code) = error.code() else {
-        let advice = if error.is_closed() {
+        let advice = if is_lost(&error) {
             "the connection was lost; whether it was done shows when the thread is read again"
         } else {
             return JournalError::store(place, action, error);
@@ -63,6 +64,19 @@ pub(super) fn is_taken_back(error: &Error) -> bool {
         &SqlState::T_R_DEADLOCK_DETECTED,
     ];
     error.code().is_some_and(|code| codes.contains(&code))
+}
+
+/// Returns whether the connection is of no use any more. The server says so before it hangs up.
+pub(super) fn is_lost(error: &Error) -> bool {
+    error.as_db_error().map_or_else(
+        || error.is_closed() || error.source().is_some_and(<dyn StdError>::is::<io::Error>),
+        |said| {
+            matches!(
+                said.parsed_severity(),
+                Some(Severity::Fatal | Severity::Panic)
+            )
+        },
+    )
 }
 
 /// Says why there is no connection. Nothing was sent.

@@ -153,7 +153,7 @@ impl PostgresOptions {
             config.keepalives_retries(3);
         }
         if config.get_tcp_user_timeout().is_none() {
-            config.tcp_user_timeout(Duration::from_secs(60));
+            config.tcp_user_timeout(Duration::from_mins(1));
         }
         let chosen = config.get_options().unwrap_or_default();
         let greeting = if chosen.contains("lock_timeout") {

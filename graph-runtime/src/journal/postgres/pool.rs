@@ -24,6 +24,9 @@ pub(super) trait Lines: Send + Sync {
 pub(super) trait Lent: DerefMut<Target = Client> + Send + Sync {
     /// Tells the connections of one pool apart.
     fn id(&self) -> ObjectId;
+
+    /// Takes the connection out of the pool.
+    fn discard(self: Box<Self>);
 }
 
 struct Kept<M: Manager>(Object<M>);
@@ -62,6 +65,10 @@ where
 {
     fn id(&self) -> ObjectId {
         Object::id(&self.0)
+    }
+
+    fn discard(self: Box<Self>) {
+        drop(Object::take(self.0));
     }
 }
 

@@ -20,7 +20,7 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let schema = Server::shared().schema();
+        let schema = server::schema();
         Self { schema }
     }
 
@@ -36,15 +36,6 @@ impl Place {
     async fn open_with(&self, connections: usize) -> Postgres {
         let options = self.options().connections(connections);
         options.connect(address()).await.unwrap()
-    }
-
-    /// Makes a pool as a user has one.
-    fn pool(&self, connections: usize) -> Pool {
-        let manager = Manager::new(address().parse().unwrap(), NoTls);
-        Pool::builder(manager)
-            .max_size(connections)
-            .build()
-            .unwrap()
     }
 
     /// Runs SQL on a connection of its own, with `$s` for the schema.
@@ -85,6 +76,13 @@ impl Place {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+/// Makes a pool as a user has one.
+fn pool(connections: usize) -> Pool {
+    let manager = Manager::new(address().parse().unwrap(), NoTls);
+    let pool = Pool::builder(manager).max_size(connections);
+    pool.build().unwrap()
 }
 
 fn address() -> String {

@@ -5,7 +5,7 @@ use std::task::Poll;
 
 use futures_util::future::{join_all, poll_fn};
 
-use super::{Place, address, connect, value};
+use super::{Place, address, connect, pool, value};
 use crate::journal::suite::{bodies, records};
 use crate::journal::{Journal, JournalError, Postgres, ThreadId};
 
@@ -24,7 +24,7 @@ async fn poll_and_drop(future: impl Future, polls: usize) {
 #[tokio::test]
 async fn a_dropped_append_leaves_no_transaction_behind() {
     let place = Place::new();
-    let pool = place.pool(1);
+    let pool = pool(1);
     let journal = place.options().on_pool(pool.clone()).await.unwrap();
     for polls in 0..40 {
         let thread = ThreadId::new(format!("dropped after {polls}"));
@@ -49,7 +49,7 @@ async fn a_dropped_append_leaves_no_transaction_behind() {
 async fn a_dropped_connect_leaves_a_whole_journal_or_none_and_no_transaction() {
     for polls in 0..60 {
         let place = Place::new();
-        let pool = place.pool(1);
+        let pool = pool(1);
         poll_and_drop(place.options().on_pool(pool.clone()), polls).await;
         let line = pool.get().await.unwrap();
         let id = value(&line, "SELECT pg_current_xact_id_if_assigned()").await;
@@ -183,7 +183,7 @@ async fn an_append_to_a_thread_that_is_deleted_meanwhile_leaves_nothing_behind()
 #[tokio::test]
 async fn a_statement_is_prepared_once_a_connection() {
     let place = Place::new();
-    let pool = place.pool(1);
+    let pool = pool(1);
     let journal = place.options().on_pool(pool.clone()).await.unwrap();
     for number in 0..5 {
         let thread = ThreadId::new(format!("{number}"));
@@ -207,7 +207,7 @@ async fn a_statement_is_prepared_once_a_connection() {
 #[tokio::test]
 async fn statements_of_connections_that_are_gone_are_forgotten() {
     let place = Place::new();
-    let pool = place.pool(2);
+    let pool = pool(2);
     let journal = place.options().on_pool(pool.clone()).await.unwrap();
     for _ in 0..5 {
         journal.threads().await.unwrap();
@@ -259,7 +259,7 @@ async fn a_commit_waits_for_the_disk_unless_it_was_chosen_not_to() {
         assert_eq!(seen, [used; 4], "{on}, {server}");
     }
     // And the connection's own setting is what it was.
-    let pool = place.pool(1);
+    let pool = pool(1);
     let options = place.options().synchronous_commit(false);
     let journal = options.on_pool(pool.clone()).await.unwrap();
     let thread = ThreadId::new("t");

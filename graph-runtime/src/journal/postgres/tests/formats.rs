@@ -47,7 +47,7 @@ async fn tables_of_others_are_refused_and_stay_as_they_are() {
         ("CREATE VIEW $s.format AS SELECT 1 AS version", "format"),
         (
             "CREATE TABLE $s.format (journal text, version integer)",
-            "entry",
+            "thread",
         ),
         (
             "CREATE TABLE $s.format (journal text, version integer);

@@ -117,6 +117,7 @@ impl Server {
         // Until somebody looks at what has become of it, the first is still an entry among processes,
         // and the server would take that for itself.
         fs::remove_file(self.data().join("postmaster.pid")).unwrap();
+        fs::remove_file(self.folder.join(".s.PGSQL.5432.lock")).unwrap();
     }
 
     /// Returns where the server is, as `key=value` pairs.
@@ -125,13 +126,6 @@ impl Server {
             "host={} user=handoffs dbname=postgres",
             self.folder.display()
         )
-    }
-
-    /// Returns the name of a schema that no other test uses.
-    pub(crate) fn schema(&self) -> String {
-        static SCHEMAS: AtomicU32 = AtomicU32::new(0);
-        let number = SCHEMAS.fetch_add(1, Ordering::Relaxed);
-        format!("test {} {number}", process::id())
     }
 
     fn command(&self, name: &str) -> Command {
@@ -149,6 +143,13 @@ impl Server {
     fn log(&self) -> PathBuf {
         self.folder.join("log")
     }
+}
+
+/// Returns the name of a schema that no other test uses.
+pub(crate) fn schema() -> String {
+    static SCHEMAS: AtomicU32 = AtomicU32::new(0);
+    let number = SCHEMAS.fetch_add(1, Ordering::Relaxed);
+    format!("test {} {number}", process::id())
 }
 
 fn be(command: &mut Command, owner: Option<(u32, u32)>) -> &mut Command {
