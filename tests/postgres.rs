@@ -446,7 +446,7 @@ impl Journal for Honest {
     }
 }
 
-const KILLS: u64 = 8;
+const KILLS: u64 = 5;
 const WORKERS: usize = 6;
 const STEPS: u32 = 40;
 
