@@ -18,9 +18,9 @@ mod server;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
+use handoffs::Journal;
 use handoffs::postgres::tokio_postgres::{Client, NoTls, Statement, connect};
 use handoffs::prelude::*;
-use handoffs::{Journal, Postgres};
 use server::Server;
 
 /// Steps in one run: laps of the ring, two steps each.

@@ -75,6 +75,8 @@ pub mod prelude {
         Status, Target,
     };
 
+    #[cfg(feature = "postgres")]
+    pub use crate::Postgres;
     #[cfg(feature = "sqlite")]
     pub use crate::Sqlite;
 }

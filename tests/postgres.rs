@@ -28,7 +28,7 @@ use common::server::{self, Server};
 use common::timeless;
 use futures::StreamExt;
 use handoffs::prelude::*;
-use handoffs::{Journal, JournalError, Postgres, Record, RunError, ThreadId};
+use handoffs::{Journal, JournalError, Record, RunError, ThreadId};
 use serde_json::Value;
 
 // ---- A run of which each step has a side effect that can be counted.
@@ -318,7 +318,7 @@ async fn check_killed_at(when: &str, append: u64, expected: &Undisturbed) {
     let place = Place::new();
     let case = format!("{when} append {append}");
     let mut child = place.child();
-    let child = child.env(KILL, &case.replace(" append", "")).spawn();
+    let child = child.env(KILL, case.replace(" append", "")).spawn();
     assert!(ended(child.unwrap()).0, "{case}");
     assert_eq!(
         ended(place.child().spawn().unwrap()),
