@@ -1094,11 +1094,7 @@ async fn a_branch_that_fails_cancels_the_others_and_keeps_what_they_had_finished
         };
         let name = format!("{mood:?}");
         let runtime = Runtime::new(risky(mood, Mood::Fine, true, &desk)).journal(at.open().await);
-        let error = runtime
-            .thread(&*name)
-            .run(Job::default())
-            .await
-            .unwrap_err();
+        let error = runtime.thread(&*name).run(Job::default()).await.unwrap_err();
         assert_eq!(error.node(), Some("bad"));
         let is_panic = matches!(error, RunError::Panicked { .. });
         assert_eq!(is_panic, mood == Mood::Panics, "{error:?}");
@@ -1115,31 +1111,17 @@ async fn a_branch_that_fails_cancels_the_others_and_keeps_what_they_had_finished
         assert_eq!(node, RiskyNode::Bad);
         assert!(error.contains(says), "{error}");
         let state = thread.state().await.unwrap();
-        assert_eq!(
-            words(&state.said),
-            ["plan begins", "plan"],
-            "as it was before the fork"
-        );
+        assert_eq!(words(&state.said), ["plan begins", "plan"], "as it was before the fork");
         let history = by_branch(&thread.history().await.unwrap());
         assert_eq!(history[..2], ["started", "plan: _ => 3 branches"]);
-        assert_eq!(
-            history[2..4],
-            ["0 good: _ => better", "0 better: _ => done"]
-        );
+        assert_eq!(history[2..4], ["0 good: _ => better", "0 better: _ => done"]);
         assert!(history[4].starts_with("1 bad failed: "), "{history:?}");
         assert_eq!(history.len(), 5);
 
         let state = thread.recover().await.unwrap().finished().unwrap();
         assert_eq!(words(&state.said), RISKY);
         assert_eq!(thread.state().await.unwrap(), state);
-        let counts = [
-            ("plan", 1),
-            ("good", 1),
-            ("better", 1),
-            ("bad", 2),
-            ("slow", 2),
-            ("done", 1),
-        ];
+        let counts = [("plan", 1), ("good", 1), ("better", 1), ("bad", 2), ("slow", 2), ("done", 1)];
         for (node, count) in counts {
             assert_eq!(desk.tally.of(node), count, "{node}");
         }
@@ -1153,29 +1135,16 @@ async fn of_two_branches_that_fail_at_once_one_is_told_and_both_are_tried_again(
             ..Desk::default()
         };
         let graph = risky(Mood::Fails, Mood::Panics, true, &desk);
-        let thread = Runtime::new(graph)
-            .journal(at.open().await)
-            .thread(order[1]);
+        let thread = Runtime::new(graph).journal(at.open().await).thread(order[1]);
         let error = thread.run(Job::default()).await.unwrap_err();
-        assert!(
-            ["bad", "better"].contains(&error.node().unwrap()),
-            "{error}"
-        );
-        assert!(matches!(
-            thread.status().await.unwrap(),
-            Status::Failed { .. }
-        ));
+        assert!(["bad", "better"].contains(&error.node().unwrap()), "{error}");
+        assert!(matches!(thread.status().await.unwrap(), Status::Failed { .. }));
         // It fails again, at either.
         let error = thread.recover().await.unwrap_err();
-        assert!(
-            ["bad", "better"].contains(&error.node().unwrap()),
-            "{error}"
-        );
+        assert!(["bad", "better"].contains(&error.node().unwrap()), "{error}");
 
         let graph = risky(Mood::Fine, Mood::Fine, false, &desk);
-        let thread = Runtime::new(graph)
-            .journal(at.open().await)
-            .thread(order[1]);
+        let thread = Runtime::new(graph).journal(at.open().await).thread(order[1]);
         let state = thread.recover().await.unwrap().finished().unwrap();
         assert_eq!(words(&state.said), RISKY);
         assert_eq!(thread.state().await.unwrap(), state);
@@ -1203,10 +1172,7 @@ async fn after_a_branch_that_failed_another_run_begins_from_its_own_state(at: &i
         ..hours
     };
     let state = thread.run(hours).await.unwrap().finished().unwrap();
-    assert_eq!(
-        (words(&state.said), &*state.hours),
-        (RISKY.to_vec(), &[8][..])
-    );
+    assert_eq!((words(&state.said), &*state.hours), (RISKY.to_vec(), &[8][..]));
     assert_eq!(thread.state().await.unwrap(), state);
     assert_eq!(thread.status().await.unwrap(), Status::Finished);
     // A run that begins from what was left has it from the journal.
@@ -1301,17 +1267,10 @@ async fn a_list_of_items_that_panics_is_the_failure_of_the_node_that_forks(at: &
     assert!(matches!(error, RunError::Panicked { .. }), "{error:?}");
     assert_eq!(error.node(), Some("bill"));
     assert!(error.to_string().contains("no more than twelve"), "{error}");
-    assert_eq!(
-        thread.state().await.unwrap(),
-        job(&[1, 13]),
-        "as before the step"
-    );
+    assert_eq!(thread.state().await.unwrap(), job(&[1, 13]), "as before the step");
     assert!(matches!(
         thread.status().await.unwrap(),
-        Status::Failed {
-            node: BillsNode::Bill,
-            ..
-        }
+        Status::Failed { node: BillsNode::Bill, .. }
     ));
     let error = thread.recover().await.unwrap_err();
     assert!(matches!(error, RunError::Panicked { .. }), "{error:?}");
@@ -1319,11 +1278,7 @@ async fn a_list_of_items_that_panics_is_the_failure_of_the_node_that_forks(at: &
     assert_eq!(state.sum, 301);
 
     // Without a journal as well.
-    let error = Runtime::new(BILLS)
-        .thread("t")
-        .run(job(&[13]))
-        .await
-        .unwrap_err();
+    let error = Runtime::new(BILLS).thread("t").run(job(&[13])).await.unwrap_err();
     assert!(matches!(error, RunError::Panicked { .. }), "{error:?}");
 }
 
@@ -1342,10 +1297,7 @@ async fn an_item_that_json_has_no_word_for_is_refused_before_anything_is_forked(
     let RunError::Encode { node, what, .. } = &error else {
         panic!("{error:?}");
     };
-    assert_eq!(
-        (node.as_deref(), &**what),
-        (Some("root"), "item 1 of a fork")
-    );
+    assert_eq!((node.as_deref(), &**what), (Some("root"), "item 1 of a fork"));
     let text = chain(&error);
     for part in ["thread `i`", "finite numbers", "node `root`"] {
         assert!(text.contains(part), "`{part}` is missing in: {text}");
@@ -1353,23 +1305,14 @@ async fn an_item_that_json_has_no_word_for_is_refused_before_anything_is_forked(
     assert_eq!(thread.state().await.unwrap(), Job::default());
     assert!(matches!(
         thread.status().await.unwrap(),
-        Status::Failed {
-            node: ImaginaryNode::Root,
-            ..
-        }
+        Status::Failed { node: ImaginaryNode::Root, .. }
     ));
     let history = lines(&thread.history().await.unwrap());
     assert_eq!(history.len(), 2, "{history:?}");
 
     // Where nothing is kept, everything goes.
-    let state = Runtime::new(IMAGINARY)
-        .thread("i")
-        .run(Job::default())
-        .await;
-    assert_eq!(
-        words(&state.unwrap().finished().unwrap().said),
-        ["2", "NaN"]
-    );
+    let state = Runtime::new(IMAGINARY).thread("i").run(Job::default()).await;
+    assert_eq!(words(&state.unwrap().finished().unwrap().said), ["2", "NaN"]);
 }
 
 fn roots(_: &Job) -> Vec<f64> {
@@ -1521,9 +1464,7 @@ fn trip() -> Trip {
 }
 
 fn questions(asks: &[Ask]) -> Vec<String> {
-    asks.iter()
-        .map(|ask| format!("{} {}", ask.node, ask.question))
-        .collect()
+    asks.iter().map(|ask| format!("{} {}", ask.node, ask.question)).collect()
 }
 
 const ASKED: [&str; 4] = [
@@ -1535,10 +1476,7 @@ const ASKED: [&str; 4] = [
 
 async fn several_questions_are_open_at_once_and_answered_in_any_order(at: &impl Place) {
     // Which of the open questions is answered next, each time anew from the list.
-    for (number, picks) in [[0; 7], [3, 2, 1, 0, 2, 1, 0], [1, 3, 1, 2, 0, 0, 0]]
-        .iter()
-        .enumerate()
-    {
+    for (number, picks) in [[0; 7], [3, 2, 1, 0, 2, 1, 0], [1, 3, 1, 2, 0, 0, 0]].iter().enumerate() {
         let desk = Desk::default();
         let name = format!("t{number}");
         let open = async || {
@@ -1548,11 +1486,7 @@ async fn several_questions_are_open_at_once_and_answered_in_any_order(at: &impl 
         let first = open().await.run(trip()).await.unwrap().paused().unwrap();
         assert_eq!(desk.tally.of("forecast"), 1);
         let asks = open().await.asks().await.unwrap();
-        assert_eq!(
-            questions(&asks),
-            ASKED,
-            "in the order in which they were asked"
-        );
+        assert_eq!(questions(&asks), ASKED, "in the order in which they were asked");
         assert!(asks.is_sorted_by_key(|ask| ask.id));
         assert_eq!(first, asks[0]);
         assert_eq!(open().await.status().await.unwrap(), Status::Paused(first));
@@ -1573,13 +1507,7 @@ async fn several_questions_are_open_at_once_and_answered_in_any_order(at: &impl 
             };
             let again = thread.resume(ask.id, 1).await.unwrap_err();
             assert!(
-                matches!(
-                    again,
-                    RunError::NotAsked {
-                        reason: "it was answered before",
-                        ..
-                    }
-                ),
+                matches!(again, RunError::NotAsked { reason: "it was answered before", .. }),
                 "{again}"
             );
             let left = open().await.asks().await.unwrap();
@@ -1597,14 +1525,7 @@ async fn several_questions_are_open_at_once_and_answered_in_any_order(at: &impl 
             }
         }
         // A node runs once to ask, and once for each answer that it gets, and not for those of others.
-        let counts = [
-            ("Ada", 3),
-            ("Bob", 3),
-            ("Eve", 3),
-            ("forecast", 1),
-            ("pack", 1),
-            ("desk", 3),
-        ];
+        let counts = [("Ada", 3), ("Bob", 3), ("Eve", 3), ("forecast", 1), ("pack", 1), ("desk", 3)];
         for (node, count) in counts {
             assert_eq!(desk.tally.of(node), count, "{node}");
         }
@@ -1613,9 +1534,7 @@ async fn several_questions_are_open_at_once_and_answered_in_any_order(at: &impl 
 
 async fn an_answer_that_is_wrong_or_to_no_question_changes_nothing(at: &impl Place) {
     let desk = Desk::default();
-    let thread = Runtime::new(travel(&desk))
-        .journal(at.open().await)
-        .thread("t");
+    let thread = Runtime::new(travel(&desk)).journal(at.open().await).thread("t");
     let _ = thread.run(trip()).await.unwrap();
     let history = thread.history().await.unwrap().len();
     let asks = thread.asks().await.unwrap();
@@ -1632,20 +1551,11 @@ async fn an_answer_that_is_wrong_or_to_no_question_changes_nothing(at: &impl Pla
     assert_eq!((&**node, *ask), ("interview", asks[2].id));
     let error = thread.resume("77".parse().unwrap(), 7).await.unwrap_err();
     assert!(
-        matches!(
-            error,
-            RunError::NotAsked {
-                reason: "the thread has not asked it",
-                ..
-            }
-        ),
+        matches!(error, RunError::NotAsked { reason: "the thread has not asked it", .. }),
         "{error}"
     );
     let error = thread.run(trip()).await.unwrap_err();
-    assert!(
-        matches!(&error, RunError::Waiting { ask, .. } if *ask == asks[0].id),
-        "{error}"
-    );
+    assert!(matches!(&error, RunError::Waiting { ask, .. } if *ask == asks[0].id), "{error}");
     let run = thread.recover().await.unwrap().paused().unwrap();
     assert_eq!(run, asks[0]);
     let run = thread.run_once(trip()).await.unwrap().paused().unwrap();
@@ -1658,14 +1568,10 @@ async fn an_answer_that_is_wrong_or_to_no_question_changes_nothing(at: &impl Pla
 
 async fn of_two_answers_to_two_questions_at_once_the_slower_is_given_again(at: &impl Place) {
     let desk = Desk::default();
-    let thread = Runtime::new(travel(&desk))
-        .journal(at.open().await)
-        .thread("t");
+    let thread = Runtime::new(travel(&desk)).journal(at.open().await).thread("t");
     let _ = thread.run(trip()).await.unwrap();
     let asks = thread.asks().await.unwrap();
-    let other = Runtime::new(travel(&desk))
-        .journal(at.open().await)
-        .thread("t");
+    let other = Runtime::new(travel(&desk)).journal(at.open().await).thread("t");
     let (one, two) = tokio::join!(
         thread.resume(asks[1].id, "Rome"),
         other.resume(asks[2].id, "Oslo")
@@ -1694,9 +1600,7 @@ async fn of_two_answers_to_two_questions_at_once_the_slower_is_given_again(at: &
 #[tokio::test]
 async fn a_bound_does_not_keep_the_branches_behind_a_paused_one_from_their_turn() {
     let desk = Desk::default();
-    let runtime = Runtime::new(travel(&desk))
-        .concurrency(1)
-        .journal(Memory::default());
+    let runtime = Runtime::new(travel(&desk)).concurrency(1).journal(Memory::default());
     let thread = runtime.thread("t");
     let _ = thread.run(trip()).await.unwrap().paused().unwrap();
     assert_eq!(thread.asks().await.unwrap().len(), 4);
@@ -1705,15 +1609,9 @@ async fn a_bound_does_not_keep_the_branches_behind_a_paused_one_from_their_turn(
 
 #[tokio::test]
 async fn a_graph_that_may_ask_in_a_branch_needs_a_journal() {
-    let error = Runtime::new(travel(&Desk::default()))
-        .thread("t")
-        .run(trip())
-        .await;
+    let error = Runtime::new(travel(&Desk::default())).thread("t").run(trip()).await;
     let error = error.unwrap_err();
-    assert!(
-        matches!(&error, RunError::NoJournal { node, .. } if node == "treasurer"),
-        "{error}"
-    );
+    assert!(matches!(&error, RunError::NoJournal { node, .. } if node == "treasurer"), "{error}");
 }
 
 // ---- In the middle of a fork.
@@ -1795,61 +1693,30 @@ const HELD: [&str; 9] = [
 
 async fn a_run_that_is_dropped_among_its_branches_goes_on_with_what_is_missing(at: &impl Place) {
     let (reached, desk) = (Arc::new(Notify::new()), half_way());
-    let thread = Runtime::new(held(&reached, &desk))
-        .journal(at.open().await)
-        .thread("t");
+    let thread = Runtime::new(held(&reached, &desk)).journal(at.open().await).thread("t");
     drop_half_way(&thread, &reached).await;
 
     let desk = Desk {
         turns: Turns::default(),
         ..desk
     };
-    let thread = Runtime::new(held(&reached, &desk))
-        .journal(at.open().await)
-        .thread("t");
+    let thread = Runtime::new(held(&reached, &desk)).journal(at.open().await).thread("t");
     let history = lines(&thread.history().await.unwrap());
-    assert_eq!(
-        history,
-        ["started", "plan: _ => 2 branches", "good: _ => better"]
-    );
-    assert_eq!(
-        thread.status().await.unwrap(),
-        Status::Unfinished(HeldNode::Better)
-    );
-    assert_eq!(
-        words(&thread.state().await.unwrap().said),
-        ["plan begins", "plan"]
-    );
+    assert_eq!(history, ["started", "plan: _ => 2 branches", "good: _ => better"]);
+    assert_eq!(thread.status().await.unwrap(), Status::Unfinished(HeldNode::Better));
+    assert_eq!(words(&thread.state().await.unwrap().said), ["plan begins", "plan"]);
     let error = thread.run(Job::default()).await.unwrap_err();
-    assert!(
-        matches!(&error, RunError::Unfinished { node, .. } if node == "better"),
-        "{error}"
-    );
+    assert!(matches!(&error, RunError::Unfinished { node, .. } if node == "better"), "{error}");
     let error = thread.resume("3".parse().unwrap(), 1).await.unwrap_err();
     assert!(matches!(&error, RunError::NotAsked { node: Some(node), .. } if node == "better"));
     assert!(thread.asks().await.unwrap().is_empty());
-    assert_eq!(
-        lines(&thread.history().await.unwrap()),
-        history,
-        "nothing was written"
-    );
+    assert_eq!(lines(&thread.history().await.unwrap()), history, "nothing was written");
 
-    let state = thread
-        .run_once(Job::default())
-        .await
-        .unwrap()
-        .finished()
-        .unwrap();
+    let state = thread.run_once(Job::default()).await.unwrap().finished().unwrap();
     assert_eq!(words(&state.said), HELD);
     assert_eq!(thread.state().await.unwrap(), state);
     assert_eq!(thread.recover().await.unwrap().finished(), Some(state));
-    let counts = [
-        ("plan", 1),
-        ("good", 1),
-        ("better", 2),
-        ("hold", 2),
-        ("done", 1),
-    ];
+    let counts = [("plan", 1), ("good", 1), ("better", 2), ("hold", 2), ("done", 1)];
     for (node, count) in counts {
         assert_eq!(desk.tally.of(node), count, "{node}");
     }
@@ -1859,9 +1726,7 @@ async fn of_two_that_recover_a_fork_at_once_one_loses_and_nothing_is_doubled(at:
     for number in 0..8 {
         let (reached, desk) = (Arc::new(Notify::new()), half_way());
         let name = format!("t{number}");
-        let thread = Runtime::new(held(&reached, &desk))
-            .journal(at.open().await)
-            .thread(&*name);
+        let thread = Runtime::new(held(&reached, &desk)).journal(at.open().await).thread(&*name);
         drop_half_way(&thread, &reached).await;
         let desk = Desk {
             turns: Turns::default(),
@@ -1932,10 +1797,7 @@ async fn a_stream_tells_what_each_branch_does(at: &impl Place) {
     let told = told(thread.stream(Job::default())).await;
     assert_eq!(told[..2], ["plan", "plan => done in 3"]);
     let last = told.len() - 4;
-    assert_eq!(
-        told[last..],
-        ["joined at done", "done", "done => end", "finished"]
-    );
+    assert_eq!(told[last..], ["joined at done", "done", "done => end", "finished"]);
     let mut branches = told[2..last].to_vec();
     // Each branch by itself tells in order.
     branches.sort_by_key(|line| line.split(' ').next().unwrap().to_owned());
@@ -1956,9 +1818,7 @@ async fn a_stream_tells_what_each_branch_does(at: &impl Place) {
 
 #[tokio::test]
 async fn the_events_of_forks_in_forks_name_the_branches_that_the_journal_names() {
-    let thread = Runtime::new(nested(&Desk::default()))
-        .journal(Memory::default())
-        .thread("t");
+    let thread = Runtime::new(nested(&Desk::default())).journal(Memory::default()).thread("t");
     let mut stream = thread.stream(deep(0));
     let mut stepped = Vec::new();
     while let Some(event) = stream.next().await {
@@ -1975,11 +1835,7 @@ async fn the_events_of_forks_in_forks_name_the_branches_that_the_journal_names()
     recorded.sort();
     stepped.sort();
     assert_eq!(stepped, recorded);
-    assert!(
-        stepped
-            .iter()
-            .any(|(branch, _)| branch.matches('/').count() == 1)
-    );
+    assert!(stepped.iter().any(|(branch, _)| branch.matches('/').count() == 1));
 }
 
 async fn a_stream_that_is_dropped_at_any_event_leaves_a_thread_to_recover(at: &impl Place) {
@@ -2019,13 +1875,7 @@ async fn the_error_of_a_branch_is_the_last_that_a_stream_tells() {
             };
             let runtime = Runtime::new(risky(Mood::Fails, Mood::Fine, true, &desk));
             let told = if kept {
-                told(
-                    runtime
-                        .journal(Memory::default())
-                        .thread("t")
-                        .stream(Job::default()),
-                )
-                .await
+                told(runtime.journal(Memory::default()).thread("t").stream(Job::default())).await
             } else {
                 told(runtime.thread("t").stream(Job::default())).await
             };
@@ -2038,23 +1888,13 @@ async fn the_error_of_a_branch_is_the_last_that_a_stream_tells() {
 
 #[tokio::test]
 async fn a_stream_tells_of_a_pause_when_all_branches_have_come_to_rest() {
-    let thread = Runtime::new(travel(&Desk::default()))
-        .journal(Memory::default())
-        .thread("t");
+    let thread = Runtime::new(travel(&Desk::default())).journal(Memory::default()).thread("t");
     let told = told(thread.stream(trip())).await;
     assert_eq!(told.last().unwrap(), "paused at treasurer");
     assert!(told.contains(&"2 forecast => pack".to_owned()), "{told:?}");
-    let entered = [
-        "1.0 interview",
-        "1.1 interview",
-        "1.2 interview",
-        "0 treasurer",
-    ];
+    let entered = ["1.0 interview", "1.1 interview", "1.2 interview", "0 treasurer"];
     for line in entered {
-        assert!(
-            told.contains(&line.to_owned()),
-            "{line} is missing in {told:?}"
-        );
+        assert!(told.contains(&line.to_owned()), "{line} is missing in {told:?}");
     }
 }
 

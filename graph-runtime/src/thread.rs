@@ -128,9 +128,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     fn streamed(&self, begin: Begin<G::State>) -> EventStream<G> {
         let thread = self.clone();
         let (sender, mut events) = mpsc::channel(0);
-        let mut run = async move { thread.go(begin, Listener(sender)).await }
-            .boxed()
-            .fuse();
+        let mut run = async move { thread.go(begin, Listener(sender)).await }.boxed().fuse();
         let mut last = None;
         // Events come first, so that the last one is last, whatever branches had still to tell when
         // another one ended the run.
@@ -144,9 +142,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                     _ => {}
                 }
                 match run.poll_unpin(task) {
-                    Poll::Ready(Ok(Run::Finished(state))) => {
-                        last = Some(Ok(Event::Finished(state)))
-                    }
+                    Poll::Ready(Ok(Run::Finished(state))) => last = Some(Ok(Event::Finished(state))),
                     Poll::Ready(Ok(Run::Paused(ask))) => last = Some(Ok(Event::Paused(ask))),
                     Poll::Ready(Err(error)) => last = Some(Err(error)),
                     Poll::Pending => return Poll::Pending,
