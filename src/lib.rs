@@ -54,6 +54,19 @@ pub mod postgres {
     pub use handoffs_runtime::{deadpool, tokio_postgres};
 }
 
+// How that is proven.
+pub use handoffs_runtime::{Export, HashError, Head, verify_export};
+
+// How it lies on the disk: layers over any journal.
+#[cfg(feature = "zstd")]
+#[cfg_attr(docsrs, doc(cfg(feature = "zstd")))]
+pub use handoffs_runtime::Compressed;
+#[cfg(feature = "seal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "seal")))]
+pub use handoffs_runtime::{
+    ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot,
+};
+
 pub mod testing;
 
 /// What an implementation of [`Journal`] or [`DynNode`] needs, so that no other crate is.

@@ -379,7 +379,8 @@ pub use handoffs_macros::Outcome;
 /// ```
 ///
 /// While the entry counts, a run that comes to the node with the same key takes what the node wrote
-/// and concluded then. The key is any `Serialize`; errors are never kept.
+/// and concluded then. The key is any `Serialize`, to which the item of a worker counts without your
+/// doing; errors are never kept.
 ///
 /// # A graph as a node
 ///

@@ -150,5 +150,5 @@ impl DynNode<Mail> for Reply {
 /// Answers one part of a mail.
 #[node(Mail)]
 fn answer(part: String, reply: &mut Log<String>) {
-    reply.push(format!("{part}: we shall find out."));
+    reply.push(part + ": we shall find out.");
 }

@@ -232,7 +232,7 @@ impl<'a, T> Out<'a, T> {
 ///
 /// As a parameter of a node, `verdict: Replace<'_, Log<Finding>>` stands for the field
 /// `verdict: Log<Finding>`, which would otherwise be merged. A node that leaves the field alone
-/// replaces nothing. Of several branches that replace a field the last one in written order wins.
+/// replaces nothing. Two branches of one fork that may both replace a field are refused (H008).
 ///
 /// ```
 /// use handoffs_core::{Log, Replace};

@@ -192,16 +192,29 @@ pub struct Joined<'a, T> {
     pub branch: &'a T,
 }
 
-impl<T: Clone> Joined<'_, Log<T>> {
-    /// Appends what the branch appended, or all that it wrote anew.
+impl<T: Clone + Serialize> Joined<'_, Log<T>> {
+    /// Appends what the branch appended, or all that it wrote anew. To write anew what there was
+    /// before the fork is to change nothing.
     pub fn merge(&mut self, appended: bool) -> bool {
-        if appended {
+        if appended || begins_with(self.branch, self.base) {
             self.so_far.merge(self.base, self.branch);
+        } else if self.so_far.len() == self.base.len() && begins_with(self.so_far, self.base) {
+            self.so_far.clone_from(self.branch);
         } else {
             self.so_far.extend(self.branch.iter().cloned());
         }
         true
     }
+}
+
+/// Returns whether a log begins with the items of another. It is the items that count, and not where
+/// they are kept: a log that was read back from a journal is the same log.
+fn begins_with<T: Serialize>(log: &Log<T>, other: &Log<T>) -> bool {
+    let is_same = |(one, other): (&T, &T)| {
+        let one = fingerprint(one);
+        one.is_some() && one == fingerprint(other)
+    };
+    log.continues(other) || log.len() >= other.len() && log.iter().zip(other.iter()).all(is_same)
 }
 
 /// What becomes of a field whose type has a merge.

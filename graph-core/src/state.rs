@@ -76,8 +76,8 @@ pub trait State: Clone + Send + Sync + 'static {
     /// Brings what a branch has made of a field of `base` into this state, in which the branches
     /// written before it are merged, and returns whether the field's type has a merge.
     ///
-    /// `appended` tells of a [`Log`](crate::Log) that the branch only appended to it; a log that it wrote anew
-    /// is appended as a whole.
+    /// `appended` tells of a [`Log`](crate::Log) that the branch only appended to it. Of a log that it wrote
+    /// anew, and which does not begin with what there was before, all is appended.
     fn merge(&mut self, field: usize, base: &Self, branch: &Self, appended: bool) -> bool;
 
     /// Reads one field; with `appended`, of a [`Log`](crate::Log) the items to append to it.

@@ -18,6 +18,7 @@ pub(crate) fn expand(args: TokenStream, item: &TokenStream) -> TokenStream {
     let code = model.map(|model| expand::expand(&model));
     quote! {
         #[allow(
+            clippy::needless_pass_by_value,
             clippy::ptr_arg,
             clippy::ref_option,
             clippy::trivially_copy_pass_by_ref,

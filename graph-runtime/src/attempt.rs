@@ -57,17 +57,22 @@ struct Beats {
     since: Instant,
     /// When it last beat, in nanoseconds since `since`: enough for 584 years.
     last: AtomicU64,
+    /// The pulse of the node around the graph that the node is in.
+    around: Pulse,
 }
 
 impl Pulse {
-    /// Makes the pulse of a node: one that can be felt if the node has an idle timeout.
-    pub(crate) fn of(policy: &Policy) -> Self {
-        Self(policy.idle_timeout().map(|_| {
-            Arc::new(Beats {
-                since: Instant::now(),
-                last: AtomicU64::new(0),
-            })
-        }))
+    /// Makes the pulse of a node: one that can be felt if the node has an idle timeout, or a node
+    /// around its graph.
+    pub(crate) fn of(policy: &Policy, around: &Self) -> Self {
+        if policy.idle_timeout().is_none() {
+            return around.clone();
+        }
+        Self(Some(Arc::new(Beats {
+            since: Instant::now(),
+            last: AtomicU64::new(0),
+            around: around.clone(),
+        })))
     }
 
     /// Shows that the attempt is alive.
@@ -76,6 +81,7 @@ impl Pulse {
             let now = u64::try_from(beats.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
             // Of two threads, the later beat holds.
             beats.last.fetch_max(now, Ordering::Relaxed);
+            beats.around.beat();
         }
     }
 
@@ -102,6 +108,7 @@ pub(crate) async fn guarded<T>(
     work: impl Future<Output = T>,
 ) -> Result<T, Broken> {
     let mut work = pin!(Some(work));
+    pulse.beat();
     let mut timer = Timer::start(policy, pulse);
     let ended = std::future::poll_fn(|cx| {
         let Some(running) = work.as_mut().as_pin_mut() else {
@@ -118,9 +125,14 @@ pub(crate) async fn guarded<T>(
         }
     })
     .await;
-    // Its destructors are the node's as well. The hook has reported their panic; what came before it counts.
-    let _ = catch_unwind(AssertUnwindSafe(|| work.set(None)));
+    discard(work);
     ended
+}
+
+/// Drops a future. Its destructors are the node's as well: the hook has reported their panic, and what
+/// came before it counts.
+pub(crate) fn discard<F>(mut work: Pin<&mut Option<F>>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| work.set(None)));
 }
 
 /// The timeouts of one attempt.
@@ -138,7 +150,6 @@ impl Timer {
         if policy.hard_timeout().is_none() && policy.idle_timeout().is_none() {
             return None;
         }
-        pulse.beat();
         let hard = policy.hard_timeout().and_then(|after| {
             let at = Instant::now().checked_add(after)?;
             Some((at, after))

@@ -1,13 +1,15 @@
 //! Steps whose result was there before.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use handoffs_core::State;
 
 use crate::cache::{CacheKey, Cached};
 use crate::driver::Driver;
 use crate::event::Sink;
 use crate::execute::Runnable;
-use crate::journal::{Conclusion, Fields};
-use crate::step::Step;
+use crate::journal::{Conclusion, Fields, Json};
+use crate::step::{Step, names};
 
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// Returns whether the results of a node are cached.
@@ -20,6 +22,12 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// Returns what the result of a node is found by. A key that cannot be written down finds nothing.
     pub(crate) fn cache_key(&self, node: u16) -> Option<CacheKey> {
         let key = self.graph.cache_key(usize::from(node), &self.state)?;
+        let takes_item = self.plan().node(node).is_some_and(|node| node.takes_item);
+        let key = match self.cx.item.as_ref().filter(|_| takes_item) {
+            // The state, of which the key is made, is the same in all branches of an `each`.
+            Some(item) => key.and_then(|key| Json::of(&(key, item.json()?))),
+            None => key,
+        };
         match key {
             Ok(key) => {
                 let plan = self.plan();
@@ -37,17 +45,20 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     pub(crate) async fn look_up(&mut self, node: u16, key: &CacheKey) -> Option<Step> {
         let cache = self.scope.limits.cache.as_deref()?;
         let Cached {
-            conclusion, writes, ..
+            conclusion,
+            writes,
+            replaced,
+            ..
         } = Cached::find(cache, key).await?;
         // A result that does not fit the state or the outcome any more is none.
         let mut fields = Fields::new(&self.plan().fields);
-        let marks = fields.take(writes).ok()?;
+        let mut marks = fields.take(writes).ok()?;
+        marks.replaced = fields.named(&replaced);
         let mut state = self.state.clone();
         fields.load(&mut state, marks, &self.scope.thread).ok()?;
-        let edge = self
-            .graph
-            .pick(usize::from(node), &conclusion, &state)
-            .ok()?;
+        // A guard that panics does so again when the node is executed, whose failure it is.
+        let pick = || self.graph.pick(usize::from(node), &conclusion, &state);
+        let edge = catch_unwind(AssertUnwindSafe(pick)).ok()?.ok()?;
         for field in marks.changed.iter() {
             self.state.take(field, &mut state);
         }
@@ -71,7 +82,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let marks = self.cx.step;
         match self.writes(marks.changed, marks.appended) {
             Ok(writes) => {
-                Cached::new(outcome.clone(), writes)
+                let replaced = names::<G::State>(marks.replaced);
+                Cached::new(outcome.clone(), writes, replaced)
                     .keep(cache, key, ttl)
                     .await;
             }

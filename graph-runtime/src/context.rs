@@ -46,9 +46,13 @@ pub struct Context<'a> {
     pub(crate) before: Marks,
     /// The item of the branch that the node works in.
     pub(crate) item: Option<Item>,
+    /// Whether an attempt at the node has failed since the journal was read.
+    pub(crate) again: bool,
     /// The failure for which the run came to this node.
     pub(crate) caught: Option<Failure>,
     pub(crate) pulse: Pulse,
+    /// The pulse of the node that the graph is, for which each step is a sign of life.
+    pub(crate) around: Pulse,
     /// Where a graph within tells what happens in it, if somebody listens.
     pub(crate) relay: Option<mpsc::Sender<Inner>>,
     /// What the node concluded, if somebody is told.
@@ -115,8 +119,10 @@ impl<'a> Context<'a> {
             step: Marks::default(),
             before: Marks::default(),
             item: None,
+            again: false,
             caught: None,
             pulse: Pulse::default(),
+            around: Pulse::default(),
             relay: None,
             concluded: None,
         }
@@ -156,6 +162,10 @@ impl<'a> Context<'a> {
             step.changed
         };
         let to = self.course.pass(edge, changed, state)?;
+        self.pulse.beat();
+        if self.caught.is_some() {
+            self.caught = None;
+        }
         Some(usize::from(to))
     }
 
@@ -180,7 +190,8 @@ impl<'a> Context<'a> {
         self.caught.as_ref()
     }
 
-    /// Shows that the node is alive: its idle timeout begins anew.
+    /// Shows that the node is alive: its idle timeout begins anew, and that of a node around its graph,
+    /// for which the beginning of each step does as much.
     pub fn heartbeat(&self) {
         self.pulse.beat();
     }
@@ -376,6 +387,20 @@ impl NodeError {
             Kind::TimedOut(timeout, _) => Some(timeout),
             _ => None,
         }
+    }
+
+    /// Returns whether another attempt would come to the same end, as it is the graph, the state or a
+    /// kept value that is wrong.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        matches!(
+            *self.0,
+            Kind::Unset(_)
+                | Kind::Broken(_)
+                | Kind::WrongAnswer(_)
+                | Kind::NoAnswer(_)
+                | Kind::NoItem
+                | Kind::WrongItem(_)
+        )
     }
 
     pub(crate) fn kind(&self) -> &Kind {

@@ -5,15 +5,18 @@
 
 use std::borrow::Cow;
 use std::future::pending;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use handoffs_core::{FieldSet, NodeIndex, State};
 use tokio::task::coop::unconstrained;
 use tracing::Instrument;
 
-use crate::context::Context;
+use crate::attempt::text;
+use crate::context::{Context, Kind, NodeError};
 use crate::course::Course;
 use crate::engine::{Action, Fact, Refused};
 use crate::error::RunError;
@@ -199,6 +202,20 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
 
     /// Goes on until the path comes to rest. An error at a node is written to the journal.
     pub(crate) async fn drive(&mut self) -> Result<Done, RunError> {
+        // A node's own panic is caught where the node is executed; this is for what else is the user's:
+        // a `Serialize` of a field, a function that makes a key.
+        let followed = AssertUnwindSafe(self.follow()).catch_unwind().await;
+        match followed {
+            Ok(done) => done,
+            Err(panic) => {
+                let panicked = NodeError::of(Kind::Panicked(text(&*panic)));
+                let error = self.node_error(panicked);
+                Err(Box::pin(self.record(error)).await)
+            }
+        }
+    }
+
+    async fn follow(&mut self) -> Result<Done, RunError> {
         loop {
             match self.cx.course.engine.next() {
                 Action::Execute(_) | Action::Branch(_) if self.scope.is_draining() => {
@@ -223,7 +240,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                         let lost = "the question that is open was not asked";
                         return Err(self.refused(Refused::Impossible(lost)));
                     };
-                    match self.scope.take_answer(ask) {
+                    match self.scope.answer_to(ask) {
                         Some(answer) => self.resume(open, answer)?,
                         None => return Ok(Done::Paused(Box::new(open))),
                     }

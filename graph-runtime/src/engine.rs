@@ -86,7 +86,7 @@ pub(crate) enum Fact {
     Asked(AskId),
     /// The question was answered.
     Answered,
-    /// The run ended with an error at the node that was due.
+    /// The run ended with an error at the node that was due, or where branches were to join.
     Failed,
 }
 
@@ -253,6 +253,8 @@ impl Engine {
             (Position::At(node) | Position::Failed(node), Fact::Failed) => {
                 self.position = Position::Failed(node);
             }
+            // The branches have come to the join, and cannot be put together.
+            (Position::Forked(..), Fact::Failed) => {}
             (_, Fact::Started) => return Err(Refused::Impossible("a run began within a run")),
             (_, Fact::Asked(_)) => return Err(Refused::Impossible("no node was due to ask")),
             (_, Fact::Answered) => return Err(Refused::Impossible("no question was open")),

@@ -266,6 +266,7 @@ pub fn settle<N: Execute<S>, S: State>(
     keep_promises(outcome, &gives, |name| is_set(state, name))?;
     let existing = FieldSet::first_of(S::FIELDS.len());
     cx.__set(contract.writes.and(existing));
+    cx.__replaced(contract.replaces.and(existing));
     Ok(())
 }
 

@@ -28,7 +28,9 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         self.cx.step = crate::marks::Marks::default();
         self.cx.concluded = None;
         let node = self.cx.course.due();
-        if let Some(planned) = self.plan().node(node) {
+        if let Some(planned) = self.plan().node(node)
+            && !error.is_hopeless()
+        {
             let key = self.cx.idempotency_key();
             if let Some((rule, delay)) = planned.policy.retry_for(&error, &self.used, &key) {
                 return self.try_again(node, &error, rule, delay).await;
@@ -62,6 +64,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
         };
         self.append(attempted).await?;
+        self.cx.again = true;
         if self.sink.listens() {
             let (branch, node) = (self.cx.branch.clone(), self.node(node));
             let attempted = || Event::Attempted {
@@ -162,6 +165,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 | RunError::TimedOut { .. }
                 | RunError::HandoffLoop { .. }
                 | RunError::Encode { .. }
+                | RunError::Unmerged { .. }
         );
         if keep && self.scope.ledger.is_some() {
             let failed = Recorded::Failed {

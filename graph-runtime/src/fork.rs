@@ -188,7 +188,10 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     ) -> Result<(), RunError> {
         let (state, gathered) = match gathered {
             Ok(gathered) => gathered,
-            Err(unmerged) => return Err(self.unmerged(unmerged)),
+            Err(unmerged) => {
+                let unmerged = self.unmerged(unmerged);
+                return Err(self.record(unmerged).await);
+            }
         };
         if let Some(mut state) = state {
             for field in gathered.marks.changed.iter() {
@@ -200,7 +203,10 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             progress.changed(gathered.marks.changed);
         }
         let writes = if self.scope.ledger.is_some() {
-            self.writes(gathered.merged, FieldSet::EMPTY)?
+            match self.writes(gathered.merged, FieldSet::EMPTY) {
+                Ok(writes) => writes,
+                Err(unencoded) => return Err(self.record(unencoded).await),
+            }
         } else {
             crate::journal::Writes::default()
         };
@@ -267,9 +273,9 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         begun.fields().load(&mut state, begun.marks, thread)?;
         let (graph, scope, around) = (self.graph, self.scope, self.plan());
         let sink = self.sink.clone();
-        Ok(Driver::new(
-            graph, scope, around, branch, state, begun, sink,
-        ))
+        let mut driver = Driver::new(graph, scope, around, branch, state, begun, sink);
+        driver.cx.around = self.cx.around.clone();
+        Ok(driver)
     }
 
     /// Returns what a branch has come to that came to rest.

@@ -80,6 +80,7 @@ where
 }
 
 /// A person who works on an item: the answer takes it.
+#[diagnostic::do_not_recommend]
 impl<S, Q, A> Worker<S> for Human<Q, A>
 where
     S: State,

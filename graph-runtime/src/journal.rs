@@ -4,21 +4,33 @@
 //! A record is opaque to the store that keeps it: bytes, and their hash. What the bytes say stands in
 //! [`Entry`]; where a thread is and what its state is, is the fold of its entries.
 
+mod audit;
 mod branch;
+mod chain;
+#[cfg(feature = "zstd")]
+mod compressed;
 mod entry;
 mod fields;
 mod fold;
 mod json;
+mod layer;
 mod ledger;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "seal")]
+mod sealed;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[doc(hidden)]
 pub mod suite;
 
+pub use audit::{Export, verify_export};
 pub use branch::{BranchId, BranchIdError};
+pub use chain::{HashError, Head};
+pub(crate) use chain::{entries, verify};
+#[cfg(feature = "zstd")]
+pub use compressed::Compressed;
 pub use entry::{
     Ask, AskId, Conclusion, Entry, Failure, Forked, GraphId, Hash, Masked, Recorded, Write, Writes,
 };
@@ -26,10 +38,12 @@ pub(crate) use fields::Fields;
 pub(crate) use fold::{Branches, Folded, FoldedFork, Standing};
 pub(crate) use json::keep;
 pub use json::{Json, JsonError};
-pub(crate) use ledger::{Head, Ledger, entries};
+pub(crate) use ledger::Ledger;
 pub use memory::Memory;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions, PostgresServer};
+#[cfg(feature = "seal")]
+pub use sealed::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub use suite::JournalPlace;
@@ -197,7 +211,8 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the thread with all of the records or with none.
+    /// Dropping the future leaves the thread with all of the records or with none. A read through the
+    /// same handle should tell which for good, so that a run can be taken up right after it was dropped.
     async fn append(
         &self,
         thread: &ThreadId,
@@ -269,6 +284,20 @@ pub enum JournalError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A record could not be sealed, or does not open; the source says why.
+    #[cfg(feature = "seal")]
+    #[error("record {seq} of thread `{thread}` could not be {action}")]
+    #[non_exhaustive]
+    Seal {
+        /// The thread.
+        thread: ThreadId,
+        /// The record's number.
+        seq: u64,
+        /// What was to be done with it.
+        action: &'static str,
+        /// Why it could not be.
+        source: SealError,
+    },
     /// The store itself is damaged, and not a record alone: of its threads, any may be.
     #[error("`{place}` itself is damaged; restore it from a backup")]
     #[non_exhaustive]
@@ -333,6 +362,21 @@ impl JournalError {
             thread: thread.clone(),
             seq,
             reason: reason.into(),
+        }
+    }
+
+    #[cfg(feature = "seal")]
+    pub(crate) fn seal(
+        thread: &ThreadId,
+        seq: u64,
+        action: &'static str,
+        source: SealError,
+    ) -> Self {
+        Self::Seal {
+            thread: thread.clone(),
+            seq,
+            action,
+            source,
         }
     }
 

@@ -56,15 +56,19 @@ pub use event::{Event, EventStream, Inner};
 pub use execute::{Execute, Known, Runnable};
 pub use human::{Human, Question};
 pub use item::Item;
+#[cfg(feature = "zstd")]
+pub use journal::Compressed;
 #[cfg(feature = "sqlite")]
 pub use journal::Sqlite;
 pub use journal::{
-    Ask, AskId, BranchId, BranchIdError, Conclusion, Entry, Failure, Forked, GraphId, Hash,
-    Journal, JournalError, JournalPlace, Json, JsonError, Masked, Memory, Record, Recorded,
-    ThreadId, Write, Writes,
+    Ask, AskId, BranchId, BranchIdError, Conclusion, Entry, Export, Failure, Forked, GraphId, Hash,
+    HashError, Head, Journal, JournalError, JournalPlace, Json, JsonError, Masked, Memory, Record,
+    Recorded, ThreadId, Write, Writes, verify_export,
 };
 #[cfg(feature = "postgres")]
 pub use journal::{Postgres, PostgresOptions, PostgresServer};
+#[cfg(feature = "seal")]
+pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
 pub use policy::{Policy, Retry};
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime};

@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) edges: Vec<PlanEdge>,
     /// The names of the state's fields.
     pub(crate) fields: Vec<&'static str>,
+    /// The fields that are looked at somewhere in the graph, by a node, a guard or otherwise.
+    sees: FieldSet,
     /// How many edges there are up to the last that can be masked.
     pub(crate) laps: usize,
     pub(crate) topology: Topology,
@@ -30,8 +32,15 @@ pub(crate) struct Plan {
 pub(crate) struct PlanNode {
     pub(crate) name: Arc<str>,
     pub(crate) policy: Policy,
+    /// Whether the node works on the item of its branch.
+    pub(crate) takes_item: bool,
     /// The node's error edges, of which one is taken when it fails.
     pub(crate) on_error: Vec<u16>,
+    /// The fields that the node may have changed when its attempt fails and the run goes on
+    /// nevertheless: after a guard that panicked, or a promise that was not kept.
+    pub(crate) undone: Option<FieldSet>,
+    /// Whether the node is a graph, or wraps one, so that others work in its place.
+    pub(crate) is_graph: bool,
     /// The graph that the node is.
     pub(crate) inner: Option<Inner>,
 }
@@ -100,6 +109,10 @@ impl Plan {
         for (node, policy) in plan.nodes.iter_mut().zip(policies) {
             node.policy = policy;
         }
+        for (node, known) in plan.nodes.iter_mut().zip(&known) {
+            node.takes_item = known.contract.item;
+        }
+        plan.find_undone(&known, G::State::FIELDS.len());
         plan.see_branches(&known);
         plan.find_direct();
         plan
@@ -128,14 +141,13 @@ impl Plan {
             .collect();
         let id = graph_id(&topology, &fields, &inner);
         let inner = inner.into_iter().chain(std::iter::repeat_with(|| None));
-        let node = |((index, node), inner): ((NodeIndex, &NodeShape), Option<Inner>)| PlanNode {
+        let node = |((_, node), inner): ((NodeIndex, &NodeShape), Option<Inner>)| PlanNode {
             name: Arc::from(&*node.name),
             policy: Policy::new(),
-            on_error: topology
-                .edges_from(index)
-                .filter(|(_, edge)| edge.on_error)
-                .map(|(edge, _)| edge.0)
-                .collect(),
+            takes_item: false,
+            on_error: Vec::new(),
+            undone: None,
+            is_graph: inner.is_some() || node.kind == NodeKind::Graph,
             inner,
         };
         let mut plan = Self {
@@ -148,8 +160,13 @@ impl Plan {
                 .map_or(0, |last| last + 1),
             edges,
             fields,
+            sees: FieldSet::ALL,
             topology,
         };
+        let on_error = plan.topology.edges().filter(|(_, edge)| edge.on_error);
+        for (edge, Edge { from, .. }) in on_error {
+            plan.nodes[usize::from(from.0)].on_error.push(edge.0);
+        }
         plan.find_direct();
         plan
     }
@@ -158,9 +175,15 @@ impl Plan {
     fn find_direct(&mut self) {
         let nodes = &self.nodes;
         for edge in &mut self.edges {
+            let from = &nodes[usize::from(edge.from)];
+            // What follows in one go is in the same attempt: under its timeouts, with its permit.
+            let is_bounded = from.policy.hard_timeout().is_some()
+                || from.policy.idle_timeout().is_some()
+                || from.inner.is_some();
             edge.direct = edge.to.node().filter(|to| {
                 let node = &nodes[usize::from(*to)];
-                edge.fork.is_none()
+                !is_bounded
+                    && edge.fork.is_none()
                     && node.policy.is_plain()
                     && node.on_error.is_empty()
                     && node.inner.is_none()
@@ -168,13 +191,44 @@ impl Plan {
         }
     }
 
+    /// Finds the fields that have to be put back when an attempt at a node fails.
+    fn find_undone(&mut self, known: &[Known], fields: usize) {
+        let mut is_guarded = vec![false; self.nodes.len()];
+        for (_, edge) in self.topology.edges() {
+            is_guarded[usize::from(edge.from.0)] |= edge.guard.is_some();
+        }
+        for ((node, known), is_guarded) in self.nodes.iter_mut().zip(known).zip(is_guarded) {
+            let goes_on = !node.policy.retries().is_empty() || !node.on_error.is_empty();
+            if !goes_on {
+                continue;
+            }
+            node.undone = match known.keeps_to_contract {
+                true if is_guarded => Some(known.contract.writes),
+                true => None,
+                false => Some(FieldSet::first_of(fields)),
+            };
+        }
+    }
+
     /// Finds the fields that the branches of each fork can see.
     fn see_branches(&mut self, known: &[Known]) {
+        let looks_at_all = self.that_look_at_all();
+        let nodes = self.topology.nodes().zip(looks_at_all);
+        let by_node: Vec<_> = nodes
+            .map(|((node, _), looks_at_all)| {
+                if looks_at_all {
+                    FieldSet::ALL
+                } else {
+                    self.seen_by(node, known)
+                }
+            })
+            .collect();
+        self.sees = by_node.iter().copied().fold(FieldSet::EMPTY, FieldSet::or);
         let regions = self.topology.regions();
         let mut seen = vec![FieldSet::EMPTY; regions.list.len()];
         for (place, region) in regions.list.iter().enumerate() {
             for node in &region.nodes {
-                seen[place] = seen[place].or(self.seen_by(*node, known));
+                seen[place] = seen[place].or(by_node[usize::from(node.0)]);
             }
         }
         // What a branch within a branch sees, the one around it has to have.
@@ -195,28 +249,38 @@ impl Plan {
         }
     }
 
+    /// Returns of each node whether a guard, or what lists items, looks at the state behind it.
+    fn that_look_at_all(&self) -> Vec<bool> {
+        let mut nodes = vec![false; self.nodes.len()];
+        for (_, edge) in self.topology.edges() {
+            let branches = edge.route.fork().map(|fork| &fork.branches);
+            let is_each = matches!(branches, Some(Branches::Each { .. }));
+            nodes[usize::from(edge.from.0)] |= is_each || edge.guard.is_some();
+        }
+        nodes
+    }
+
     /// Returns the fields that a node in a branch can see, or that are looked at behind it.
     fn seen_by(&self, node: NodeIndex, known: &[Known]) -> FieldSet {
         let Some(known) = known.get(usize::from(node.0)) else {
             return FieldSet::ALL;
         };
-        let looks_at_all = self.topology.edges_from(node).any(|(_, edge)| {
-            let is_each = matches!(
-                edge.route.fork().map(|fork| &fork.branches),
-                Some(Branches::Each { .. })
-            );
-            edge.guard.is_some() || is_each
-        });
-        let has_key = self.nodes[usize::from(node.0)].policy.cache_ttl().is_some();
-        if looks_at_all || has_key || !known.keeps_to_contract {
+        let planned = &self.nodes[usize::from(node.0)];
+        let has_key = planned.policy.cache_ttl().is_some();
+        let is_hidden = planned.is_graph && planned.inner.is_none();
+        if has_key || is_hidden || !known.keeps_to_contract {
             return FieldSet::ALL;
         }
         let contract = known.contract;
+        // The guards of a graph within look at more than its nodes name.
+        let within = planned.inner.as_ref().filter(|inner| inner.is_direct);
+        let within = within.map_or(FieldSet::EMPTY, |inner| inner.plan.sees);
         contract
             .reads
             .or(contract.writes)
             .or(contract.needs)
             .or(known.promises)
+            .or(within)
     }
 
     /// Returns whether the results of some node are cached, also in a graph within.

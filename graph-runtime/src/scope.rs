@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::Cache;
+use crate::error::RunError;
 use crate::journal::{AskId, Branches, Json, Ledger, ThreadId};
 
 /// What all paths of one run share: the thread, its journal, and the runtime's settings.
@@ -16,10 +17,10 @@ pub(crate) struct Scope {
     /// A number that no other run has, for runs that no journal counts.
     pub(crate) run: u64,
     pub(crate) ledger: Option<Ledger>,
-    /// What the journal says so far.
-    pub(crate) told: Branches,
+    /// What the journal said when the run was taken up, or when it was last read again.
+    pub(crate) told: Mutex<Arc<Branches>>,
     /// The answer with which the run is resumed, for the path that asked.
-    pub(crate) answer: Mutex<Option<(AskId, Json)>>,
+    pub(crate) answer: Option<(AskId, Json)>,
     pub(crate) limits: Limits,
 }
 
@@ -51,17 +52,34 @@ impl Scope {
             thread,
             run: 0,
             ledger: None,
-            told: Branches::default(),
-            answer: Mutex::new(None),
+            told: Mutex::default(),
+            answer: None,
             limits: Limits::default(),
         }
     }
 
-    /// Takes the answer to a question, if it has come.
-    pub(crate) fn take_answer(&self, ask: AskId) -> Option<Json> {
-        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, answer) = answer.take_if(|(asked, _)| *asked == ask)?;
-        Some(answer)
+    /// Returns what the journal said when it was last read.
+    pub(crate) fn told(&self) -> Arc<Branches> {
+        Arc::clone(&self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads again what the journal says, as this run itself has written to it.
+    pub(crate) async fn read_again(&self) -> Result<(), RunError> {
+        let Some(ledger) = &self.ledger else {
+            return Ok(());
+        };
+        let read = ledger.read().await;
+        let read = read.and_then(|records| Branches::read(&self.thread, &records));
+        let (told, _) = read.map_err(|source| RunError::journal(&self.thread, None, source))?;
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(told);
+        Ok(())
+    }
+
+    /// Returns the answer to a question, if it has come. It stays at hand, as whoever takes it may be
+    /// dropped before it is written.
+    pub(crate) fn answer_to(&self, ask: AskId) -> Option<Json> {
+        let (_, answer) = self.answer.as_ref().filter(|(asked, _)| *asked == ask)?;
+        Some(answer.clone())
     }
 
     /// Returns whether the run is to stop before the next step.

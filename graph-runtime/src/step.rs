@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, poll_fn, select};
 use handoffs_core::{FieldSet, State};
 
-use crate::attempt::{Broken, Pulse, guarded, text};
+use crate::attempt::{Broken, Pulse, discard, guarded, text};
 use crate::context::{Kind, NodeError, Question, Signal};
 use crate::course::place;
 use crate::driver::{Done, Driver, HandedIn};
@@ -58,17 +58,25 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         self.cx.enter(is_kept || self.sink.listens(), traced);
         let key = if caches { self.cache_key(node) } else { None };
         let hit = match &key {
-            Some(key) => Box::pin(self.look_up(node, key)).await,
-            None => None,
+            // A person who was asked is heard, whatever has been kept since.
+            Some(key) if self.cx.answers.is_empty() => Box::pin(self.look_up(node, key)).await,
+            _ => None,
         };
+        let before = self.before(node);
         let step = match hit {
             Some(step) => step,
             None => match self.attempt(node).await {
                 Err(signal) => return Box::pin(self.rest(signal)).await.map(Some),
-                Ok(Err(error)) => return Box::pin(self.failed(error)).await,
+                Ok(Err(error)) => {
+                    self.undo(before);
+                    return Box::pin(self.failed(error)).await;
+                }
                 Ok(Ok(edge)) => Step {
                     edge,
-                    outcome: self.concluded()?,
+                    outcome: match self.concluded() {
+                        Ok(outcome) => outcome,
+                        Err(unencoded) => return Err(Box::pin(self.record(unencoded)).await),
+                    },
                     cached: false,
                 },
             },
@@ -103,6 +111,22 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         Ok(None)
     }
 
+    /// Keeps the fields that an attempt at a node may leave changed although it fails.
+    fn before(&self, node: u16) -> Option<Box<(FieldSet, G::State)>> {
+        let fields = self.plan().node(node)?.undone?;
+        Some(Box::new((fields, self.state.branch(fields))))
+    }
+
+    /// Puts the fields back that an attempt may have changed.
+    fn undo(&mut self, before: Option<Box<(FieldSet, G::State)>>) {
+        if let Some(mut before) = before {
+            let (fields, state) = &mut *before;
+            for field in fields.iter() {
+                self.state.take(field, state);
+            }
+        }
+    }
+
     /// Executes nodes, from `node` to one whose step has to be seen, until that concludes, fails or asks.
     async fn attempt(&mut self, node: u16) -> Attempt {
         let Self {
@@ -119,13 +143,13 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         };
         // A graph within takes a permit for each node of its own.
         let permits = scope.limits.permits.as_ref();
-        let _permit = match permits.filter(|_| planned.inner.is_none()) {
+        let _permit = match permits.filter(|_| !planned.is_graph) {
             Some(permits) => permits.acquire().await.ok(),
             None => None,
         };
         let span = tracing::debug_span!("node", node = &*planned.name);
         let desk = Arc::clone(&cx.desk);
-        cx.pulse = Pulse::of(&planned.policy);
+        cx.pulse = Pulse::of(&planned.policy, &cx.around);
         let pulse = cx.pulse.clone();
         let mut events = None;
         if planned.inner.is_some() && sink.listens() {
@@ -134,27 +158,35 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             events = Some(receiver);
         }
         let branch = events.is_some().then(|| cx.branch.clone());
-        let mut step = pin!(graph.step(usize::from(node), state, cx));
-        // A signal leaves the node's future pending for ever; then it is dropped.
-        let work = poll_fn(|task| {
-            let _entered = span.enter();
-            match step.as_mut().poll(task) {
-                Poll::Ready(step) => Poll::Ready(Ok(step)),
-                Poll::Pending => match desk.take() {
-                    Some(signal) => Poll::Ready(Err(signal)),
-                    None => Poll::Pending,
-                },
-            }
-        });
-        let work = pin!(guarded(&planned.policy, &pulse, work));
-        let ended = match events {
-            None => work.await,
-            Some(events) => {
-                let node = graph.node(usize::from(node));
-                let branch = branch.unwrap_or_default();
-                Box::pin(relay(work, events, sink, branch, node)).await
+        let mut step = pin!(Some(graph.step(usize::from(node), state, cx)));
+        let ended = {
+            // A signal leaves the node's future pending for ever; then it is dropped.
+            let work = poll_fn(|task| {
+                let Some(step) = step.as_mut().as_pin_mut() else {
+                    // It is taken out only below, after the end.
+                    return Poll::Pending;
+                };
+                let _entered = span.enter();
+                match step.poll(task) {
+                    Poll::Ready(step) => Poll::Ready(Ok(step)),
+                    Poll::Pending => match desk.take() {
+                        Some(signal) => Poll::Ready(Err(signal)),
+                        None => Poll::Pending,
+                    },
+                }
+            });
+            let work = pin!(guarded(&planned.policy, &pulse, work));
+            match events {
+                None => work.await,
+                Some(events) => {
+                    let node = graph.node(usize::from(node));
+                    let branch = branch.unwrap_or_default();
+                    Box::pin(relay(work, events, sink, branch, node)).await
+                }
             }
         };
+        // Lent to the guard, it is still there.
+        discard(step);
         ended.unwrap_or_else(|broken| {
             Ok(Err(NodeError::of(match broken {
                 Broken::Panicked(message) => Kind::Panicked(message),
@@ -265,6 +297,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             self.cx.arrived = seq;
         }
         self.cx.answers.clear();
+        self.cx.again = false;
         self.used.clear();
     }
 
@@ -358,7 +391,7 @@ async fn relay<G: Runnable, T>(
 }
 
 /// Returns the names of fields.
-fn names<S: State>(fields: FieldSet) -> Vec<Cow<'static, str>> {
+pub(crate) fn names<S: State>(fields: FieldSet) -> Vec<Cow<'static, str>> {
     let fields = fields.iter().filter_map(|field| S::FIELDS.get(field));
     fields.map(|field| field.name.into()).collect()
 }

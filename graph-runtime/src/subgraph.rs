@@ -28,14 +28,15 @@ pub async fn subgraph<G: Runnable>(
     let inner = if let Some(inner) = known {
         inner
     } else {
-        // A node that wraps a graph did not say so.
+        // A node that wraps a graph did not say so. Its own step keeps what is written within.
         unknown = Inner {
             plan: Plan::of(graph),
-            is_direct: false,
+            is_direct: true,
         };
         &unknown
     };
-    match run(graph, inner, state, cx).await {
+    // Boxed, or the future of a graph would hold those of all graphs within.
+    match Box::pin(run(graph, inner, state, cx)).await {
         Ok(Done::Ended(edge, otherwise)) => Ok(graph.end(usize::from(edge), otherwise)),
         Ok(Done::Paused(ask)) => rest(cx, Signal::Paused(ask)).await,
         Ok(Done::Stopped) => rest(cx, Signal::Stopped).await,
@@ -59,7 +60,11 @@ async fn run<G: Runnable>(
 ) -> Result<Done, RunError> {
     let Inner { plan, is_direct } = inner;
     let (scope, branch) = (cx.scope, cx.branch.child(cx.place(), 0));
-    let folded = scope.told.fold(plan, &scope.thread, &branch)?;
+    if std::mem::take(&mut cx.again) {
+        // The attempt before has written what need not be done again.
+        scope.read_again().await?;
+    }
+    let folded = scope.told().fold(plan, &scope.thread, &branch)?;
     let is_new = folded.engine.next() == Action::Start;
     let own = if *is_direct || is_new {
         let mut own = state.clone();
@@ -72,6 +77,11 @@ async fn run<G: Runnable>(
     };
     let sink = Relay(cx.relay.take());
     let mut driver = Driver::new(graph, scope, plan, branch, own, folded, sink);
+    driver.cx.around = cx.pulse.clone();
+    if driver.cx.course.engine.handoffs() == 0 {
+        // A graph that stands in for a node begins with one that can read why.
+        driver.cx.caught.clone_from(&cx.caught);
+    }
     if is_new {
         let given = graph.given();
         if let Some(field) = given.iter().find(|field| !driver.state.is_set(*field)) {

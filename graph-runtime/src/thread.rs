@@ -1,5 +1,7 @@
 //! A thread: the ways into a run, and where it stands.
 
+mod audit;
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,7 +21,7 @@ use crate::event::{Event, EventStream, Listener, Silent, Sink};
 use crate::execute::Runnable;
 use crate::journal::{
     Ask, AskId, BranchId, Branches, Entry, Folded, Head, Journal, JournalError, Json, Ledger,
-    Standing, ThreadId, Writes, entries, keep,
+    Record, Standing, ThreadId, Writes, entries, keep,
 };
 use crate::run::{Run, Status};
 use crate::runtime::{Ephemeral, Keep, Runtime};
@@ -128,7 +130,9 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     fn streamed(&self, begin: Begin<G::State>) -> EventStream<G> {
         let thread = self.clone();
         let (sender, mut events) = mpsc::channel(0);
-        let mut run = async move { thread.go(begin, Listener(sender)).await }.boxed().fuse();
+        let mut run = async move { thread.go(begin, Listener(sender)).await }
+            .boxed()
+            .fuse();
         let mut last = None;
         // Events come first, so that the last one is last, whatever branches had still to tell when
         // another one ended the run.
@@ -142,7 +146,9 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                     _ => {}
                 }
                 match run.poll_unpin(task) {
-                    Poll::Ready(Ok(Run::Finished(state))) => last = Some(Ok(Event::Finished(state))),
+                    Poll::Ready(Ok(Run::Finished(state))) => {
+                        last = Some(Ok(Event::Finished(state)));
+                    }
                     Poll::Ready(Ok(Run::Paused(ask))) => last = Some(Ok(Event::Paused(ask))),
                     Poll::Ready(Err(error)) => last = Some(Err(error)),
                     Poll::Pending => return Poll::Pending,
@@ -197,8 +203,8 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             run: if journal.is_some() { 0 } else { run_number() },
             ledger: journal.map(|journal| Ledger::new(journal, thread.clone(), head)),
             thread,
-            told,
-            answer: Mutex::new(answer),
+            told: Mutex::new(Arc::new(told)),
+            answer,
             limits: limits.clone(),
         };
         let known = is_start.then(|| folded.fields().clone());
@@ -482,12 +488,13 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// Fails if the journal cannot be read or is damaged.
     pub async fn history(&self) -> Result<Vec<Entry>, RunError> {
-        let records = self
-            .kept()
-            .read(&self.id, 0)
-            .await
-            .map_err(|source| self.journal_error(source))?;
+        let records = self.records().await?;
         entries(&self.id, &records).map_err(|source| self.journal_error(source))
+    }
+
+    async fn records(&self) -> Result<Vec<Record>, RunError> {
+        let records = self.kept().read(&self.id, 0).await;
+        records.map_err(|source| self.journal_error(source))
     }
 
     fn kept(&self) -> &dyn Journal {

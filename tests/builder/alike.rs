@@ -70,7 +70,7 @@ fn plan(questions: &mut Vec<String>) {
 
 #[node(Ticket)]
 fn research(question: String, notes: &mut Log<String>) {
-    notes.push(format!("{question}?"));
+    notes.push(question + "?");
 }
 
 #[node(Ticket)]
@@ -152,6 +152,7 @@ struct SupportDesk {
     #[on_error(then = back(limit = 1, else = human))]
     billing: Billing,
     #[route(_ => triage(limit = 1, else = end))]
+    #[on_error(then = back(limit = 1, else = end))]
     human: Human<Question, Answer>,
     #[route(_ => each(questions) research join fork(concurrency = 2))]
     #[cache(key = rounds, ttl = "1h")]
@@ -209,7 +210,7 @@ fn built() -> BuiltGraph<Ticket> {
         .guard("is_new", is_new)
         .items("questions", questions)
         .policy("billing", Policy::new().retry(slow))
-        .cache("plan", Duration::from_secs(3600), rounds)
+        .cache("plan", Duration::from_hours(1), rounds)
         .start("triage")
         // In another order than the nodes, which makes no difference.
         .route("meeting", "_", To::end())
@@ -242,6 +243,7 @@ fn built() -> BuiltGraph<Ticket> {
         )
         .on_error("billing", To::back().limit(1).or_else("human"))
         .route("human", "_", To::node("triage").limit(1).or_else("end"))
+        .on_error("human", To::back().limit(1).or_end())
         .route(
             "plan",
             "_",

@@ -153,7 +153,7 @@ fn said(said: Vec<Say>) -> GraphBuilder<Walk> {
         Say::Node(name, outcomes) => builder.dyn_node(name, Draw(outcomes)),
         Say::Start(name) => builder.start(name),
         Say::Given(name) => builder.given([name]),
-        Say::Guard(name) => builder.guard(name, |walk: &Walk| walk.steps.len() % 2 == 0),
+        Say::Guard(name) => builder.guard(name, |walk: &Walk| walk.steps.len().is_multiple_of(2)),
         Say::Items(name) => builder.items(name, |walk: &Walk| vec![0_u8; walk.seed.len()]),
         Say::Route(from, on, guard, leads) => {
             let on = On::any_of(on);

@@ -409,9 +409,17 @@ fn what_is_said_twice_or_in_the_wrong_place() {
             "Items(1) H011: two lists of items are named `i`; rename one of them",
             "Node(1) H011: the results of `b` are kept under no key; say under which, with `cache`",
             "OnError(2, From) H011: `b` says more than once where an error leads; keep one of them",
-            "OnError(0, Target) H011: nothing hands over to `a`; \
-             name the node to go to after an error, or end the run",
         ]
+    );
+    let errors = refused(
+        with(&["a"])
+            .route("a", "_", To::end())
+            .on_error("a", To::back()),
+    );
+    assert_eq!(
+        errors,
+        ["OnError(0, Target) H011: nothing hands over to `a`; \
+          name the node to go to after an error, or end the run"]
     );
     let errors = refused(with(&["a"]).route("a", "_", To::back()));
     assert_eq!(

@@ -316,6 +316,24 @@ impl Place for Schema {
 /// a journal on a server.
 #[allow(unused_macros, reason = "each test file takes what it needs")]
 macro_rules! on_every_journal {
+    // With a clock that stands still until everybody waits. Of a file, it does so while that is
+    // written, too: no timer may run then.
+    (paused: $($test:ident)*) => {
+        mod memory {
+            $(#[tokio::test(start_paused = true)]
+            async fn $test() {
+                super::$test(&handoffs::Memory::default()).await;
+            })*
+        }
+
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            $(#[tokio::test(start_paused = true)]
+            async fn $test() {
+                super::$test(&super::common::File::new()).await;
+            })*
+        }
+    };
     ($($test:ident)*) => {
         mod memory {
             $(#[tokio::test]
@@ -385,6 +403,10 @@ impl Tally {
         let count = counts.entry(what.into()).or_default();
         *count += 1;
         *count - 1
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap().clear();
     }
 
     pub(crate) fn of(&self, what: &str) -> u32 {

@@ -87,6 +87,7 @@ pub(super) fn edge_functions(model: &Model, names: &Names) -> TokenStream {
         #[automatically_derived]
         impl #impl_generics #ident #type_generics #where_clause {
             #[doc = #most_doc]
+            #[allow(dead_code)]
             #vis const MAX_HANDOFFS: ::core::primitive::u64 = <Self as #krate::AgentGraph>::MAX_HANDOFFS;
 
             #(#functions)*

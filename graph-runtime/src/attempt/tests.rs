@@ -23,7 +23,7 @@ async fn attempt<T>(
     policy: &Policy,
     work: impl AsyncFnOnce(Pulse) -> T,
 ) -> (Result<T, Broken>, Duration) {
-    let pulse = Pulse::of(policy);
+    let pulse = Pulse::of(policy, &Pulse::default());
     let since = Instant::now();
     let ended = guarded(policy, &pulse, work(pulse.clone())).await;
     (ended, since.elapsed())
@@ -37,12 +37,14 @@ fn timeout<T>(kind: TimeoutKind, after: Duration) -> Result<T, Broken> {
 fn what_is_not_asked_for_needs_no_timer() {
     let without_timers = tokio::runtime::Builder::new_current_thread().build();
     let plain = Policy::new().retry(crate::Retry::default()).cache(MS);
-    let ended = without_timers
-        .unwrap()
-        .block_on(guarded(&plain, &Pulse::of(&plain), ready(7)));
+    let ended = without_timers.unwrap().block_on(guarded(
+        &plain,
+        &Pulse::of(&plain, &Pulse::default()),
+        ready(7),
+    ));
     assert_eq!(ended, Ok(7));
-    assert!(Pulse::of(&plain).0.is_none());
-    Pulse::of(&plain).beat();
+    assert!(Pulse::of(&plain, &Pulse::default()).0.is_none());
+    Pulse::of(&plain, &Pulse::default()).beat();
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,7 +126,7 @@ async fn a_heartbeat_from_within_other_futures_and_tasks_counts() {
 #[tokio::test(start_paused = true)]
 async fn the_idle_time_of_a_second_attempt_begins_anew() {
     let policy = idle(10 * MS);
-    let pulse = Pulse::of(&policy);
+    let pulse = Pulse::of(&policy, &Pulse::default());
     sleep(100 * MS).await;
     for _ in 0..3 {
         let ended = guarded(&policy, &pulse, sleep(9 * MS)).await;
@@ -136,7 +138,7 @@ async fn the_idle_time_of_a_second_attempt_begins_anew() {
 
 /// How often a future was polled.
 async fn polls(policy: &Policy, beat_every: Duration, beats: u32) -> u32 {
-    let pulse = Pulse::of(policy);
+    let pulse = Pulse::of(policy, &Pulse::default());
     let mut polls = 0;
     let mut work = pin!(async {
         for _ in 0..beats {
@@ -258,7 +260,10 @@ async fn a_panic_while_the_future_is_made_is_caught_if_it_is_made_within_another
         panic!("not even begun")
     }
     let plain = Policy::new();
-    let ended = guarded(&plain, &Pulse::of(&plain), async { make().await }).await;
+    let ended = guarded(&plain, &Pulse::of(&plain, &Pulse::default()), async {
+        make().await
+    })
+    .await;
     assert_eq!(ended, Err(Broken::Panicked("not even begun".to_owned())));
 }
 
@@ -266,5 +271,9 @@ async fn a_panic_while_the_future_is_made_is_caught_if_it_is_made_within_another
 fn an_attempt_can_move_between_threads() {
     fn check<T: Send>(_: T) {}
     let policy = Policy::new();
-    check(guarded(&policy, &Pulse::of(&policy), ready(())));
+    check(guarded(
+        &policy,
+        &Pulse::of(&policy, &Pulse::default()),
+        ready(()),
+    ));
 }

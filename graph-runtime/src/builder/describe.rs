@@ -6,6 +6,7 @@ use handoffs_core::{
     Branches, Code, Edge, EdgeIndex, NodeIndex, Route, Target, Topology, UnknownNode, nearest,
 };
 
+use super::back::lead_back;
 use super::edge::To;
 use super::error::{BuildError, BuildPlace, RoutePart};
 use super::node::Added;
@@ -251,48 +252,4 @@ pub(super) fn describe(
         }
     }
     Described { topology, sources }
-}
-
-type Sourced = (Source, Edge<NodeIndex>, bool);
-
-/// Puts the edges of `back` in its place: one to each node that hands over to the failed one, by the
-/// target or the `else` of an edge within its region.
-fn lead_back(topology: &Topology, edges: Vec<Sourced>, names: &mut Names<'_>) -> Vec<Sourced> {
-    let mut plain = topology.clone();
-    for (_, edge, _) in edges.iter().filter(|(_, _, is_back)| !is_back) {
-        plain.edge(edge.clone());
-    }
-    let regions = plain.regions();
-    let region = |node: NodeIndex| regions.of.get(usize::from(node.0)).copied().flatten();
-    let mut senders = vec![Vec::new(); topology.nodes().len()];
-    for (_, edge) in plain.edges().filter(|(_, edge)| !edge.on_error) {
-        let target = Some(*edge.route.target()).filter(|_| edge.route.fork().is_none());
-        let ways = target.into_iter().chain(edge.route.otherwise().copied());
-        for to in ways.filter_map(Target::node) {
-            let from: &mut Vec<NodeIndex> = &mut senders[usize::from(to.0)];
-            // The edges of a node stand together, so one that is known was the last.
-            if region(edge.from) == region(to) && from.last() != Some(&edge.from) {
-                from.push(edge.from);
-            }
-        }
-    }
-    let mut all = Vec::new();
-    for (source, edge, is_back) in edges {
-        if !is_back {
-            all.push((source, edge, false));
-            continue;
-        }
-        let back = &senders[usize::from(edge.from.0)];
-        if back.is_empty() && !names.guesswork {
-            let message = format!("nothing hands over to `{}`", topology.name_of(edge.from));
-            let help = "name the node to go to after an error, or end the run";
-            names.error(source.at(RoutePart::Target), message, help);
-        }
-        let (times, otherwise) = (edge.route.times(), edge.route.otherwise().copied());
-        for to in back {
-            let route = Route::__new(Target::Node(*to), times, otherwise);
-            all.push((source, Edge::on_error(edge.from, route), true));
-        }
-    }
-    all
 }

@@ -249,7 +249,7 @@ impl Arrows<'_> {
 }
 
 /// Returns the targets of an edge's plain steps: where it leads, if it does not fork, and its `else`.
-fn ways(edge: &Edge<NodeIndex>) -> impl Iterator<Item = Target<NodeIndex>> {
+pub(super) fn ways(edge: &Edge<NodeIndex>) -> impl Iterator<Item = Target<NodeIndex>> {
     let target = Some(*edge.route.target()).filter(|_| edge.route.fork().is_none());
     target.into_iter().chain(edge.route.otherwise().copied())
 }

@@ -174,7 +174,7 @@ impl<S: State> Added<S> {
             set
         };
         let (needs, gives) = (fields(&needs), fields(&gives));
-        let contract = Contract {
+        let mut contract = Contract {
             reads: fields(&reads).or(needs),
             writes: fields(&writes).or(gives),
             needs,
@@ -200,6 +200,8 @@ impl<S: State> Added<S> {
                 "a node concludes something, if only `done`".to_owned(),
             ));
         }
+        // What an outcome promises may have been set before: the node sees it.
+        contract.reads = contract.reads.or(all);
         let known = Known {
             contract,
             promises: all,

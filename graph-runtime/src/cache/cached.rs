@@ -1,10 +1,14 @@
 //! What is kept of a step, and how it is written.
 
+use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
 
 use super::{Cache, CacheKey};
+use crate::attempt::text;
 use crate::error::chain;
 use crate::journal::{Conclusion, Writes};
 
@@ -15,17 +19,25 @@ pub(crate) struct Cached {
     pub(crate) conclusion: Conclusion,
     #[serde(default, skip_serializing_if = "Writes::is_empty")]
     pub(crate) writes: Writes,
+    /// Of the changed fields those that replace what other branches made of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) replaced: Vec<Cow<'static, str>>,
 }
 
 impl Cached {
     /// The number of the format. A value of another is as good as none.
     const VERSION: u32 = 1;
 
-    pub(crate) const fn new(conclusion: Conclusion, writes: Writes) -> Self {
+    pub(crate) const fn new(
+        conclusion: Conclusion,
+        writes: Writes,
+        replaced: Vec<Cow<'static, str>>,
+    ) -> Self {
         Self {
             version: Self::VERSION,
             conclusion,
             writes,
+            replaced,
         }
     }
 
@@ -52,22 +64,26 @@ impl Cached {
 
     /// Looks for a result. A cache that fails is a miss, which is logged: no run ends because of it.
     pub(crate) async fn find(cache: &dyn Cache, key: &CacheKey) -> Option<Self> {
-        match cache.get(key).await {
-            Ok(value) => Self::decode(key, &value?),
-            Err(error) => {
-                warn(key, "the cache could not be read", &chain(&error));
-                None
-            }
-        }
+        let why = match AssertUnwindSafe(cache.get(key)).catch_unwind().await {
+            Ok(Ok(value)) => return Self::decode(key, &value?),
+            Ok(Err(error)) => chain(&error),
+            Err(panic) => text(&*panic),
+        };
+        warn(key, "the cache could not be read", &why);
+        None
     }
 
     /// Keeps the result. A cache that fails does not keep it, which is logged.
     pub(crate) async fn keep(&self, cache: &dyn Cache, key: &CacheKey, ttl: Duration) {
         match self.encode() {
             Ok(value) => {
-                if let Err(error) = cache.put(key, value, ttl).await {
-                    warn(key, "the cache could not be written", &chain(&error));
-                }
+                let put = AssertUnwindSafe(cache.put(key, value, ttl)).catch_unwind();
+                let why = match put.await {
+                    Ok(Ok(())) => return,
+                    Ok(Err(error)) => chain(&error),
+                    Err(panic) => text(&*panic),
+                };
+                warn(key, "the cache could not be written", &why);
             }
             Err(error) => warn(key, "the result cannot be cached", &error.to_string()),
         }
@@ -102,7 +118,7 @@ mod tests {
                 Write::Append(Json::of(&["a\u{0}", "é"]).unwrap()),
             ),
         ];
-        Cached::new(conclusion, Writes(writes))
+        Cached::new(conclusion, Writes(writes), Vec::new())
     }
 
     #[tokio::test]
@@ -122,7 +138,7 @@ mod tests {
             variant: "Done".into(),
             payload: None,
         };
-        let small = Cached::new(nothing, Writes::default());
+        let small = Cached::new(nothing, Writes::default(), Vec::new());
         let back = Cached::decode(&key(), &small.encode().unwrap()).unwrap();
         assert!(back.writes.is_empty() && back.conclusion.payload.is_none());
     }

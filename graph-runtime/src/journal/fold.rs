@@ -469,7 +469,9 @@ impl Folded {
                         standing.add(folded.standing(all, plan, thread, &branch)?);
                     }
                 }
-                if has_all {
+                if let (true, Some(error)) = (has_all, &self.error) {
+                    standing.failed = Some((plan.edges[usize::from(edge)].from, error.clone()));
+                } else if has_all {
                     standing.due = join;
                 }
             }

@@ -11,26 +11,8 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
 use super::{
-    AskId, BranchId, Entry, GraphId, Hash, Journal, JournalError, Record, Recorded, ThreadId,
+    AskId, BranchId, Entry, GraphId, Hash, Head, Journal, JournalError, Record, Recorded, ThreadId,
 };
-
-/// The end of a thread's journal, to which the next record is appended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) seq: u64,
-    pub(crate) hash: Hash,
-}
-
-impl Head {
-    /// Returns the head of a thread without records. Its hash is that of the thread's name, so that
-    /// no thread's records pass for another's.
-    pub(crate) fn of(thread: &ThreadId) -> Self {
-        Self {
-            seq: 0,
-            hash: Hash::of(thread.as_str().as_bytes()),
-        }
-    }
-}
 
 /// Where the paths of a run hand in their entries.
 pub(crate) struct Ledger {
@@ -106,7 +88,7 @@ impl Ledger {
             let (graph, branch) = (graph.clone(), branch.clone());
             let entry = Entry::new(seq, now_ms(), graph, tail.hash, branch, event);
             let body = match serde_json::to_vec(&entry) {
-                Ok(body) => body,
+                Ok(body) => on_one_line(body),
                 Err(error) => {
                     desk.queue.truncate(before);
                     return Err(error);
@@ -161,6 +143,16 @@ impl Ledger {
         self.written(self.last()).await
     }
 
+    /// Reads what this run and those before it have written, once all of it is.
+    pub(crate) async fn read(&self) -> Result<Vec<Record>, JournalError> {
+        self.settle().await?;
+        let written = self.desk().written;
+        let mut records = self.journal.read(&self.thread, 0).await?;
+        // What another worker may have written is for the next append to find out.
+        records.retain(|record| record.seq <= written);
+        Ok(records)
+    }
+
     /// Sends what waits on its way.
     fn depart(&self, desk: &mut Desk) -> (u64, Flight) {
         let (journal, thread) = (Arc::clone(&self.journal), self.thread.clone());
@@ -189,38 +181,18 @@ fn ended() -> JournalError {
     )
 }
 
+/// Makes one line of an entry, so that each is a line of an export. Values that were JSON before may
+/// have brought line breaks along. In a text JSON escapes them, so these mean no more than a blank does.
+fn on_one_line(mut body: Vec<u8>) -> Vec<u8> {
+    let breaks = body.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r'));
+    breaks.for_each(|byte| *byte = b' ');
+    body
+}
+
 /// Returns the time in milliseconds since 1970; a clock that stands before it counts as 1970.
 fn now_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Reads a thread's entries, and checks that each is what was written and follows the one before.
-pub(crate) fn entries(thread: &ThreadId, records: &[Record]) -> Result<Vec<Entry>, JournalError> {
-    let mut head = Head::of(thread);
-    let mut entries = Vec::with_capacity(records.len());
-    for record in records {
-        let damaged = |reason: String| JournalError::damaged(thread, record.seq, reason);
-        if record.seq != head.seq + 1 {
-            return Err(damaged(format!("it follows record {}", head.seq)));
-        }
-        if Hash::of(&record.body) != record.hash {
-            return Err(damaged("its hash is not that of its content".to_owned()));
-        }
-        let entry: Entry = serde_json::from_slice(&record.body)
-            .map_err(|error| damaged(format!("it is no entry: {error}")))?;
-        if entry.prev != head.hash || entry.seq != record.seq {
-            return Err(damaged(
-                "it does not belong behind the record before it".to_owned(),
-            ));
-        }
-        head = Head {
-            seq: record.seq,
-            hash: record.hash,
-        };
-        entries.push(entry);
-    }
-    Ok(entries)
 }

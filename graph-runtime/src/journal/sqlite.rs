@@ -14,6 +14,7 @@ mod writer;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
@@ -59,6 +60,32 @@ struct Shared {
     /// may write folds the WAL into the file then, and removes it.
     reader: Worker<reader::Job>,
     writer: Worker<writer::Job>,
+    /// Appends that nobody waits for any more, and that may still be under way.
+    orphans: AtomicUsize,
+}
+
+/// An append that becomes an orphan when it is dropped before it is answered.
+struct Awaited<'a>(Option<&'a AtomicUsize>);
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        if let Some(orphans) = self.0 {
+            orphans.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Shared {
+    /// Waits for the orphans, so that what is read is what they have left.
+    async fn settle(&self) -> Result<(), JournalError> {
+        let orphans = self.orphans.load(Ordering::SeqCst);
+        if orphans > 0 {
+            let settled = writer::Job::Settle;
+            self.writer.ask(&self.place, "read", settled).await?;
+            self.orphans.fetch_sub(orphans, Ordering::SeqCst);
+        }
+        Ok(())
+    }
 }
 
 impl Sqlite {
@@ -87,6 +114,7 @@ impl Sqlite {
             place,
             reader,
             writer,
+            orphans: AtomicUsize::new(0),
         })))
     }
 }
@@ -100,9 +128,15 @@ impl Journal for Sqlite {
         records: Vec<Record>,
     ) -> Result<(), JournalError> {
         check_numbers(thread, head, &records)?;
-        let Shared { place, writer, .. } = &*self.0;
+        let Shared {
+            place,
+            writer,
+            orphans,
+            ..
+        } = &*self.0;
         let thread = thread.clone();
-        writer
+        let mut awaited = Awaited(Some(orphans));
+        let appended = writer
             .ask(place, "append to", |answer| {
                 writer::Job::Append(writer::Append {
                     thread,
@@ -111,10 +145,13 @@ impl Journal for Sqlite {
                     answer,
                 })
             })
-            .await
+            .await;
+        awaited.0 = None;
+        appended
     }
 
     async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
+        self.0.settle().await?;
         let Shared { place, reader, .. } = &*self.0;
         let thread = thread.clone();
         reader
@@ -127,6 +164,7 @@ impl Journal for Sqlite {
     }
 
     async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
+        self.0.settle().await?;
         let Shared { place, reader, .. } = &*self.0;
         reader
             .ask(place, "list the threads of", |answer| {

@@ -12,6 +12,8 @@ use crate::journal::{JournalError, Record, ThreadId};
 
 pub(super) enum Job {
     Append(Append),
+    /// Answers once all that came before is done.
+    Settle(Answer<()>),
     /// Runs SQL on the writer's connection.
     #[cfg(test)]
     Sql(&'static str, Answer<()>),
@@ -46,9 +48,11 @@ pub(super) fn work(begin: Begin<Job>) {
     while let Ok(first) = jobs.recv() {
         // While a commit is on its way to the disk, others queue up: they are the next one.
         let mut group = Vec::new();
+        let mut waiting = Vec::new();
         for job in iter::once(first).chain(jobs.try_iter()) {
             match job {
                 Job::Append(append) => group.push(append),
+                Job::Settle(answer) => waiting.push(answer),
                 #[cfg(test)]
                 Job::Sql(sql, answer) => {
                     let ran = connection.execute_batch(sql);
@@ -56,7 +60,12 @@ pub(super) fn work(begin: Begin<Job>) {
                 }
             }
         }
-        writer.write(group);
+        if !group.is_empty() {
+            writer.write(group);
+        }
+        for answer in waiting {
+            let _ = answer.send(Ok(()));
+        }
     }
 }
 

@@ -187,3 +187,27 @@ async fn a_commit_waits_for_the_disk() {
         )
         .await;
 }
+
+#[tokio::test]
+async fn what_is_read_after_an_append_was_dropped_is_final() {
+    let folder = Folder::new();
+    let journal = folder.open().await;
+    let thread = ThreadId::new("t");
+    for head in 0..20 {
+        // The file is locked, so the append cannot be done before it is dropped.
+        let other = Connection::open(folder.file()).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        {
+            let mut append = pin!(journal.append(&thread, head, records(head, ["dropped"])));
+            let begun = poll_fn(|cx| Poll::Ready(append.as_mut().poll(cx))).await;
+            assert!(begun.is_pending());
+        }
+        other.execute_batch("ROLLBACK").unwrap();
+        let read = journal.read(&thread, head).await.unwrap();
+        assert_eq!(read.len(), 1, "it was on its way");
+    }
+    journal
+        .append(&thread, 20, records(20, ["next"]))
+        .await
+        .unwrap();
+}

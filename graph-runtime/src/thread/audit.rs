@@ -1,0 +1,75 @@
+//! A thread for auditors.
+
+use super::Thread;
+use crate::error::RunError;
+use crate::execute::Runnable;
+use crate::journal::{Export, Head, Journal, Record, verify};
+
+impl<G: Runnable, J: Journal> Thread<G, J> {
+    /// Checks that the thread's entries are what was written: each is hashed, and each holds the hash of
+    /// the one before it. Returns how many there are, and the hash of the last; 0 for an unknown thread.
+    ///
+    /// It does not matter which graph wrote them, nor whether this version knows all that they say.
+    ///
+    /// Whoever can write to the store can write all hashes anew as well, and cut off the end of a thread
+    /// without a trace within it. Against that, note the head from time to time where they cannot write,
+    /// and give it here: the thread then has to come by it. It may have gone on since.
+    ///
+    /// ```
+    /// use handoffs_runtime::{Head, Journal, RunError, Runnable, Thread};
+    ///
+    /// /// Checks a thread against what was noted yesterday, and returns what to note today.
+    /// async fn audit<G: Runnable, J: Journal>(
+    ///     thread: &Thread<G, J>,
+    ///     yesterday: Option<Head>,
+    /// ) -> Result<Head, RunError> {
+    ///     thread.verify(yesterday).await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Journal`] if the journal cannot be read, and with
+    /// [`JournalError::Damaged`](crate::JournalError::Damaged), which names the first entry that is not
+    /// what was written, and what is wrong with it.
+    pub async fn verify(&self, noted: impl Into<Option<Head>>) -> Result<Head, RunError> {
+        let noted = noted.into();
+        let records = self.records().await?;
+        self.checked(&records, noted)
+    }
+
+    /// Returns the thread's entries as JSON Lines, byte for byte what the journal hashes, so that anybody
+    /// can check them again: with [`verify_export`](crate::verify_export), or as [`Export`] says.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use std::io::BufReader;
+    ///
+    /// use handoffs_runtime::{Journal, Runnable, Thread, verify_export};
+    ///
+    /// async fn hand_over<G: Runnable, J: Journal>(
+    ///     thread: &Thread<G, J>,
+    /// ) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let export = thread.export().await?;
+    ///     export.write_to(File::create("evidence.jsonl")?)?;
+    ///     println!("keep this apart from the file: {}", export.head());
+    ///
+    ///     let file = BufReader::new(File::open("evidence.jsonl")?);
+    ///     verify_export(thread.id(), file, export.head())?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub async fn export(&self) -> Result<Export, RunError> {
+        let records = self.records().await?;
+        let head = self.checked(&records, None)?;
+        Export::new(&self.id, head, records).map_err(|source| self.journal_error(source))
+    }
+
+    fn checked(&self, records: &[Record], noted: Option<Head>) -> Result<Head, RunError> {
+        verify(&self.id, records, noted).map_err(|source| self.journal_error(source))
+    }
+}

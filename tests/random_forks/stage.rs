@@ -1,0 +1,458 @@
+//! A run, cut off wherever it was told to be and taken up again, and its journal beside the oracle.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use handoffs::prelude::*;
+use handoffs::{
+    Ask, Entry, Journal, JournalError, Masked, NodeError, Record, Recorded, Thread, ThreadId,
+};
+use tokio::sync::Notify;
+
+use crate::graph::{Chance, Data, Executed, Play};
+use crate::oracle::{Expected, Plain, Way, answer, line};
+use crate::shape::{Laid, Trouble};
+
+/// How a journal goes down.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mode {
+    /// The append fails, and nothing is written.
+    Cut,
+    /// The append fails, and is written.
+    Kept,
+    /// The append never ends, and nothing is written.
+    Lost,
+    /// The append never ends, and is written.
+    Silent,
+    /// The append succeeds, and then the run is dropped.
+    Sealed,
+}
+
+impl Mode {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Cut,
+        Self::Kept,
+        Self::Lost,
+        Self::Silent,
+        Self::Sealed,
+    ];
+
+    const fn writes(self) -> bool {
+        !matches!(self, Self::Cut | Self::Lost)
+    }
+}
+
+/// At which append a journal goes down, and how; it is handed on from run to run until then.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) mode: Mode,
+    pub(crate) left: Mutex<u64>,
+    down: Mutex<bool>,
+    told: Notify,
+}
+
+impl Fault {
+    pub(crate) fn after(appends: u64, mode: Mode) -> Arc<Self> {
+        Arc::new(Self {
+            mode,
+            left: Mutex::new(appends),
+            down: Mutex::new(false),
+            told: Notify::new(),
+        })
+    }
+
+    pub(crate) fn is_down(&self) -> bool {
+        *self.down.lock().unwrap()
+    }
+}
+
+/// A slow journal, which may go down.
+#[derive(Debug)]
+struct Faulty<J> {
+    kept: J,
+    fault: Option<Arc<Fault>>,
+    chance: Arc<Chance>,
+}
+
+#[async_trait]
+impl<J: Journal> Journal for Faulty<J> {
+    async fn append(
+        &self,
+        thread: &ThreadId,
+        head: u64,
+        records: Vec<Record>,
+    ) -> Result<(), JournalError> {
+        self.chance.pause().await;
+        let Some(fault) = &self.fault else {
+            return self.kept.append(thread, head, records).await;
+        };
+        let is_last = {
+            let mut left = fault.left.lock().unwrap();
+            let is_last = *left == 0;
+            *left = left.saturating_sub(1);
+            is_last
+        };
+        if !is_last {
+            return self.kept.append(thread, head, records).await;
+        }
+        let is_first = !std::mem::replace(&mut *fault.down.lock().unwrap(), true);
+        if is_first && fault.mode.writes() {
+            self.kept.append(thread, head, records).await?;
+        }
+        match fault.mode {
+            Mode::Cut | Mode::Kept => Err(JournalError::store("memory", "append to", "power cut")),
+            Mode::Lost | Mode::Silent | Mode::Sealed => {
+                fault.told.notify_one();
+                if is_first && matches!(fault.mode, Mode::Sealed) {
+                    return Ok(());
+                }
+                std::future::pending().await
+            }
+        }
+    }
+
+    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
+        self.kept.read(thread, after).await
+    }
+
+    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
+        self.kept.threads().await
+    }
+}
+
+/// What a journal says, path by path.
+#[derive(Debug, Default)]
+struct Told {
+    lines: BTreeMap<Way, Vec<String>>,
+    /// The keys of the steps that it holds.
+    saved: Vec<String>,
+}
+
+/// A path of a journal.
+#[derive(Default)]
+struct Track {
+    way: Way,
+    arrived: u64,
+    forks: usize,
+    /// How many attempts at the node that is due have failed.
+    attempts: u32,
+}
+
+fn told(history: &[Entry]) -> Told {
+    let mut told = Told::default();
+    let mut tracks = HashMap::from([(String::new(), Track::default())]);
+    // The path that forked at an entry, and how often it had forked before.
+    let mut forks: HashMap<u64, (Way, usize)> = HashMap::new();
+    for entry in history {
+        let branch = entry.branch.to_string();
+        let track = tracks.entry(branch.clone()).or_insert_with(|| {
+            let turn = branch
+                .rsplit('/')
+                .next()
+                .and_then(|turn| turn.split_once('.'))
+                .unwrap();
+            let (fork, index): (u64, usize) = (turn.0.parse().unwrap(), turn.1.parse().unwrap());
+            let (mut way, ordinal) = forks[&fork].clone();
+            way.push((ordinal, index));
+            Track {
+                way,
+                arrived: fork,
+                ..Track::default()
+            }
+        });
+        let slash = if branch.is_empty() { "" } else { "/" };
+        let key = |node: &str| format!("t/{branch}{slash}{}/{node}", track.arrived + 1);
+        let why = |masked: &Option<Masked>| match masked {
+            None => "",
+            Some(Masked::Limit) => ", its limit used up",
+            Some(_) => ", without progress",
+        };
+        let text = match &entry.event {
+            Recorded::Stepped {
+                node,
+                edge,
+                masked,
+                to,
+                fork,
+                ..
+            } => {
+                told.saved.push(key(node));
+                let to = to
+                    .as_deref()
+                    .unwrap_or(if fork.is_some() { "branches" } else { "end" });
+                let branches = fork.as_ref().map(|fork| fork.branches as usize);
+                if branches.is_some() {
+                    forks.insert(entry.seq, (track.way.clone(), track.forks));
+                    track.forks += 1;
+                }
+                line(node, (*edge).into(), why(masked), to, branches)
+            }
+            Recorded::Caught {
+                failure,
+                edge,
+                masked,
+                to,
+                ..
+            } => {
+                told.saved.push(key(&failure.node));
+                assert_eq!(
+                    failure.attempts,
+                    track.attempts + 1,
+                    "attempts at {}",
+                    failure.node
+                );
+                let masked = format!(", failed {} times{}", failure.attempts, why(masked));
+                line(
+                    &failure.node,
+                    (*edge).into(),
+                    &masked,
+                    to.as_deref().unwrap_or("end"),
+                    None,
+                )
+            }
+            Recorded::Joined { to, .. } => format!("joined at {to}"),
+            Recorded::Started { .. } => {
+                track.arrived = entry.seq;
+                continue;
+            }
+            Recorded::Attempted { .. } => {
+                track.attempts += 1;
+                continue;
+            }
+            _ => continue,
+        };
+        (track.arrived, track.attempts) = (entry.seq, 0);
+        told.lines.entry(track.way.clone()).or_default().push(text);
+    }
+    told
+}
+
+/// A run of a graph, and what it must come to.
+pub(crate) struct Stage {
+    pub(crate) laid: Arc<Laid>,
+    pub(crate) start: Plain,
+    pub(crate) watch: bool,
+    pub(crate) expected: Arc<Expected>,
+}
+
+/// What happens to a run before it is left in peace.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Harm {
+    #[default]
+    None,
+    /// The journal goes down.
+    Fault(Arc<Fault>),
+    /// The run is dropped after this time.
+    Drop(Duration),
+    /// The run has no more time than this.
+    Deadline(Duration),
+}
+
+impl Stage {
+    fn runtime(&self, executed: &Arc<Executed>, chance: &Arc<Chance>) -> Runtime<Play> {
+        let play = Play {
+            laid: Arc::clone(&self.laid),
+            executed: Arc::clone(executed),
+            chance: Arc::clone(chance),
+        };
+        let runtime = Runtime::new(play).watch_loops(self.watch);
+        match chance.below(3) {
+            0 => runtime.concurrency(1 + usize::try_from(chance.below(3)).unwrap()),
+            _ => runtime,
+        }
+    }
+
+    /// Runs without a journal.
+    pub(crate) async fn ephemeral(&self, seed: u64) {
+        let (executed, chance) = (Arc::default(), Arc::new(Chance::new(seed)));
+        let thread = self.runtime(&executed, &chance).thread("t");
+        let ended = thread
+            .run(Data::from(&self.start))
+            .await
+            .unwrap()
+            .finished()
+            .unwrap();
+        assert_eq!(Plain::from(&ended), self.expected.fin, "without a journal");
+        assert_eq!(
+            executed.begun.lock().unwrap().len(),
+            self.expected.steps,
+            "without a journal"
+        );
+    }
+
+    /// Runs, answers and recovers until the run is over, with a journal that `open` opens anew each
+    /// time, and with harm done to each run as `harm` says.
+    pub(crate) async fn perform<J: Journal>(
+        &self,
+        seed: u64,
+        open: impl AsyncFn() -> J,
+        mut harm: impl FnMut(&Chance) -> Harm,
+    ) {
+        let (executed, chance) = (Arc::default(), Arc::new(Chance::new(seed)));
+        for _ in 0..10_000 {
+            let harm = harm(&chance);
+            let fault = match &harm {
+                Harm::Fault(fault) => Some(Arc::clone(fault)),
+                _ => None,
+            };
+            let kept = open().await;
+            let journal = Faulty {
+                kept,
+                fault,
+                chance: Arc::clone(&chance),
+            };
+            let mut runtime = self.runtime(&executed, &chance);
+            if let Harm::Deadline(after) = &harm {
+                runtime = runtime.deadline(*after);
+            }
+            let thread = runtime.journal(journal).thread("t");
+            let asks = self.check(&thread, &executed).await;
+            let status = thread.status().await.unwrap();
+            if matches!(status, Status::Finished) {
+                assert!(asks.is_empty());
+                let lines = told(&thread.history().await.unwrap()).lines;
+                assert_eq!(lines, self.expected.lines);
+                assert_eq!(
+                    Plain::from(&thread.state().await.unwrap()),
+                    self.expected.fin
+                );
+                let begun = executed.begun.lock().unwrap();
+                assert_eq!(begun.len(), self.expected.steps, "{begun:?}");
+                return;
+            }
+            executed.concluded.lock().unwrap().clear();
+            let is_told = self.go(&thread, &status, &asks, &chance, &harm).await;
+            if is_told {
+                let saved = told(&thread.history().await.unwrap()).saved;
+                let mut concluded = executed.concluded.lock().unwrap().clone();
+                concluded.retain(|key| !saved.contains(key));
+                assert!(
+                    concluded.is_empty(),
+                    "concluded, and not in the journal: {concluded:?}"
+                );
+            }
+        }
+        panic!("it does not come to an end");
+    }
+
+    /// Looks at a thread that is at rest, and returns what it asks.
+    async fn check<J: Journal>(&self, thread: &Thread<Play, J>, executed: &Executed) -> Vec<Ask> {
+        let history = thread.history().await.unwrap();
+        let told = told(&history);
+        for (way, lines) in &told.lines {
+            let all = self.expected.lines.get(way);
+            let all = all.unwrap_or_else(|| panic!("{way:?} is no path: {lines:?}"));
+            assert!(
+                all.starts_with(lines),
+                "{way:?}: {lines:?} is no beginning of {all:?}"
+            );
+        }
+        let again = executed.again.lock().unwrap().clone();
+        assert!(
+            again.is_empty(),
+            "executed although they were saved: {again:?}"
+        );
+        executed.saved.lock().unwrap().extend(told.saved);
+        if !history.is_empty() {
+            let done = told.lines.get(&Way::new()).map_or(0, Vec::len);
+            let state = Plain::from(&thread.state().await.unwrap());
+            assert_eq!(
+                state, self.expected.trunk[done],
+                "after {done} entries of the trunk"
+            );
+        }
+        thread.asks().await.unwrap()
+    }
+
+    /// Goes on with a thread until it rests, fails or comes to harm. Returns whether it came back
+    /// with its journal in order, so that all that was done is to be in it.
+    async fn go<J: Journal>(
+        &self,
+        thread: &Thread<Play, J>,
+        status: &Status<<Play as handoffs::Runnable>::Node>,
+        asks: &[Ask],
+        chance: &Chance,
+        harm: &Harm,
+    ) -> bool {
+        let may_recover = matches!(status, Status::Unfinished(_) | Status::Failed { .. });
+        let ask = match asks {
+            [] => None,
+            _ if may_recover && chance.below(2) == 0 => None,
+            asks => asks.get(usize::try_from(chance.below(asks.len() as u64)).unwrap()),
+        };
+        let streams = chance.below(3) == 0;
+        let start = || Data::from(&self.start);
+        let run = async {
+            if !streams {
+                return match (status, ask) {
+                    (Status::New, _) => thread.run(start()).await,
+                    (_, Some(ask)) => {
+                        thread
+                            .resume(ask.id, answer(ask.question.to().unwrap()))
+                            .await
+                    }
+                    _ => thread.recover().await,
+                };
+            }
+            let mut events = match (status, ask) {
+                (Status::New, _) => thread.stream(start()),
+                (_, Some(ask)) => thread
+                    .resume_stream(ask.id, answer(ask.question.to().unwrap()))
+                    .unwrap(),
+                _ => thread.recover_stream(),
+            };
+            let mut last = None;
+            while let Some(event) = events.next().await {
+                last = Some(event);
+            }
+            Ok(match last.unwrap()? {
+                Event::Finished(state) => Run::Finished(state),
+                Event::Paused(ask) => Run::Paused(ask),
+                other => panic!("{other:?} came last"),
+            })
+        };
+        let grace = Duration::from_millis(chance.below(60)) * u32::from(chance.below(2) == 0);
+        let cut = async {
+            match harm {
+                Harm::None | Harm::Deadline(_) => std::future::pending().await,
+                Harm::Drop(after) => tokio::time::sleep(*after).await,
+                Harm::Fault(fault) => {
+                    fault.told.notified().await;
+                    if !grace.is_zero() {
+                        tokio::time::sleep(grace).await;
+                    }
+                }
+            }
+        };
+        let ended = tokio::select! {
+            biased;
+            () = cut => return false,
+            ended = run => ended,
+        };
+        let is_down = matches!(harm, Harm::Fault(fault) if fault.is_down());
+        match ended {
+            Ok(Run::Finished(state)) => assert_eq!(Plain::from(&state), self.expected.fin),
+            Ok(Run::Paused(ask)) => {
+                let first = thread.asks().await.unwrap().into_iter().next();
+                assert_eq!(
+                    first.as_ref(),
+                    Some(&ask),
+                    "the first of the open questions"
+                );
+            }
+            Err(RunError::Node { source, .. }) => {
+                let stumbles = self.laid.any(|act| act.trouble == Trouble::Stumbles);
+                assert!(stumbles && !source.is::<NodeError>(), "{source}");
+            }
+            Err(RunError::Deadline { .. }) => assert!(matches!(harm, Harm::Deadline(_))),
+            Err(error) => {
+                let is_journal = matches!(error, RunError::Journal { .. });
+                assert!(is_down && is_journal, "{error:?}");
+            }
+        }
+        !is_down
+    }
+}
