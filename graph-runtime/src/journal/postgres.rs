@@ -7,6 +7,7 @@
 
 mod error;
 mod options;
+mod orphans;
 mod pool;
 mod schema;
 mod statements;
@@ -25,6 +26,7 @@ use tokio_postgres::{Client, Error, Row, Statement};
 
 use self::error::failed;
 pub use self::options::{PostgresOptions, PostgresServer};
+use self::orphans::Orphans;
 use self::pool::{Line, Lines};
 use self::schema::Schema;
 use self::statements::{Commit, Statements, Text};
@@ -65,6 +67,7 @@ struct Shared {
     place: Arc<str>,
     lines: Box<dyn Lines>,
     statements: Statements,
+    orphans: Orphans,
 }
 
 const APPEND: &str = "append to";
@@ -157,6 +160,7 @@ impl Postgres {
             place,
             lines,
             statements,
+            orphans: Orphans::default(),
         })))
     }
 }
@@ -196,6 +200,8 @@ impl Shared {
         parameters: &[&(dyn ToSql + Sync)],
         each: impl Fn(&Row) -> Result<T, Error>,
     ) -> Result<Vec<T>, JournalError> {
+        // What was dropped before this is to be seen by it.
+        self.orphans.settled().await;
         let mut turn = 1;
         loop {
             let (line, query) = self.prepared(text, action).await?;
@@ -245,13 +251,16 @@ impl Shared {
         let mut turn = 1;
         loop {
             let (line, append) = self.prepared(text, APPEND).await?;
-            match line.execute(&append, parameters).await {
+            let mut under_way = self.orphans.under_way();
+            let written = under_way.on(line).execute(&append, parameters).await;
+            let line = under_way.done();
+            match written {
                 Ok(written) => return Ok(written),
                 // The server says that it took the statement back. So it does, under a stricter
                 // isolation than its default, with each that comes second.
                 Err(error) if error::is_taken_back(&error) && turn < TURNS => turn += 1,
                 Err(error) => {
-                    if error::is_lost(&error) {
+                    if let Some(line) = line.filter(|_| error::is_lost(&error)) {
                         line.discard();
                     }
                     return Err(failed(&self.place, APPEND, error));

@@ -46,6 +46,36 @@ async fn a_dropped_append_leaves_no_transaction_behind() {
 }
 
 #[tokio::test]
+async fn what_is_read_after_an_append_was_dropped_is_final() {
+    let place = Place::new();
+    let journal = place.open_with(4).await;
+    let thread = ThreadId::new("t");
+    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    for head in 1..20 {
+        let other = place.sql("BEGIN; UPDATE $s.thread SET head = head").await;
+        let append = tokio::spawn({
+            let (journal, thread) = (journal.clone(), thread.clone());
+            async move {
+                journal
+                    .append(&thread, head, records(head, ["dropped"]))
+                    .await
+            }
+        });
+        place.until_waiting(1).await;
+        append.abort();
+        assert!(append.await.unwrap_err().is_cancelled());
+        // It is on the server, and waits there; so do those who read.
+        let read = tokio::spawn({
+            let (journal, thread) = (journal.clone(), thread.clone());
+            async move { journal.read(&thread, 0).await.unwrap().len() as u64 }
+        });
+        tokio::task::yield_now().await;
+        other.batch_execute("ROLLBACK").await.unwrap();
+        assert_eq!(read.await.unwrap(), head + 1);
+    }
+}
+
+#[tokio::test]
 async fn a_dropped_connect_leaves_a_whole_journal_or_none_and_no_transaction() {
     for polls in 0..60 {
         let place = Place::new();
