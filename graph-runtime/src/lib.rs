@@ -65,10 +65,10 @@ pub use journal::{
     HashError, Head, Journal, JournalError, JournalPlace, Json, JsonError, Masked, Memory, Record,
     Recorded, ThreadId, Write, Writes, verify_export,
 };
-#[cfg(feature = "postgres")]
-pub use journal::{Postgres, PostgresOptions, PostgresServer};
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
+#[cfg(feature = "postgres")]
+pub use journal::{Postgres, PostgresOptions, PostgresServer};
 pub use policy::{Policy, Retry};
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime};
