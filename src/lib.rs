@@ -41,6 +41,18 @@ pub use handoffs_runtime::{
     Ask, AskId, BranchId, BranchIdError, Conclusion, Entry, Forked, GraphId, Hash, Journal,
     JournalError, Json, JsonError, Masked, Memory, Record, Recorded, ThreadId, Write, Writes,
 };
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use handoffs_runtime::{Postgres, PostgresOptions, PostgresServer};
+
+/// The crates in whose terms a [`Postgres`] journal is given a server or a pool, in the versions that it
+/// takes.
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub mod postgres {
+    #[doc(no_inline)]
+    pub use handoffs_runtime::{deadpool, tokio_postgres};
+}
 
 // How that is proven.
 pub use handoffs_runtime::{Export, HashError, Head, verify_export};
@@ -76,6 +88,8 @@ pub mod prelude {
         Status, Target,
     };
 
+    #[cfg(feature = "postgres")]
+    pub use crate::Postgres;
     #[cfg(feature = "sqlite")]
     pub use crate::Sqlite;
 }

@@ -45,6 +45,45 @@ mod file {
     journal_suite!(sqlite, Folder(tempfile::tempdir().unwrap()));
 }
 
+#[cfg(feature = "postgres")]
+#[path = "../graph-runtime/src/journal/postgres/tests/server.rs"]
+mod server;
+
+#[cfg(feature = "postgres")]
+mod on_a_server {
+    use handoffs::Postgres;
+    use handoffs::testing::{JournalPlace, journal_suite};
+
+    use super::server::Server;
+
+    /// A schema on the server of the tests, and how strictly its connections are kept apart.
+    struct Schema(String, &'static str);
+
+    fn schema(isolation: &'static str) -> Schema {
+        Schema(super::server::schema(), isolation)
+    }
+
+    impl JournalPlace for Schema {
+        type Journal = Postgres;
+
+        async fn open(&self) -> Postgres {
+            let Self(schema, isolation) = self;
+            let isolation = format!("-c default_transaction_isolation={isolation}");
+            let server = format!("{} options='{isolation}'", Server::shared().address());
+            Postgres::options()
+                .schema(schema)
+                .connect(server)
+                .await
+                .unwrap()
+        }
+    }
+
+    journal_suite!(postgres, schema(r"read\\ committed"));
+    // Where the server is told to be stricter, it takes back whatever comes second.
+    journal_suite!(postgres_repeatable_read, schema(r"repeatable\\ read"));
+    journal_suite!(postgres_serializable, schema("serializable"));
+}
+
 // ---- Journals that are wrong in one way each.
 
 #[derive(Clone, Copy, Debug, PartialEq)]

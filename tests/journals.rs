@@ -13,7 +13,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{chain, lines};
+use common::{Place, chain, lines};
 use handoffs::prelude::*;
 use handoffs::{Journal, RunError, Thread};
 use tokio::sync::Notify;
@@ -155,21 +155,6 @@ mod later {
 }
 
 // ---- The rules, for any journal.
-
-/// A place that keeps a journal; to open it twice is to be on two machines.
-trait Place {
-    type Journal: Journal + Clone;
-
-    async fn open(&self) -> Self::Journal;
-}
-
-impl Place for Memory {
-    type Journal = Self;
-
-    async fn open(&self) -> Self {
-        self.clone()
-    }
-}
 
 async fn what_a_thread_was_is_what_it_is_when_opened_again(place: &impl Place) {
     let runtime = Runtime::new(post(&Gate::default())).journal(place.open().await);
@@ -383,6 +368,15 @@ macro_rules! for_each_journal {
             $(#[tokio::test]
             async fn $test() {
                 super::$test(&files::File::new()).await;
+            })*
+        }
+
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            use super::*;
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(&common::Schema::new()).await;
             })*
         }
     };

@@ -16,6 +16,8 @@ mod json;
 mod layer;
 mod ledger;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "seal")]
 mod sealed;
 #[cfg(feature = "sqlite")]
@@ -38,6 +40,8 @@ pub(crate) use json::keep;
 pub use json::{Json, JsonError};
 pub(crate) use ledger::Ledger;
 pub use memory::Memory;
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, PostgresOptions, PostgresServer};
 #[cfg(feature = "seal")]
 pub use sealed::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
 #[cfg(feature = "sqlite")]

@@ -49,6 +49,8 @@ pub use builder::{
 pub use cache::SqliteCache;
 pub use cache::{Cache, CacheError, CacheKey, CachePlace, MemoryCache};
 pub use context::{Context, NodeError};
+#[cfg(feature = "postgres")]
+pub use deadpool;
 pub use error::RunError;
 pub use event::{Event, EventStream, Inner};
 pub use execute::{Execute, Known, Runnable};
@@ -65,11 +67,15 @@ pub use journal::{
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
+#[cfg(feature = "postgres")]
+pub use journal::{Postgres, PostgresOptions, PostgresServer};
 pub use policy::{Policy, Retry};
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime};
 pub use testing::TestContext;
 pub use thread::Thread;
+#[cfg(feature = "postgres")]
+pub use tokio_postgres;
 pub use tokio_util::sync::CancellationToken;
 
 /// What the macros' output is made of. No part of the public API: it changes without notice.

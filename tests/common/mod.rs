@@ -2,6 +2,10 @@
 #![allow(dead_code, reason = "each test file takes what it needs")]
 #![allow(clippy::missing_panics_doc, reason = "helpers of tests may panic")]
 
+#[cfg(feature = "postgres")]
+#[path = "../../graph-runtime/src/journal/postgres/tests/server.rs"]
+pub(crate) mod server;
+
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
@@ -286,7 +290,30 @@ impl Place for File {
     }
 }
 
-/// Makes two tests of each function: one with a journal in memory, one with a journal in a file.
+/// A journal in a schema of its own, on the server of the tests.
+#[cfg(feature = "postgres")]
+pub(crate) struct Schema(String);
+
+#[cfg(feature = "postgres")]
+impl Schema {
+    pub(crate) fn new() -> Self {
+        Self(server::schema())
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Place for Schema {
+    type Journal = handoffs::Postgres;
+
+    async fn open(&self) -> Self::Journal {
+        let options = handoffs::Postgres::options().schema(&self.0);
+        let server = server::Server::shared().address();
+        options.connect(server).await.unwrap()
+    }
+}
+
+/// Makes tests of each function: one with a journal in memory, one with a journal in a file, one with
+/// a journal on a server.
 #[allow(unused_macros, reason = "each test file takes what it needs")]
 macro_rules! on_every_journal {
     // With a clock that stands still until everybody waits. Of a file, it does so while that is
@@ -320,6 +347,14 @@ macro_rules! on_every_journal {
             $(#[tokio::test]
             async fn $test() {
                 super::$test(&super::common::File::new()).await;
+            })*
+        }
+
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(&super::common::Schema::new()).await;
             })*
         }
     };

@@ -17,8 +17,15 @@ fn the_core_knows_no_runtime() {
 fn without_default_features_we_are_light() {
     let tree = packages("-p handoffs --no-default-features -e normal,build");
     assert!(tree.len() <= 45, "{} packages: {tree:#?}", tree.len());
-    let syns = tree.iter().filter(|package| name(package) == "syn").count();
-    assert_eq!(syns, 1, "one syn is promised: {tree:#?}");
+}
+
+#[test]
+fn there_is_one_syn() {
+    for features in ["--no-default-features", "--all-features"] {
+        let tree = packages(&format!("-p handoffs {features} -e normal,build"));
+        let syns = tree.iter().filter(|package| name(package) == "syn").count();
+        assert_eq!(syns, 1, "one syn is promised, {features}: {tree:#?}");
+    }
 }
 
 #[test]

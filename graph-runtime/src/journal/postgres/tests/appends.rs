@@ -1,0 +1,324 @@
+//! What becomes of appends: large ones, dropped ones, and those of others.
+
+use std::pin::pin;
+use std::task::Poll;
+
+use futures_util::future::{join_all, poll_fn};
+
+use super::{Place, address, connect, pool, value};
+use crate::journal::suite::{bodies, records};
+use crate::journal::{Journal, JournalError, Postgres, ThreadId};
+
+/// Polls a future so many times, and drops it.
+async fn poll_and_drop(future: impl Future, polls: usize) {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        let polled = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx)));
+        if polled.await.is_ready() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_append_leaves_no_transaction_behind() {
+    let place = Place::new();
+    let pool = pool(1);
+    let journal = place.options().on_pool(pool.clone()).await.unwrap();
+    for polls in 0..40 {
+        let thread = ThreadId::new(format!("dropped after {polls}"));
+        let bodies = ["1", "2", "3"];
+        poll_and_drop(journal.append(&thread, 0, records(0, bodies)), polls).await;
+        poll_and_drop(journal.read(&thread, 0), polls).await;
+        poll_and_drop(journal.threads(), polls).await;
+
+        // The only connection, so all that was sent is done by now.
+        let line = pool.get().await.unwrap();
+        let id = value(&line, "SELECT pg_current_xact_id_if_assigned()").await;
+        assert_eq!(id, "", "a transaction is open after {polls} polls");
+        drop(line);
+        let head = journal.read(&thread, 0).await.unwrap().len() as u64;
+        assert!([0, 3].contains(&head), "{head} records after {polls} polls");
+        let next = journal.append(&thread, head, records(head, ["next"]));
+        next.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_read_after_an_append_was_dropped_is_final() {
+    let place = Place::new();
+    let journal = place.open_with(4).await;
+    let thread = ThreadId::new("t");
+    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    for head in 1..20 {
+        let other = place.sql("BEGIN; UPDATE $s.thread SET head = head").await;
+        let append = tokio::spawn({
+            let (journal, thread) = (journal.clone(), thread.clone());
+            async move {
+                journal
+                    .append(&thread, head, records(head, ["dropped"]))
+                    .await
+            }
+        });
+        place.until_waiting(1).await;
+        append.abort();
+        assert!(append.await.unwrap_err().is_cancelled());
+        // It is on the server, and waits there; so do those who read.
+        let read = tokio::spawn({
+            let (journal, thread) = (journal.clone(), thread.clone());
+            async move { journal.read(&thread, 0).await.unwrap().len() as u64 }
+        });
+        tokio::task::yield_now().await;
+        other.batch_execute("ROLLBACK").await.unwrap();
+        assert_eq!(read.await.unwrap(), head + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_connect_leaves_a_whole_journal_or_none_and_no_transaction() {
+    for polls in 0..60 {
+        let place = Place::new();
+        let pool = pool(1);
+        poll_and_drop(place.options().on_pool(pool.clone()), polls).await;
+        let line = pool.get().await.unwrap();
+        let id = value(&line, "SELECT pg_current_xact_id_if_assigned()").await;
+        assert_eq!(id, "", "a transaction is open after {polls} polls");
+        drop(line);
+        let count = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+            WHERE relkind = 'r' AND '\"' || nspname || '\"' = '$s'";
+        let tables = place.ask(count).await;
+        assert!(
+            ["0", "3"].contains(&&*tables),
+            "{tables} tables after {polls} polls"
+        );
+        let journal = place.options().on_pool(pool).await.unwrap();
+        let thread = ThreadId::new("t");
+        journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn bodies_of_ten_megabytes_are_kept() {
+    let place = Place::new();
+    let journal = place.open().await;
+    let thread = ThreadId::new("large");
+    // Bytes that do not compress, and ones that do.
+    let mut number = 7_u64;
+    let mut noise = || {
+        number = number
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        number.to_be_bytes()[0]
+    };
+    let noise: Vec<u8> = (0..10_000_000).map(|_| noise()).collect();
+    let zeros = vec![0; 10_000_000];
+    let written = records(0, [&noise, &zeros, &noise]);
+    journal.append(&thread, 0, written.clone()).await.unwrap();
+    let one = records(3, [&noise]);
+    journal.append(&thread, 3, one.clone()).await.unwrap();
+    let read = place.open().await.read(&thread, 0).await.unwrap();
+    assert!(read == [written, one].concat());
+}
+
+#[tokio::test]
+async fn a_name_that_no_index_could_take_is_kept() {
+    let place = Place::new();
+    let journal = place.open().await;
+    // Ten thousand characters of which no compression makes less than 2,700 bytes.
+    let letter = |number: u32| char::from_u32(0x4e00 + number * number % 20_011).unwrap();
+    let name: String = (0..10_000).map(letter).collect();
+    let [thread, other] = [name.clone(), name + "x"].map(ThreadId::new);
+    for head in 0..3 {
+        let new = records(head, ["x"]);
+        journal.append(&thread, head, new).await.unwrap();
+    }
+    assert!(journal.read(&other, 0).await.unwrap().is_empty());
+    assert_eq!(bodies(&journal, &thread).await, ["x", "x", "x"]);
+    assert_eq!(journal.threads().await.unwrap(), [thread]);
+}
+
+#[tokio::test]
+async fn an_append_waits_for_the_one_before_it_and_then_conflicts() {
+    let place = Place::new();
+    let journal = place.open_with(4).await;
+    let [old, new] = ["old", "new"].map(ThreadId::new);
+    journal.append(&old, 0, records(0, ["1"])).await.unwrap();
+    let other = place
+        .sql(
+            "BEGIN;
+             UPDATE $s.thread SET head = 2 WHERE name = 'old';
+             INSERT INTO $s.entry SELECT id, 2, '', 'other' FROM $s.thread WHERE name = 'old';
+             INSERT INTO $s.thread (name, head) VALUES ('new', 1);",
+        )
+        .await;
+    let appends = [(&old, 1), (&new, 0)].map(|(thread, head)| {
+        let (journal, thread) = (journal.clone(), thread.clone());
+        let new = records(head, ["2"]);
+        tokio::spawn(async move { journal.append(&thread, head, new).await })
+    });
+    place.until_waiting(2).await;
+    other.batch_execute("COMMIT").await.unwrap();
+    for answer in join_all(appends).await {
+        assert!(answer.unwrap().unwrap_err().is_conflict());
+    }
+    assert_eq!(place.ask("SELECT count(*) FROM $s.entry").await, "2");
+}
+
+#[tokio::test]
+async fn an_append_goes_on_when_the_one_before_it_is_taken_back() {
+    let place = Place::new();
+    let journal = place.open_with(4).await;
+    let [old, new] = ["old", "new"].map(ThreadId::new);
+    journal.append(&old, 0, records(0, ["1"])).await.unwrap();
+    let other = place
+        .sql(
+            "BEGIN;
+             UPDATE $s.thread SET head = 2 WHERE name = 'old';
+             INSERT INTO $s.thread (name, head) VALUES ('new', 1);",
+        )
+        .await;
+    let appends = [(&old, 1), (&new, 0)].map(|(thread, head)| {
+        let (journal, thread) = (journal.clone(), thread.clone());
+        let new = records(head, ["mine"]);
+        tokio::spawn(async move { journal.append(&thread, head, new).await })
+    });
+    place.until_waiting(2).await;
+    other.batch_execute("ROLLBACK").await.unwrap();
+    for answer in join_all(appends).await {
+        answer.unwrap().unwrap();
+    }
+    assert_eq!(bodies(&journal, &old).await, ["1", "mine"]);
+    assert_eq!(bodies(&journal, &new).await, ["mine"]);
+}
+
+#[tokio::test]
+async fn an_append_to_a_thread_that_is_deleted_meanwhile_leaves_nothing_behind() {
+    let place = Place::new();
+    let journal = place.open().await;
+    let thread = ThreadId::new("t");
+    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    let delete = "BEGIN; DELETE FROM $s.thread; DELETE FROM $s.entry;";
+    let other = place.sql(delete).await;
+    let append = tokio::spawn({
+        let (journal, thread) = (journal.clone(), thread.clone());
+        async move { journal.append(&thread, 1, records(1, ["2"])).await }
+    });
+    place.until_waiting(1).await;
+    other.batch_execute("COMMIT").await.unwrap();
+    assert!(append.await.unwrap().unwrap_err().is_conflict());
+    assert_eq!(place.ask("SELECT count(*) FROM $s.entry").await, "0");
+}
+
+#[tokio::test]
+async fn a_statement_is_prepared_once_a_connection() {
+    let place = Place::new();
+    let pool = pool(1);
+    let journal = place.options().on_pool(pool.clone()).await.unwrap();
+    for number in 0..5 {
+        let thread = ThreadId::new(format!("{number}"));
+        for head in 0..5 {
+            let new = records(head, ["x"]);
+            journal.append(&thread, head, new).await.unwrap();
+        }
+        journal
+            .append(&thread, 5, records(5, ["x", "y"]))
+            .await
+            .unwrap();
+        journal.append(&thread, 7, Vec::new()).await.unwrap();
+        journal.read(&thread, 0).await.unwrap();
+        journal.threads().await.unwrap();
+    }
+    let line = pool.get().await.unwrap();
+    let count = value(&line, "SELECT count(*) FROM pg_prepared_statements").await;
+    assert_eq!(count, "6");
+}
+
+#[tokio::test]
+async fn statements_of_connections_that_are_gone_are_forgotten() {
+    let place = Place::new();
+    let pool = pool(2);
+    let journal = place.options().on_pool(pool.clone()).await.unwrap();
+    for _ in 0..5 {
+        journal.threads().await.unwrap();
+        drop(deadpool::managed::Object::take(pool.get().await.unwrap()));
+    }
+    assert!(journal.0.statements.connections() <= 2);
+}
+
+/// Opens a journal with these options, and returns how its appends are committed.
+async fn committed(place: &Place, on: bool, server: &str) -> Vec<String> {
+    let address = format!("{} options='-c synchronous_commit={server}'", address());
+    let options = place.options().synchronous_commit(on);
+    let journal: Postgres = options.connect(address).await.unwrap();
+    // At the very end of a transaction, somebody looks.
+    let look = "
+        CREATE TABLE IF NOT EXISTS $s.seen (id serial, setting text);
+        CREATE OR REPLACE FUNCTION $s.look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            INSERT INTO $s.seen (setting) VALUES (current_setting('synchronous_commit'));
+            RETURN NULL;
+        END $$;
+        TRUNCATE $s.seen;
+        DROP TRIGGER IF EXISTS look ON $s.entry;
+        CREATE CONSTRAINT TRIGGER look AFTER INSERT ON $s.entry DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION $s.look();";
+    place.sql(look).await;
+    let thread = ThreadId::new(format!("{on} {server}"));
+    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    journal.append(&thread, 1, records(1, ["2"])).await.unwrap();
+    journal
+        .append(&thread, 2, records(2, ["3", "4"]))
+        .await
+        .unwrap();
+    let seen = place.ask("SELECT string_agg(setting, ' ' ORDER BY id) FROM $s.seen");
+    seen.await.split(' ').map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_commit_waits_for_the_disk_unless_it_was_chosen_not_to() {
+    let place = Place::new();
+    for (on, server, used) in [
+        (true, "on", "on"),
+        (true, "off", "on"),
+        (true, "remote_apply", "remote_apply"),
+        (true, "local", "local"),
+        (false, "on", "off"),
+        (false, "off", "off"),
+    ] {
+        let seen = committed(&place, on, server).await;
+        assert_eq!(seen, [used; 4], "{on}, {server}");
+    }
+    // And the connection's own setting is what it was.
+    let pool = pool(1);
+    let options = place.options().synchronous_commit(false);
+    let journal = options.on_pool(pool.clone()).await.unwrap();
+    let thread = ThreadId::new("t");
+    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    let line = pool.get().await.unwrap();
+    assert_eq!(value(&line, "SHOW synchronous_commit").await, "on");
+}
+
+#[tokio::test]
+async fn a_thread_that_others_write_to_wrongly_is_damage_and_no_panic() {
+    let place = Place::new();
+    let journal = place.open().await;
+    let thread = ThreadId::new("t");
+    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    place
+        .sql("INSERT INTO $s.entry SELECT id, 2, '', '' FROM $s.thread")
+        .await;
+    let error = journal
+        .append(&thread, 1, records(1, ["2"]))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, JournalError::Corrupt { .. }), "{error:?}");
+    let error = journal.read(&thread, 0).await.unwrap_err();
+    assert!(
+        matches!(error, JournalError::Damaged { seq: 2, .. }),
+        "{error:?}"
+    );
+    place.sql("UPDATE $s.thread SET name = '\\xff'").await;
+    let error = journal.threads().await.unwrap_err();
+    assert!(matches!(error, JournalError::Corrupt { .. }), "{error:?}");
+    drop(connect(&address()).await);
+}

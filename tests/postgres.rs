@@ -1,0 +1,522 @@
+//! Processes and servers that are killed, and workers that meet, with the journal on a server.
+//!
+//! The children are this same test binary: `child` is a test that does nothing unless it is told to.
+#![cfg(all(unix, feature = "postgres"))]
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
+#![allow(
+    clippy::ignored_unit_patterns,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "so routes and nodes are written"
+)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use common::server::{self, Server};
+use common::timeless;
+use futures::StreamExt;
+use handoffs::prelude::*;
+use handoffs::{Journal, JournalError, Record, RunError, ThreadId};
+use serde_json::Value;
+
+// ---- A run of which each step has a side effect that can be counted.
+
+#[derive(State, Clone, Debug, Default, PartialEq)]
+struct Count {
+    goal: u32,
+    notes: Log<String>,
+    #[state(progress)]
+    sum: u32,
+}
+
+#[derive(Outcome)]
+enum Judged {
+    Again { so_far: u32 },
+    Enough,
+}
+
+/// Where each execution of a node is written down, and where a node looks for leave to go on.
+#[derive(Clone, Debug)]
+struct Folder(PathBuf);
+
+impl Folder {
+    fn note(&self, cx: &Context<'_>) {
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .create(true)
+            .append(true)
+            .open(self.0.join("effects"))
+            .unwrap();
+        let line = format!("{}\t{}\n", cx.thread(), cx.idempotency_key());
+        file.write_all(line.as_bytes()).unwrap();
+    }
+
+    /// Returns the steps of a thread that were executed, in their order.
+    fn steps(&self, thread: &str) -> Vec<String> {
+        let effects = fs::read_to_string(self.0.join("effects")).unwrap_or_default();
+        let pairs = effects.lines().map(|line| line.split_once('\t').unwrap());
+        let mine = pairs.filter(|(name, _)| *name == thread);
+        mine.map(|(_, key)| key.to_owned()).collect()
+    }
+
+    /// Says `reached`, and waits for the file `go`, where there is a file `stop`.
+    async fn pass(&self) {
+        if self.0.join("stop").exists() && env::var_os(HOLDS).is_some() {
+            fs::write(self.0.join("reached"), "").unwrap();
+            while !self.0.join("go").exists() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+    }
+}
+
+struct Add(Folder);
+struct Judge(Folder);
+
+#[node(Count)]
+impl Add {
+    async fn run(&self, sum: &mut u32, notes: &mut Log<String>, cx: &mut Context<'_>) {
+        self.0.note(cx);
+        *sum += 1;
+        notes.push(format!("it is {sum}"));
+        if *sum == 3 {
+            self.0.pass().await;
+        }
+    }
+}
+
+#[node(Count)]
+impl Judge {
+    async fn run(&self, sum: &u32, goal: &u32, cx: &mut Context<'_>) -> Judged {
+        self.0.note(cx);
+        if *sum < *goal {
+            Judged::Again { so_far: *sum }
+        } else {
+            Judged::Enough
+        }
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Count, start = add)]
+struct Counter {
+    #[route(_ => judge)]
+    add: Add,
+    #[route(
+        Judged::Again { .. } => add(limit = 1000, else = end),
+        Judged::Enough => end,
+    )]
+    judge: Judge,
+}
+
+fn counter(folder: &Path) -> Counter {
+    let folder = || Folder(folder.to_owned());
+    Counter {
+        add: Add(folder()),
+        judge: Judge(folder()),
+    }
+}
+
+const GOAL: u32 = 5;
+/// One for the start, and two a lap.
+const APPENDS: u64 = 1 + 2 * GOAL as u64;
+
+fn input(goal: u32) -> Count {
+    Count {
+        goal,
+        ..Count::default()
+    }
+}
+
+/// What an undisturbed run leaves: the state, the entries and the steps.
+struct Undisturbed {
+    state: Count,
+    entries: Vec<Value>,
+    steps: Vec<String>,
+}
+
+async fn undisturbed(thread: &str, goal: u32) -> Undisturbed {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new(counter(folder.path())).journal(Memory::default());
+    let run = runtime.thread(thread);
+    let state = run.run(input(goal)).await.unwrap().finished().unwrap();
+    Undisturbed {
+        state,
+        entries: timeless(&run.history().await.unwrap()),
+        steps: Folder(folder.path().to_owned()).steps(thread),
+    }
+}
+
+/// Returns how a worker ends that knows nothing of what was before.
+async fn work<J: Journal>(
+    thread: &handoffs::Thread<Counter, J>,
+    goal: u32,
+) -> Result<Run<Count>, RunError> {
+    match thread.status().await? {
+        Status::New => thread.run(input(goal)).await,
+        _ => thread.recover().await,
+    }
+}
+
+// ---- The child.
+
+/// A journal that kills its own process before or after an append.
+#[derive(Debug)]
+struct Deadly {
+    kept: Postgres,
+    appends: AtomicU64,
+    kill: Option<String>,
+}
+
+impl Deadly {
+    fn pass(&self, when: &str, append: u64) {
+        if self.kill.as_deref() == Some(&*format!("{when} {append}")) {
+            let pid = std::process::id().to_string();
+            drop(Command::new("kill").args(["-9", &pid]).status());
+            loop {
+                thread::park();
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Journal for Deadly {
+    async fn append(
+        &self,
+        thread: &ThreadId,
+        head: u64,
+        records: Vec<Record>,
+    ) -> Result<(), JournalError> {
+        let append = self.appends.fetch_add(1, Ordering::Relaxed) + 1;
+        self.pass("before", append);
+        let written = self.kept.append(thread, head, records);
+        if self.kill.as_deref() == Some(&*format!("during {append}")) {
+            // It is on its way, and nobody knows how far.
+            let die = async {
+                tokio::task::yield_now().await;
+                self.pass("during", append);
+            };
+            return tokio::join!(written, die).0;
+        }
+        written.await?;
+        self.pass("after", append);
+        Ok(())
+    }
+
+    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
+        self.kept.read(thread, after).await
+    }
+
+    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
+        self.kept.threads().await
+    }
+}
+
+const SERVER: &str = "HANDOFFS_POSTGRES_SERVER";
+const SCHEMA: &str = "HANDOFFS_POSTGRES_SCHEMA";
+const FOLDER: &str = "HANDOFFS_POSTGRES_FOLDER";
+const KILL: &str = "HANDOFFS_POSTGRES_KILL";
+const HOLDS: &str = "HANDOFFS_POSTGRES_HOLDS";
+
+#[test]
+fn child() {
+    let Ok(server) = env::var(SERVER) else {
+        return;
+    };
+    let schema = env::var(SCHEMA).unwrap();
+    let tokio = tokio::runtime::Runtime::new().unwrap();
+    tokio.block_on(async {
+        let kept = Postgres::options().schema(schema).connect(server).await;
+        let journal = Deadly {
+            kept: kept.unwrap(),
+            appends: AtomicU64::new(0),
+            kill: env::var(KILL).ok(),
+        };
+        let Some(folder) = env::var_os(FOLDER).map(PathBuf::from) else {
+            // It was to open the journal, and no more.
+            return;
+        };
+        let runtime = Runtime::new(counter(&folder)).journal(journal);
+        if let Err(error) = work(&runtime.thread("t"), GOAL).await {
+            assert!(error.is_conflict(), "{error:?}");
+            eprintln!("conflict: {error}");
+        }
+    });
+}
+
+struct Place {
+    schema: String,
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            schema: server::schema(),
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn child(&self) -> Command {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "child", "--nocapture"]);
+        command
+            .env(SERVER, Server::shared().address())
+            .env(SCHEMA, &self.schema)
+            .env(FOLDER, self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    async fn open(&self) -> Postgres {
+        let options = Postgres::options().schema(&self.schema);
+        options.connect(Server::shared().address()).await.unwrap()
+    }
+
+    fn steps(&self) -> Vec<String> {
+        Folder(self.folder.path().to_owned()).steps("t")
+    }
+
+    /// Checks that the thread is what it would be if nothing had been.
+    async fn check(&self, expected: &Undisturbed, case: &str) {
+        let runtime = Runtime::new(counter(self.folder.path())).journal(self.open().await);
+        let thread = runtime.thread("t");
+        let status = thread.status().await.unwrap();
+        assert!(matches!(status, Status::Finished), "{case}: {status:?}");
+        assert_eq!(thread.state().await.unwrap(), expected.state, "{case}");
+        let entries = timeless(&thread.history().await.unwrap());
+        assert_eq!(entries, expected.entries, "{case}");
+    }
+}
+
+/// Waits for a child, and returns what it said.
+fn ended(child: Child) -> (bool, String) {
+    let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&stderr).into_owned();
+    let killed = status.signal() == Some(9);
+    assert!(killed || status.success(), "{status}: {said}");
+    (killed, said)
+}
+
+// ---- The parents.
+
+async fn check_killed_at(when: &str, append: u64, expected: &Undisturbed) {
+    let place = Place::new();
+    let case = format!("{when} append {append}");
+    let mut child = place.child();
+    let child = child.env(KILL, case.replace(" append", "")).spawn();
+    assert!(ended(child.unwrap()).0, "{case}");
+    assert_eq!(
+        ended(place.child().spawn().unwrap()),
+        (false, String::new()),
+        "{case}"
+    );
+    place.check(expected, &case).await;
+
+    // Only the step of which nothing was written is executed again.
+    let mut steps = expected.steps.clone();
+    if let Some(step) = append.checked_sub(2).filter(|_| when != "after") {
+        let step = usize::try_from(step).unwrap();
+        if when == "before" || place.steps().len() > steps.len() {
+            steps.insert(step, steps[step].clone());
+        }
+    }
+    assert_eq!(place.steps(), steps, "{case}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_killed_at_any_append_loses_nothing_and_repeats_one_step_at_most() {
+    let expected = undisturbed("t", GOAL).await;
+    assert_eq!(expected.entries.len() as u64, APPENDS);
+    let moments = |append| ["before", "during", "after"].map(|when| (when, append));
+    let cases = (1..=APPENDS).flat_map(moments);
+    let checks = cases.map(|(when, append)| check_killed_at(when, append, &expected));
+    let mut checks = futures::stream::iter(checks).buffer_unordered(3);
+    let mut checked = 0;
+    while let Some(()) = checks.next().await {
+        checked += 1;
+    }
+    assert_eq!(checked, 3 * APPENDS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_processes_on_one_thread_one_goes_on_and_the_other_stops_and_says_so() {
+    let expected = undisturbed("t", GOAL).await;
+    let place = Place::new();
+    let folder = place.folder.path();
+    fs::write(folder.join("stop"), "").unwrap();
+    // The first is in the middle of a step when the second takes the thread up.
+    let first = place.child().env(HOLDS, "1").spawn().unwrap();
+    while !folder.join("reached").exists() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let second = place.child().spawn().unwrap();
+    assert_eq!(ended(second), (false, String::new()));
+    fs::write(folder.join("go"), "").unwrap();
+    let (_, said) = ended(first);
+    assert!(
+        said.starts_with("conflict: ") && said.contains("thread `t`"),
+        "{said}"
+    );
+    place.check(&expected, "two processes").await;
+    // What the first was at was done twice; nothing was written twice.
+    let mut steps = place.steps();
+    assert_eq!(steps.len(), expected.steps.len() + 1);
+    steps.dedup();
+    assert_eq!(steps, expected.steps);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_processes_that_begin_one_thread_at_once_one_at_a_time_goes_on() {
+    let expected = undisturbed("t", GOAL).await;
+    for round in 0..5 {
+        let place = Place::new();
+        let children: Vec<_> = (0..4).map(|_| place.child().spawn().unwrap()).collect();
+        let said: Vec<_> = children.into_iter().map(|child| ended(child).1).collect();
+        let stopped = said.iter().filter(|said| said.starts_with("conflict: "));
+        let (stopped, lost) = (stopped.count(), said.iter().filter(|said| said.is_empty()));
+        assert_eq!(stopped + lost.count(), 4, "{said:?}");
+        // All may have conflicted only if each was overtaken, which ends with somebody in front.
+        assert!(stopped < 4, "{said:?}");
+        place.check(&expected, &format!("round {round}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_begin_at_once_make_one_journal() {
+    let place = Place::new();
+    let mut children = Vec::new();
+    for _ in 0..8 {
+        children.push(place.child().env_remove(FOLDER).spawn().unwrap());
+    }
+    for child in children {
+        assert_eq!(ended(child), (false, String::new()));
+    }
+    assert_eq!(place.open().await.threads().await.unwrap(), []);
+}
+
+/// A journal that remembers what it has said was written, and checks that it still is.
+#[derive(Clone, Debug)]
+struct Honest {
+    kept: Postgres,
+    heads: Arc<Mutex<BTreeMap<ThreadId, u64>>>,
+}
+
+#[async_trait]
+impl Journal for Honest {
+    async fn append(
+        &self,
+        thread: &ThreadId,
+        head: u64,
+        records: Vec<Record>,
+    ) -> Result<(), JournalError> {
+        let new = head + records.len() as u64;
+        self.kept.append(thread, head, records).await?;
+        self.heads.lock().unwrap().insert(thread.clone(), new);
+        Ok(())
+    }
+
+    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
+        let told = self.heads.lock().unwrap().get(thread).copied();
+        let read = self.kept.read(thread, after).await?;
+        let there = after + read.len() as u64;
+        assert!(
+            there >= told.unwrap_or(0),
+            "{thread}: {told:?} became {there}"
+        );
+        Ok(read)
+    }
+
+    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
+        self.kept.threads().await
+    }
+}
+
+const KILLS: u64 = 5;
+const WORKERS: usize = 6;
+const STEPS: u32 = 40;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_in_the_middle_of_appends_loses_and_doubles_no_step() {
+    let server = Server::start();
+    let journal = Honest {
+        kept: Postgres::connect(server.address()).await.unwrap(),
+        heads: Arc::default(),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let killed = Arc::new(AtomicBool::new(false));
+    let (mut threads, mut interrupted) = (0, 0);
+    for kill in 0..KILLS {
+        killed.store(false, Ordering::Relaxed);
+        let workers: Vec<_> = (0..WORKERS)
+            .map(|worker| {
+                let runtime = Runtime::new(counter(folder.path())).journal(journal.clone());
+                let killed = killed.clone();
+                tokio::spawn(async move {
+                    // One thread after the other, until the server goes down under one of them.
+                    for number in 0.. {
+                        let thread = runtime.thread(format!("{kill} {worker} {number}"));
+                        let ended = work(&thread, STEPS).await;
+                        if killed.load(Ordering::Relaxed) {
+                            return (number + 1, ended.is_err());
+                        }
+                        let _ = ended.unwrap();
+                    }
+                    (0, false)
+                })
+            })
+            .collect();
+        // It is the journal's growth that is waited for, however long it takes.
+        let written = || journal.heads.lock().unwrap().values().sum::<u64>();
+        let enough = written() + 40 + 97 * kill % 300;
+        while written() < enough {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        killed.store(true, Ordering::Relaxed);
+        server.kill();
+        let mut ends = Vec::new();
+        for worker in workers {
+            ends.push(worker.await.unwrap());
+        }
+        server.boot();
+        for (worker, (begun, cut_off)) in ends.into_iter().enumerate() {
+            threads += begun;
+            interrupted += u32::from(cut_off);
+            for number in 0..begun {
+                let name = format!("{kill} {worker} {number}");
+                check_recovers(&journal, folder.path(), &name).await;
+            }
+        }
+    }
+    println!("{KILLS} kills, {threads} threads, {interrupted} cut off");
+    assert!(interrupted > 0);
+    assert_eq!(journal.threads().await.unwrap().len(), threads);
+}
+
+/// Takes up a run that a server may have left, and checks that it is as if nothing had been.
+async fn check_recovers(journal: &Honest, folder: &Path, name: &str) {
+    let runtime = Runtime::new(counter(folder)).journal(journal.clone());
+    let thread = runtime.thread(name);
+    let _ = work(&thread, STEPS).await.unwrap();
+    let expected = undisturbed(name, STEPS).await;
+    assert_eq!(thread.state().await.unwrap(), expected.state);
+    assert_eq!(timeless(&thread.history().await.unwrap()), expected.entries);
+    let mut steps = Folder(folder.to_owned()).steps(name);
+    assert!(steps.len() <= expected.steps.len() + 1, "{steps:?}");
+    steps.dedup();
+    assert_eq!(steps, expected.steps);
+}
