@@ -164,10 +164,7 @@ async fn work<J: Journal>(
     thread: &handoffs::Thread<Counter, J>,
     goal: u32,
 ) -> Result<Run<Count>, RunError> {
-    match thread.status().await? {
-        Status::New => thread.run(input(goal)).await,
-        _ => thread.recover().await,
-    }
+    thread.run_once(input(goal)).await
 }
 
 // ---- The child.
@@ -320,22 +317,25 @@ async fn check_killed_at(when: &str, append: u64, expected: &Undisturbed) {
     let mut child = place.child();
     let child = child.env(KILL, case.replace(" append", "")).spawn();
     assert!(ended(child.unwrap()).0, "{case}");
-    assert_eq!(
-        ended(place.child().spawn().unwrap()),
-        (false, String::new()),
-        "{case}"
-    );
+    let mut said = ended(place.child().spawn().unwrap()).1;
+    if when == "during" && said.starts_with("conflict: ") {
+        // What the dead one had sent came to be only now, so that the next one was overtaken by it.
+        said = ended(place.child().spawn().unwrap()).1;
+    }
+    assert_eq!(said, "", "{case}");
     place.check(expected, &case).await;
 
     // Only the step of which nothing was written is executed again.
     let mut steps = expected.steps.clone();
-    if let Some(step) = append.checked_sub(2).filter(|_| when != "after") {
+    if let (Some(step), "before") = (append.checked_sub(2), when) {
         let step = usize::try_from(step).unwrap();
-        if when == "before" || place.steps().len() > steps.len() {
-            steps.insert(step, steps[step].clone());
-        }
+        steps.insert(step, steps[step].clone());
     }
-    assert_eq!(place.steps(), steps, "{case}");
+    let mut executed = place.steps();
+    if when == "during" {
+        executed.dedup();
+    }
+    assert_eq!(executed, steps, "{case}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
