@@ -297,6 +297,7 @@ impl Folded {
             progress,
             writes,
             replaced,
+            cached,
             ..
         } = &entry.event
         else {
@@ -304,7 +305,8 @@ impl Folded {
         };
         let due = self.due(path, node)?;
         let inner = path.plan.node(due).and_then(|node| node.inner.as_ref());
-        let direct = inner.filter(|inner| inner.is_direct);
+        // What an attempt had written that a cached result came before is no part of the state.
+        let direct = inner.filter(|inner| inner.is_direct && !cached);
         if let Some(inner) = direct {
             self.adopt(path, &inner.plan)?;
         }
@@ -375,7 +377,7 @@ impl Folded {
         };
         let fork = self.fork.take().ok_or("nothing had forked")?;
         let mut all = self.engine.clone();
-        let mut gathered = Gathered::default();
+        let mut gathered = Gathered::new(path.plan.by_function);
         let mut fields = Fields::over(&fork.under);
         for index in 0..fork.forked.branches {
             let branch = self.branch(path, &fork, index)?;
