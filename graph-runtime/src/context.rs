@@ -11,6 +11,7 @@ use handoffs_core::__private::Change;
 use handoffs_core::{FieldSet, Outcome, Payload, State};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::SemaphorePermit;
 
 use crate::attempt::{Pulse, TimeoutKind};
 use crate::course::Course;
@@ -53,6 +54,8 @@ pub struct Context<'a> {
     pub(crate) pulse: Pulse,
     /// The pulse of the graph that the node is in, if it is in one.
     pub(crate) around: Pulse,
+    /// The node's leave to be at work, where only so many are at a time.
+    pub(crate) permit: Option<SemaphorePermit<'a>>,
     /// Where a graph within tells what happens in it, if somebody listens.
     pub(crate) relay: Option<mpsc::Sender<Inner>>,
     /// What the node concluded, if somebody is told.
@@ -123,6 +126,7 @@ impl<'a> Context<'a> {
             caught: None,
             pulse: Pulse::default(),
             around: Pulse::default(),
+            permit: None,
             relay: None,
             concluded: None,
         }
@@ -187,6 +191,45 @@ impl<'a> Context<'a> {
     /// otherwise.
     pub fn failure(&self) -> Option<&Failure> {
         self.caught.as_ref()
+    }
+
+    /// Returns the item that an `each` handed to the branch which the node works in: as the type of
+    /// the list's items, or as any other that can be read from their JSON.
+    ///
+    /// A node that `#[node]` wrote takes its item as a parameter by value. One that is written by hand,
+    /// or a [`DynNode`](crate::DynNode), says in its contract that it takes an item, and gets it here:
+    ///
+    /// ```
+    /// use handoffs_core::{Contract, Node, State, Worker};
+    /// use handoffs_runtime::{Context, Execute, NodeError};
+    ///
+    /// /// Says on which page of a document it is at work.
+    /// struct Page;
+    ///
+    /// impl<S: State> Node<S> for Page {
+    ///     type Outcome = ();
+    ///     const CONTRACT: Contract = Contract { item: true, ..Contract::EMPTY };
+    /// }
+    ///
+    /// impl<S: State> Worker<S> for Page {
+    ///     type Item = u32;
+    /// }
+    ///
+    /// impl<S: State> Execute<S> for Page {
+    ///     async fn execute(&self, _: &mut S, cx: &mut Context<'_>) -> Result<(), NodeError> {
+    ///         let page: u32 = cx.item()?;
+    ///         println!("{} is at work on page {page}", cx.node());
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails in no branch of an `each`, and if the item is no `T`.
+    pub fn item<T: Clone + DeserializeOwned + 'static>(&self) -> Result<T, NodeError> {
+        let item = self.item.as_ref();
+        item.ok_or_else(|| NodeError::of(Kind::NoItem))?.to()
     }
 
     /// Shows that the node is alive: its idle timeout begins anew.
@@ -285,13 +328,6 @@ impl<'a> Context<'a> {
     pub fn __replaced(&mut self, field: FieldSet) {
         self.__set(field);
         self.step.replaced = self.step.replaced.or(field);
-    }
-
-    /// Returns the item that the node works on.
-    #[doc(hidden)]
-    pub fn __item<T: Clone + DeserializeOwned + 'static>(&self) -> Result<T, NodeError> {
-        let item = self.item.as_ref();
-        item.ok_or_else(|| NodeError::of(Kind::NoItem))?.to()
     }
 
     /// Hands the next node that is executed with this context an item, and returns the one before.
