@@ -471,6 +471,7 @@ impl Folded {
                         standing.add(folded.standing(all, plan, thread, &branch)?);
                     }
                 }
+                standing.asks.sort_by_key(|ask| ask.id);
                 if let (true, Some(error)) = (has_all, &self.error) {
                     standing.failed = Some((plan.edges[usize::from(edge)].from, error.clone()));
                 } else if has_all {
@@ -487,7 +488,6 @@ impl Standing {
         self.failed = self.failed.take().or(branch.failed);
         self.due = self.due.or(branch.due);
         self.asks.extend(branch.asks);
-        self.asks.sort_by_key(|ask| ask.id);
     }
 }
 
