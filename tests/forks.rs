@@ -3003,6 +3003,59 @@ async fn in_a_branch_guards_items_and_graphs_within_see_the_whole_state(at: &imp
     assert_eq!(state.hidden, [5, 6]);
 }
 
+// ---- A log whose branches are put together by a function.
+
+#[derive(State, Clone, Debug, Default, PartialEq)]
+struct Union {
+    #[state(merge = once_each)]
+    seen: Log<String>,
+}
+
+/// Takes over what nobody has said yet.
+fn once_each(so_far: &mut Log<String>, _: &Log<String>, branch: &Log<String>) {
+    for word in branch {
+        if !so_far.iter().any(|said| said == word) {
+            so_far.push(word.clone());
+        }
+    }
+}
+
+struct Spot(&'static [&'static str]);
+
+#[node(Union)]
+impl Spot {
+    fn run(&self, seen: &mut Log<String>) {
+        seen.extend(self.0.iter().map(|word| (*word).to_owned()));
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Union, start = begin)]
+struct Birds {
+    #[route(_ => all(left, right) join done)]
+    begin: Spot,
+    #[route(_ => done)]
+    left: Spot,
+    #[route(_ => done)]
+    right: Spot,
+    #[route(_ => end)]
+    done: Spot,
+}
+
+async fn a_log_with_a_merge_of_its_own_is_kept_as_that_made_it(at: &impl Place) {
+    let birds = Birds {
+        begin: Spot(&["wren"]),
+        left: Spot(&["crow", "tit"]),
+        right: Spot(&["tit", "owl"]),
+        done: Spot(&["wren"]),
+    };
+    let thread = Runtime::new(birds).journal(at.open().await).thread("t");
+    let state = thread.run(Union::default()).await.unwrap();
+    let state = state.finished().unwrap();
+    assert_eq!(words(&state.seen), ["wren", "crow", "tit", "owl", "wren"]);
+    assert_eq!(thread.state().await.unwrap(), state);
+}
+
 on_every_journal! {
     whatever_branch_finishes_first_the_state_and_the_journal_say_the_same
     forks_in_forks_come_out_as_one_after_the_other_would
@@ -3029,4 +3082,5 @@ on_every_journal! {
     a_question_stays_open_beside_a_branch_that_failed
     a_run_that_begins_anew_leaves_the_old_questions_behind
     in_a_branch_guards_items_and_graphs_within_see_the_whole_state
+    a_log_with_a_merge_of_its_own_is_kept_as_that_made_it
 }

@@ -1502,6 +1502,38 @@ async fn a_question_within_a_node_of_ones_own_can_be_answered(at: &impl Place) {
     assert_eq!(thread.status().await.unwrap(), Status::Finished);
 }
 
+/// A node that runs a graph and does not say so.
+struct Disguised<N>(N);
+
+impl<S: State, N: Node<S>> Node<S> for Disguised<N> {
+    type Outcome = N::Outcome;
+    const CONTRACT: Contract = N::CONTRACT;
+}
+
+impl<S: State, N: Execute<S>> Execute<S> for Disguised<N> {
+    const REPORTS: bool = N::REPORTS;
+
+    async fn execute(&self, state: &mut S, cx: &mut Context<'_>) -> Result<N::Outcome, NodeError> {
+        self.0.execute(state, cx).await
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = court)]
+struct Mask {
+    #[route(_ => end)]
+    court: Disguised<Court>,
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_graph_of_which_nobody_knows_does_not_wait_for_its_own_turn() {
+    let court = Disguised(court(&Desk::default()));
+    let thread = Runtime::new(Mask { court }).concurrency(1).thread("t");
+    let run = thread.run(Case::default());
+    let run = tokio::time::timeout(Duration::from_secs(1), run).await;
+    let _ = run.expect("it goes on").unwrap();
+}
+
 // ---- A graph whose result is used again.
 
 fn by_sum(case: &Case) -> i64 {
@@ -1547,6 +1579,66 @@ async fn the_result_of_a_graph_is_used_again_with_all_that_it_wrote(at: &impl Pl
     }
     let history = second.history().await.unwrap();
     assert!(history.iter().all(|entry| entry.branch.is_trunk()));
+}
+
+/// What an attempt had written before another thread's result came is not there twice.
+async fn a_result_takes_the_place_of_what_a_failed_attempt_wrote(at: &impl Place) {
+    let desk = Desk::default().acts("weigh", [Act::Fail("gone")]);
+    let archive = Archive {
+        plan: Say("plan", desk.clone()),
+        court: court(&desk),
+        pen: pen(&desk),
+        last: Say("last", desk.clone()),
+    };
+    let runtime = Runtime::new(archive).journal(at.open().await);
+    let late = runtime.thread("late");
+    let error = late.run(Case::default()).await.unwrap_err();
+    assert!(chain(&error).contains("gone"), "{error:?}");
+    let first = finish(&runtime.thread("first"), Case::default()).await;
+    let state = late.recover().await.unwrap().finished().unwrap();
+    assert_eq!(state, first);
+    assert_eq!(late.state().await.unwrap(), state);
+}
+
+// ---- A graph that ends with what it did not keep.
+
+#[derive(Outcome, Clone, Copy, Debug)]
+enum Pressed {
+    #[outcome(gives(stamp))]
+    Done,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Slip, start = ink, outcome = Pressed)]
+struct Mill {
+    #[route(_ => end(Pressed::Done))]
+    ink: Write,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = press)]
+struct Careless {
+    #[route(_ => end)]
+    #[subgraph(enter = slip, leave = file)]
+    #[on_error(then = last)]
+    press: Mill,
+    #[route(_ => end)]
+    last: Say,
+}
+
+async fn what_was_taken_from_a_graph_that_broke_its_promise_is_put_back(at: &impl Place) {
+    let desk = Desk::default();
+    let careless = Careless {
+        press: Mill {
+            ink: Write("ink", desk.clone()),
+        },
+        last: Say("last", desk.clone()),
+    };
+    let thread = Runtime::new(careless).journal(at.open().await).thread("t");
+    let state = finish(&thread, Case::default()).await;
+    assert_eq!(state.said.len(), 1, "{:?}", state.said);
+    assert_eq!(state.sum, 1);
+    assert_eq!(thread.state().await.unwrap(), state);
 }
 
 // ---- A sign of life within is one of the graph.
@@ -2350,6 +2442,8 @@ on_every_journal! {
     a_graph_in_a_branch_sees_all_that_its_guards_and_keys_look_at
     what_a_graph_in_a_branch_replaces_drops_what_others_made_of_it
     a_question_within_a_node_of_ones_own_can_be_answered
+    a_result_takes_the_place_of_what_a_failed_attempt_wrote
+    what_was_taken_from_a_graph_that_broke_its_promise_is_put_back
     b51_a_child_names_by_its_end_where_its_parent_goes_on_and_leaves_what_is_taken
     b53_of_two_children_the_one_that_jumps_out_ends_what_would_have_come_after
     b54_what_ran_beside_a_child_that_paused_is_not_run_again

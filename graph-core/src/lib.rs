@@ -57,4 +57,5 @@ pub mod __private {
         Copied, Joined, Loaded, Loading, Merged, Merging, Needed, Plain, Probe, Spare, Uncopied,
         Unkeepable, Unkept, Unmerged, Unmerging, Whole,
     };
+    pub use crate::topology::{senders, ways};
 }

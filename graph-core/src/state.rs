@@ -104,6 +104,8 @@ pub struct Field {
     /// Whether what several branches of a fork wrote to it can be put together: its type is
     /// [`Merge`](crate::Merge), or it is marked `#[state(merge = f)]`.
     pub merges: bool,
+    /// Whether it is marked `#[state(merge = f)]`.
+    by_function: bool,
 }
 
 impl Field {
@@ -113,12 +115,30 @@ impl Field {
             name,
             progress,
             merges: false,
+            by_function: false,
         }
     }
 
     #[doc(hidden)]
     pub const fn __merging(self, merges: bool) -> Self {
         Self { merges, ..self }
+    }
+
+    /// Says that what branches wrote to the field is put together by a function of the user's.
+    #[doc(hidden)]
+    pub const fn __merged_by_function(self) -> Self {
+        Self {
+            merges: true,
+            by_function: true,
+            ..self
+        }
+    }
+
+    /// Returns whether only the function of the user's knows what branches have made of the field,
+    /// also of a log to which they only appended.
+    #[doc(hidden)]
+    pub const fn __is_merged_by_function(&self) -> bool {
+        self.by_function
     }
 }
 

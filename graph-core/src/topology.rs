@@ -5,11 +5,14 @@
 //! its user what was found. Nodes and edges are known by their place in the order of declaration.
 //! How they become a graph that petgraph can walk is told in `steps`.
 
+mod back;
 mod edge;
 mod node;
 mod regions;
 mod steps;
 
+#[doc(hidden)]
+pub use back::{senders, ways};
 pub use edge::{Edge, EdgeIndex, Way};
 pub use node::{NodeIndex, NodeKind, NodeShape};
 pub(crate) use regions::{Clash, Walk};

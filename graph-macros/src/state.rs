@@ -225,12 +225,12 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
     let infos = fields.iter().map(|field| {
         let Field { ident, ty, said } = field;
         let (name, progress) = (ident.unraw().to_string(), said.progress);
-        let merges = if said.merge.is_some() {
-            quote!(true)
+        let merging = if said.merge.is_some() {
+            quote!(__merged_by_function())
         } else {
-            quote!(#krate::Merging::<#ty>::MERGES)
+            quote!(__merging(#krate::Merging::<#ty>::MERGES))
         };
-        quote!(#krate::Field::__new(#name, #progress).__merging(#merges))
+        quote!(#krate::Field::__new(#name, #progress).#merging)
     });
     let ask = |question: TokenStream| -> Vec<TokenStream> {
         let arm = |(index, field): (usize, &Field)| {

@@ -10,7 +10,6 @@ mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-#[allow(unused_imports, reason = "the driver does not use it yet")]
 pub(crate) use self::cached::Cached;
 pub use self::memory::MemoryCache;
 #[cfg(feature = "sqlite")]

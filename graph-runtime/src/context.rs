@@ -11,6 +11,7 @@ use handoffs_core::__private::Change;
 use handoffs_core::{FieldSet, Outcome, Payload, State};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::SemaphorePermit;
 
 use crate::attempt::{Pulse, TimeoutKind};
 use crate::course::Course;
@@ -53,6 +54,8 @@ pub struct Context<'a> {
     pub(crate) pulse: Pulse,
     /// The pulse of the node that the graph is, for which each step is a sign of life.
     pub(crate) around: Pulse,
+    /// The node's leave to be at work, where only so many are at a time.
+    pub(crate) permit: Option<SemaphorePermit<'a>>,
     /// Where a graph within tells what happens in it, if somebody listens.
     pub(crate) relay: Option<mpsc::Sender<Inner>>,
     /// What the node concluded, if somebody is told.
@@ -123,6 +126,7 @@ impl<'a> Context<'a> {
             caught: None,
             pulse: Pulse::default(),
             around: Pulse::default(),
+            permit: None,
             relay: None,
             concluded: None,
         }
@@ -188,6 +192,45 @@ impl<'a> Context<'a> {
         self.caught.as_ref()
     }
 
+    /// Returns the item that an `each` handed to the branch which the node works in: as the type of
+    /// the list's items, or as any other that can be read from their JSON.
+    ///
+    /// A node that `#[node]` wrote takes its item as a parameter by value. One that is written by hand,
+    /// or a [`DynNode`](crate::DynNode), says in its contract that it takes an item, and gets it here:
+    ///
+    /// ```
+    /// use handoffs_core::{Contract, Node, State, Worker};
+    /// use handoffs_runtime::{Context, Execute, NodeError};
+    ///
+    /// /// Says on which page of a document it is at work.
+    /// struct Page;
+    ///
+    /// impl<S: State> Node<S> for Page {
+    ///     type Outcome = ();
+    ///     const CONTRACT: Contract = Contract { item: true, ..Contract::EMPTY };
+    /// }
+    ///
+    /// impl<S: State> Worker<S> for Page {
+    ///     type Item = u32;
+    /// }
+    ///
+    /// impl<S: State> Execute<S> for Page {
+    ///     async fn execute(&self, _: &mut S, cx: &mut Context<'_>) -> Result<(), NodeError> {
+    ///         let page: u32 = cx.item()?;
+    ///         println!("{} is at work on page {page}", cx.node());
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails in no branch of an `each`, and if the item is no `T`.
+    pub fn item<T: Clone + DeserializeOwned + 'static>(&self) -> Result<T, NodeError> {
+        let item = self.item.as_ref();
+        item.ok_or_else(|| NodeError::of(Kind::NoItem))?.to()
+    }
+
     /// Shows that the node is alive: its idle timeout begins anew, and that of a node around its graph,
     /// for which the beginning of each step does as much.
     pub fn heartbeat(&self) {
@@ -215,6 +258,12 @@ impl<'a> Context<'a> {
         } else {
             self.course.engine.handoffs()
         }
+    }
+
+    /// Returns what the branches of a fork are known by that the path has come to. Without a journal it
+    /// is the next handoff, as this one is what a graph within the node before is known by.
+    pub(crate) fn fork_place(&self) -> u64 {
+        self.place() + u64::from(self.scope.ledger.is_none())
     }
 
     /// Asks a person, and returns the answer.
@@ -285,13 +334,6 @@ impl<'a> Context<'a> {
     pub fn __replaced(&mut self, field: FieldSet) {
         self.__set(field);
         self.step.replaced = self.step.replaced.or(field);
-    }
-
-    /// Returns the item that the node works on.
-    #[doc(hidden)]
-    pub fn __item<T: Clone + DeserializeOwned + 'static>(&self) -> Result<T, NodeError> {
-        let item = self.item.as_ref();
-        item.ok_or_else(|| NodeError::of(Kind::NoItem))?.to()
     }
 
     /// Hands the next node that is executed with this context an item, and returns the one before.
@@ -374,15 +416,23 @@ impl NodeError {
         Self(Box::new(kind))
     }
 
-    /// Returns whether the node panicked.
+    /// Returns whether the node panicked, or one of the graph that it is.
     pub fn is_panic(&self) -> bool {
-        matches!(*self.0, Kind::Panicked(_))
+        match &*self.0 {
+            Kind::Panicked(_) => true,
+            Kind::Within(error) => matches!(**error, RunError::Panicked { .. }),
+            _ => false,
+        }
     }
 
     /// Returns which of the node's timeouts ended the attempt, if one did.
     pub fn timeout(&self) -> Option<TimeoutKind> {
-        match *self.0 {
-            Kind::TimedOut(timeout, _) => Some(timeout),
+        match &*self.0 {
+            Kind::TimedOut(timeout, _) => Some(*timeout),
+            Kind::Within(error) => match **error {
+                RunError::TimedOut { kind, .. } => Some(kind),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -390,15 +440,16 @@ impl NodeError {
     /// Returns whether another attempt would come to the same end, as it is the graph, the state or a
     /// kept value that is wrong.
     pub(crate) fn is_hopeless(&self) -> bool {
-        matches!(
-            *self.0,
+        match &*self.0 {
             Kind::Unset(_)
-                | Kind::Broken(_)
-                | Kind::WrongAnswer(_)
-                | Kind::NoAnswer(_)
-                | Kind::NoItem
-                | Kind::WrongItem(_)
-        )
+            | Kind::Broken(_)
+            | Kind::WrongAnswer(_)
+            | Kind::NoAnswer(_)
+            | Kind::NoItem
+            | Kind::WrongItem(_) => true,
+            Kind::Within(error) => matches!(**error, RunError::NotGiven { .. }),
+            _ => false,
+        }
     }
 
     pub(crate) fn kind(&self) -> &Kind {

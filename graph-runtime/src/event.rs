@@ -118,6 +118,10 @@ pub enum Inner {
         to: Option<Cow<'static, str>>,
         /// Why the edge that the outcome chose was masked, if it was.
         masked: Option<Masked>,
+        /// How many branches the run forks into, if it does.
+        branches: Option<u32>,
+        /// Whether the node was not executed, as its result was in the cache.
+        cached: bool,
     },
     /// An attempt at a node failed, and there will be another.
     #[non_exhaustive]
@@ -128,6 +132,8 @@ pub enum Inner {
         node: Cow<'static, str>,
         /// The error and its causes.
         error: String,
+        /// How long the run waits before the next attempt.
+        delay: Duration,
     },
     /// A node failed, and the run goes on along its error edge.
     #[non_exhaustive]
@@ -138,6 +144,8 @@ pub enum Inner {
         node: Cow<'static, str>,
         /// The error and its causes.
         error: String,
+        /// Where the run goes; none at the graph's end.
+        to: Option<Cow<'static, str>>,
     },
     /// All branches of a fork came to the join.
     #[non_exhaustive]
@@ -150,6 +158,8 @@ pub enum Inner {
     /// Something happened in a graph that is a node of this one.
     #[non_exhaustive]
     Within {
+        /// The path through the run on which the node is.
+        branch: BranchId,
         /// The node.
         node: Cow<'static, str>,
         /// What happened.
@@ -172,6 +182,8 @@ impl Inner {
                 outcome,
                 to,
                 masked,
+                branches,
+                cached,
                 ..
             } => Self::Stepped {
                 branch,
@@ -179,32 +191,41 @@ impl Inner {
                 outcome,
                 to: to.node().map(name),
                 masked,
+                branches,
+                cached,
             },
             Event::Attempted {
                 branch,
                 node,
                 error,
-                ..
+                delay,
             } => Self::Attempted {
                 branch,
                 node: name(node),
                 error,
+                delay,
             },
             Event::Caught {
                 branch,
                 node,
                 error,
-                ..
+                to,
             } => Self::Caught {
                 branch,
                 node: name(node),
                 error,
+                to: to.node().map(name),
             },
             Event::Joined { branch, to } => Self::Joined {
                 branch,
                 to: name(to),
             },
-            Event::Within { node, event, .. } => Self::Within {
+            Event::Within {
+                branch,
+                node,
+                event,
+            } => Self::Within {
+                branch,
                 node: name(node),
                 event: Box::new(event),
             },

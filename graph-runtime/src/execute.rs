@@ -50,8 +50,13 @@ pub trait Execute<S: State>: Node<S> {
     /// Whether the node itself tells the context which fields it changed, and keeps its promises, as
     /// what `#[node]` writes does.
     ///
-    /// Of any other node, all that its contract lets it write counts as changed, a journal keeps each
-    /// of these fields whole, and what the contract gives is checked behind it.
+    /// Leave it as it is, unless the node only passes on to others, whose `REPORTS` it then takes over.
+    /// Of a node that does not report, all that its contract lets it write counts as changed, a journal
+    /// keeps each of these fields whole, and what the contract gives is checked behind it.
+    ///
+    /// A node that reports must name in its contract all that it reads. In a branch of a fork the state
+    /// is a copy of what the contracts of the nodes there name; any other field may be the default of
+    /// its type. A node that does not report gets all fields.
     const REPORTS: bool = false;
 
     /// Returns the graph that the node is, if it is one.

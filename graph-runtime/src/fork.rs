@@ -94,7 +94,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let (Some(fork), Some(plan)) = (self.fork.take(), self.plan().fork(edge)) else {
             return Err(self.refused(Refused::Impossible("nothing had forked")));
         };
-        let mut gathering = Gathering::new(&self.state);
+        let mut gathering = Gathering::new(&self.state, self.plan().by_function);
         let mut all = self.cx.course.engine.clone();
         let mut asks: Option<Box<Ask>> = None;
         let mut is_stopped = false;
@@ -333,11 +333,11 @@ enum Unmerged {
 }
 
 impl<'a, S: State> Gathering<'a, S> {
-    fn new(base: &'a S) -> Self {
+    fn new(base: &'a S, by_function: FieldSet) -> Self {
         Self {
             base,
             state: None,
-            gathered: Gathered::default(),
+            gathered: Gathered::new(by_function),
             failed: None,
         }
     }

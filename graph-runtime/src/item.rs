@@ -52,20 +52,17 @@ impl Item {
         }
     }
 
-    /// Returns the item as a `T`.
+    /// Returns the item as a `T`, which of another type it becomes by way of its JSON.
     pub(crate) fn to<T: Clone + DeserializeOwned + 'static>(&self) -> Result<T, NodeError> {
-        match &self.0 {
-            Held::Value(value) => {
-                let value: &dyn Any = &**value;
-                value
-                    .downcast_ref::<T>()
-                    .cloned()
-                    .ok_or_else(|| NodeError::of(Kind::NoItem))
-            }
-            Held::Json(json) => {
-                serde_json::from_str(json.as_str()).map_err(|e| NodeError::of(Kind::WrongItem(e)))
+        if let Held::Value(value) = &self.0 {
+            let value: &dyn Any = &**value;
+            if let Some(value) = value.downcast_ref::<T>() {
+                return Ok(value.clone());
             }
         }
+        let json = self.json();
+        json.and_then(|json| serde_json::from_str(json.as_str()))
+            .map_err(|error| NodeError::of(Kind::WrongItem(error)))
     }
 }
 

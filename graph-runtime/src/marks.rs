@@ -33,6 +33,8 @@ pub(crate) struct Gathered {
     pub(crate) marks: Marks,
     /// The fields whose value no single branch tells, nor the lists that were appended.
     pub(crate) merged: FieldSet,
+    /// The fields that a function of the user's merges, also if they are logs that were appended to.
+    by_function: FieldSet,
 }
 
 /// How a branch's change of a field enters what was gathered.
@@ -51,6 +53,14 @@ pub(crate) enum Bring {
 }
 
 impl Gathered {
+    /// Begins with nothing; `by_function` are the fields that a function of the user's merges.
+    pub(crate) fn new(by_function: FieldSet) -> Self {
+        Self {
+            by_function,
+            ..Self::default()
+        }
+    }
+
     /// Returns how each field that a branch changed enters, and notes it.
     pub(crate) fn bring(&mut self, branch: Marks) -> Vec<(usize, Bring)> {
         let fields = branch.changed.iter();
@@ -61,7 +71,11 @@ impl Gathered {
 
     fn bring_field(&mut self, field: usize, branch: Marks) -> Bring {
         let one = FieldSet::EMPTY.with(field);
-        let Self { marks, merged } = self;
+        let Self {
+            marks,
+            merged,
+            by_function,
+        } = self;
         if marks.replaced.contains(field) {
             return if branch.replaced.contains(field) {
                 Bring::Conflict
@@ -78,7 +92,7 @@ impl Gathered {
             *merged = merged.minus(one);
             return Bring::Take;
         }
-        if appends && marks.appended.contains(field) {
+        if appends && marks.appended.contains(field) && !by_function.contains(field) {
             return Bring::Append;
         }
         marks.appended = marks.appended.minus(one);
@@ -126,6 +140,15 @@ mod tests {
         assert_eq!(ways, [Bring::Take, Bring::Append, Bring::Append]);
         assert_eq!(gathered.marks, APPENDED);
         assert!(gathered.merged.is_empty());
+    }
+
+    #[test]
+    fn a_log_with_a_merge_of_its_own_is_merged_by_that_alone() {
+        let mut gathered = Gathered::new(FIELD);
+        let ways = [APPENDED, APPENDED].map(|marks| gathered.bring(marks)[0].1);
+        assert_eq!(ways, [Bring::Take, Bring::Merge]);
+        assert_eq!(gathered.marks, SET);
+        assert_eq!(gathered.merged, FIELD, "a journal keeps what came of it");
     }
 
     #[test]

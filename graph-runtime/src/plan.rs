@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) edges: Vec<PlanEdge>,
     /// The names of the state's fields.
     pub(crate) fields: Vec<&'static str>,
+    /// The fields that a function of the user's merges.
+    pub(crate) by_function: FieldSet,
     /// The fields that are looked at somewhere in the graph, by a node, a guard or otherwise.
     sees: FieldSet,
     /// How many edges there are up to the last that can be masked.
@@ -112,6 +114,11 @@ impl Plan {
         for (node, known) in plan.nodes.iter_mut().zip(&known) {
             node.takes_item = known.contract.item;
         }
+        let all = FieldSet::first_of(G::State::FIELDS.len());
+        let by_function = all
+            .iter()
+            .filter(|field| G::State::FIELDS[*field].__is_merged_by_function());
+        plan.by_function = by_function.fold(FieldSet::EMPTY, FieldSet::with);
         plan.find_undone(&known, G::State::FIELDS.len());
         plan.see_branches(&known);
         plan.find_direct();
@@ -160,6 +167,7 @@ impl Plan {
                 .map_or(0, |last| last + 1),
             edges,
             fields,
+            by_function: FieldSet::EMPTY,
             sees: FieldSet::ALL,
             topology,
         };
@@ -202,8 +210,11 @@ impl Plan {
             if !goes_on {
                 continue;
             }
+            // The node that takes over from a graph over another state has written when what the graph
+            // promises is checked.
+            let is_nested = node.inner.as_ref().is_some_and(|inner| !inner.is_direct);
             node.undone = match known.keeps_to_contract {
-                true if is_guarded => Some(known.contract.writes),
+                true if is_guarded || is_nested => Some(known.contract.writes),
                 true => None,
                 false => Some(FieldSet::first_of(fields)),
             };

@@ -65,7 +65,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let before = self.before(node);
         let step = match hit {
             Some(step) => step,
-            None => match self.attempt(node).await {
+            None => match self.permitted(node).await {
                 Err(signal) => return Box::pin(self.rest(signal)).await.map(Some),
                 Ok(Err(error)) => {
                     self.undo(before);
@@ -99,7 +99,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         }
         self.cx.caught = None;
         if let Some(mut fork) = taken.fork {
-            fork.seq = self.cx.place();
+            fork.seq = self.cx.fork_place();
             self.fork = Some(fork);
         }
         if let Some(told) = taken.told {
@@ -127,11 +127,24 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         }
     }
 
+    /// Makes an attempt at a node as soon as one more may be at work.
+    async fn permitted(&mut self, node: u16) -> Attempt {
+        // A graph within takes a permit for each node of its own. One of which the plan does not know
+        // gives this one back.
+        let is_graph = self.plan().node(node).is_some_and(|node| node.is_graph);
+        let permits = self.scope.limits.permits.as_ref();
+        if let Some(permits) = permits.filter(|_| !is_graph) {
+            self.cx.permit = permits.acquire().await.ok();
+        }
+        let attempt = self.attempt(node).await;
+        self.cx.permit = None;
+        attempt
+    }
+
     /// Executes nodes, from `node` to one whose step has to be seen, until that concludes, fails or asks.
     async fn attempt(&mut self, node: u16) -> Attempt {
         let Self {
             graph,
-            scope,
             state,
             cx,
             sink,
@@ -140,12 +153,6 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let plan = cx.course.plan;
         let Some(planned) = plan.node(node) else {
             return Ok(Err(NodeError::new("there is no such node")));
-        };
-        // A graph within takes a permit for each node of its own.
-        let permits = scope.limits.permits.as_ref();
-        let _permit = match permits.filter(|_| !planned.is_graph) {
-            Some(permits) => permits.acquire().await.ok(),
-            None => None,
         };
         let span = tracing::debug_span!("node", node = &*planned.name);
         let desk = Arc::clone(&cx.desk);

@@ -22,6 +22,8 @@ pub async fn subgraph<G: Runnable>(
     state: &mut G::State,
     cx: &mut Context<'_>,
 ) -> Result<G::Outcome, NodeError> {
+    // Its nodes are at work in its place, and each needs a permit.
+    cx.permit = None;
     let known = cx.course.plan.node(cx.course.due());
     let known = known.and_then(|node| node.inner.as_ref());
     let unknown;

@@ -208,7 +208,7 @@ impl Play {
         let times = self.executed.begin(key.clone());
         self.chance.pause().await;
         let item = if node.has_item {
-            Some(cx.__item::<u32>()?)
+            Some(cx.item::<u32>()?)
         } else {
             None
         };

@@ -1,6 +1,7 @@
 //! The data flow of H007, H008 and H009: what the compiler runs to see that no handoff loses context,
 //! that no branch writes over another, and that a node which takes an item is handed one.
 
+use handoffs_core::__private::ways;
 use handoffs_core::{Branches, Edge, EdgeIndex, NodeIndex};
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
@@ -11,7 +12,7 @@ use super::expand::{contract_of, outcome_of};
 use super::model::Model;
 use super::parse::Graph;
 use super::pattern::variants;
-use super::region::{Arrows, Place, branch_token, ways};
+use super::region::{Arrows, Place, branch_token};
 use crate::ends::Ends;
 
 /// Writes the data flow, which the compiler runs: one constant a node, at the node's name, and one a

@@ -1,12 +1,12 @@
 //! The graph with its names resolved: every edge knows both ends.
 
+use handoffs_core::__private::senders;
 use handoffs_core::{Edge, EdgeIndex, NodeIndex, NodeShape, Route, Target, Topology, nearest};
 use proc_macro2::Ident;
 use syn::ext::IdentExt;
 
 use super::arm::{Arm, BACK, END, Guard, Onward, Stop, To};
 use super::parse::Graph;
-use super::region::ways;
 use super::text::text;
 use crate::mistakes::Mistakes;
 
@@ -107,9 +107,15 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
         }
     }
     topology.start(start.unwrap_or(NodeIndex(0)));
-    let handed = Handed::of(&topology, &edges, &backs);
+    let otherwise = |back: &Back<'_>| back.route.otherwise().and_then(|to| to.node());
+    let failing: Vec<_> = backs
+        .iter()
+        .map(|back| (back.node, otherwise(back)))
+        .collect();
+    let plain = edges.iter().map(|(_, edge)| edge);
+    let handed = senders(&topology, plain, &failing);
     // An edge goes in before what comes later, so the last `back` is put in first.
-    for (back, handed) in backs.iter().zip(handed.0).rev() {
+    for (back, handed) in backs.iter().zip(handed).rev() {
         if handed.is_empty() && !guesswork {
             mistakes.mend(
                 back.token,
@@ -150,58 +156,6 @@ struct Back<'a> {
     token: &'a Ident,
     /// A route to nowhere, with the options.
     route: Route<NodeIndex>,
-}
-
-/// For each `back`, the nodes that hand over to its own: along an arm or an error edge, by the target or
-/// by the `else`, and along another `back` as well.
-///
-/// A fork hands over to no one: where a branch begins, nobody of the branch has been before, and the
-/// node that forked goes on at the join. Neither does the end of a branch hand over to the join.
-struct Handed(Vec<Vec<NodeIndex>>);
-
-impl Handed {
-    fn of(topology: &Topology, edges: &[(Source, Edge<NodeIndex>)], backs: &[Back<'_>]) -> Self {
-        let mut whole = topology.clone();
-        for (_, edge) in edges {
-            whole.edge(edge.clone());
-        }
-        let regions = whole.regions();
-        let region = |node: NodeIndex| regions.of.get(usize::from(node.0)).copied().flatten();
-        let mut handed = Self(vec![Vec::new(); backs.len()]);
-        for (_, edge) in edges {
-            for to in ways(edge).into_iter().filter_map(Target::node) {
-                if region(to) == region(edge.from) {
-                    handed.add(backs, edge.from, to);
-                }
-            }
-        }
-        // What goes back hands over as well, to one that may go back itself.
-        let mut grew = true;
-        while grew {
-            grew = false;
-            for (at, back) in backs.iter().enumerate() {
-                let otherwise = back.route.otherwise().and_then(|to| to.node());
-                for to in handed.0[at].clone().into_iter().chain(otherwise) {
-                    if region(to) == region(back.node) {
-                        grew |= handed.add(backs, back.node, to);
-                    }
-                }
-            }
-        }
-        handed
-    }
-
-    /// Notes that one node hands over to another, and returns whether that is news.
-    fn add(&mut self, backs: &[Back<'_>], from: NodeIndex, to: NodeIndex) -> bool {
-        let Some(at) = backs.iter().position(|back| back.node == to) else {
-            return false;
-        };
-        let is_new = !self.0[at].contains(&from);
-        if is_new {
-            self.0[at].push(from);
-        }
-        is_new
-    }
 }
 
 /// Looks names up; a name that is wrong counts as the nearest one, so that one typo is one error.

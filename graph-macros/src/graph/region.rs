@@ -1,6 +1,7 @@
 //! Where the steps of branches lead: what the data flow has to know of forks.
 
-use handoffs_core::{Edge, EdgeIndex, NodeIndex, Regions, Target, Topology};
+use handoffs_core::__private::ways;
+use handoffs_core::{EdgeIndex, NodeIndex, Regions, Target, Topology};
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
@@ -92,13 +93,6 @@ impl<'a> Arrows<'a> {
         let region = self.regions.of.get(usize::from(node.0));
         region.copied().flatten()
     }
-}
-
-/// Returns the targets of an edge's plain steps: where it leads, if it does not fork, and its `else`.
-pub(super) fn ways(edge: &Edge<NodeIndex>) -> Vec<Target<NodeIndex>> {
-    let target = Some(*edge.route.target()).filter(|_| edge.route.fork().is_none());
-    let otherwise = edge.route.otherwise().copied();
-    target.into_iter().chain(otherwise).collect()
 }
 
 /// Returns the token by which a fork names a branch.

@@ -267,7 +267,7 @@ fn run(model: &NodeModel, state: &Type) -> TokenStream {
         }
     });
     let fetch = item(model)
-        .map(|item| quote!(let __item = #krate::Fetch::<#item>::new().fetched(__cx.__item())?;));
+        .map(|item| quote!(let __item = #krate::Fetch::<#item>::new().fetched(__cx.item())?;));
     quote! {
         #[allow(unused_imports)]
         use #krate::{

@@ -5,9 +5,8 @@ use std::borrow::Cow;
 use async_trait::async_trait;
 use handoffs_core::{NodeKind, State};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::context::{Context, Kind, NodeError};
+use crate::context::{Context, NodeError};
 use crate::journal::{Json, JsonError};
 
 /// A node whose outcomes and contract are known only at run time, such as the "HTTP call" or the
@@ -195,22 +194,5 @@ impl DynOutcome {
     /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
-    }
-}
-
-impl Context<'_> {
-    /// Returns the item of the branch that a [`DynNode`] works in, as whatever can be read from the
-    /// item's JSON.
-    ///
-    /// A node that `#[node]` wrote takes it as a parameter by value.
-    ///
-    /// # Errors
-    ///
-    /// Fails in no branch of an `each`, and if the item is no `T`.
-    pub fn item<T: DeserializeOwned>(&self) -> Result<T, NodeError> {
-        let item = self.item.as_ref();
-        let item = item.ok_or_else(|| NodeError::of(Kind::NoItem))?;
-        let json = item.json().map_err(NodeError::new)?;
-        json.to().map_err(NodeError::new)
     }
 }

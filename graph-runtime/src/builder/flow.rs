@@ -1,7 +1,7 @@
 //! The data flow of a built graph: that no handoff loses context (H007), that branches do not write
 //! over each other (H008), and that a node which takes an item is handed one (H009).
 
-use handoffs_core::__private::{Flow, FlowBranch, FlowEdge, FlowFork};
+use handoffs_core::__private::{Flow, FlowBranch, FlowEdge, FlowFork, ways};
 use handoffs_core::{
     Branches, Contract, Edge, EdgeIndex, FieldSet, NodeIndex, Regions, State, Target, Topology,
 };
@@ -246,12 +246,6 @@ impl Arrows<'_> {
             arrivals,
         }
     }
-}
-
-/// Returns the targets of an edge's plain steps: where it leads, if it does not fork, and its `else`.
-pub(super) fn ways(edge: &Edge<NodeIndex>) -> impl Iterator<Item = Target<NodeIndex>> {
-    let target = Some(*edge.route.target()).filter(|_| edge.route.fork().is_none());
-    target.into_iter().chain(edge.route.otherwise().copied())
 }
 
 fn slot(node: NodeIndex) -> usize {

@@ -311,6 +311,7 @@ impl Folded {
             progress,
             writes,
             replaced,
+            cached,
             ..
         } = &entry.event
         else {
@@ -318,7 +319,8 @@ impl Folded {
         };
         let due = self.due(path, node)?;
         let inner = path.plan.node(due).and_then(|node| node.inner.as_ref());
-        let direct = inner.filter(|inner| inner.is_direct);
+        // What an attempt had written that a cached result came before is no part of the state.
+        let direct = inner.filter(|inner| inner.is_direct && !cached);
         if let Some(inner) = direct {
             self.adopt(path, &inner.plan)?;
         }
@@ -389,7 +391,7 @@ impl Folded {
         };
         let fork = self.fork.take().ok_or("nothing had forked")?;
         let mut all = self.engine.clone();
-        let mut gathered = Gathered::default();
+        let mut gathered = Gathered::new(path.plan.by_function);
         let mut fields = Fields::over(&fork.under);
         for index in 0..fork.forked.branches {
             let branch = self.branch(path, &fork, index)?;
@@ -487,6 +489,7 @@ impl Folded {
                         standing.add(folded.standing(all, plan, thread, &branch)?);
                     }
                 }
+                standing.asks.sort_by_key(|ask| ask.id);
                 if let (true, Some(error)) = (has_all, &self.error) {
                     standing.failed = Some((plan.edges[usize::from(edge)].from, error.clone()));
                 } else if has_all {
@@ -503,7 +506,6 @@ impl Standing {
         self.failed = self.failed.take().or(branch.failed);
         self.due = self.due.or(branch.due);
         self.asks.extend(branch.asks);
-        self.asks.sort_by_key(|ask| ask.id);
     }
 }
 

@@ -4,6 +4,7 @@
 //! under way, what is handed in meanwhile waits and goes into the next one, together: so the branches
 //! of a fork share their appends, and a path that is dropped takes nothing with it that it handed in.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,6 +14,7 @@ use futures_util::future::{BoxFuture, Shared};
 use super::{
     AskId, BranchId, Entry, GraphId, Hash, Head, Journal, JournalError, Record, Recorded, ThreadId,
 };
+use crate::attempt::text;
 
 /// Where the paths of a run hand in their entries.
 pub(crate) struct Ledger {
@@ -158,7 +160,11 @@ impl Ledger {
         let (journal, thread) = (Arc::clone(&self.journal), self.thread.clone());
         let (head, records) = (desk.written, std::mem::take(&mut desk.queue));
         let append = async move {
-            let appended = journal.append(&thread, head, records).await;
+            let append = AssertUnwindSafe(journal.append(&thread, head, records));
+            let appended = append.catch_unwind().await.unwrap_or_else(|panic| {
+                let panicked = format!("it panicked: {}", text(&*panic));
+                Err(JournalError::store("the journal", "append to", panicked))
+            });
             appended.map_err(|error| Lost(Arc::new(Mutex::new(Some(error)))))
         };
         let flight = (desk.tail.seq, append.boxed().shared());
@@ -195,4 +201,46 @@ fn now_ms() -> u64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Panicking;
+
+    #[async_trait]
+    impl Journal for Panicking {
+        async fn append(&self, _: &ThreadId, _: u64, _: Vec<Record>) -> Result<(), JournalError> {
+            panic!("no disk")
+        }
+
+        async fn read(&self, _: &ThreadId, _: u64) -> Result<Vec<Record>, JournalError> {
+            Ok(Vec::new())
+        }
+
+        async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_panics_is_an_error_to_all_who_wait() {
+        let thread = ThreadId::new("t");
+        let head = Head::of(&thread);
+        let ledger = Ledger::new(Arc::new(Panicking), thread, head);
+        let failed = Recorded::Failed {
+            node: "a".into(),
+            error: "none".to_owned(),
+        };
+        let graph = GraphId("Test#0".into());
+        let seq = ledger.hand_in(&graph, &BranchId::TRUNK, [failed]).unwrap();
+        let error = ledger.written(seq).await.unwrap_err();
+        let source = std::error::Error::source(&error).unwrap();
+        assert_eq!(source.to_string(), "it panicked: no disk");
+        assert!(ledger.settle().await.is_err(), "nothing more is written");
+    }
 }

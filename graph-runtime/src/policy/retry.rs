@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::context::NodeError;
+use crate::error::RunError;
 
 /// A rule by which a node is tried again after an error.
 ///
@@ -133,13 +134,19 @@ impl fmt::Debug for Retry {
 }
 
 /// Returns whether a predicate for errors of one type holds for the error of a node: for the
-/// [`NodeError`] itself or for the error that the node returned. Of an error of another type it does not.
+/// [`NodeError`] itself or for the error that the node returned, which of a graph is that of a node
+/// within, however deep. Of an error of another type it does not.
 pub(crate) fn fits<E: Error + 'static>(on: fn(&E) -> bool, error: &NodeError) -> bool {
     let whole: &(dyn Error + 'static) = error;
-    let found = whole
-        .downcast_ref()
-        .or_else(|| error.source().and_then(|source| source.downcast_ref()));
-    found.is_some_and(on)
+    let mut cause = Some(whole);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref() {
+            return on(error);
+        }
+        let is_around = error.is::<NodeError>() || error.is::<RunError>();
+        cause = error.source().filter(|_| is_around);
+    }
+    false
 }
 
 /// A number of which each bit is as good as thrown.

@@ -4,6 +4,8 @@ use std::io;
 use std::num::ParseIntError;
 
 use super::*;
+use crate::context::Kind;
+use crate::error::RunError;
 
 const NONE: Duration = Duration::ZERO;
 const MS: Duration = Duration::from_millis(1);
@@ -118,6 +120,34 @@ fn a_predicate_is_for_its_type_of_error_alone() {
     // For the error as the runtime sees it, whatever it is.
     assert!(fits(is_returned, &no_key()));
     assert!(fits(is_returned, &NodeError::new("a text")));
+}
+
+#[test]
+fn a_predicate_finds_the_error_of_a_node_in_a_graph_in_a_graph() {
+    let within = |source: Box<dyn std::error::Error + Send + Sync>| RunError::Node {
+        thread: "t".into(),
+        node: "n".to_owned(),
+        recoverable: false,
+        source,
+    };
+    let inner = within(Box::new(io::Error::new(io::ErrorKind::NotFound, "no key")));
+    let outer = within(Box::new(inner));
+    let Err(key) = "key".parse::<i32>() else {
+        panic!("it is no number")
+    };
+    let other = within(Box::new(key));
+    assert!(fits(
+        is_not_found,
+        &NodeError::of(Kind::Within(Box::new(outer)))
+    ));
+    assert!(!fits(
+        is_not_found,
+        &NodeError::of(Kind::Within(Box::new(other)))
+    ));
+}
+
+fn is_not_found(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
 #[test]
