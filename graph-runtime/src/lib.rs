@@ -36,6 +36,8 @@ mod cache;
 mod policy;
 
 mod journal;
+#[cfg(feature = "sqlite")]
+mod sqlite_file;
 
 mod testing;
 

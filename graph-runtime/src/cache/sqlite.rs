@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::thread::{Builder, JoinHandle};
+use std::thread::Builder;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use self::store::Store;
 use super::{Cache, CacheError, CacheKey, Clock};
+use crate::sqlite_file::Joined;
 
 /// A cache in a `SQLite` file of its own: it outlives the process, with no server to install.
 ///
@@ -64,15 +65,6 @@ struct Shared {
 
 type Job = Box<dyn FnOnce(&mut Store) + Send>;
 
-struct Joined(Option<JoinHandle<()>>);
-
-impl Drop for Joined {
-    fn drop(&mut self) {
-        // A thread that panicked has closed its connection, too, and its callers have been told.
-        let _ = self.0.take().map(JoinHandle::join);
-    }
-}
-
 impl SqliteCache {
     /// Opens the cache in a file, and creates the file if there is none.
     ///
@@ -115,7 +107,7 @@ impl SqliteCache {
         let shared = Shared {
             place,
             jobs,
-            thread: Joined(Some(thread)),
+            thread: Joined::new(thread),
         };
         Ok(Self {
             shared: Arc::new(shared),

@@ -1,20 +1,21 @@
 //! How a file is opened, and what is in it.
 
 use std::path::Path;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior, params};
 
 use crate::cache::{CacheError, CacheKey};
 use crate::journal::Hash;
+use crate::sqlite_file::{Format, NO_DATABASE, Refused};
 
-/// Marks a file as a cache: the text `hcac`, in the place that `SQLite` keeps for such marks.
-const APPLICATION_ID: i32 = i32::from_be_bytes(*b"hcac");
-/// The number of the format below.
-const FORMAT: i32 = 1;
-/// How long to wait for other processes.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A cache's file.
+const FORMAT: Format = Format {
+    mark: i32::from_be_bytes(*b"hcac"),
+    number: 1,
+    create: CREATE,
+    patience: Duration::from_secs(5),
+};
 
 /// Rows are found by the hash, as keys may be long. The key stands there as well, so that even two
 /// keys of one hash would not be taken for each other.
@@ -63,25 +64,20 @@ impl Store {
     /// Opens a file, and creates it if there is none.
     pub(super) fn open(path: &Path) -> Result<Self, CacheError> {
         let place = &*path.to_string_lossy();
-        let failed = |error| failed(place, "open", error);
-        check_path(path, place)?;
-        // A connection that may write changes files that are none of ours: as the last one to close,
-        // it would fold another program's WAL into its database. So one that only reads looks first.
-        if path.exists() {
-            let looked = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-                .and_then(|connection| Kind::of(&connection));
-            match looked {
-                Ok(kind) => kind.check(place).map(|_| ())?,
-                // Its last writer died in a transaction, which only a writer can take back.
-                Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {}
-                Err(error) => return Err(failed(error)),
+        let file = FORMAT.open(path).map_err(|refused| match refused {
+            Refused::Path(error) => CacheError::store(place, "open", error),
+            Refused::NoDatabase => CacheError::foreign(place, NO_DATABASE),
+            Refused::Newer(reason) => {
+                CacheError::foreign(place, format!("{reason}, or remove the file"))
             }
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let mut connection = connect(path, flags).map_err(failed)?;
-        create(&mut connection, place)?;
-        configure(&connection).map_err(failed)?;
-        Ok(Self(connection))
+            Refused::Other => CacheError::foreign(
+                place,
+                "it is another database, such as a journal; choose another file",
+            ),
+            Refused::Sqlite(action, error) => failed(place, action, error),
+        })?;
+        configure(&file).map_err(|error| failed(place, "open", error))?;
+        Ok(Self(file))
     }
 
     pub(super) fn get(&self, key: &CacheKey, now: u64) -> rusqlite::Result<Option<Found>> {
@@ -155,109 +151,11 @@ pub(super) fn failed(place: &str, action: &'static str, error: rusqlite::Error) 
     }
 }
 
-const NO_DATABASE: &str = "it is not a SQLite database; choose another file";
-
-fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(PATIENCE)?;
-    Ok(connection)
-}
-
-/// Refuses a path of which `SQLite` would say too little.
-fn check_path(path: &Path, place: &str) -> Result<(), CacheError> {
-    let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        let reason = format!("there is no folder `{}`; create it first", folder.display());
-        return Err(CacheError::store(place, "open", reason));
-    }
-    match path.metadata() {
-        Ok(found) if found.is_dir() => Err(CacheError::store(place, "open", "it is a folder")),
-        // SQLite takes a file of one byte for an empty one, and would overwrite it.
-        Ok(found) if found.len() == 1 => Err(CacheError::foreign(place, NO_DATABASE)),
-        _ => Ok(()),
-    }
-}
-
-/// What a file turns out to be.
-enum Kind {
-    Cache,
-    Nothing,
-    Newer(i32),
-    Other,
-}
-
-impl Kind {
-    fn of(connection: &Connection) -> rusqlite::Result<Self> {
-        // One query, because another process may make a cache of the file between two.
-        let numbers = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
-            FROM pragma_application_id, pragma_user_version";
-        let (application, format, tables): (i32, i32, i64) =
-            connection.query_row(numbers, [], |row| row.try_into())?;
-        Ok(match (application, format) {
-            (APPLICATION_ID, 1..=FORMAT) => Self::Cache,
-            (APPLICATION_ID, FORMAT..) => Self::Newer(format),
-            (0, 0) if tables == 0 => Self::Nothing,
-            _ => Self::Other,
-        })
-    }
-
-    fn check(self, place: &str) -> Result<Self, CacheError> {
-        let reason = match self {
-            Self::Cache | Self::Nothing => return Ok(self),
-            Self::Newer(format) => format!(
-                "it has format {format}, which a newer version of `handoffs` has written, and this \
-                 one reads up to format {FORMAT}; update it, or remove the file"
-            ),
-            Self::Other => "it is another database, such as a journal; choose another file".into(),
-        };
-        Err(CacheError::foreign(place, reason))
-    }
-}
-
-/// Makes a cache of an empty file. Other processes may be about to do the same.
-fn create(connection: &mut Connection, place: &str) -> Result<(), CacheError> {
-    let failed = |error| failed(place, "create", error);
-    let look = |connection: &Connection| Kind::of(connection).map_err(failed)?.check(place);
-    if matches!(look(connection)?, Kind::Cache) {
-        return Ok(());
-    }
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(failed)?;
-    // Only now is nobody else writing.
-    if matches!(look(&transaction)?, Kind::Nothing) {
-        let create = || {
-            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-            transaction.pragma_update(None, "user_version", FORMAT)?;
-            transaction.execute_batch(CREATE)
-        };
-        create().map_err(failed)?;
-    }
-    transaction.commit().map_err(failed)
-}
-
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    use_wal(connection)?;
+    // Where a disk cannot hold a WAL, the file works without.
+    FORMAT.use_wal(connection)?;
     // A result that is lost with the power is computed again, so no commit waits for the disk.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     // One huge result should not take its room twice for ever.
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
-}
-
-/// Turns the WAL on. Where a disk cannot hold one, the file works without.
-fn use_wal(connection: &Connection) -> rusqlite::Result<()> {
-    let since = Instant::now();
-    loop {
-        let mode = connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()));
-        match mode {
-            // SQLite does not wait by itself where it goes from reading to having the file alone.
-            Err(error)
-                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
-                    && since.elapsed() < PATIENCE =>
-            {
-                sleep(Duration::from_millis(5));
-            }
-            done => return done,
-        }
-    }
 }

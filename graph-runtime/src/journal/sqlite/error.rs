@@ -8,8 +8,7 @@ use rusqlite::ErrorCode;
 use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
 
 use crate::journal::JournalError;
-
-pub(super) const NO_DATABASE: &str = "it is not a SQLite database; choose another file";
+use crate::sqlite_file::NO_DATABASE;
 
 /// Says in a journal's terms what happened.
 ///

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{Builder, JoinHandle};
+use std::thread::Builder;
 
 use tokio::sync::oneshot;
 
 use crate::journal::JournalError;
+use crate::sqlite_file::Joined;
 
 /// Where the answer to a job goes. The caller may have stopped waiting, so sending may fail.
 pub(super) type Answer<T> = oneshot::Sender<Result<T, JournalError>>;
@@ -27,15 +28,6 @@ pub(super) struct Worker<J> {
     jobs: Sender<J>,
     #[expect(dead_code, reason = "it is there to be dropped")]
     thread: Joined,
-}
-
-struct Joined(Option<JoinHandle<()>>);
-
-impl Drop for Joined {
-    fn drop(&mut self) {
-        // A thread that panicked has closed its connection, too, and its callers have been told.
-        let _ = self.0.take().map(JoinHandle::join);
-    }
 }
 
 impl<J: Send + 'static> Worker<J> {
@@ -62,7 +54,7 @@ impl<J: Send + 'static> Worker<J> {
         is_open.await.map_err(|_| gone(place, "open"))??;
         Ok(Self {
             jobs,
-            thread: Joined(Some(thread)),
+            thread: Joined::new(thread),
         })
     }
 
