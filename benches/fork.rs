@@ -11,10 +11,13 @@
 
 #![expect(clippy::print_stdout, reason = "a bench reports to a person")]
 
+mod common;
+
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use allocation_counter::measure;
+use common::best_of;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use handoffs::prelude::*;
 use tokio::task::JoinSet;
@@ -173,20 +176,6 @@ fn fan_out(criterion: &mut Criterion) {
             },
         );
     }
-}
-
-/// Runs two things in turn and returns the best time of each.
-fn best_of(rounds: usize, mut floor: impl FnMut(), mut ours: impl FnMut()) -> (Duration, Duration) {
-    let mut best = (Duration::MAX, Duration::MAX);
-    for _ in 0..rounds {
-        let begun = Instant::now();
-        floor();
-        best.0 = best.0.min(begun.elapsed());
-        let begun = Instant::now();
-        ours();
-        best.1 = best.1.min(begun.elapsed());
-    }
-    best
 }
 
 fn row(case: &str, (floor, ours): (Duration, Duration)) {

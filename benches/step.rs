@@ -12,9 +12,12 @@
 
 #![expect(clippy::print_stdout, reason = "a bench reports to a person")]
 
-use std::hint::black_box;
-use std::time::{Duration, Instant};
+mod common;
 
+use std::hint::black_box;
+use std::time::Duration;
+
+use common::best_of;
 use criterion::{Criterion, Throughput};
 use handoffs::prelude::*;
 use handoffs::{Journal, ThreadId};
@@ -251,20 +254,6 @@ fn on_disk(criterion: &mut Criterion) {
     let mut kept = Kept::new();
     group.bench_function("bare INSERT + COMMIT", |bench| bench.iter(|| kept.floor()));
     group.bench_function("derived", |bench| bench.iter(|| kept.ours()));
-}
-
-/// Runs two things in turn and returns the best time of each.
-fn best_of(rounds: usize, mut floor: impl FnMut(), mut ours: impl FnMut()) -> (Duration, Duration) {
-    let mut best = (Duration::MAX, Duration::MAX);
-    for _ in 0..rounds {
-        let begun = Instant::now();
-        floor();
-        best.0 = best.0.min(begun.elapsed());
-        let begun = Instant::now();
-        ours();
-        best.1 = best.1.min(begun.elapsed());
-    }
-    best
 }
 
 fn row(case: &str, (floor, ours): (Duration, Duration), steps: u64) {

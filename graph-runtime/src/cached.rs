@@ -2,13 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use handoffs_core::State;
-
 use crate::cache::{CacheKey, Cached};
 use crate::driver::Driver;
 use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::journal::{Conclusion, Fields, Json};
+use crate::marks::take_fields;
 use crate::step::{Step, names};
 
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
@@ -59,9 +58,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         // A guard that panics does so again when the node is executed, whose failure it is.
         let pick = || self.graph.pick(usize::from(node), &conclusion, &state);
         let edge = catch_unwind(AssertUnwindSafe(pick)).ok()?.ok()?;
-        for field in marks.changed.iter() {
-            self.state.take(field, &mut state);
-        }
+        take_fields(&mut self.state, &mut state, marks.changed);
         self.cx.step = marks;
         Some(Step {
             edge,

@@ -3,16 +3,19 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_channel::mpsc;
-use futures_util::Stream;
+use futures_util::future::FusedFuture;
 use futures_util::sink::SinkExt;
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 use handoffs_core::{Edge, Target};
 
 use crate::error::RunError;
 use crate::execute::Runnable;
 use crate::journal::{Ask, BranchId, Conclusion, Masked};
+use crate::run::Run;
 
 /// Something that happened in a run.
 #[non_exhaustive]
@@ -311,6 +314,39 @@ impl<G: Runnable<State: fmt::Debug>> fmt::Debug for Event<G> {
 /// The events of a run in order; the run advances as the stream is polled, and stops when it is dropped.
 pub type EventStream<G> = Pin<Box<dyn Stream<Item = Result<Event<G>, RunError>> + Send>>;
 
+/// Makes a stream of a run, which tells a listener what happens in it.
+///
+/// Events come first, so that the last one is last, whatever branches had still to tell when another
+/// one ended the run.
+pub(crate) fn streamed<G, R>(run: impl FnOnce(Listener<G>) -> R) -> EventStream<G>
+where
+    G: Runnable,
+    R: Future<Output = Result<Run<G::State>, RunError>> + Send + 'static,
+{
+    let (sender, mut events) = mpsc::channel(0);
+    let mut run = run(Listener(sender)).boxed().fuse();
+    let mut last = None;
+    Box::pin(stream::poll_fn(move |task| {
+        loop {
+            match events.poll_next_unpin(task) {
+                Poll::Ready(Some(event)) => return Poll::Ready(Some(Ok(event))),
+                Poll::Ready(None) if last.is_some() || run.is_terminated() => {
+                    return Poll::Ready(last.take());
+                }
+                _ => {}
+            }
+            match run.poll_unpin(task) {
+                Poll::Ready(Ok(Run::Finished(state))) => {
+                    last = Some(Ok(Event::Finished(state)));
+                }
+                Poll::Ready(Ok(Run::Paused(ask))) => last = Some(Ok(Event::Paused(ask))),
+                Poll::Ready(Err(error)) => last = Some(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }))
+}
+
 /// Where a driver's events go. Each path of a run has a clone of its own.
 pub(crate) trait Sink<G: Runnable>: Clone + Send + Sync {
     /// Returns whether anybody listens.
@@ -334,7 +370,7 @@ impl<G: Runnable> Sink<G> for Silent {
 }
 
 /// The stream's other end.
-pub(crate) struct Listener<G: Runnable>(pub(crate) mpsc::Sender<Event<G>>);
+pub(crate) struct Listener<G: Runnable>(mpsc::Sender<Event<G>>);
 
 impl<G: Runnable> Clone for Listener<G> {
     fn clone(&self) -> Self {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::time::Duration;
 
-use handoffs_core::Target;
+use handoffs_core::{FieldSet, Target};
 
 use crate::context::{Kind, NodeError};
 use crate::driver::{Done, Driver};
@@ -13,6 +13,7 @@ use crate::error::{RunError, chain};
 use crate::event::{Event, Sink};
 use crate::execute::Runnable;
 use crate::journal::{Failure, Recorded};
+use crate::marks::Marks;
 
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// Tries the node again, goes on along its error edge, or ends the run.
@@ -25,7 +26,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             return Err(self.node_error(error));
         }
         // What the failed attempt noted of the fields it wrote is void.
-        self.cx.step = crate::marks::Marks::default();
+        self.cx.step = Marks::default();
         self.cx.concluded = None;
         let node = self.cx.course.due();
         if let Some(planned) = self.plan().node(node)
@@ -109,7 +110,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         error: &NodeError,
         edge: u16,
     ) -> Result<Option<Done>, RunError> {
-        let changed = handoffs_core::FieldSet::EMPTY;
+        let changed = FieldSet::EMPTY;
         let decided = self
             .cx
             .course
@@ -158,16 +159,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
 
     /// Writes down that the path ended with an error at the node that is due, and returns the error.
     pub(crate) async fn record(&mut self, error: RunError) -> RunError {
-        let keep = matches!(
-            error,
-            RunError::Node { .. }
-                | RunError::Panicked { .. }
-                | RunError::TimedOut { .. }
-                | RunError::HandoffLoop { .. }
-                | RunError::Encode { .. }
-                | RunError::Unmerged { .. }
-        );
-        if keep && self.scope.ledger.is_some() {
+        if error.is_of_a_node() && self.scope.ledger.is_some() {
             let failed = Recorded::Failed {
                 node: Cow::Owned(self.due_name().to_owned()),
                 error: chain(&error),

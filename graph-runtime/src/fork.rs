@@ -17,8 +17,8 @@ use crate::error::RunError;
 use crate::event::{Event, Sink};
 use crate::execute::Runnable;
 use crate::item::Item;
-use crate::journal::{Ask, BranchId, Fields, Folded, FoldedFork, Recorded};
-use crate::marks::{Bring, Gathered, Marks};
+use crate::journal::{Ask, BranchId, Fields, Folded, FoldedFork, Recorded, Writes};
+use crate::marks::{Bring, Gathered, Marks, take_fields};
 use crate::plan::PlanFork;
 
 /// Branches that come to rest before other tasks have their turn.
@@ -70,9 +70,7 @@ impl<S: State> Back<S> {
     /// Keeps of the state what the branch changed, as it may be long until its turn comes.
     fn wait(&mut self, base: &S) {
         let mut changed = base.branch(FieldSet::EMPTY);
-        for field in self.marks.changed.iter() {
-            changed.take(field, &mut self.state);
-        }
+        take_fields(&mut changed, &mut self.state, self.marks.changed);
         self.state = changed;
     }
 }
@@ -99,7 +97,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let mut asks: Option<Box<Ask>> = None;
         let mut is_stopped = false;
         // Those that came back before one that was written before them.
-        let mut early = BTreeMap::new();
+        let mut early: BTreeMap<u32, Box<Back<_>>> = BTreeMap::new();
         let mut next = 0;
         let most = plan.concurrency.unwrap_or(usize::MAX).max(1);
         let mut failed = None;
@@ -139,7 +137,6 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                         gathering.bring(*back);
                         next += 1;
                         while let Some(back) = early.remove(&next) {
-                            let back: Box<Back<_>> = back;
                             all.absorb(&back.engine);
                             gathering.bring(*back);
                             next += 1;
@@ -200,9 +197,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             }
         };
         if let Some(mut state) = state {
-            for field in gathered.marks.changed.iter() {
-                self.state.take(field, &mut state);
-            }
+            take_fields(&mut self.state, &mut state, gathered.marks.changed);
         }
         self.cx.before.add(gathered.marks);
         if let Some(progress) = &mut self.cx.course.progress {
@@ -214,7 +209,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                 Err(unencoded) => return Err(self.record(unencoded).await),
             }
         } else {
-            crate::journal::Writes::default()
+            Writes::default()
         };
         let plan = self.plan();
         let joined = self.cx.course.engine.joined(plan, all);

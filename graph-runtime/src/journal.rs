@@ -22,6 +22,7 @@ mod postgres;
 mod sealed;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod standing;
 #[doc(hidden)]
 pub mod suite;
 
@@ -35,7 +36,7 @@ pub use entry::{
     Ask, AskId, Conclusion, Entry, Failure, Forked, GraphId, Hash, Masked, Recorded, Write, Writes,
 };
 pub(crate) use fields::Fields;
-pub(crate) use fold::{Branches, Folded, FoldedFork, Standing};
+pub(crate) use fold::{Branches, Folded, FoldedFork};
 pub(crate) use json::keep;
 pub use json::{Json, JsonError};
 pub(crate) use ledger::Ledger;
@@ -46,6 +47,7 @@ pub use postgres::{Postgres, PostgresOptions, PostgresServer};
 pub use sealed::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
+pub(crate) use standing::Standing;
 pub use suite::JournalPlace;
 
 use std::convert::Infallible;

@@ -93,5 +93,5 @@ pub mod __private {
     pub use crate::plan::Within;
     pub use crate::policy::{Policy, Retry};
     pub use crate::reread::{cache_key, items, no_node, predicate, reread};
-    pub use crate::subgraph::{subgraph, within};
+    pub use crate::subgraph::subgraph;
 }

@@ -1,6 +1,13 @@
 //! What a path has done to the fields of the state since its beginning.
 
-use handoffs_core::FieldSet;
+use handoffs_core::{FieldSet, State};
+
+/// Moves fields from one state to another, which gives its own for them.
+pub(crate) fn take_fields<S: State>(to: &mut S, from: &mut S, fields: FieldSet) {
+    for field in fields.iter() {
+        to.take(field, from);
+    }
+}
 
 /// The fields that a path changed since its beginning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

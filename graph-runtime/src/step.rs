@@ -21,6 +21,7 @@ use crate::event::{Event, Inner, Sink};
 use crate::execute::Runnable;
 use crate::fork::Fork;
 use crate::journal::{Ask, AskId, BranchId, Conclusion, Forked, Recorded, Writes};
+use crate::marks::take_fields;
 
 /// What came of an attempt at a node: the edge that its outcome chose, or what kept it from concluding.
 type Attempt = Result<Result<usize, NodeError>, Signal>;
@@ -121,9 +122,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     fn undo(&mut self, before: Option<Box<(FieldSet, G::State)>>) {
         if let Some(mut before) = before {
             let (fields, state) = &mut *before;
-            for field in fields.iter() {
-                self.state.take(field, state);
-            }
+            take_fields(&mut self.state, state, *fields);
         }
     }
 

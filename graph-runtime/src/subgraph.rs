@@ -2,7 +2,7 @@
 
 use std::future::pending;
 
-use handoffs_core::{FieldSet, State};
+use handoffs_core::State;
 
 use crate::context::{Context, Kind, NodeError, Signal};
 use crate::driver::{Done, Driver};
@@ -11,7 +11,8 @@ use crate::error::RunError;
 use crate::event::Relay;
 use crate::execute::Runnable;
 use crate::journal::Writes;
-use crate::plan::{Inner, Plan, Within};
+use crate::marks::take_fields;
+use crate::plan::{Inner, Plan};
 
 /// Runs a graph on the state of the node that it is, in the journal of the run around it.
 ///
@@ -102,22 +103,11 @@ async fn run<G: Runnable>(
     if matches!(done, Done::Ended(..)) {
         let marks = driver.cx.marks();
         if *is_direct {
-            for field in marks.changed.iter() {
-                state.take(field, &mut driver.state);
-            }
+            take_fields(state, &mut driver.state, marks.changed);
             cx.step.add(marks);
         } else {
-            let all = FieldSet::first_of(G::State::FIELDS.len());
-            for field in all.iter() {
-                state.take(field, &mut driver.state);
-            }
+            *state = driver.state;
         }
     }
     Ok(done)
-}
-
-/// Looks at a graph that is a node, for the graph around it.
-#[doc(hidden)]
-pub fn within<G: Runnable>(graph: &G, is_direct: bool) -> Option<Within> {
-    Some(Within::of(graph, is_direct))
 }

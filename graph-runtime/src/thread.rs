@@ -5,19 +5,15 @@ mod audit;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use futures_channel::mpsc;
-use futures_util::future::FusedFuture;
-use futures_util::{FutureExt, StreamExt, stream};
 use handoffs_core::State;
 use serde::Serialize;
 
 use crate::driver::Driver;
 use crate::engine::Action;
 use crate::error::RunError;
-use crate::event::{Event, EventStream, Listener, Silent, Sink};
+use crate::event::{EventStream, Silent, Sink, streamed};
 use crate::execute::Runnable;
 use crate::journal::{
     Ask, AskId, BranchId, Branches, Entry, Folded, Head, Journal, JournalError, Json, Ledger,
@@ -129,32 +125,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
 
     fn streamed(&self, begin: Begin<G::State>) -> EventStream<G> {
         let thread = self.clone();
-        let (sender, mut events) = mpsc::channel(0);
-        let mut run = async move { thread.go(begin, Listener(sender)).await }
-            .boxed()
-            .fuse();
-        let mut last = None;
-        // Events come first, so that the last one is last, whatever branches had still to tell when
-        // another one ended the run.
-        Box::pin(stream::poll_fn(move |task| {
-            loop {
-                match events.poll_next_unpin(task) {
-                    Poll::Ready(Some(event)) => return Poll::Ready(Some(Ok(event))),
-                    Poll::Ready(None) if last.is_some() || run.is_terminated() => {
-                        return Poll::Ready(last.take());
-                    }
-                    _ => {}
-                }
-                match run.poll_unpin(task) {
-                    Poll::Ready(Ok(Run::Finished(state))) => {
-                        last = Some(Ok(Event::Finished(state)));
-                    }
-                    Poll::Ready(Ok(Run::Paused(ask))) => last = Some(Ok(Event::Paused(ask))),
-                    Poll::Ready(Err(error)) => last = Some(Err(error)),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-        }))
+        streamed(|sink| async move { thread.go(begin, sink).await })
     }
 
     /// Begins a run or goes on with it, until it comes to rest.
@@ -181,20 +152,20 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             (told, folded, Head::of(&self.id))
         };
         let is_new = folded.engine.next() == Action::Start;
-        let standing = folded.standing(&told, plan, &self.id, &BranchId::TRUNK)?;
+        let standing = || folded.standing(&told, plan, &self.id, &BranchId::TRUNK);
+        let begin = match begin {
+            Begin::Once(state) if is_new => Begin::Anew(state),
+            begin => begin,
+        };
         let (state, is_start, answer) = match begin {
             Begin::Anew(state) => {
-                self.may_start(&folded, &standing, &state)?;
-                (state, true, None)
-            }
-            Begin::Once(state) if is_new => {
-                self.may_start(&folded, &standing, &state)?;
+                self.may_start(&folded, &standing()?, &state)?;
                 (state, true, None)
             }
             Begin::Recover if is_new => return Err(self.unknown()),
             Begin::Once(_) | Begin::Recover => (folded.state(&self.id)?, false, None),
             Begin::Resume(ask, answer) => {
-                self.may_resume(&told, is_new, &standing, ask)?;
+                self.may_resume(&told, is_new, &standing()?, ask)?;
                 (folded.state(&self.id)?, false, Some((ask, answer)))
             }
         };

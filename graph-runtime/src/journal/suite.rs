@@ -7,7 +7,6 @@ mod appends;
 mod reads;
 
 use std::any::Any;
-use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Barrier};
 
@@ -15,6 +14,7 @@ use futures_util::future::join_all;
 use tokio::runtime::{Builder, Handle};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::error::chain;
 use crate::journal::{Hash, Journal, JournalError, Record, ThreadId};
 
 /// A place where a journal is kept while its rules are tested: a folder, a schema of a database.
@@ -180,7 +180,7 @@ async fn append(journal: &impl Journal, thread: &ThreadId, head: u64, records: V
     if let Err(error) = appended {
         panic!(
             "could not append behind record {head} of {thread:?}: {}",
-            with_sources(&error)
+            chain(&error)
         );
     }
 }
@@ -204,7 +204,7 @@ fn assert_conflict(error: &JournalError) {
     assert!(
         error.is_conflict(),
         "it is to be a conflict: {}",
-        with_sources(error)
+        chain(error)
     );
 }
 
@@ -214,7 +214,7 @@ async fn read(journal: &impl Journal, thread: &ThreadId, after: u64) -> Vec<Reco
     read.unwrap_or_else(|error| {
         panic!(
             "could not read {thread:?} after record {after}: {}",
-            with_sources(&error)
+            chain(&error)
         )
     })
 }
@@ -222,12 +222,5 @@ async fn read(journal: &impl Journal, thread: &ThreadId, after: u64) -> Vec<Reco
 /// Lists the threads, which has to succeed.
 async fn threads(journal: &impl Journal) -> Vec<ThreadId> {
     let threads = journal.threads().await;
-    threads.unwrap_or_else(|error| panic!("could not list the threads: {}", with_sources(&error)))
-}
-
-fn with_sources(error: &dyn Error) -> String {
-    let below = error
-        .source()
-        .map(|source| format!(": {}", with_sources(source)));
-    format!("{error}{}", below.unwrap_or_default())
+    threads.unwrap_or_else(|error| panic!("could not list the threads: {}", chain(&error)))
 }

@@ -53,13 +53,6 @@ fn everything_in(folder: &Folder) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let below = error
-        .source()
-        .map(|source| format!(": {}", with_sources(source)));
-    format!("{error}{}", below.unwrap_or_default())
-}
-
 fn database(folder: &Folder, sql: &str) -> Connection {
     let other = Connection::open(folder.file()).unwrap();
     other.execute_batch(sql).unwrap();

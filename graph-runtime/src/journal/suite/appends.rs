@@ -8,8 +8,8 @@ use futures_util::future::poll_fn;
 
 use super::{
     JournalPlace, On, append, assert_conflict, at_once, bodies, read, records, refused, threads,
-    with_sources,
 };
+use crate::error::chain;
 use crate::journal::{Journal, JournalError, ThreadId};
 
 pub(super) async fn bytes_are_read_back_as_they_were_written_after_reopening(
@@ -73,7 +73,7 @@ pub(super) async fn an_append_at_a_wrong_head_conflicts_and_writes_nothing(
             } => {
                 assert_eq!((&named, expected), (thread, head));
             }
-            other => panic!("it is to be a conflict: {}", with_sources(&other)),
+            other => panic!("it is to be a conflict: {}", chain(&other)),
         }
     }
     assert_eq!(bodies(&journal, &known).await, ["1", "2"]);
@@ -98,7 +98,7 @@ pub(super) async fn records_with_wrong_numbers_are_refused(place: &impl JournalP
         assert!(
             matches!(error, JournalError::Damaged { seq: named, .. } if named == seq),
             "it is to say that record {seq} is damaged: {}",
-            with_sources(&error)
+            chain(&error)
         );
     }
     assert_eq!(read(&journal, &thread, 0).await, []);

@@ -5,7 +5,8 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-use super::{Folder, database, everything_in, with_sources};
+use super::{Folder, database, everything_in};
+use crate::error::chain;
 use crate::journal::sqlite::{Sqlite, schema};
 use crate::journal::suite::{bodies, records};
 use crate::journal::{Journal, JournalError, ThreadId};
@@ -51,7 +52,7 @@ async fn a_place_that_cannot_hold_a_journal_is_named_with_the_reason() {
     ];
     for (place, reason) in places {
         let error = Sqlite::open(&place).await.unwrap_err();
-        let text = with_sources(&error);
+        let text = chain(&error);
         assert!(matches!(error, JournalError::Store { .. }), "{text}");
         assert!(
             text.contains(reason) && text.contains(&*place.to_string_lossy()),
@@ -65,11 +66,7 @@ async fn a_place_that_cannot_hold_a_journal_is_named_with_the_reason() {
 fn a_sqlite_that_can_damage_shared_files_is_refused() {
     assert!(schema::check_version("journal.db", 3_051_003).is_ok());
     let error = schema::check_version("journal.db", 3_040_001).unwrap_err();
-    assert!(
-        with_sources(&error).contains("SQLite 3.40.1"),
-        "{}",
-        with_sources(&error)
-    );
+    assert!(chain(&error).contains("SQLite 3.40.1"), "{}", chain(&error));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -182,7 +179,7 @@ async fn a_damaged_page_is_an_error_that_says_what_to_do() {
     for error in errors {
         assert!(matches!(error, JournalError::Corrupt { .. }), "{error:?}");
         assert!(!error.is_retryable());
-        let text = with_sources(&error);
+        let text = chain(&error);
         for part in ["backup", "journal.db", "sqlite3 FILE .recover"] {
             assert!(text.contains(part), "`{part}` is missing in: {text}");
         }
@@ -214,9 +211,5 @@ async fn a_file_without_its_table_is_an_error() {
     drop(folder.open().await);
     drop(database(&folder, "DROP TABLE entry"));
     let error = Sqlite::open(folder.file()).await.unwrap_err();
-    assert!(
-        with_sources(&error).contains("no such table"),
-        "{}",
-        with_sources(&error)
-    );
+    assert!(chain(&error).contains("no such table"), "{}", chain(&error));
 }
