@@ -95,8 +95,8 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
 
     /// Runs the graph as [`run`](Self::run) does, and tells what happens as it happens.
     ///
-    /// The run advances only as the stream is polled. Its last item is [`Event::Finished`],
-    /// [`Event::Paused`] or an error.
+    /// The run advances only as the stream is polled. Its last item is [`Event::Finished`](crate::Event::Finished),
+    /// [`Event::Paused`](crate::Event::Paused) or an error.
     ///
     /// ```
     /// use futures_util::StreamExt;
