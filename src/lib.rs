@@ -38,8 +38,9 @@ pub use handoffs_runtime::{
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use handoffs_runtime::Sqlite;
 pub use handoffs_runtime::{
-    Ask, AskId, BranchId, BranchIdError, Conclusion, Entry, Forked, GraphId, Hash, Journal,
-    JournalError, Json, JsonError, Masked, Memory, Record, Recorded, ThreadId, Write, Writes,
+    Approval, Ask, AskId, BranchId, BranchIdError, Conclusion, Durability, Effect, Entry, Forked,
+    GraphId, Hash, Journal, JournalError, Json, JsonError, Layer, Masked, Memory, Record, Recorded,
+    ThreadId, Usage, Write, Writes,
 };
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]

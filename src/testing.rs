@@ -17,28 +17,16 @@ pub use handoffs_runtime::{CachePlace, JournalPlace, TestContext};
 ///
 /// ```
 /// use handoffs::testing::{JournalPlace, journal_suite};
-/// # use handoffs::{Journal, JournalError, Memory, Record, ThreadId, async_trait};
+/// # use handoffs::{JournalError, Memory, async_trait};
 /// # #[derive(Debug)]
 /// # struct Shelf(Memory);
 /// # impl Shelf {
 /// #     async fn open(path: &std::path::Path) -> Result<Self, JournalError> { Ok(Self(Memory::default())) }
 /// # }
 /// # #[async_trait]
-/// # impl Journal for Shelf {
-/// #     async fn append(
-/// #         &self,
-/// #         thread: &ThreadId,
-/// #         head: u64,
-/// #         records: Vec<Record>,
-/// #     ) -> Result<(), JournalError> {
-/// #         self.0.append(thread, head, records).await
-/// #     }
-/// #     async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
-/// #         self.0.read(thread, after).await
-/// #     }
-/// #     async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-/// #         self.0.threads().await
-/// #     }
+/// # impl handoffs::Layer for Shelf {
+/// #     type Within = Memory;
+/// #     fn within(&self) -> &Memory { &self.0 }
 /// # }
 ///
 /// struct Folder(tempfile::TempDir);

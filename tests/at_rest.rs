@@ -13,6 +13,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use common::{Stopping, by_branch, chain};
+use handoffs::Durability;
 use handoffs::prelude::*;
 use handoffs::testing::{JournalPlace, journal_suite};
 use handoffs::{
@@ -342,7 +343,9 @@ async fn a_journal_is_sealed_by_copying_it() {
     let copy = compress_then_seal(Memory::default());
     for id in plain.threads().await.unwrap() {
         let records = plain.read(&id, 0).await.unwrap();
-        copy.append(&id, 0, records).await.unwrap();
+        copy.append(&id, 0, records, Durability::Sync)
+            .await
+            .unwrap();
     }
     let copied = thread(copy.clone());
     assert_eq!(

@@ -11,6 +11,7 @@
 mod common;
 
 use common::{Place, chain};
+use handoffs::Durability;
 use handoffs::prelude::*;
 use handoffs::{
     Hash, Head, Journal, JournalError, Json, Record, RunError, Thread, ThreadId, verify_export,
@@ -219,7 +220,10 @@ async fn thread_of(bodies: impl IntoIterator<Item = Vec<u8>>) -> Thread<Auditors
     let record = |(seq, body): (u64, Vec<u8>)| Record::new(seq, Hash::of(&body), body);
     let records: Vec<_> = (1..).zip(bodies).map(record).collect();
     let journal = Memory::default();
-    journal.append(&id(), 0, records).await.unwrap();
+    journal
+        .append(&id(), 0, records, Durability::Sync)
+        .await
+        .unwrap();
     auditors(journal)
 }
 

@@ -21,6 +21,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::{Place, Tally, chain, lines};
 use futures::{FutureExt, StreamExt};
+use handoffs::Durability;
+use handoffs::Layer;
 use handoffs::prelude::*;
 use handoffs::{
     CancellationToken, Entry, Journal, JournalError, Keep, NodeError, Record, Recorded, RunError,
@@ -368,25 +370,24 @@ async fn a_run_that_is_dropped_goes_on_at_once(at: &impl Place) {
 struct Yielding<J>(J);
 
 #[async_trait]
-impl<J: Journal> Journal for Yielding<J> {
+impl<J: Journal> Layer for Yielding<J> {
+    type Within = J;
+
+    fn within(&self) -> &J {
+        &self.0
+    }
+
     async fn append(
         &self,
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
+        durability: Durability,
     ) -> Result<(), JournalError> {
         tokio::task::yield_now().await;
-        self.0.append(thread, head, records).await?;
+        self.0.append(thread, head, records, durability).await?;
         tokio::task::yield_now().await;
         Ok(())
-    }
-
-    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
-        self.0.read(thread, after).await
-    }
-
-    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        self.0.threads().await
     }
 }
 
@@ -400,30 +401,29 @@ struct Halting<J> {
 }
 
 #[async_trait]
-impl<J: Journal> Journal for Halting<J> {
+impl<J: Journal> Layer for Halting<J> {
+    type Within = J;
+
+    fn within(&self) -> &J {
+        &self.kept
+    }
+
     async fn append(
         &self,
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
+        durability: Durability,
     ) -> Result<(), JournalError> {
         let halts = self.halt.is_reached();
         if !halts || self.writes {
-            self.kept.append(thread, head, records).await?;
+            self.kept.append(thread, head, records, durability).await?;
         }
         if halts {
             self.reached.notify_one();
             pending::<()>().await;
         }
         Ok(())
-    }
-
-    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
-        self.kept.read(thread, after).await
-    }
-
-    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        self.kept.threads().await
     }
 }
 
@@ -573,26 +573,25 @@ struct Slow<J> {
 }
 
 #[async_trait]
-impl<J: Journal> Journal for Slow<J> {
+impl<J: Journal> Layer for Slow<J> {
+    type Within = J;
+
+    fn within(&self) -> &J {
+        &self.kept
+    }
+
     async fn append(
         &self,
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
+        durability: Durability,
     ) -> Result<(), JournalError> {
         if self.at.is_reached() {
             self.waiting.notify_one();
             self.go.notified().await;
         }
-        self.kept.append(thread, head, records).await
-    }
-
-    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
-        self.kept.read(thread, after).await
-    }
-
-    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        self.kept.threads().await
+        self.kept.append(thread, head, records, durability).await
     }
 }
 

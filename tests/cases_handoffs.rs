@@ -13,6 +13,7 @@
 mod common;
 
 use common::{chain, path};
+use handoffs::Durability;
 use handoffs::prelude::*;
 use handoffs::{
     Code, Edge, Entry, Finding, GraphNode, Hash, Journal, JournalError, Masked, NodeIndex,
@@ -384,7 +385,10 @@ async fn a53_a_receipt_with_an_edge_that_was_not_declared_is_rejected_on_replay(
             assert_eq!(step["edge"], 0);
             step["edge"] = edge.into();
         });
-        journal.append(&id, 0, forged).await.unwrap();
+        journal
+            .append(&id, 0, forged, Durability::Sync)
+            .await
+            .unwrap();
         let looping = Looping { a: A, b: B, c: C };
         let thread = Runtime::new(looping).journal(journal.clone()).thread(id);
         let error = thread.recover().await.unwrap_err();
@@ -404,7 +408,10 @@ async fn a53_a_receipt_with_an_edge_that_was_not_declared_is_rejected_on_replay(
     let forged = forge(&id, &records, 1, |entry| {
         entry["event"]["stepped"]["to"] = "c".into();
     });
-    journal.append(&id, 0, forged).await.unwrap();
+    journal
+        .append(&id, 0, forged, Durability::Sync)
+        .await
+        .unwrap();
     let looping = Looping { a: A, b: B, c: C };
     let error = Runtime::new(looping)
         .journal(journal.clone())
@@ -419,7 +426,10 @@ async fn a53_a_receipt_with_an_edge_that_was_not_declared_is_rejected_on_replay(
     );
     // Records under another thread's name do not pass for that thread's.
     let id = ThreadId::new("stolen");
-    journal.append(&id, 0, records.clone()).await.unwrap();
+    journal
+        .append(&id, 0, records.clone(), Durability::Sync)
+        .await
+        .unwrap();
     let looping = Looping { a: A, b: B, c: C };
     let error = Runtime::new(looping)
         .journal(journal.clone())
@@ -440,7 +450,10 @@ async fn a53_a_receipt_with_an_edge_that_was_not_declared_is_rejected_on_replay(
     // The forgery as such is sound: unchanged, the copy is read.
     let id = ThreadId::new("copy");
     let copy = forge(&id, &records, 0, |_| {});
-    journal.append(&id, 0, copy).await.unwrap();
+    journal
+        .append(&id, 0, copy, Durability::Sync)
+        .await
+        .unwrap();
     let looping = Looping { a: A, b: B, c: C };
     let thread = Runtime::new(looping).journal(journal).thread(id);
     assert!(matches!(thread.status().await.unwrap(), Status::Finished));

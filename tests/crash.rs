@@ -25,6 +25,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::timeless;
 use futures::StreamExt;
+use handoffs::Durability;
+use handoffs::Layer;
 use handoffs::prelude::*;
 use handoffs::{Journal, JournalError, Record, ThreadId};
 use rusqlite::{Connection, OpenFlags};
@@ -206,26 +208,25 @@ impl Deadly {
 }
 
 #[async_trait]
-impl Journal for Deadly {
+impl Layer for Deadly {
+    type Within = Sqlite;
+
+    fn within(&self) -> &Sqlite {
+        &self.kept
+    }
+
     async fn append(
         &self,
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
+        durability: Durability,
     ) -> Result<(), JournalError> {
         let append = self.appends.fetch_add(1, Ordering::Relaxed) + 1;
         self.pass(When::Before, append);
-        self.kept.append(thread, head, records).await?;
+        self.kept.append(thread, head, records, durability).await?;
         self.pass(When::After, append);
         Ok(())
-    }
-
-    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
-        self.kept.read(thread, after).await
-    }
-
-    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        self.kept.threads().await
     }
 }
 

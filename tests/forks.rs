@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::{Place, Stopping, Tally, Turns, by_branch, chain, drain, lines, place, writes};
 use futures::StreamExt;
+use handoffs::Layer;
 use handoffs::prelude::*;
 use handoffs::{Counter, Entry, Journal, Max, Min, Recorded, RunError, Thread};
 use serde::{Deserialize, Serialize};
@@ -2742,29 +2743,24 @@ async fn a_run_that_begins_anew_leaves_the_old_questions_behind(at: &impl Place)
 struct Leisurely(common::Counting<Memory>);
 
 #[handoffs::async_trait]
-impl Journal for Leisurely {
+impl Layer for Leisurely {
+    type Within = common::Counting<Memory>;
+
+    fn within(&self) -> &common::Counting<Memory> {
+        &self.0
+    }
+
     async fn append(
         &self,
         thread: &handoffs::ThreadId,
         head: u64,
         records: Vec<handoffs::Record>,
+        durability: handoffs::Durability,
     ) -> Result<(), handoffs::JournalError> {
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }
-        self.0.append(thread, head, records).await
-    }
-
-    async fn read(
-        &self,
-        thread: &handoffs::ThreadId,
-        after: u64,
-    ) -> Result<Vec<handoffs::Record>, handoffs::JournalError> {
-        self.0.read(thread, after).await
-    }
-
-    async fn threads(&self) -> Result<Vec<handoffs::ThreadId>, handoffs::JournalError> {
-        self.0.threads().await
+        Journal::append(&self.0, thread, head, records, durability).await
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use handoffs::__private::journal_rules as rules;
+use handoffs::Durability;
 use handoffs::testing::{JournalPlace, journal_suite};
 use handoffs::{Journal, JournalError, Memory, Record, ThreadId, async_trait};
 use tokio::task::yield_now;
@@ -143,7 +144,11 @@ impl Wrong {
             let numbered = (head + 1..).zip(records);
             let records =
                 numbered.map(|(seq, record)| Record::new(seq, record.hash, record.body.clone()));
-            match self.kept.append(thread, head, records.collect()).await {
+            match self
+                .kept
+                .append(thread, head, records.collect(), Durability::Sync)
+                .await
+            {
                 Err(error) if error.is_conflict() => {}
                 other => return other,
             }
@@ -152,28 +157,41 @@ impl Wrong {
 }
 
 #[async_trait]
-impl Journal for Wrong {
+impl Layer for Wrong {
+    type Within = Memory;
+
+    fn within(&self) -> &Memory {
+        &self.kept
+    }
+
     async fn append(
         &self,
         thread: &ThreadId,
         head: u64,
         mut records: Vec<Record>,
+        durability: Durability,
     ) -> Result<(), JournalError> {
         let thread = &self.name(thread);
         match self.mistake {
             Mistake::AppendsWhereverTheEndIs => self.force(thread, &records).await,
             Mistake::ChecksTheHeadOfRecordsOnly if records.is_empty() => Ok(()),
             Mistake::TakesRecordsOfAnyNumber => {
-                self.kept.append(thread, head, Vec::new()).await?;
+                self.kept
+                    .append(thread, head, Vec::new(), Durability::Sync)
+                    .await?;
                 self.force(thread, &records).await
             }
             Mistake::ChecksAwaitsAndWrites => {
-                self.kept.append(thread, head, Vec::new()).await?;
+                self.kept
+                    .append(thread, head, Vec::new(), Durability::Sync)
+                    .await?;
                 yield_now().await;
                 self.force(thread, &records).await
             }
             Mistake::ChecksBlocksAndWrites => {
-                self.kept.append(thread, head, Vec::new()).await?;
+                self.kept
+                    .append(thread, head, Vec::new(), Durability::Sync)
+                    .await?;
                 self.right.lock().unwrap().push(head);
                 // Until another thread is as far, which on one thread never happens.
                 for _ in 0..1000 {
@@ -187,7 +205,10 @@ impl Journal for Wrong {
                 self.force(thread, &records).await
             }
             Mistake::GivesUpWhenItIsCrowded => {
-                let appended = self.kept.append(thread, head, records).await;
+                let appended = self
+                    .kept
+                    .append(thread, head, records, Durability::Sync)
+                    .await;
                 appended.map_err(|error| match error {
                     JournalError::Conflict { .. } => JournalError::busy("here", "crowded"),
                     other => other,
@@ -195,7 +216,9 @@ impl Journal for Wrong {
             }
             Mistake::WritesOneByOne => {
                 for (head, record) in (head..).zip(records) {
-                    self.kept.append(thread, head, vec![record]).await?;
+                    self.kept
+                        .append(thread, head, vec![record], Durability::Sync)
+                        .await?;
                     yield_now().await;
                 }
                 Ok(())
@@ -204,9 +227,15 @@ impl Journal for Wrong {
                 for record in &mut records {
                     record.body = String::from_utf8_lossy(&record.body).into_owned().into();
                 }
-                self.kept.append(thread, head, records).await
+                self.kept
+                    .append(thread, head, records, Durability::Sync)
+                    .await
             }
-            _ => self.kept.append(thread, head, records).await,
+            _ => {
+                self.kept
+                    .append(thread, head, records, Durability::Sync)
+                    .await
+            }
         }
     }
 

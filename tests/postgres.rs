@@ -27,6 +27,8 @@ use async_trait::async_trait;
 use common::server::{self, Server};
 use common::timeless;
 use futures::StreamExt;
+use handoffs::Durability;
+use handoffs::Layer;
 use handoffs::prelude::*;
 use handoffs::{Journal, JournalError, Record, RunError, ThreadId};
 use serde_json::Value;
@@ -190,16 +192,23 @@ impl Deadly {
 }
 
 #[async_trait]
-impl Journal for Deadly {
+impl Layer for Deadly {
+    type Within = Postgres;
+
+    fn within(&self) -> &Postgres {
+        &self.kept
+    }
+
     async fn append(
         &self,
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
+        durability: Durability,
     ) -> Result<(), JournalError> {
         let append = self.appends.fetch_add(1, Ordering::Relaxed) + 1;
         self.pass("before", append);
-        let written = self.kept.append(thread, head, records);
+        let written = self.kept.append(thread, head, records, durability);
         if self.kill.as_deref() == Some(&*format!("during {append}")) {
             // It is on its way, and nobody knows how far.
             let die = async {
@@ -211,14 +220,6 @@ impl Journal for Deadly {
         written.await?;
         self.pass("after", append);
         Ok(())
-    }
-
-    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
-        self.kept.read(thread, after).await
-    }
-
-    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        self.kept.threads().await
     }
 }
 
@@ -417,15 +418,22 @@ struct Honest {
 }
 
 #[async_trait]
-impl Journal for Honest {
+impl Layer for Honest {
+    type Within = Postgres;
+
+    fn within(&self) -> &Postgres {
+        &self.kept
+    }
+
     async fn append(
         &self,
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
+        durability: Durability,
     ) -> Result<(), JournalError> {
         let new = head + records.len() as u64;
-        self.kept.append(thread, head, records).await?;
+        self.kept.append(thread, head, records, durability).await?;
         self.heads.lock().unwrap().insert(thread.clone(), new);
         Ok(())
     }
@@ -439,10 +447,6 @@ impl Journal for Honest {
             "{thread}: {told:?} became {there}"
         );
         Ok(read)
-    }
-
-    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        self.kept.threads().await
     }
 }
 

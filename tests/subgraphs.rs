@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use common::{Place, Stopping, Tally, by_branch, chain, lines, writes};
 use futures::StreamExt;
+use handoffs::Layer;
 use handoffs::prelude::*;
 use handoffs::{
     Contract, Counter, Entry, Execute, Inner, Journal, Node, NodeError, NodeKind, Recorded,
@@ -1148,14 +1149,21 @@ impl<J: Journal> Stale<J> {
 }
 
 #[async_trait::async_trait]
-impl<J: Journal> Journal for Stale<J> {
+impl<J: Journal> Layer for Stale<J> {
+    type Within = J;
+
+    fn within(&self) -> &J {
+        &self.kept
+    }
+
     async fn append(
         &self,
         thread: &handoffs::ThreadId,
         head: u64,
         records: Vec<handoffs::Record>,
+        durability: handoffs::Durability,
     ) -> Result<(), handoffs::JournalError> {
-        self.kept.append(thread, head, records).await
+        self.kept.append(thread, head, records, durability).await
     }
 
     async fn read(
@@ -1164,10 +1172,6 @@ impl<J: Journal> Journal for Stale<J> {
         _: u64,
     ) -> Result<Vec<handoffs::Record>, handoffs::JournalError> {
         Ok(self.frozen.lock().unwrap().clone().unwrap())
-    }
-
-    async fn threads(&self) -> Result<Vec<handoffs::ThreadId>, handoffs::JournalError> {
-        self.kept.threads().await
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use handoffs::Durability;
 use handoffs::prelude::*;
 use handoffs::{Hash, Journal, Record, ThreadId};
 use serde_json::{Value, json};
@@ -570,7 +571,7 @@ async fn before_payout(from: &Office, to: &Office, failed: bool) {
         records.push(Record::new(last.seq + 1, Hash::of(&body), body));
     }
     let journal = to.journal().await;
-    let appended = journal.append(&thread, 0, records).await;
+    let appended = journal.append(&thread, 0, records, Durability::Sync).await;
     appended.expect("an empty journal takes records");
 }
 

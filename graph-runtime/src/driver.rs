@@ -189,7 +189,12 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         self.cx.before = Marks::default();
         self.fork = None;
         if self.scope.ledger.is_some() {
-            self.cx.arrived = self.append(Recorded::Started { writes }).await?;
+            self.cx.arrived = self
+                .append(Recorded::Started {
+                    writes,
+                    whole: false,
+                })
+                .await?;
         }
         self.tell(Fact::Started)
     }
@@ -386,10 +391,17 @@ fn node_of(event: &Recorded) -> Option<String> {
         Recorded::Stepped { node, .. }
         | Recorded::Attempted { node, .. }
         | Recorded::Failed { node, .. }
+        | Recorded::Once { node, .. }
         | Recorded::Joined { to: node, .. } => node,
         Recorded::Caught { failure, .. } => &failure.node,
         Recorded::Asked(ask) => &ask.node,
-        Recorded::Started { .. } | Recorded::Answered { .. } => return None,
+        Recorded::Started { .. }
+        | Recorded::Answered { .. }
+        | Recorded::Decided { .. }
+        | Recorded::Expired { .. }
+        | Recorded::Edited { .. }
+        | Recorded::Abandoned { .. }
+        | Recorded::Copied { .. } => return None,
     };
     Some(node.clone().into_owned())
 }

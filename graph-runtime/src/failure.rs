@@ -12,7 +12,7 @@ use crate::engine::Fact;
 use crate::error::{RunError, chain};
 use crate::event::{Event, Sink};
 use crate::execute::Runnable;
-use crate::journal::{Failure, Recorded};
+use crate::journal::{Failure, Recorded, Usage};
 use crate::marks::Marks;
 
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
@@ -63,6 +63,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             rule: u32::try_from(rule).unwrap_or(u32::MAX),
             error: text.clone(),
             delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            usage: Usage::default(),
         };
         self.append(attempted).await?;
         self.cx.again = true;
@@ -135,6 +136,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let caught = Recorded::Caught {
             failure: failure.clone(),
             edge,
+            on: Cow::default(),
+            usage: Usage::default(),
             masked: hop.masked,
             to: hop.to.node().map(|to| self.kept_name(to)),
             progress,
@@ -163,6 +166,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             let failed = Recorded::Failed {
                 node: Cow::Owned(self.due_name().to_owned()),
                 error: chain(&error),
+                usage: Usage::default(),
             };
             if let Err(unwritten) = self.append(failed).await {
                 // The run is lost to the first error already, and the thread stands where it stood.

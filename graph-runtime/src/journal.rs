@@ -9,6 +9,7 @@ mod branch;
 mod chain;
 #[cfg(feature = "zstd")]
 mod compressed;
+mod durability;
 mod entry;
 mod fields;
 mod fold;
@@ -32,13 +33,16 @@ pub use chain::{HashError, Head};
 pub(crate) use chain::{entries, verify};
 #[cfg(feature = "zstd")]
 pub use compressed::Compressed;
+pub use durability::Durability;
 pub use entry::{
-    Ask, AskId, Conclusion, Entry, Failure, Forked, GraphId, Hash, Masked, Recorded, Write, Writes,
+    Approval, Ask, AskId, Conclusion, Effect, Entry, Failure, Forked, GraphId, Hash, Masked,
+    Recorded, Usage, Write, Writes,
 };
 pub(crate) use fields::Fields;
 pub(crate) use fold::{Branches, Folded, FoldedFork};
 pub(crate) use json::keep;
 pub use json::{Json, JsonError};
+pub use layer::Layer;
 pub(crate) use ledger::Ledger;
 pub use memory::Memory;
 #[cfg(feature = "postgres")]
@@ -154,54 +158,19 @@ impl Record {
 ///
 /// - an append is there whole or not at all, also after a crash at any moment;
 /// - of two appends that expect the same head, at most one succeeds;
-/// - a read sees a prefix of the thread, in order, and what it returned never changes;
-/// - threads, named by any text, do not see each other.
+/// - a read sees the thread as it was at one moment, in order, and what it returned never changes;
+/// - threads, named by any text, do not see each other;
+/// - what was deleted or trimmed is gone, and the rest of the store is as it was.
 ///
-/// `handoffs::testing::journal_suite!` tests them, save that nothing pulls the plug.
-///
-/// A layer around another journal is a journal as well:
-///
-/// ```
-/// use std::sync::atomic::{AtomicU64, Ordering};
-///
-/// use handoffs_runtime::{Journal, JournalError, Record, ThreadId, async_trait};
-///
-/// /// Counts the bytes that pass to the journal within.
-/// #[derive(Debug)]
-/// struct Metered<J> {
-///     within: J,
-///     bytes: AtomicU64,
-/// }
-///
-/// #[async_trait]
-/// impl<J: Journal> Journal for Metered<J> {
-///     async fn append(
-///         &self,
-///         thread: &ThreadId,
-///         head: u64,
-///         records: Vec<Record>,
-///     ) -> Result<(), JournalError> {
-///         let bytes: usize = records.iter().map(|record| record.body.len()).sum();
-///         self.within.append(thread, head, records).await?;
-///         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-///         Ok(())
-///     }
-///
-///     async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
-///         self.within.read(thread, after).await
-///     }
-///
-///     async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-///         self.within.threads().await
-///     }
-/// }
-/// ```
+/// `handoffs::testing::journal_suite!` tests them, save that nothing pulls the plug. What stands around
+/// another journal is a [`Layer`].
 #[async_trait]
 pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// Appends records to a thread whose last record is number `head`; 0 if it has none.
     ///
     /// The records are numbered `head + 1` and up; with none, only the head is checked. The append
-    /// has succeeded once this returns.
+    /// has succeeded once this returns: with [`Durability::Step`], it may still be on its way to the
+    /// disk, otherwise it is there.
     ///
     /// # Errors
     ///
@@ -220,9 +189,11 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
+        durability: Durability,
     ) -> Result<(), JournalError>;
 
     /// Returns the records of a thread after number `after`, in order; none if there is no such thread.
+    /// Of those that were trimmed, none is left to return.
     ///
     /// # Errors
     ///
@@ -235,26 +206,57 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     ///
     /// Fails if the store does.
     async fn threads(&self) -> Result<Vec<ThreadId>, JournalError>;
-}
 
-#[async_trait]
-impl<J: Journal + ?Sized> Journal for Arc<J> {
-    async fn append(
+    /// Returns the last record of each thread, in the order of the threads' names: of at most `most`
+    /// threads, whose names come after `after`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does.
+    async fn heads(
+        &self,
+        after: Option<&ThreadId>,
+        most: usize,
+    ) -> Result<Vec<(ThreadId, Record)>, JournalError>;
+
+    /// Returns what was kept of a thread with [`compact`](Self::compact), if anything was.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does.
+    async fn snapshot(&self, thread: &ThreadId) -> Result<Option<Record>, JournalError>;
+
+    /// Keeps a snapshot of a thread, and drops the records up to number `trim`, both or neither.
+    ///
+    /// The snapshot's number is that of the last record that it takes in. It stands in place of the one
+    /// before, and is dropped itself if that has the same number or a higher one. The last record of a
+    /// thread is never trimmed, nor is one that the snapshot which is kept does not take in.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Conflict`] if the thread ends before the snapshot does; then nothing has changed.
+    /// Fails if the store does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the thread as it was, or compacted.
+    async fn compact(
         &self,
         thread: &ThreadId,
-        head: u64,
-        records: Vec<Record>,
-    ) -> Result<(), JournalError> {
-        (**self).append(thread, head, records).await
-    }
+        snapshot: Record,
+        trim: u64,
+    ) -> Result<(), JournalError>;
 
-    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
-        (**self).read(thread, after).await
-    }
-
-    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        (**self).threads().await
-    }
+    /// Removes a thread with all that is kept of it. It is no error if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the store does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the thread as it was, or removed.
+    async fn delete(&self, thread: &ThreadId) -> Result<(), JournalError>;
 }
 
 /// Why a journal could not be read or written.

@@ -9,6 +9,7 @@ mod run;
 mod runtime;
 mod thread;
 
+mod clock;
 mod course;
 mod engine;
 mod plan;
@@ -63,9 +64,10 @@ pub use journal::Compressed;
 #[cfg(feature = "sqlite")]
 pub use journal::Sqlite;
 pub use journal::{
-    Ask, AskId, BranchId, BranchIdError, Conclusion, Entry, Export, Failure, Forked, GraphId, Hash,
-    HashError, Head, Journal, JournalError, JournalPlace, Json, JsonError, Masked, Memory, Record,
-    Recorded, ThreadId, Write, Writes, verify_export,
+    Approval, Ask, AskId, BranchId, BranchIdError, Conclusion, Durability, Effect, Entry, Export,
+    Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError, JournalPlace, Json,
+    JsonError, Layer, Masked, Memory, Record, Recorded, ThreadId, Usage, Write, Writes,
+    verify_export,
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};

@@ -310,6 +310,19 @@ impl Plan {
             .is_some_and(|edge| edge.watched)
     }
 
+    /// Returns the place of the node of which an entry speaks, whichever graph wrote it.
+    pub(crate) fn find_node(&self, name: &str) -> Option<u16> {
+        let place = self.nodes.iter().position(|node| *node.name == *name)?;
+        u16::try_from(place).ok()
+    }
+
+    /// Returns the place of the edge of which an entry speaks, whichever graph wrote it.
+    pub(crate) fn find_edge(&self, from: u16, on: &str) -> Option<u16> {
+        let mut edges = self.topology.edges();
+        let (place, _) = edges.find(|(_, edge)| edge.from.0 == from && edge.label() == on)?;
+        Some(place.0)
+    }
+
     /// Returns the name of a node.
     pub(crate) fn name(&self, node: u16) -> &str {
         self.nodes

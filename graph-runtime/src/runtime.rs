@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::{Cache, MemoryCache};
+use crate::clock::Clock;
 use crate::execute::Runnable;
-use crate::journal::{Journal, JournalError, ThreadId};
+use crate::journal::{Durability, Journal, JournalError, ThreadId};
 use crate::plan::Plan;
 use crate::scope::Limits;
 use crate::thread::Thread;
@@ -21,7 +22,7 @@ use crate::thread::Thread;
 /// survives a crash, and [`recover`](Thread::recover) goes on from there.
 ///
 /// ```
-/// use handoffs_runtime::{Memory, Runtime};
+/// use handoffs_runtime::{Durability, Memory, Runtime};
 /// # use handoffs_runtime::Runnable;
 ///
 /// fn durable<G: Runnable>(graph: G) -> Runtime<G, Memory> {
@@ -117,6 +118,29 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
         self
     }
 
+    /// Says how safe each step is before the next one begins; [`Durability::Sync`] by default.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.limits.durability = durability;
+        self
+    }
+
+    /// Tells the time, by which entries are dated and questions expire; by default the system does.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// use handoffs_runtime::{Durability, Keep, Runnable, Runtime};
+    ///
+    /// /// For a test of what happens in a week.
+    /// fn in_a_week<G: Runnable, J: Keep>(runtime: Runtime<G, J>) -> Runtime<G, J> {
+    ///     runtime.clock(|| SystemTime::now() + Duration::from_secs(7 * 24 * 60 * 60))
+    /// }
+    /// ```
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.limits.clock = Clock::new(now);
+        self
+    }
+
     /// Stops each call of [`run`](Thread::run), [`resume`](Thread::resume) or
     /// [`recover`](Thread::recover) that has not come to rest after so long, with
     /// [`RunError::Deadline`](crate::RunError::Deadline). What was written stays, and `recover` goes on.
@@ -131,7 +155,7 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     /// are finished, and the calls return [`RunError::Cancelled`](crate::RunError::Cancelled).
     ///
     /// ```
-    /// use handoffs_runtime::{CancellationToken, Keep, Runnable, Runtime};
+    /// use handoffs_runtime::{Durability, CancellationToken, Keep, Runnable, Runtime};
     ///
     /// fn stoppable<G: Runnable, J: Keep>(runtime: Runtime<G, J>) -> (Runtime<G, J>, CancellationToken) {
     ///     let stop = CancellationToken::new();

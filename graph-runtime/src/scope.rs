@@ -8,8 +8,9 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::Cache;
+use crate::clock::Clock;
 use crate::error::RunError;
-use crate::journal::{AskId, Branches, Json, Ledger, ThreadId};
+use crate::journal::{AskId, Branches, Durability, Json, Ledger, ThreadId};
 
 /// What all paths of one run share: the thread, its journal, and the runtime's settings.
 pub(crate) struct Scope {
@@ -34,6 +35,8 @@ pub(crate) struct Limits {
     pub(crate) drain: Option<CancellationToken>,
     pub(crate) cancel: Option<CancellationToken>,
     pub(crate) deadline: Option<Duration>,
+    pub(crate) durability: Durability,
+    pub(crate) clock: Clock,
 }
 
 impl fmt::Debug for Scope {

@@ -20,7 +20,7 @@ use crate::error::RunError;
 use crate::event::{Event, Inner, Sink};
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{Ask, AskId, BranchId, Conclusion, Forked, Recorded, Writes};
+use crate::journal::{Ask, AskId, BranchId, Conclusion, Forked, Recorded, Usage, Writes};
 use crate::marks::take_fields;
 
 /// What came of an attempt at a node: the edge that its outcome chose, or what kept it from concluding.
@@ -221,6 +221,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             node: node.to_owned().into(),
             key: question.key,
             question: question.text,
+            expires_ms: None,
         };
         ask.id = AskId(self.append(Recorded::Asked(ask.clone())).await?);
         self.tell(Fact::Asked(ask.id))?;
@@ -291,6 +292,9 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 writes,
                 replaced: names::<G::State>(replaced),
                 cached,
+                approval: None,
+                took_ms: 0,
+                usage: Usage::default(),
             };
             taken.handed_in = Some(self.hand_in(stepped)?);
         }

@@ -21,7 +21,7 @@ use crate::journal::{
 };
 use crate::run::{Run, Status};
 use crate::runtime::{Ephemeral, Keep, Runtime};
-use crate::scope::Scope;
+use crate::scope::{Limits, Scope};
 
 /// One conversation, or one job, in a runtime. It has nothing to do with an OS thread.
 ///
@@ -172,7 +172,12 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         let thread = self.id.clone();
         let scope = Scope {
             run: if journal.is_some() { 0 } else { run_number() },
-            ledger: journal.map(|journal| Ledger::new(journal, thread.clone(), head)),
+            ledger: journal.map(|journal| {
+                let Limits {
+                    durability, clock, ..
+                } = limits;
+                Ledger::new(journal, thread.clone(), head, *durability, clock.clone())
+            }),
             thread,
             told: Mutex::new(Arc::new(told)),
             answer,

@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::StreamExt;
+use handoffs::Durability;
+use handoffs::Layer;
 use handoffs::Memory;
 use handoffs::{
     Entry, Event, EventStream, Journal, JournalError, Masked, Record, Recorded, RunError, Runnable,
@@ -189,30 +191,29 @@ impl<J> Stopping<J> {
 }
 
 #[async_trait]
-impl<J: Journal> Journal for Stopping<J> {
+impl<J: Journal> Layer for Stopping<J> {
+    type Within = J;
+
+    fn within(&self) -> &J {
+        &self.kept
+    }
+
     async fn append(
         &self,
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
+        durability: Durability,
     ) -> Result<(), JournalError> {
         let before = self.appends.fetch_add(1, Ordering::Relaxed);
         if before < self.last || (before == self.last && self.keeps_last) {
-            self.kept.append(thread, head, records).await?;
+            self.kept.append(thread, head, records, durability).await?;
         }
         if before < self.last {
             Ok(())
         } else {
             Err(JournalError::store("memory", "append to", "power cut"))
         }
-    }
-
-    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
-        self.kept.read(thread, after).await
-    }
-
-    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        self.kept.threads().await
     }
 }
 
@@ -232,24 +233,23 @@ impl<J> Counting<J> {
 }
 
 #[async_trait]
-impl<J: Journal> Journal for Counting<J> {
+impl<J: Journal> Layer for Counting<J> {
+    type Within = J;
+
+    fn within(&self) -> &J {
+        &self.kept
+    }
+
     async fn append(
         &self,
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
+        durability: Durability,
     ) -> Result<(), JournalError> {
-        self.kept.append(thread, head, records).await?;
+        self.kept.append(thread, head, records, durability).await?;
         self.appends.fetch_add(1, Ordering::Relaxed);
         Ok(())
-    }
-
-    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
-        self.kept.read(thread, after).await
-    }
-
-    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        self.kept.threads().await
     }
 }
 

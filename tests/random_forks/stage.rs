@@ -15,6 +15,8 @@ use tokio::sync::Notify;
 use crate::graph::{Chance, Data, Executed, Play};
 use crate::oracle::{Expected, Plain, Way, answer, line};
 use crate::shape::{Laid, Trouble};
+use handoffs::Durability;
+use handoffs::Layer;
 
 /// How a journal goes down.
 #[derive(Clone, Copy, Debug)]
@@ -78,16 +80,23 @@ struct Faulty<J> {
 }
 
 #[async_trait]
-impl<J: Journal> Journal for Faulty<J> {
+impl<J: Journal> Layer for Faulty<J> {
+    type Within = J;
+
+    fn within(&self) -> &J {
+        &self.kept
+    }
+
     async fn append(
         &self,
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
+        durability: Durability,
     ) -> Result<(), JournalError> {
         self.chance.pause().await;
         let Some(fault) = &self.fault else {
-            return self.kept.append(thread, head, records).await;
+            return self.kept.append(thread, head, records, durability).await;
         };
         let is_last = {
             let mut left = fault.left.lock().unwrap();
@@ -96,11 +105,11 @@ impl<J: Journal> Journal for Faulty<J> {
             is_last
         };
         if !is_last {
-            return self.kept.append(thread, head, records).await;
+            return self.kept.append(thread, head, records, durability).await;
         }
         let is_first = !std::mem::replace(&mut *fault.down.lock().unwrap(), true);
         if is_first && fault.mode.writes() {
-            self.kept.append(thread, head, records).await?;
+            self.kept.append(thread, head, records, durability).await?;
         }
         match fault.mode {
             Mode::Cut | Mode::Kept => Err(JournalError::store("memory", "append to", "power cut")),
@@ -112,14 +121,6 @@ impl<J: Journal> Journal for Faulty<J> {
                 std::future::pending().await
             }
         }
-    }
-
-    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
-        self.kept.read(thread, after).await
-    }
-
-    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        self.kept.threads().await
     }
 }
 

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::layer::{self, AS_IT_IS, SEALED, ZSTD, intact};
-use super::{Journal, JournalError, Record, ThreadId};
+use super::layer::{self, AS_IT_IS, Layer, SEALED, ZSTD, intact};
+use super::{Durability, Journal, JournalError, Record, ThreadId};
 
 #[cfg(test)]
 mod tests;
@@ -11,7 +11,7 @@ mod tests;
 /// A journal whose large records take less room.
 ///
 /// ```
-/// use handoffs_runtime::{Compressed, Hash, Journal, Memory, Record, ThreadId};
+/// use handoffs_runtime::{Durability, Compressed, Hash, Journal, Memory, Record, ThreadId};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,7 +19,7 @@ mod tests;
 /// let journal = Compressed::new(store.clone());
 /// let text = "He said it again. ".repeat(1_000).into_bytes();
 /// let first = Record::new(1, Hash::of(&text), text);
-/// journal.append(&thread, 0, vec![first.clone()]).await?;
+/// journal.append(&thread, 0, vec![first.clone()], Durability::Sync).await?;
 ///
 /// assert!(store.read(&thread, 0).await?[0].body.len() < first.body.len() / 100);
 /// assert_eq!(journal.read(&thread, 0).await?, [first]);
@@ -143,12 +143,19 @@ impl<J: Journal> Compressed<J> {
 }
 
 #[async_trait]
-impl<J: Journal> Journal for Compressed<J> {
+impl<J: Journal> Layer for Compressed<J> {
+    type Within = J;
+
+    fn within(&self) -> &J {
+        &self.journal
+    }
+
     async fn append(
         &self,
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
+        durability: Durability,
     ) -> Result<(), JournalError> {
         let shrunk = records.into_iter().map(|record| {
             let seq = record.seq;
@@ -156,7 +163,7 @@ impl<J: Journal> Journal for Compressed<J> {
             Ok(layer::record(seq, self.shrink(body)))
         });
         let shrunk = shrunk.collect::<Result<_, JournalError>>()?;
-        self.journal.append(thread, head, shrunk).await
+        self.journal.append(thread, head, shrunk, durability).await
     }
 
     async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
@@ -168,9 +175,5 @@ impl<J: Journal> Journal for Compressed<J> {
             Ok(layer::record(seq, body))
         });
         grown.collect()
-    }
-
-    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        self.journal.threads().await
     }
 }

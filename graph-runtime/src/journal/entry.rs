@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use handoffs_core::{Field, FieldSet, FieldValue, State};
 use serde::de::{MapAccess, Visitor};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::branch::BranchId;
 use super::json::{Json, keep};
+use super::{Head, ThreadId};
 
 /// One entry of a thread's journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,28 +28,15 @@ pub struct Entry {
     /// The path through the run that it belongs to.
     #[serde(default, skip_serializing_if = "BranchId::is_trunk")]
     pub branch: BranchId,
+    /// On whose authority the run was begun, resumed or recovered that wrote it, if the caller said so
+    /// with [`Thread::by`](crate::Thread::by).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Arc<str>>,
+    /// How many questions of the thread are open once this has happened.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub open: u32,
     /// What happened.
     pub event: Recorded,
-}
-
-impl Entry {
-    pub(crate) const fn new(
-        seq: u64,
-        at_ms: u64,
-        graph: GraphId,
-        prev: Hash,
-        branch: BranchId,
-        event: Recorded,
-    ) -> Self {
-        Self {
-            seq,
-            at_ms,
-            graph,
-            prev,
-            branch,
-            event,
-        }
-    }
 }
 
 /// What an entry says happened.
@@ -60,6 +49,9 @@ pub enum Recorded {
     Started {
         /// The fields of the state.
         writes: Writes,
+        /// Whether these are all fields, so that nothing before counts any more.
+        #[serde(default, skip_serializing_if = "is_false")]
+        whole: bool,
     },
     /// A node concluded, and an edge was taken.
     #[non_exhaustive]
@@ -95,6 +87,26 @@ pub enum Recorded {
         /// Whether the node was not executed, as its result was in the cache.
         #[serde(default, skip_serializing_if = "is_false")]
         cached: bool,
+        /// The question whether the handoff may be, for which it waits; `to` is where it then leads.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<Ask>,
+        /// How long the node was at work, in milliseconds.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        took_ms: u64,
+        /// What the node said that it used.
+        #[serde(default, skip_serializing_if = "Usage::is_empty")]
+        usage: Usage,
+    },
+    /// A person decided whether a handoff may be, and the run went on.
+    #[non_exhaustive]
+    Decided {
+        /// The question.
+        ask: AskId,
+        /// What was decided.
+        approval: Approval,
+        /// The node that follows, or the join to which a branch came; none at the end of the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Cow<'static, str>>,
     },
     /// All branches of a fork came to the join, and the run went on there with what they made of the state.
     #[non_exhaustive]
@@ -117,6 +129,9 @@ pub enum Recorded {
         error: String,
         /// How long to wait before the next attempt, in milliseconds.
         delay_ms: u64,
+        /// What the node said that it used.
+        #[serde(default, skip_serializing_if = "Usage::is_empty")]
+        usage: Usage,
     },
     /// A node failed, and the run went on along its error edge.
     #[non_exhaustive]
@@ -125,6 +140,12 @@ pub enum Recorded {
         failure: Failure,
         /// The place of the error edge, in the order of declaration.
         edge: u16,
+        /// The edge's condition as it is written in the graph.
+        #[serde(default)]
+        on: Cow<'static, str>,
+        /// What the node said that it used.
+        #[serde(default, skip_serializing_if = "Usage::is_empty")]
+        usage: Usage,
         /// Why the edge was masked and its `else` taken, if so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         masked: Option<Masked>,
@@ -145,6 +166,22 @@ pub enum Recorded {
         /// The answer.
         answer: Json,
     },
+    /// Nobody answered in time, and the question is closed.
+    #[non_exhaustive]
+    Expired {
+        /// The question.
+        ask: AskId,
+    },
+    /// A side effect that a node does [once](crate::Context::once) is to begin, was done, or failed.
+    #[non_exhaustive]
+    Once {
+        /// The node.
+        node: Cow<'static, str>,
+        /// The effect's name within the node.
+        key: String,
+        /// How far it came.
+        effect: Effect,
+    },
     /// The run ended with an error; the state is as after the step before.
     #[non_exhaustive]
     Failed {
@@ -152,7 +189,81 @@ pub enum Recorded {
         node: Cow<'static, str>,
         /// The error and its causes.
         error: String,
+        /// What the node said that it used.
+        #[serde(default, skip_serializing_if = "Usage::is_empty")]
+        usage: Usage,
     },
+    /// Somebody changed the state from outside, between two steps.
+    #[non_exhaustive]
+    Edited {
+        /// The fields that were changed.
+        writes: Writes,
+        /// Why.
+        why: String,
+    },
+    /// Somebody gave the run up: what was open is closed, and another run may begin.
+    #[non_exhaustive]
+    Abandoned {
+        /// Why.
+        why: String,
+    },
+    /// All entries before this one were copied from another thread.
+    #[non_exhaustive]
+    Copied {
+        /// The thread.
+        from: ThreadId,
+        /// Its last entry that was copied.
+        head: Head,
+    },
+}
+
+/// How far a side effect came that is done once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Effect {
+    /// It is about to be done; if nothing follows, nobody knows whether it was.
+    Begun,
+    /// It was done, with this result.
+    Done(Json),
+    /// It was not done, with this error.
+    Failed(String),
+}
+
+/// What a person decided about a handoff.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Approval {
+    /// It may be.
+    Approved,
+    /// It may not be, for this reason: the run goes on along the edge's `else`.
+    Refused(String),
+}
+
+/// What a node used up, as far as it said so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Calls of models and tools.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub calls: u64,
+    /// Tokens that models read.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub input_tokens: u64,
+    /// Tokens that models wrote.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub output_tokens: u64,
+    /// What it cost, in millionths of the currency's unit.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cost_micros: u64,
+}
+
+impl Usage {
+    /// Returns whether nothing was used.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The branches into which a run forked.
@@ -181,6 +292,10 @@ pub struct Failure {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 /// What a node concluded.
@@ -236,6 +351,9 @@ pub struct Ask {
     pub key: String,
     /// The question; [`Json::to`] gives it as the type that it was asked with.
     pub question: Json,
+    /// Until when an answer is taken, in milliseconds since 1970 in UTC; without it, for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<u64>,
 }
 
 /// The number of a question in its thread.
@@ -352,7 +470,7 @@ impl<'de> Deserialize<'de> for Writes {
 /// Its text is the graph's name and a fingerprint of its nodes, edges and fields: `SupportDesk#1f0c…`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct GraphId(pub(crate) std::sync::Arc<str>);
+pub struct GraphId(pub(crate) Arc<str>);
 
 impl GraphId {
     /// Returns the graph's name, without the fingerprint.

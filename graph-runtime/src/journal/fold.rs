@@ -223,7 +223,7 @@ impl Folded {
 
     fn take(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
         let fact = match &entry.event {
-            Recorded::Started { writes } => {
+            Recorded::Started { writes, .. } => {
                 if let Some(fork) = self.fork.take() {
                     // The run before ended within a branch.
                     self.fields = Arc::unwrap_or_clone(fork.under);
@@ -257,6 +257,14 @@ impl Folded {
                 let question = question.ok_or_else(|| format!("question {ask} was not open"))?;
                 self.answers.push((question.key, answer.clone()));
                 Fact::Answered
+            }
+            Recorded::Decided { .. }
+            | Recorded::Expired { .. }
+            | Recorded::Once { .. }
+            | Recorded::Edited { .. }
+            | Recorded::Abandoned { .. }
+            | Recorded::Copied { .. } => {
+                return Err("this version does not read such entries".into());
             }
             Recorded::Failed { error, .. } => {
                 // Whoever takes the run up again has seen the error, so the node is tried anew.
@@ -358,6 +366,7 @@ impl Folded {
             masked,
             to,
             progress,
+            ..
         } = &entry.event
         else {
             return Err("it is no fallback".into());

@@ -1,7 +1,165 @@
-//! What layers share: a record goes in and comes out with the hash of its own body, and what lies
-//! below has a hash of its own.
+//! What stands around a journal, and what such layers share: a record goes in and comes out with the
+//! hash of its own body, and what lies below has a hash of its own.
 
-use super::{Hash, JournalError, Record, ThreadId};
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Durability, Hash, Journal, JournalError, Record, ThreadId};
+
+/// A journal around another one.
+///
+/// It says what it does otherwise, and hands on all else. Whatever is a layer is a [`Journal`].
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// use handoffs_runtime::{Durability, Journal, JournalError, Layer, Record, ThreadId, async_trait};
+///
+/// /// Counts the bytes that pass to the journal within.
+/// #[derive(Debug)]
+/// struct Metered<J> {
+///     within: J,
+///     bytes: AtomicU64,
+/// }
+///
+/// #[async_trait]
+/// impl<J: Journal> Layer for Metered<J> {
+///     type Within = J;
+///
+///     fn within(&self) -> &J {
+///         &self.within
+///     }
+///
+///     async fn append(
+///         &self,
+///         thread: &ThreadId,
+///         head: u64,
+///         records: Vec<Record>,
+///         durability: Durability,
+///     ) -> Result<(), JournalError> {
+///         let bytes: usize = records.iter().map(|record| record.body.len()).sum();
+///         self.within.append(thread, head, records, durability).await?;
+///         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+///         Ok(())
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Layer: fmt::Debug + Send + Sync + 'static {
+    /// The journal within.
+    type Within: Journal + ?Sized;
+
+    /// Returns the journal within.
+    fn within(&self) -> &Self::Within;
+
+    /// As [`Journal::append`].
+    async fn append(
+        &self,
+        thread: &ThreadId,
+        head: u64,
+        records: Vec<Record>,
+        durability: Durability,
+    ) -> Result<(), JournalError> {
+        self.within()
+            .append(thread, head, records, durability)
+            .await
+    }
+
+    /// As [`Journal::read`].
+    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
+        self.within().read(thread, after).await
+    }
+
+    /// As [`Journal::threads`].
+    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
+        self.within().threads().await
+    }
+
+    /// As [`Journal::heads`].
+    async fn heads(
+        &self,
+        after: Option<&ThreadId>,
+        most: usize,
+    ) -> Result<Vec<(ThreadId, Record)>, JournalError> {
+        self.within().heads(after, most).await
+    }
+
+    /// As [`Journal::snapshot`].
+    async fn snapshot(&self, thread: &ThreadId) -> Result<Option<Record>, JournalError> {
+        self.within().snapshot(thread).await
+    }
+
+    /// As [`Journal::compact`].
+    async fn compact(
+        &self,
+        thread: &ThreadId,
+        snapshot: Record,
+        trim: u64,
+    ) -> Result<(), JournalError> {
+        self.within().compact(thread, snapshot, trim).await
+    }
+
+    /// As [`Journal::delete`].
+    async fn delete(&self, thread: &ThreadId) -> Result<(), JournalError> {
+        self.within().delete(thread).await
+    }
+}
+
+#[async_trait]
+impl<L: Layer> Journal for L {
+    async fn append(
+        &self,
+        thread: &ThreadId,
+        head: u64,
+        records: Vec<Record>,
+        durability: Durability,
+    ) -> Result<(), JournalError> {
+        Layer::append(self, thread, head, records, durability).await
+    }
+
+    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
+        Layer::read(self, thread, after).await
+    }
+
+    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
+        Layer::threads(self).await
+    }
+
+    async fn heads(
+        &self,
+        after: Option<&ThreadId>,
+        most: usize,
+    ) -> Result<Vec<(ThreadId, Record)>, JournalError> {
+        Layer::heads(self, after, most).await
+    }
+
+    async fn snapshot(&self, thread: &ThreadId) -> Result<Option<Record>, JournalError> {
+        Layer::snapshot(self, thread).await
+    }
+
+    async fn compact(
+        &self,
+        thread: &ThreadId,
+        snapshot: Record,
+        trim: u64,
+    ) -> Result<(), JournalError> {
+        Layer::compact(self, thread, snapshot, trim).await
+    }
+
+    async fn delete(&self, thread: &ThreadId) -> Result<(), JournalError> {
+        Layer::delete(self, thread).await
+    }
+}
+
+impl<J: Journal + ?Sized> Layer for Arc<J> {
+    type Within = J;
+
+    fn within(&self) -> &J {
+        self
+    }
+}
 
 /// Takes the body of a record whose hash is right.
 ///

@@ -6,20 +6,23 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
 use super::{
-    AskId, BranchId, Entry, GraphId, Hash, Head, Journal, JournalError, Record, Recorded, ThreadId,
+    AskId, BranchId, Durability, Entry, GraphId, Hash, Head, Journal, JournalError, Record,
+    Recorded, ThreadId,
 };
 use crate::attempt::text;
+use crate::clock::Clock;
 
 /// Where the paths of a run hand in their entries.
 pub(crate) struct Ledger {
     journal: Arc<dyn Journal>,
     thread: ThreadId,
+    durability: Durability,
+    clock: Clock,
     desk: Mutex<Desk>,
 }
 
@@ -46,7 +49,13 @@ type Flight = Shared<BoxFuture<'static, Result<(), Lost>>>;
 struct Lost(Arc<Mutex<Option<JournalError>>>);
 
 impl Ledger {
-    pub(crate) fn new(journal: Arc<dyn Journal>, thread: ThreadId, head: Head) -> Self {
+    pub(crate) fn new(
+        journal: Arc<dyn Journal>,
+        thread: ThreadId,
+        head: Head,
+        durability: Durability,
+        clock: Clock,
+    ) -> Self {
         let desk = Desk {
             tail: head,
             queue: Vec::new(),
@@ -58,6 +67,8 @@ impl Ledger {
         Self {
             journal,
             thread,
+            durability,
+            clock,
             desk: Mutex::new(desk),
         }
     }
@@ -88,7 +99,16 @@ impl Ledger {
                 ask.id = AskId(seq);
             }
             let (graph, branch) = (graph.clone(), branch.clone());
-            let entry = Entry::new(seq, now_ms(), graph, tail.hash, branch, event);
+            let entry = Entry {
+                seq,
+                at_ms: self.clock.now_ms(),
+                graph,
+                prev: tail.hash,
+                branch,
+                by: None,
+                open: 0,
+                event,
+            };
             let body = match serde_json::to_vec(&entry) {
                 Ok(body) => on_one_line(body),
                 Err(error) => {
@@ -159,8 +179,9 @@ impl Ledger {
     fn depart(&self, desk: &mut Desk) -> (u64, Flight) {
         let (journal, thread) = (Arc::clone(&self.journal), self.thread.clone());
         let (head, records) = (desk.written, std::mem::take(&mut desk.queue));
+        let durability = self.durability;
         let append = async move {
-            let append = AssertUnwindSafe(journal.append(&thread, head, records));
+            let append = AssertUnwindSafe(journal.append(&thread, head, records, durability));
             let appended = append.catch_unwind().await.unwrap_or_else(|panic| {
                 let panicked = format!("it panicked: {}", text(&*panic));
                 Err(JournalError::store("the journal", "append to", panicked))
@@ -195,35 +216,32 @@ fn on_one_line(mut body: Vec<u8>) -> Vec<u8> {
     body
 }
 
-/// Returns the time in milliseconds since 1970; a clock that stands before it counts as 1970.
-fn now_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
 
     use super::*;
+    use crate::journal::{Layer, Memory, Usage};
 
-    #[derive(Debug)]
-    struct Panicking;
+    #[derive(Debug, Default)]
+    struct Panicking(Memory);
 
     #[async_trait]
-    impl Journal for Panicking {
-        async fn append(&self, _: &ThreadId, _: u64, _: Vec<Record>) -> Result<(), JournalError> {
+    impl Layer for Panicking {
+        type Within = Memory;
+
+        fn within(&self) -> &Memory {
+            &self.0
+        }
+
+        async fn append(
+            &self,
+            _: &ThreadId,
+            _: u64,
+            _: Vec<Record>,
+            _: Durability,
+        ) -> Result<(), JournalError> {
             panic!("no disk")
-        }
-
-        async fn read(&self, _: &ThreadId, _: u64) -> Result<Vec<Record>, JournalError> {
-            Ok(Vec::new())
-        }
-
-        async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-            Ok(Vec::new())
         }
     }
 
@@ -231,10 +249,17 @@ mod tests {
     async fn a_journal_that_panics_is_an_error_to_all_who_wait() {
         let thread = ThreadId::new("t");
         let head = Head::of(&thread);
-        let ledger = Ledger::new(Arc::new(Panicking), thread, head);
+        let ledger = Ledger::new(
+            Arc::new(Panicking::default()),
+            thread,
+            head,
+            Durability::Sync,
+            Clock::default(),
+        );
         let failed = Recorded::Failed {
             node: "a".into(),
             error: "none".to_owned(),
+            usage: Usage::default(),
         };
         let graph = GraphId("Test#0".into());
         let seq = ledger.hand_in(&graph, &BranchId::TRUNK, [failed]).unwrap();

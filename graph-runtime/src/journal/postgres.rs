@@ -30,6 +30,7 @@ use self::orphans::Orphans;
 use self::pool::{Line, Lines};
 use self::schema::Schema;
 use self::statements::{Commit, Statements, Text};
+use super::Durability;
 use super::memory::check_numbers;
 use super::{Hash, Journal, JournalError, Record, ThreadId};
 
@@ -48,14 +49,14 @@ use super::{Hash, Journal, JournalError, Record, ThreadId};
 /// be read again, as [`Thread::recover`](crate::Thread::recover) does. Nothing is sent twice.
 ///
 /// ```no_run
-/// use handoffs_runtime::{Hash, Journal, Postgres, Record, ThreadId};
+/// use handoffs_runtime::{Durability, Hash, Journal, Postgres, Record, ThreadId};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let journal = Postgres::connect("postgresql://app@/app?host=/run/postgresql").await?;
 /// let thread = ThreadId::new("customer-42");
 /// let first = Record::new(1, Hash::of(b"{}"), b"{}".to_vec());
-/// journal.append(&thread, 0, vec![first.clone()]).await?;
+/// journal.append(&thread, 0, vec![first.clone()], Durability::Sync).await?;
 /// assert_eq!(journal.read(&thread, 0).await?, [first]);
 /// # Ok(())
 /// # }
@@ -277,6 +278,7 @@ impl Journal for Postgres {
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
+        _: Durability,
     ) -> Result<(), JournalError> {
         check_numbers(thread, head, &records)?;
         let conflict = || Err(JournalError::conflict(thread, head));
@@ -326,6 +328,26 @@ impl Journal for Postgres {
         let names = names.map(|name| name.map(ThreadId::from));
         let names: Result<_, _> = names.collect();
         names.map_err(|error| JournalError::corrupt(&*self.0.place, error))
+    }
+
+    async fn heads(
+        &self,
+        _: Option<&ThreadId>,
+        _: usize,
+    ) -> Result<Vec<(ThreadId, Record)>, JournalError> {
+        Err(JournalError::store("here", "list", "not yet"))
+    }
+
+    async fn snapshot(&self, _: &ThreadId) -> Result<Option<Record>, JournalError> {
+        Ok(None)
+    }
+
+    async fn compact(&self, _: &ThreadId, _: Record, _: u64) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    async fn delete(&self, _: &ThreadId) -> Result<(), JournalError> {
+        Err(JournalError::store("here", "delete from", "not yet"))
     }
 }
 

@@ -14,13 +14,13 @@ use async_trait::async_trait;
 pub use self::chacha::ChaCha;
 pub use self::error::SealError;
 pub use self::keys::{KeyProvider, KeyRing, SealKey};
-use super::layer::{self, SEALED, intact};
-use super::{Journal, JournalError, Record, ThreadId};
+use super::layer::{self, Layer, SEALED, intact};
+use super::{Durability, Journal, JournalError, Record, ThreadId};
 
 /// A journal whose records nobody can read or change who has not the key.
 ///
 /// ```
-/// use handoffs_runtime::{ChaCha, Hash, Journal, KeyRing, Memory, Record, SealKey, Sealed, ThreadId};
+/// use handoffs_runtime::{Durability, ChaCha, Hash, Journal, KeyRing, Memory, Record, SealKey, Sealed, ThreadId};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -28,7 +28,7 @@ use super::{Journal, JournalError, Record, ThreadId};
 /// let old = SealKey::random("2026")?;
 /// let journal = Sealed::new(store.clone(), ChaCha::new(old.clone()));
 /// let first = Record::new(1, Hash::of(b"{}"), b"{}".to_vec());
-/// journal.append(&thread, 0, vec![first.clone()]).await?;
+/// journal.append(&thread, 0, vec![first.clone()], Durability::Sync).await?;
 /// assert_ne!(store.read(&thread, 0).await?, [first.clone()]);
 ///
 /// // A year later: the new key seals, and the old one still opens.
@@ -92,10 +92,10 @@ use super::{Journal, JournalError, Record, ThreadId};
 /// to seal it again with other keys, copy it:
 ///
 /// ```
-/// # use handoffs_runtime::{Journal, JournalError};
+/// # use handoffs_runtime::{Durability, Journal, JournalError};
 /// async fn copy(from: &impl Journal, to: &impl Journal) -> Result<(), JournalError> {
 ///     for thread in from.threads().await? {
-///         to.append(&thread, 0, from.read(&thread, 0).await?).await?;
+///         to.append(&thread, 0, from.read(&thread, 0).await?, Durability::Sync).await?;
 ///     }
 ///     Ok(())
 /// }
@@ -210,12 +210,19 @@ impl<S: Sealer + ?Sized> Sealer for Arc<S> {
 }
 
 #[async_trait]
-impl<J: Journal, S: Sealer> Journal for Sealed<J, S> {
+impl<J: Journal, S: Sealer> Layer for Sealed<J, S> {
+    type Within = J;
+
+    fn within(&self) -> &J {
+        &self.journal
+    }
+
     async fn append(
         &self,
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
+        durability: Durability,
     ) -> Result<(), JournalError> {
         let mut sealed = Vec::with_capacity(records.len());
         for record in records {
@@ -227,7 +234,7 @@ impl<J: Journal, S: Sealer> Journal for Sealed<J, S> {
             body.insert(0, SEALED);
             sealed.push(layer::record(seq, body));
         }
-        self.journal.append(thread, head, sealed).await
+        self.journal.append(thread, head, sealed, durability).await
     }
 
     async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
@@ -243,9 +250,5 @@ impl<J: Journal, S: Sealer> Journal for Sealed<J, S> {
             opened.push(layer::record(seq, plain));
         }
         Ok(opened)
-    }
-
-    async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        self.journal.threads().await
     }
 }

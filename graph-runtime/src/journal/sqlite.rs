@@ -20,7 +20,7 @@ use async_trait::async_trait;
 
 use self::worker::Worker;
 use super::memory::check_numbers;
-use super::{Journal, JournalError, Record, ThreadId};
+use super::{Durability, Journal, JournalError, Record, ThreadId};
 
 /// A journal in a `SQLite` file: durable, with no server to install.
 ///
@@ -33,7 +33,7 @@ use super::{Journal, JournalError, Record, ThreadId};
 /// that it may block as long as a commit takes.
 ///
 /// ```
-/// use handoffs_runtime::{Hash, Journal, JournalError, Record, Sqlite, ThreadId};
+/// use handoffs_runtime::{Durability, Hash, Journal, JournalError, Record, Sqlite, ThreadId};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -43,7 +43,7 @@ use super::{Journal, JournalError, Record, ThreadId};
 /// let first = Record::new(1, Hash::of(b"{}"), b"{}".to_vec());
 ///
 /// let journal = Sqlite::open(&path).await?;
-/// journal.append(&thread, 0, vec![first.clone()]).await?;
+/// journal.append(&thread, 0, vec![first.clone()], Durability::Sync).await?;
 /// drop(journal);
 ///
 /// let journal = Sqlite::open(&path).await?;
@@ -126,6 +126,7 @@ impl Journal for Sqlite {
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
+        _: Durability,
     ) -> Result<(), JournalError> {
         check_numbers(thread, head, &records)?;
         let Shared {
@@ -171,6 +172,26 @@ impl Journal for Sqlite {
                 reader::Job::Threads { answer }
             })
             .await
+    }
+
+    async fn heads(
+        &self,
+        _: Option<&ThreadId>,
+        _: usize,
+    ) -> Result<Vec<(ThreadId, Record)>, JournalError> {
+        Err(JournalError::store("here", "list", "not yet"))
+    }
+
+    async fn snapshot(&self, _: &ThreadId) -> Result<Option<Record>, JournalError> {
+        Ok(None)
+    }
+
+    async fn compact(&self, _: &ThreadId, _: Record, _: u64) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    async fn delete(&self, _: &ThreadId) -> Result<(), JournalError> {
+        Err(JournalError::store("here", "delete from", "not yet"))
     }
 }
 

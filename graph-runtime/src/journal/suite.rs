@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use tokio::runtime::{Builder, Handle};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::Durability;
 use crate::error::chain;
 use crate::journal::{Hash, Journal, JournalError, Record, ThreadId};
 
@@ -176,7 +177,9 @@ pub(crate) async fn bodies(journal: &impl Journal, thread: &ThreadId) -> Vec<Str
 
 /// Appends, which has to succeed.
 async fn append(journal: &impl Journal, thread: &ThreadId, head: u64, records: Vec<Record>) {
-    let appended = journal.append(thread, head, records).await;
+    let appended = journal
+        .append(thread, head, records, Durability::Sync)
+        .await;
     if let Err(error) = appended {
         panic!(
             "could not append behind record {head} of {thread:?}: {}",
@@ -193,7 +196,10 @@ async fn refused(
     records: Vec<Record>,
 ) -> JournalError {
     let numbers: Vec<_> = records.iter().map(|record| record.seq).collect();
-    match journal.append(thread, head, records).await {
+    match journal
+        .append(thread, head, records, Durability::Sync)
+        .await
+    {
         Err(error) => error,
         Ok(()) => panic!("records {numbers:?} were appended to {thread:?} at head {head}"),
     }

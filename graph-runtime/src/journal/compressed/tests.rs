@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::chain;
+use crate::journal::Durability;
 use crate::journal::{Memory, entries, suite};
 
 fn compressed(store: &Memory) -> Compressed<Memory> {
@@ -12,7 +13,7 @@ fn compressed(store: &Memory) -> Compressed<Memory> {
 /// Appends and reads never wait here, as nothing below does.
 fn try_append(journal: &impl Journal, records: Vec<Record>) -> Result<(), JournalError> {
     let thread = "t".into();
-    let appended = journal.append(&thread, 0, records);
+    let appended = journal.append(&thread, 0, records, Durability::Sync);
     appended.now_or_never().unwrap()
 }
 

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::chain;
+use crate::journal::Durability;
 use crate::journal::{Hash, Memory, entries, suite};
 
 const PLAIN: &[u8] = br#"{"said":"my card ends in 4711"}"#;
@@ -27,7 +28,7 @@ fn try_append(
     records: Vec<Record>,
 ) -> Result<(), JournalError> {
     let thread = thread.into();
-    let appended = journal.append(&thread, head, records);
+    let appended = journal.append(&thread, head, records, Durability::Sync);
     appended.now_or_never().unwrap()
 }
 

@@ -10,6 +10,7 @@ use super::{
     JournalPlace, On, append, assert_conflict, at_once, bodies, read, records, refused, threads,
 };
 use crate::error::chain;
+use crate::journal::Durability;
 use crate::journal::{Journal, JournalError, ThreadId};
 
 pub(super) async fn bytes_are_read_back_as_they_were_written_after_reopening(
@@ -115,7 +116,7 @@ pub(super) async fn of_sixteen_appends_at_one_head_exactly_one_wins(place: &impl
             let (journal, thread) = (journal.clone(), thread.clone());
             let body = worker.to_string();
             let new = records(head, [&body, &body]);
-            async move { journal.append(&thread, head, new).await }
+            async move { journal.append(&thread, head, new, Durability::Sync).await }
         });
         let answers = at_once(on, appends).await;
         let winners: Vec<_> = (0..16).filter(|worker| answers[*worker].is_ok()).collect();
@@ -142,7 +143,10 @@ pub(super) async fn sixteen_workers_that_try_again_all_get_through(place: &impl 
                 // Whoever conflicts has lost against one of the others, so each is through at the 16th
                 // time.
                 for _ in 0..16 {
-                    match journal.append(&thread, head, records(head, [&body])).await {
+                    match journal
+                        .append(&thread, head, records(head, [&body]), Durability::Sync)
+                        .await
+                    {
                         Ok(()) => return,
                         Err(error) => assert_conflict(&error),
                     }
@@ -166,7 +170,8 @@ pub(super) async fn a_dropped_append_leaves_all_or_nothing(place: &impl JournalP
     for polls in 0..32 {
         let thread = ThreadId::new(format!("dropped after {polls} polls"));
         {
-            let mut append = pin!(journal.append(&thread, 0, records(0, ["1", "2", "3"])));
+            let mut append =
+                pin!(journal.append(&thread, 0, records(0, ["1", "2", "3"]), Durability::Sync));
             for _ in 0..polls {
                 if poll_fn(|cx| Poll::Ready(append.as_mut().poll(cx)))
                     .await
@@ -181,7 +186,10 @@ pub(super) async fn a_dropped_append_leaves_all_or_nothing(place: &impl JournalP
         let mut conflicts = 0;
         loop {
             let head = read(&journal, &thread, 0).await.len() as u64;
-            match journal.append(&thread, head, records(head, ["next"])).await {
+            match journal
+                .append(&thread, head, records(head, ["next"]), Durability::Sync)
+                .await
+            {
                 Ok(()) => break,
                 Err(error) => assert_conflict(&error),
             }

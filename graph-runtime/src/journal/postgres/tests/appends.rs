@@ -6,6 +6,7 @@ use std::task::Poll;
 use futures_util::future::{join_all, poll_fn};
 
 use super::{Place, address, connect, pool, value};
+use crate::journal::Durability;
 use crate::journal::suite::{bodies, records};
 use crate::journal::{Journal, JournalError, Postgres, ThreadId};
 
@@ -29,7 +30,11 @@ async fn a_dropped_append_leaves_no_transaction_behind() {
     for polls in 0..40 {
         let thread = ThreadId::new(format!("dropped after {polls}"));
         let bodies = ["1", "2", "3"];
-        poll_and_drop(journal.append(&thread, 0, records(0, bodies)), polls).await;
+        poll_and_drop(
+            journal.append(&thread, 0, records(0, bodies), Durability::Sync),
+            polls,
+        )
+        .await;
         poll_and_drop(journal.read(&thread, 0), polls).await;
         poll_and_drop(journal.threads(), polls).await;
 
@@ -40,7 +45,7 @@ async fn a_dropped_append_leaves_no_transaction_behind() {
         drop(line);
         let head = journal.read(&thread, 0).await.unwrap().len() as u64;
         assert!([0, 3].contains(&head), "{head} records after {polls} polls");
-        let next = journal.append(&thread, head, records(head, ["next"]));
+        let next = journal.append(&thread, head, records(head, ["next"]), Durability::Sync);
         next.await.unwrap();
     }
 }
@@ -50,14 +55,17 @@ async fn what_is_read_after_an_append_was_dropped_is_final() {
     let place = Place::new();
     let journal = place.open_with(4).await;
     let thread = ThreadId::new("t");
-    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    journal
+        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
     for head in 1..20 {
         let other = place.sql("BEGIN; UPDATE $s.thread SET head = head").await;
         let append = tokio::spawn({
             let (journal, thread) = (journal.clone(), thread.clone());
             async move {
                 journal
-                    .append(&thread, head, records(head, ["dropped"]))
+                    .append(&thread, head, records(head, ["dropped"]), Durability::Sync)
                     .await
             }
         });
@@ -94,7 +102,10 @@ async fn a_dropped_connect_leaves_a_whole_journal_or_none_and_no_transaction() {
         );
         let journal = place.options().on_pool(pool).await.unwrap();
         let thread = ThreadId::new("t");
-        journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+        journal
+            .append(&thread, 0, records(0, ["1"]), Durability::Sync)
+            .await
+            .unwrap();
     }
 }
 
@@ -114,9 +125,15 @@ async fn bodies_of_ten_megabytes_are_kept() {
     let noise: Vec<u8> = (0..10_000_000).map(|_| noise()).collect();
     let zeros = vec![0; 10_000_000];
     let written = records(0, [&noise, &zeros, &noise]);
-    journal.append(&thread, 0, written.clone()).await.unwrap();
+    journal
+        .append(&thread, 0, written.clone(), Durability::Sync)
+        .await
+        .unwrap();
     let one = records(3, [&noise]);
-    journal.append(&thread, 3, one.clone()).await.unwrap();
+    journal
+        .append(&thread, 3, one.clone(), Durability::Sync)
+        .await
+        .unwrap();
     let read = place.open().await.read(&thread, 0).await.unwrap();
     assert!(read == [written, one].concat());
 }
@@ -131,7 +148,10 @@ async fn a_name_that_no_index_could_take_is_kept() {
     let [thread, other] = [name.clone(), name + "x"].map(ThreadId::new);
     for head in 0..3 {
         let new = records(head, ["x"]);
-        journal.append(&thread, head, new).await.unwrap();
+        journal
+            .append(&thread, head, new, Durability::Sync)
+            .await
+            .unwrap();
     }
     assert!(journal.read(&other, 0).await.unwrap().is_empty());
     assert_eq!(bodies(&journal, &thread).await, ["x", "x", "x"]);
@@ -143,7 +163,10 @@ async fn an_append_waits_for_the_one_before_it_and_then_conflicts() {
     let place = Place::new();
     let journal = place.open_with(4).await;
     let [old, new] = ["old", "new"].map(ThreadId::new);
-    journal.append(&old, 0, records(0, ["1"])).await.unwrap();
+    journal
+        .append(&old, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
     let other = place
         .sql(
             "BEGIN;
@@ -155,7 +178,7 @@ async fn an_append_waits_for_the_one_before_it_and_then_conflicts() {
     let appends = [(&old, 1), (&new, 0)].map(|(thread, head)| {
         let (journal, thread) = (journal.clone(), thread.clone());
         let new = records(head, ["2"]);
-        tokio::spawn(async move { journal.append(&thread, head, new).await })
+        tokio::spawn(async move { journal.append(&thread, head, new, Durability::Sync).await })
     });
     place.until_waiting(2).await;
     other.batch_execute("COMMIT").await.unwrap();
@@ -170,7 +193,10 @@ async fn an_append_goes_on_when_the_one_before_it_is_taken_back() {
     let place = Place::new();
     let journal = place.open_with(4).await;
     let [old, new] = ["old", "new"].map(ThreadId::new);
-    journal.append(&old, 0, records(0, ["1"])).await.unwrap();
+    journal
+        .append(&old, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
     let other = place
         .sql(
             "BEGIN;
@@ -181,7 +207,7 @@ async fn an_append_goes_on_when_the_one_before_it_is_taken_back() {
     let appends = [(&old, 1), (&new, 0)].map(|(thread, head)| {
         let (journal, thread) = (journal.clone(), thread.clone());
         let new = records(head, ["mine"]);
-        tokio::spawn(async move { journal.append(&thread, head, new).await })
+        tokio::spawn(async move { journal.append(&thread, head, new, Durability::Sync).await })
     });
     place.until_waiting(2).await;
     other.batch_execute("ROLLBACK").await.unwrap();
@@ -197,12 +223,19 @@ async fn an_append_to_a_thread_that_is_deleted_meanwhile_leaves_nothing_behind()
     let place = Place::new();
     let journal = place.open().await;
     let thread = ThreadId::new("t");
-    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    journal
+        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
     let delete = "BEGIN; DELETE FROM $s.thread; DELETE FROM $s.entry;";
     let other = place.sql(delete).await;
     let append = tokio::spawn({
         let (journal, thread) = (journal.clone(), thread.clone());
-        async move { journal.append(&thread, 1, records(1, ["2"])).await }
+        async move {
+            journal
+                .append(&thread, 1, records(1, ["2"]), Durability::Sync)
+                .await
+        }
     });
     place.until_waiting(1).await;
     other.batch_execute("COMMIT").await.unwrap();
@@ -219,13 +252,19 @@ async fn a_statement_is_prepared_once_a_connection() {
         let thread = ThreadId::new(format!("{number}"));
         for head in 0..5 {
             let new = records(head, ["x"]);
-            journal.append(&thread, head, new).await.unwrap();
+            journal
+                .append(&thread, head, new, Durability::Sync)
+                .await
+                .unwrap();
         }
         journal
-            .append(&thread, 5, records(5, ["x", "y"]))
+            .append(&thread, 5, records(5, ["x", "y"]), Durability::Sync)
             .await
             .unwrap();
-        journal.append(&thread, 7, Vec::new()).await.unwrap();
+        journal
+            .append(&thread, 7, Vec::new(), Durability::Sync)
+            .await
+            .unwrap();
         journal.read(&thread, 0).await.unwrap();
         journal.threads().await.unwrap();
     }
@@ -264,10 +303,16 @@ async fn committed(place: &Place, on: bool, server: &str) -> Vec<String> {
             FOR EACH ROW EXECUTE FUNCTION $s.look();";
     place.sql(look).await;
     let thread = ThreadId::new(format!("{on} {server}"));
-    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
-    journal.append(&thread, 1, records(1, ["2"])).await.unwrap();
     journal
-        .append(&thread, 2, records(2, ["3", "4"]))
+        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
+    journal
+        .append(&thread, 1, records(1, ["2"]), Durability::Sync)
+        .await
+        .unwrap();
+    journal
+        .append(&thread, 2, records(2, ["3", "4"]), Durability::Sync)
         .await
         .unwrap();
     let seen = place.ask("SELECT string_agg(setting, ' ' ORDER BY id) FROM $s.seen");
@@ -293,7 +338,10 @@ async fn a_commit_waits_for_the_disk_unless_it_was_chosen_not_to() {
     let options = place.options().synchronous_commit(false);
     let journal = options.on_pool(pool.clone()).await.unwrap();
     let thread = ThreadId::new("t");
-    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    journal
+        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
     let line = pool.get().await.unwrap();
     assert_eq!(value(&line, "SHOW synchronous_commit").await, "on");
 }
@@ -303,12 +351,15 @@ async fn a_thread_that_others_write_to_wrongly_is_damage_and_no_panic() {
     let place = Place::new();
     let journal = place.open().await;
     let thread = ThreadId::new("t");
-    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    journal
+        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
     place
         .sql("INSERT INTO $s.entry SELECT id, 2, '', '' FROM $s.thread")
         .await;
     let error = journal
-        .append(&thread, 1, records(1, ["2"]))
+        .append(&thread, 1, records(1, ["2"]), Durability::Sync)
         .await
         .unwrap_err();
     assert!(matches!(error, JournalError::Corrupt { .. }), "{error:?}");

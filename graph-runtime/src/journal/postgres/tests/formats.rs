@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 
 use super::{Place, address, connect};
+use crate::journal::Durability;
 use crate::journal::postgres::schema::{self, STEPS, Schema};
 use crate::journal::suite::{bodies, records};
 use crate::journal::{Journal, JournalError, ThreadId};
@@ -16,7 +17,10 @@ async fn many_who_begin_at_once_make_one_journal() {
     let thread = ThreadId::new("t");
     for (head, journal) in (0..).zip(&journals) {
         let new = records(head, [head.to_string()]);
-        journal.append(&thread, head, new).await.unwrap();
+        journal
+            .append(&thread, head, new, Durability::Sync)
+            .await
+            .unwrap();
     }
     assert_eq!(bodies(&journals[0], &thread).await.len(), 16);
     assert_eq!(place.ask("SELECT version FROM $s.format").await, "1");
@@ -83,7 +87,10 @@ async fn tables_of_other_names_are_no_hindrance() {
     place.sql(other).await;
     let journal = place.open().await;
     let thread = ThreadId::new("t");
-    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    journal
+        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
     assert_eq!(place.ask("SELECT id FROM $s.orders").await, "7");
 }
 
@@ -102,7 +109,7 @@ async fn any_name_of_a_schema_will_do() {
         let journal = place.open().await;
         let thread = ThreadId::new(name);
         journal
-            .append(&thread, 0, records(0, [name]))
+            .append(&thread, 0, records(0, [name]), Durability::Sync)
             .await
             .unwrap();
         assert_eq!(place.open().await.threads().await.unwrap(), [thread]);
@@ -131,7 +138,10 @@ async fn a_journal_of_an_older_version_is_brought_up_once_with_all_that_is_in_it
     let place = Place::new();
     let journal = place.open().await;
     let thread = ThreadId::new("t");
-    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    journal
+        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
 
     let steps = [STEPS, &[NEXT]].concat();
     let newer = || async {
@@ -162,7 +172,10 @@ async fn a_step_that_fails_leaves_the_older_version() {
     assert_eq!(action, "create");
     assert_eq!(place.ask("SELECT version FROM $s.format").await, "1");
     let thread = ThreadId::new("t");
-    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    journal
+        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
     drop(place.open().await);
 }
 
@@ -180,8 +193,14 @@ async fn one_who_may_only_use_the_journal_can() {
     let theirs = address().replace("user=handoffs", &format!("user={role}"));
     let journal = place.options().connect(&*theirs).await.unwrap();
     let thread = ThreadId::new("t");
-    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
-    journal.append(&thread, 1, records(1, ["2"])).await.unwrap();
+    journal
+        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
+    journal
+        .append(&thread, 1, records(1, ["2"]), Durability::Sync)
+        .await
+        .unwrap();
     assert_eq!(bodies(&journal, &thread).await, ["1", "2"]);
 
     // But not make one.

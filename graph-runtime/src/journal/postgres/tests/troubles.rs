@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::server::Server;
 use super::{Place, address};
+use crate::journal::Durability;
 use crate::journal::suite::{bodies, records};
 use crate::journal::{Journal, JournalError, Postgres, ThreadId};
 
@@ -14,7 +15,10 @@ async fn what_the_server_says_is_told_in_a_journals_terms() {
     let place = Place::new();
     let journal = place.open().await;
     let thread = ThreadId::new("t");
-    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    journal
+        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
     for (code, kind) in [
         ("53100", "Full"),
         ("55P03", "Busy"),
@@ -41,7 +45,10 @@ async fn what_the_server_says_is_told_in_a_journals_terms() {
         place.sql(&complain).await;
         for (thread, head) in [(&thread, 1), (&ThreadId::new("new"), 0)] {
             let new = records(head, ["x", "y"]);
-            let error = journal.append(thread, head, new).await.unwrap_err();
+            let error = journal
+                .append(thread, head, new, Durability::Sync)
+                .await
+                .unwrap_err();
             assert!(format!("{error:?}").starts_with(kind), "{code}: {error:?}");
             assert_eq!(error.is_retryable(), kind == "Busy", "{code}");
             assert!(error.to_string().contains(&place.schema), "{code}: {error}");
@@ -57,7 +64,10 @@ async fn what_the_server_says_is_told_in_a_journals_terms() {
     place.sql("DROP TRIGGER complain ON $s.entry").await;
     // Nothing of all this was written, and no connection is the worse for it.
     assert_eq!(journal.threads().await.unwrap(), slice::from_ref(&thread));
-    journal.append(&thread, 1, records(1, ["2"])).await.unwrap();
+    journal
+        .append(&thread, 1, records(1, ["2"]), Durability::Sync)
+        .await
+        .unwrap();
     assert_eq!(bodies(&journal, &thread).await, ["1", "2"]);
 }
 
@@ -67,15 +77,21 @@ async fn what_another_keeps_locked_is_busy_after_a_while() {
     let options = place.options().patience(Duration::from_millis(50));
     let journal = options.clone().connect(address()).await.unwrap();
     let thread = ThreadId::new("t");
-    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    journal
+        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
     let other = place.sql("BEGIN; LOCK TABLE $s.thread").await;
     let error = journal
-        .append(&thread, 1, records(1, ["2"]))
+        .append(&thread, 1, records(1, ["2"]), Durability::Sync)
         .await
         .unwrap_err();
     assert!(error.is_retryable(), "{error:?}");
     other.batch_execute("ROLLBACK").await.unwrap();
-    journal.append(&thread, 1, records(1, ["2"])).await.unwrap();
+    journal
+        .append(&thread, 1, records(1, ["2"]), Durability::Sync)
+        .await
+        .unwrap();
     assert_eq!(bodies(&journal, &thread).await, ["1", "2"]);
 
     // So is a journal that somebody is making.
@@ -108,12 +124,15 @@ async fn a_pool_of_which_all_connections_are_in_use_is_busy_after_a_while() {
     let held = pool.get().await.unwrap();
     let thread = ThreadId::new("t");
     let error = journal
-        .append(&thread, 0, records(0, ["1"]))
+        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
         .await
         .unwrap_err();
     assert!(error.is_retryable(), "{error:?}");
     drop(held);
-    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    journal
+        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
     pool.close();
     let error = journal.read(&thread, 0).await.unwrap_err();
     assert!(matches!(error, JournalError::Store { .. }), "{error:?}");
@@ -148,11 +167,18 @@ async fn a_connection_that_is_lost_during_an_append_is_an_error_and_nothing_is_s
     let place = Place::new();
     let journal = place.open_with(2).await;
     let thread = ThreadId::new("t");
-    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    journal
+        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
     let other = place.sql("BEGIN; UPDATE $s.thread SET head = head").await;
     let append = tokio::spawn({
         let (journal, thread) = (journal.clone(), thread.clone());
-        async move { journal.append(&thread, 1, records(1, ["2"])).await }
+        async move {
+            journal
+                .append(&thread, 1, records(1, ["2"]), Durability::Sync)
+                .await
+        }
     });
     place.until_waiting(1).await;
     let cut = format!(
@@ -168,7 +194,7 @@ async fn a_connection_that_is_lost_during_an_append_is_an_error_and_nothing_is_s
     // The journal goes on by itself, with what the thread's next read tells.
     assert_eq!(bodies(&journal, &thread).await, ["1"]);
     journal
-        .append(&thread, 1, records(1, ["2, again"]))
+        .append(&thread, 1, records(1, ["2, again"]), Durability::Sync)
         .await
         .unwrap();
     assert_eq!(bodies(&journal, &thread).await, ["1", "2, again"]);
@@ -182,14 +208,14 @@ async fn a_journal_outlives_its_server() {
     let thread = ThreadId::new("t");
     for head in 0..10 {
         journal
-            .append(&thread, head, records(head, ["x"]))
+            .append(&thread, head, records(head, ["x"]), Durability::Sync)
             .await
             .unwrap();
     }
     server.kill();
     for _ in 0..4 {
         let error = journal
-            .append(&thread, 10, records(10, ["x"]))
+            .append(&thread, 10, records(10, ["x"]), Durability::Sync)
             .await
             .unwrap_err();
         assert!(matches!(error, JournalError::Store { .. }), "{error:?}");
@@ -197,7 +223,7 @@ async fn a_journal_outlives_its_server() {
     server.boot();
     assert_eq!(bodies(&journal, &thread).await, ["x"; 10]);
     journal
-        .append(&thread, 10, records(10, ["x"]))
+        .append(&thread, 10, records(10, ["x"]), Durability::Sync)
         .await
         .unwrap();
 }
@@ -207,16 +233,19 @@ async fn tables_that_were_made_again_are_used() {
     let place = Place::new();
     let journal = place.open_with(1).await;
     let thread = ThreadId::new("t");
-    journal.append(&thread, 0, records(0, ["1"])).await.unwrap();
+    journal
+        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
     place.sql("DROP SCHEMA $s CASCADE").await;
     let error = journal
-        .append(&thread, 1, records(1, ["2"]))
+        .append(&thread, 1, records(1, ["2"]), Durability::Sync)
         .await
         .unwrap_err();
     assert!(matches!(error, JournalError::Store { .. }), "{error:?}");
     drop(place.open().await);
     journal
-        .append(&thread, 0, records(0, ["new"]))
+        .append(&thread, 0, records(0, ["new"]), Durability::Sync)
         .await
         .unwrap();
     assert_eq!(bodies(&journal, &thread).await, ["new"]);

@@ -7,6 +7,7 @@ use std::task::Poll;
 
 use super::{Folder, database, everything_in};
 use crate::error::chain;
+use crate::journal::Durability;
 use crate::journal::sqlite::{Sqlite, schema};
 use crate::journal::suite::{bodies, records};
 use crate::journal::{Journal, JournalError, ThreadId};
@@ -79,7 +80,12 @@ async fn many_can_open_a_new_file_at_once() {
         for (head, journal) in (0..).zip(opening) {
             let journal = journal.await.unwrap().unwrap();
             journal
-                .append(&ThreadId::new("t"), head, records(head, ["x"]))
+                .append(
+                    &ThreadId::new("t"),
+                    head,
+                    records(head, ["x"]),
+                    Durability::Sync,
+                )
                 .await
                 .unwrap();
         }
@@ -97,9 +103,11 @@ async fn two_that_have_the_file_open_fence_each_other() {
     let folder = Folder::new();
     let thread = ThreadId::new("t");
     let (a, b) = (folder.open().await, folder.open().await);
-    a.append(&thread, 0, records(0, ["a"])).await.unwrap();
+    a.append(&thread, 0, records(0, ["a"]), Durability::Sync)
+        .await
+        .unwrap();
     assert!(
-        b.append(&thread, 0, records(0, ["b"]))
+        b.append(&thread, 0, records(0, ["b"]), Durability::Sync)
             .await
             .unwrap_err()
             .is_conflict()
@@ -109,7 +117,7 @@ async fn two_that_have_the_file_open_fence_each_other() {
     for head in 1..50 {
         let race = |journal: &Sqlite, body: &str| {
             let (journal, thread, new) = (journal.clone(), thread.clone(), records(head, [body]));
-            tokio::spawn(async move { journal.append(&thread, head, new).await })
+            tokio::spawn(async move { journal.append(&thread, head, new, Durability::Sync).await })
         };
         let (a, b) = (race(&a, "a"), race(&b, "b"));
         let (a, b) = (a.await.unwrap(), b.await.unwrap());
@@ -118,7 +126,9 @@ async fn two_that_have_the_file_open_fence_each_other() {
     }
     // Closing one leaves the other its WAL.
     drop(a);
-    b.append(&thread, 50, records(50, ["last"])).await.unwrap();
+    b.append(&thread, 50, records(50, ["last"]), Durability::Sync)
+        .await
+        .unwrap();
     drop(b);
     assert_eq!(bodies(&folder.open().await, &thread).await.len(), 51);
 }
@@ -132,7 +142,7 @@ async fn dropping_the_last_handle_finishes_what_was_begun_and_closes_the_file() 
         .map(|thread| ThreadId::new(format!("{thread:02}")))
         .collect();
     for thread in &threads {
-        let mut append = pin!(journal.append(thread, 0, records(0, ["1", "2"])));
+        let mut append = pin!(journal.append(thread, 0, records(0, ["1", "2"]), Durability::Sync));
         let _ = poll_fn(|cx| Poll::Ready(append.as_mut().poll(cx))).await;
     }
     drop(journal);
@@ -159,7 +169,12 @@ async fn a_damaged_page_is_an_error_that_says_what_to_do() {
     let thread = ThreadId::new("t");
     let journal = folder.open().await;
     journal
-        .append(&thread, 0, records(0, (0..200).map(|_| "x".repeat(500))))
+        .append(
+            &thread,
+            0,
+            records(0, (0..200).map(|_| "x".repeat(500))),
+            Durability::Sync,
+        )
         .await
         .unwrap();
     drop(journal);
@@ -172,7 +187,7 @@ async fn a_damaged_page_is_an_error_that_says_what_to_do() {
         journal.read(&thread, 0).await.unwrap_err(),
         journal.threads().await.unwrap_err(),
         journal
-            .append(&thread, 200, records(200, ["x"]))
+            .append(&thread, 200, records(200, ["x"]), Durability::Sync)
             .await
             .unwrap_err(),
     ];
@@ -192,7 +207,7 @@ async fn a_record_whose_hash_was_cut_is_damaged() {
     let thread = ThreadId::new("t");
     let journal = folder.open().await;
     journal
-        .append(&thread, 0, records(0, ["1", "2"]))
+        .append(&thread, 0, records(0, ["1", "2"]), Durability::Sync)
         .await
         .unwrap();
     journal

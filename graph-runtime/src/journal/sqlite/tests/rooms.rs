@@ -9,6 +9,7 @@ use futures_util::future::{join_all, poll_fn};
 use rusqlite::Connection;
 
 use super::Folder;
+use crate::journal::Durability;
 use crate::journal::suite::{bodies, records};
 use crate::journal::{Journal, JournalError, ThreadId};
 
@@ -45,14 +46,14 @@ async fn appends_that_wait_share_a_commit() {
         .map(|thread| ThreadId::new(thread.to_string()))
         .collect();
     journal
-        .append(&threads[0], 0, records(0, ["alone"]))
+        .append(&threads[0], 0, records(0, ["alone"]), Durability::Sync)
         .await
         .unwrap();
     assert_eq!(commits(&folder.file()), 1);
 
     let appends = threads[1..]
         .iter()
-        .map(|thread| journal.append(thread, 0, records(0, ["x"])));
+        .map(|thread| journal.append(thread, 0, records(0, ["x"]), Durability::Sync));
     for answer in all_at_once(&folder.file(), appends).await {
         answer.unwrap();
     }
@@ -76,6 +77,7 @@ async fn a_conflict_does_not_touch_the_others_in_its_commit() {
             thread,
             head,
             records(head, [format!("{thread}{}", head + 1)]),
+            Durability::Sync,
         )
     });
     let answers = all_at_once(&folder.file(), appends).await;
@@ -94,7 +96,10 @@ async fn a_full_disk_refuses_what_does_not_fit_and_keeps_the_rest() {
     let folder = Folder::new();
     let journal = folder.open().await;
     let (small, large) = (ThreadId::new("small"), ThreadId::new("large"));
-    journal.append(&large, 0, records(0, ["1"])).await.unwrap();
+    journal
+        .append(&large, 0, records(0, ["1"]), Durability::Sync)
+        .await
+        .unwrap();
     journal.run("PRAGMA max_page_count = 16").await;
 
     // The large one stands between two that fit, in the same commit.
@@ -107,7 +112,7 @@ async fn a_full_disk_refuses_what_does_not_fit_and_keeps_the_rest() {
     let appends = appends.map(|(thread, head, body)| {
         // Its first record would fit.
         let bodies = ["y", body].into_iter().skip(usize::from(thread == &small));
-        journal.append(thread, head, records(head, bodies))
+        journal.append(thread, head, records(head, bodies), Durability::Sync)
     });
     let answers = all_at_once(&folder.file(), appends).await;
     let [Ok(()), Err(full), Ok(())] = &answers[..] else {
@@ -120,11 +125,13 @@ async fn a_full_disk_refuses_what_does_not_fit_and_keeps_the_rest() {
     assert_eq!(bodies(&journal, &small).await, ["s1", "s2"]);
     assert_eq!(bodies(&journal, &large).await, ["1"]);
 
-    let again = journal.append(&large, 1, records(1, [&large_body])).await;
+    let again = journal
+        .append(&large, 1, records(1, [&large_body]), Durability::Sync)
+        .await;
     assert!(matches!(again, Err(JournalError::Full { .. })));
     journal.run("PRAGMA max_page_count = 1000000").await;
     journal
-        .append(&large, 1, records(1, [&large_body]))
+        .append(&large, 1, records(1, [&large_body]), Durability::Sync)
         .await
         .unwrap();
     drop(journal);
@@ -151,7 +158,7 @@ async fn a_commit_that_fails_writes_none_of_its_appends() {
     let threads = ["good", "bad", "good"].map(ThreadId::new);
     let appends = threads
         .iter()
-        .map(|thread| journal.append(thread, 0, records(0, ["1"])));
+        .map(|thread| journal.append(thread, 0, records(0, ["1"]), Durability::Sync));
     let answers = all_at_once(&folder.file(), appends).await;
     // The first may have been a group of its own, depending on when the writer woke.
     for answer in &answers[1..] {
@@ -170,7 +177,7 @@ async fn a_commit_that_fails_writes_none_of_its_appends() {
     journal.run("DROP TRIGGER spoil").await;
     let head = u64::from(answers[0].is_ok());
     journal
-        .append(&threads[0], head, records(head, ["2"]))
+        .append(&threads[0], head, records(head, ["2"]), Durability::Sync)
         .await
         .unwrap();
 }
@@ -198,7 +205,8 @@ async fn what_is_read_after_an_append_was_dropped_is_final() {
         let other = Connection::open(folder.file()).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         {
-            let mut append = pin!(journal.append(&thread, head, records(head, ["dropped"])));
+            let mut append =
+                pin!(journal.append(&thread, head, records(head, ["dropped"]), Durability::Sync));
             let begun = poll_fn(|cx| Poll::Ready(append.as_mut().poll(cx))).await;
             assert!(begun.is_pending());
         }
@@ -207,7 +215,7 @@ async fn what_is_read_after_an_append_was_dropped_is_final() {
         assert_eq!(read.len(), 1, "it was on its way");
     }
     journal
-        .append(&thread, 20, records(20, ["next"]))
+        .append(&thread, 20, records(20, ["next"]), Durability::Sync)
         .await
         .unwrap();
 }
