@@ -33,6 +33,7 @@ pub struct Policy {
     retries: Vec<Retry>,
     timeout: Option<Duration>,
     idle: Option<Duration>,
+    answer: Option<Duration>,
     cache: Option<Duration>,
 }
 
@@ -43,6 +44,7 @@ impl Policy {
             retries: Vec::new(),
             timeout: None,
             idle: None,
+            answer: None,
             cache: None,
         }
     }
@@ -68,6 +70,18 @@ impl Policy {
     /// is as with [`timeout`](Self::timeout). With both, whichever is first stops the attempt.
     pub const fn idle(mut self, after: Duration) -> Self {
         self.idle = Some(after);
+        self
+    }
+
+    /// Closes a question of the node that nobody has answered for this long, by the clock of the
+    /// [runtime](crate::Runtime::clock); without it, questions are open for ever.
+    ///
+    /// Nobody waits meanwhile: it is [`recover`](crate::Thread::recover) that finds the time to be over.
+    /// The node has then failed with [`TimeoutKind::Answer`](crate::TimeoutKind::Answer), so a retry
+    /// asks again, and an error edge leads on. A handoff that was to be approved is refused.
+    /// Of a graph within, it holds for the questions of the nodes that say nothing else.
+    pub const fn answer(mut self, after: Duration) -> Self {
+        self.answer = Some(after);
         self
     }
 
@@ -103,6 +117,7 @@ impl Policy {
         self.retries.is_empty()
             && self.timeout.is_none()
             && self.idle.is_none()
+            && self.answer.is_none()
             && self.cache.is_none()
     }
 
