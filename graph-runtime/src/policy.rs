@@ -107,6 +107,11 @@ impl Policy {
         self.idle
     }
 
+    /// Returns for how long a question to a person is open; none if it is for ever.
+    pub const fn answer_timeout(&self) -> Option<Duration> {
+        self.answer
+    }
+
     /// Returns for how long a result is kept; none if it is not.
     pub const fn cache_ttl(&self) -> Option<Duration> {
         self.cache

@@ -3,7 +3,7 @@
 
 use super::finding::Finding;
 use super::text::fallback;
-use crate::route::{Route, Target};
+use crate::route::Route;
 use crate::topology::{Edge, EdgeIndex, NodeIndex, Topology};
 
 /// Finds the edges that ask for an approval in vain.
@@ -85,7 +85,8 @@ mod tests {
     /// A desk of two nodes and a person, with these routes of the first.
     fn desk(routes: impl FnOnce(NodeIndex, NodeIndex) -> Vec<Edge<NodeIndex>>) -> Topology {
         let mut desk = Topology::new("Desk");
-        let [judge, pay, clerk] = ["judge", "pay", "clerk"].map(|name| desk.node(NodeShape::new(name)));
+        let [judge, pay, clerk] =
+            ["judge", "pay", "clerk"].map(|name| desk.node(NodeShape::new(name)));
         desk.start(judge);
         for edge in routes(judge, pay) {
             desk.edge(edge);
@@ -98,7 +99,9 @@ mod tests {
 
     fn words(desk: &Topology) -> Vec<(String, String)> {
         let findings = check_all(desk);
-        let words = findings.iter().map(|found| (found.message(desk), found.help(desk)));
+        let words = findings
+            .iter()
+            .map(|found| (found.message(desk), found.help(desk)));
         words.collect()
     }
 
