@@ -41,7 +41,7 @@ pub enum RunError {
         /// What the panic said.
         message: String,
     },
-    /// An attempt at a node took longer than the node's timeout allows.
+    /// An attempt at a node, or the answer to its question, took longer than the node's timeout allows.
     #[error("node `{node}` of thread `{thread}` {} {after:?}; {}", overran(*.kind), left(*.recoverable))]
     #[non_exhaustive]
     TimedOut {
@@ -182,7 +182,7 @@ pub enum RunError {
         /// The thread.
         thread: ThreadId,
     },
-    /// The question is not open: it was answered already, or never asked.
+    /// The question is not open: it was answered already, has expired, or was never asked.
     #[error(
         "question {ask} of thread `{thread}`{} is not open: {reason}; `status` tells which one is, if any",
         node.as_ref().map(|node| format!(", which stands at node `{node}`,")).unwrap_or_default()
@@ -389,6 +389,7 @@ const fn overran(timeout: TimeoutKind) -> &'static str {
     match timeout {
         TimeoutKind::Hard => "took longer than",
         TimeoutKind::Idle => "gave no heartbeat for",
+        TimeoutKind::Answer => "got no answer within",
     }
 }
 

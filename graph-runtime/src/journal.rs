@@ -19,6 +19,7 @@ mod ledger;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod question;
 #[cfg(feature = "seal")]
 mod sealed;
 #[cfg(feature = "sqlite")]

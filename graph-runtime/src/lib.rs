@@ -30,6 +30,7 @@ mod execute;
 mod human;
 mod item;
 mod marks;
+mod pause;
 mod reread;
 
 mod attempt;
@@ -94,6 +95,6 @@ pub mod __private {
     pub use crate::journal::{Conclusion as Concluded, Json, JsonError};
     pub use crate::plan::Within;
     pub use crate::policy::{Policy, Retry};
-    pub use crate::reread::{cache_key, items, no_node, predicate, reread};
+    pub use crate::reread::{cache_key, items, no_node, predicate, question, reread};
     pub use crate::subgraph::subgraph;
 }

@@ -275,16 +275,19 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         standing: &Standing,
         ask: AskId,
     ) -> Result<(), RunError> {
-        if standing.asks.iter().any(|open| open.id == ask) {
+        let open = standing.asks.iter().find(|open| open.id == ask);
+        let is_open = open.is_some();
+        let now_ms = self.runtime.limits.clock.now_ms();
+        if open.is_some_and(|open| !open.has_expired(now_ms)) {
             return Ok(());
         }
         if is_new {
             return Err(self.unknown());
         }
-        let reason = if told.was_answered(ask) {
-            "it was answered before"
-        } else {
-            "the thread has not asked it"
+        let reason = match (is_open, told.why_closed(ask)) {
+            (true, _) => "it has expired, and `recover` goes on without an answer",
+            (false, Some(reason)) => reason,
+            (false, None) => "the thread has not asked it",
         };
         let due = standing
             .failed
@@ -315,7 +318,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// # Errors
     ///
-    /// [`RunError::NotAsked`] if the question was answered already or never asked,
+    /// [`RunError::NotAsked`] if the question was answered already, has expired or was never asked,
     /// [`RunError::WrongAnswer`] if the answer is of another type than the node expects, and all
     /// that [`run`](Self::run) fails with.
     ///
@@ -374,7 +377,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Goes on with a run that was cut off by a crash, by being dropped or by an error.
     ///
     /// What was written is not done again; the step that was under way is. Of a run that is over,
-    /// the result is returned once more, and of one that waits for a person, the question.
+    /// the result is returned once more, and of one that waits for a person, the question. If the time
+    /// of that is over ([`Policy::answer`](crate::Policy::answer)), the run goes on without an answer.
     ///
     /// # Errors
     ///

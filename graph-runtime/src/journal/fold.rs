@@ -1,5 +1,7 @@
 //! Where a thread is: the fold of its journal.
 
+mod pause;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,7 +20,8 @@ use crate::plan::Plan;
 #[derive(Debug, Default)]
 pub(crate) struct Branches {
     paths: HashMap<BranchId, Vec<Entry>>,
-    answered: Vec<AskId>,
+    /// The questions that are closed, and how they came to be.
+    closed: HashMap<AskId, &'static str>,
 }
 
 /// What the entries of one path through a graph add up to.
@@ -30,7 +33,7 @@ pub(crate) struct Folded {
     /// The fields, which are with the fork while branches are under way.
     fields: Fields,
     pub(crate) marks: Marks,
-    /// The question that is open.
+    /// The question that is open, of the node that is due or whether its handoff may be.
     pub(crate) open: Option<Ask>,
     /// The answers that the node which is due has got so far, by the keys of their questions.
     pub(crate) answers: Vec<(String, Json)>,
@@ -38,6 +41,8 @@ pub(crate) struct Folded {
     pub(crate) used: Vec<u32>,
     /// The failure for which the path came to the node which is due.
     pub(crate) caught: Option<Failure>,
+    /// Why the handoff was refused in whose place the path came to the node which is due.
+    pub(crate) refused: Option<String>,
     /// The error on which the path ended, if it did.
     pub(crate) error: Option<String>,
     pub(crate) item: Option<Item>,
@@ -65,8 +70,8 @@ impl Branches {
         let mut branches = Self::default();
         let mut head = Head::of(thread);
         for entry in entries(thread, records)? {
-            if let Recorded::Answered { ask, .. } = &entry.event {
-                branches.answered.push(*ask);
+            if let Some((ask, how)) = pause::closed(&entry.event) {
+                branches.closed.insert(ask, how);
             }
             let path = branches.paths.entry(entry.branch.clone()).or_default();
             path.push(entry);
@@ -80,19 +85,17 @@ impl Branches {
         Ok((branches, head))
     }
 
-    /// Returns whether a question was answered.
-    pub(crate) fn was_answered(&self, ask: AskId) -> bool {
-        self.answered.contains(&ask)
+    /// Returns how a question came to be closed, if it is.
+    pub(crate) fn why_closed(&self, ask: AskId) -> Option<&'static str> {
+        self.closed.get(&ask).copied()
     }
 
     /// Returns the questions that were asked on a path, or on one that leaves it, and not answered.
     pub(super) fn open_below(&self, branch: &BranchId) -> Vec<Ask> {
         let below = self.paths.iter().filter(|(path, _)| path.is_on(branch));
         let asks = below.flat_map(|(_, entries)| entries).filter_map(|entry| {
-            let Recorded::Asked(ask) = &entry.event else {
-                return None;
-            };
-            (!self.was_answered(ask.id)).then(|| ask.clone())
+            let ask = entry.event.asks()?;
+            self.why_closed(ask.id).is_none().then(|| ask.clone())
         });
         let mut asks: Vec<_> = asks.collect();
         asks.sort_by_key(|ask| ask.id);
@@ -204,6 +207,7 @@ impl Folded {
             answers: Vec::new(),
             used: Vec::new(),
             caught: None,
+            refused: None,
             error: None,
             item,
             fork: None,
@@ -253,14 +257,13 @@ impl Folded {
                 Fact::Asked(ask.id)
             }
             Recorded::Answered { ask, answer } => {
-                let question = self.open.take().filter(|open| open.id == *ask);
-                let question = question.ok_or_else(|| format!("question {ask} was not open"))?;
+                let question = self.close(*ask)?;
                 self.answers.push((question.key, answer.clone()));
                 Fact::Answered
             }
-            Recorded::Decided { .. }
-            | Recorded::Expired { .. }
-            | Recorded::Once { .. }
+            Recorded::Decided { .. } => return self.decided(path, entry),
+            Recorded::Expired { .. } => return self.expired(path, entry),
+            Recorded::Once { .. }
             | Recorded::Edited { .. }
             | Recorded::Abandoned { .. }
             | Recorded::Copied { .. } => {
@@ -279,6 +282,7 @@ impl Folded {
     /// Notes that another node is due, or none.
     fn settle(&mut self, seq: u64) {
         self.arrived = seq;
+        self.refused = None;
         self.answers.clear();
         self.used.clear();
         self.error = None;
@@ -309,6 +313,7 @@ impl Folded {
             writes,
             replaced,
             cached,
+            approval,
             ..
         } = &entry.event
         else {
@@ -324,7 +329,9 @@ impl Folded {
         let hop = self.engine.decide(path.plan, *edge, *progress)?;
         let went = hop.to.node().filter(|_| !hop.forks);
         let went = went.map(|to| path.plan.name(to));
-        if went != to.as_deref() || hop.masked != *masked || hop.forks != fork.is_some() {
+        let asks = hop.asks == approval.is_some();
+        let forks = hop.forks == fork.is_some();
+        if went != to.as_deref() || hop.masked != *masked || !forks || !asks {
             let (went, to) = (went.unwrap_or("end"), to.as_deref().unwrap_or("end"));
             return Err(format!(
                 "it says that `{node}` led to `{to}`, and by this graph it leads to `{went}`"
@@ -336,6 +343,10 @@ impl Folded {
         self.marks.add(marks);
         self.settle(entry.seq);
         self.caught = None;
+        if let Some(ask) = approval {
+            self.engine.on(path.plan, Fact::Asked(ask.id))?;
+            self.open = Some(ask.clone());
+        }
         if let Some(forked) = fork {
             self.fork = Some(FoldedFork {
                 seq: entry.seq,

@@ -95,7 +95,7 @@ impl Ledger {
         let before = desk.queue.len();
         for mut event in events {
             let seq = tail.seq + 1;
-            if let Recorded::Asked(ask) = &mut event {
+            if let Some(ask) = event.asks_mut() {
                 ask.id = AskId(seq);
             }
             let (graph, branch) = (graph.clone(), branch.clone());

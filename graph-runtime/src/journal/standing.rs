@@ -29,7 +29,7 @@ impl Folded {
         let mut standing = Standing::default();
         match self.engine.next() {
             Action::Start | Action::Finish(..) | Action::Arrive => {}
-            Action::Wait(..) => standing.asks.extend(self.open.clone()),
+            Action::Wait(..) | Action::Approve(..) => standing.asks.extend(self.open.clone()),
             Action::Execute(node) if self.engine.has_failed() => {
                 let error = self.error.clone().unwrap_or_default();
                 standing.failed = Some((node, error));
