@@ -40,7 +40,7 @@ pub use handoffs_runtime::Sqlite;
 pub use handoffs_runtime::{
     Approval, Ask, AskId, BranchId, BranchIdError, Conclusion, Durability, Effect, Entry, Forked,
     GraphId, Hash, Journal, JournalError, Json, JsonError, Layer, Masked, Memory, Record, Recorded,
-    ThreadId, Usage, Write, Writes,
+    ThreadId, Usage, Write, Writes, copy_thread,
 };
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]

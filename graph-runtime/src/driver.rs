@@ -253,6 +253,9 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                 Action::Start => {
                     return Err(self.refused(Refused::Impossible("no run was begun")));
                 }
+                Action::Abandon => {
+                    return Err(self.refused(Refused::Impossible("the run was given up")));
+                }
             }
         }
     }

@@ -1,6 +1,8 @@
 //! A thread: the ways into a run, and where it stands.
 
 mod audit;
+mod edit;
+mod travel;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -163,7 +165,10 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 (state, true, None)
             }
             Begin::Recover if is_new => return Err(self.unknown()),
-            Begin::Once(_) | Begin::Recover => (folded.state(&self.id)?, false, None),
+            Begin::Once(_) | Begin::Recover => {
+                self.may_recover(&folded)?;
+                (folded.state(&self.id)?, false, None)
+            }
             Begin::Resume(ask, answer) => {
                 self.may_resume(&told, is_new, &standing()?, ask)?;
                 (folded.state(&self.id)?, false, Some((ask, answer)))
@@ -248,7 +253,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         }
         let is_over = matches!(
             folded.engine.next(),
-            Action::Start | Action::Finish(..) | Action::Arrive
+            Action::Start | Action::Finish(..) | Action::Arrive | Action::Abandon
         );
         if is_over || standing.failed.is_some() {
             return Ok(());
@@ -283,6 +288,8 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         }
         let reason = if told.was_answered(ask) {
             "it was answered before"
+        } else if standing.abandoned.is_some() {
+            "the run was abandoned"
         } else {
             "the thread has not asked it"
         };
@@ -426,6 +433,9 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
             (None, None) => match standing.asks.into_iter().next() {
                 Some(first) => Status::Paused(first),
                 None if next == Action::Start => Status::New,
+                None if standing.abandoned.is_some() => Status::Abandoned {
+                    why: standing.abandoned.unwrap_or_default(),
+                },
                 None => Status::Finished,
             },
         })
