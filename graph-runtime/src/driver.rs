@@ -389,7 +389,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
 }
 
 /// Returns the node that an entry is about.
-fn node_of(event: &Recorded) -> Option<String> {
+pub(crate) fn node_of(event: &Recorded) -> Option<String> {
     let node = match event {
         Recorded::Stepped { node, .. }
         | Recorded::Attempted { node, .. }

@@ -3,6 +3,8 @@
 //! The engine is a value. It knows no async, no clock and no state, only the plan of a graph and
 //! where a run stands in it, so a run can be replayed from its journal by feeding it the same facts.
 
+mod retrace;
+
 use std::sync::Arc;
 
 use handoffs_core::Target;

@@ -25,6 +25,7 @@ mod scope;
 mod step;
 mod subgraph;
 
+mod any_graph;
 mod context;
 mod execute;
 mod human;
@@ -77,7 +78,7 @@ pub use policy::{Policy, Retry};
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime};
 pub use testing::TestContext;
-pub use thread::Thread;
+pub use thread::{Handoff, NoHandoff, Reroute, Rerouted, Thread};
 #[cfg(feature = "postgres")]
 pub use tokio_postgres;
 pub use tokio_util::sync::CancellationToken;
@@ -85,6 +86,7 @@ pub use tokio_util::sync::CancellationToken;
 /// What the macros' output is made of. No part of the public API: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::any_graph::Within;
     pub use crate::cache::suite as cache_rules;
     pub use crate::execute::{
         Known, conclude, is_set, keep_promises, read, route_of, settle, write,
@@ -92,7 +94,6 @@ pub mod __private {
     pub use crate::item::Item;
     pub use crate::journal::suite as journal_rules;
     pub use crate::journal::{Conclusion as Concluded, Json, JsonError};
-    pub use crate::plan::Within;
     pub use crate::policy::{Policy, Retry};
     pub use crate::reread::{cache_key, items, no_node, predicate, reread};
     pub use crate::subgraph::subgraph;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod edit;
+mod reroute;
 mod travel;
 
 use std::fmt;
@@ -24,6 +25,8 @@ use crate::journal::{
 use crate::run::{Run, Status};
 use crate::runtime::{Ephemeral, Keep, Runtime};
 use crate::scope::{Limits, Scope};
+
+pub use reroute::{Handoff, NoHandoff, Reroute, Rerouted};
 
 /// One conversation, or one job, in a runtime. It has nothing to do with an OS thread.
 ///
