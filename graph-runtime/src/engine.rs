@@ -4,6 +4,7 @@
 //! where a run stands in it, so a run can be replayed from its journal by feeding it the same facts.
 
 mod approval;
+mod retrace;
 
 use std::sync::Arc;
 
@@ -68,6 +69,8 @@ enum Position {
     Arrived,
     /// The path came to the end, along this edge or its `else`.
     Ended(u16, bool),
+    /// Somebody gave the run up.
+    Abandoned,
 }
 
 /// What the driver is to do.
@@ -87,6 +90,8 @@ pub(crate) enum Action {
     Arrive,
     /// Nothing more: the run is over. It ended along this edge, or its `else`.
     Finish(u16, bool),
+    /// Nothing more: somebody gave the run up.
+    Abandon,
 }
 
 /// What has happened.
@@ -102,6 +107,10 @@ pub(crate) enum Fact {
     Expired,
     /// The run ended with an error at the node that was due, or where branches were to join.
     Failed,
+    /// Somebody changed the state from outside.
+    Edited,
+    /// Somebody gave the run up.
+    Abandoned,
 }
 
 /// Which way the run went on.
@@ -156,6 +165,7 @@ impl Engine {
             Position::Forked(_, edge) => Action::Branch(edge),
             Position::Arrived => Action::Arrive,
             Position::Ended(edge, otherwise) => Action::Finish(edge, otherwise),
+            Position::Abandoned => Action::Abandon,
         }
     }
 
@@ -274,12 +284,33 @@ impl Engine {
             }
             // The branches have come to the join, and cannot be put together.
             (Position::Forked(..), Fact::Failed) => {}
+            (
+                Position::At(_)
+                | Position::Failed(_)
+                | Position::Asking(..)
+                | Position::Approving { .. }
+                | Position::Ended(..)
+                | Position::Abandoned,
+                Fact::Edited,
+            ) => self.renew(),
+            (
+                Position::At(_)
+                | Position::Failed(_)
+                | Position::Asking(..)
+                | Position::Approving { .. }
+                | Position::Forked(..),
+                Fact::Abandoned,
+            ) => self.position = Position::Abandoned,
             (_, Fact::Started) => return Err(Refused::Impossible("a run began within a run")),
             (_, Fact::Asked(_)) => return Err(Refused::Impossible("no node was due to ask")),
             (_, Fact::Answered | Fact::Expired) => {
                 return Err(Refused::Impossible("no question was open"));
             }
             (_, Fact::Failed) => return Err(Refused::Impossible("no node was due to fail")),
+            (_, Fact::Edited) => return Err(Refused::Impossible("it was edited within a step")),
+            (_, Fact::Abandoned) => {
+                return Err(Refused::Impossible("there was no run to abandon"));
+            }
         }
         Ok(())
     }
@@ -289,7 +320,11 @@ impl Engine {
     const fn may_start(&self) -> bool {
         matches!(
             self.position,
-            Position::New | Position::Ended(..) | Position::Failed(_) | Position::Forked(..)
+            Position::New
+                | Position::Ended(..)
+                | Position::Abandoned
+                | Position::Failed(_)
+                | Position::Forked(..)
         )
     }
 

@@ -43,7 +43,7 @@ pub(crate) struct Folded {
     pub(crate) caught: Option<Failure>,
     /// Why the handoff was refused in whose place the path came to the node which is due.
     pub(crate) refused: Option<String>,
-    /// The error on which the path ended, if it did.
+    /// The error on which the path ended, if it did, or why the run was given up.
     pub(crate) error: Option<String>,
     pub(crate) item: Option<Item>,
     pub(crate) fork: Option<FoldedFork>,
@@ -88,6 +88,11 @@ impl Branches {
     /// Returns how a question came to be closed, if it is.
     pub(crate) fn why_closed(&self, ask: AskId) -> Option<&'static str> {
         self.closed.get(&ask).copied()
+    }
+
+    /// Returns whether anything was written on a path.
+    pub(crate) fn has(&self, branch: &BranchId) -> bool {
+        self.paths.contains_key(branch)
     }
 
     /// Returns the questions that were asked on a path, or on one that leaves it, and not answered.
@@ -228,10 +233,8 @@ impl Folded {
     fn take(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
         let fact = match &entry.event {
             Recorded::Started { writes, .. } => {
-                if let Some(fork) = self.fork.take() {
-                    // The run before ended within a branch.
-                    self.fields = Arc::unwrap_or_clone(fork.under);
-                }
+                // The run before may have ended within a branch.
+                self.drop_branches();
                 self.fields.take(writes.clone())?;
                 self.marks = Marks::default();
                 self.settle(entry.seq);
@@ -263,10 +266,23 @@ impl Folded {
             }
             Recorded::Decided { .. } => return self.decided(path, entry),
             Recorded::Expired { .. } => return self.expired(path, entry),
-            Recorded::Once { .. }
-            | Recorded::Edited { .. }
-            | Recorded::Abandoned { .. }
-            | Recorded::Copied { .. } => {
+            Recorded::Edited { writes, .. } => {
+                let marks = self.fields.take(writes.clone())?;
+                self.marks.add(marks);
+                Fact::Edited
+            }
+            Recorded::Abandoned { why } => {
+                self.drop_branches();
+                self.settle(entry.seq);
+                self.open = None;
+                self.caught = None;
+                self.refused = None;
+                self.error = Some(why.clone());
+                Fact::Abandoned
+            }
+            // What was copied is folded as what was written.
+            Recorded::Copied { .. } => return Ok(()),
+            Recorded::Once { .. } => {
                 return Err("this version does not read such entries".into());
             }
             Recorded::Failed { error, .. } => {
@@ -277,6 +293,13 @@ impl Folded {
             }
         };
         Ok(self.engine.on(path.plan, fact)?)
+    }
+
+    /// Forgets what branches that have not joined have made of the state.
+    fn drop_branches(&mut self) {
+        if let Some(fork) = self.fork.take() {
+            self.fields = Arc::unwrap_or_clone(fork.under);
+        }
     }
 
     /// Notes that another node is due, or none.

@@ -4,6 +4,7 @@
 //! where it changes hands at each point at which the store waits, and on many, where it need not wait.
 
 mod appends;
+mod copies;
 mod reads;
 
 use std::any::Any;
@@ -84,10 +85,13 @@ rules! {
     a_read_during_appends_sees_a_prefix,
     threads_are_listed_in_the_order_of_their_names,
     a_dropped_append_leaves_all_or_nothing,
+    a_thread_is_copied_in_order_and_stays_as_it_is,
+    a_copy_takes_the_place_of_no_thread,
 }
 
 mod rule {
     pub(super) use super::appends::*;
+    pub(super) use super::copies::*;
     pub(super) use super::reads::*;
 }
 
