@@ -3,6 +3,8 @@
 //! The engine is a value. It knows no async, no clock and no state, only the plan of a graph and
 //! where a run stands in it, so a run can be replayed from its journal by feeding it the same facts.
 
+mod moved;
+
 use std::sync::Arc;
 
 use handoffs_core::Target;
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::{AskId, Masked};
 use crate::plan::{Plan, PlanEdge};
+
+pub(crate) use moved::Legend;
 
 /// Where a path through a graph stands, and what it has used up.
 ///
