@@ -105,9 +105,9 @@ impl Branches {
         Ok(last.map_or(head, |last| Head::new(last.seq, last.hash)))
     }
 
-    /// Returns whether there is an entry on a path, or on one that leaves it.
-    pub(super) fn has_on(&self, branch: &BranchId) -> bool {
-        self.paths.keys().any(|path| path.is_on(branch))
+    /// Returns whether there is an entry on a path.
+    pub(super) fn has(&self, branch: &BranchId) -> bool {
+        self.paths.contains_key(branch)
     }
 
     /// Returns whether a snapshot stands for some of the entries.

@@ -58,13 +58,11 @@ impl Saving<'_> {
         })?;
         self.paths.insert(branch.clone(), saved);
         match folded.engine.next() {
-            Action::Execute(node) => {
-                let Some(planned) = plan.node(node).filter(|node| node.is_graph) else {
-                    return Ok(true);
-                };
+            // A node of somebody's own may run a graph, and ask besides.
+            Action::Execute(node) | Action::Wait(node, _) => {
                 let within = branch.child(folded.arrived, 0);
-                let Some(inner) = &planned.inner else {
-                    return Ok(!self.all.has_on(&within));
+                let Some(inner) = plan.node(node).and_then(|node| node.inner.as_ref()) else {
+                    return Ok(!self.all.has(&within));
                 };
                 let run = self.all.fold(&inner.plan, self.thread, &within)?;
                 if run.engine.next() == Action::Start {
@@ -83,7 +81,7 @@ impl Saving<'_> {
                 }
                 Ok(true)
             }
-            Action::Start | Action::Wait(..) | Action::Arrive | Action::Finish(..) => Ok(true),
+            Action::Start | Action::Arrive | Action::Finish(..) => Ok(true),
         }
     }
 
