@@ -4,6 +4,7 @@
 //! where a run stands in it, so a run can be replayed from its journal by feeding it the same facts.
 
 mod approval;
+mod moved;
 mod retrace;
 
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::{AskId, Masked};
 use crate::plan::{Plan, PlanEdge};
+
+pub(crate) use moved::Legend;
 
 /// Where a path through a graph stands, and what it has used up.
 ///

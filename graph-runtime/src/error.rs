@@ -302,6 +302,20 @@ pub enum RunError {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The entry is not kept any more.
+    #[error(
+        "entry {seq} of thread `{thread}` is gone: the entries up to {trimmed} were trimmed; \
+         name a later one, or ask those who keep an export"
+    )]
+    #[non_exhaustive]
+    Trimmed {
+        /// The thread.
+        thread: ThreadId,
+        /// The entry that was asked for.
+        seq: u64,
+        /// The last entry that was trimmed.
+        trimmed: u64,
+    },
     /// The journal could not be read or written; the source says what to do.
     #[error(
         "the journal of thread `{thread}` could not be read or written{}, and nothing is done without it",
@@ -345,6 +359,7 @@ impl RunError {
             | Self::OtherGraph { thread, .. }
             | Self::Encode { thread, .. }
             | Self::Decode { thread, .. }
+            | Self::Trimmed { thread, .. }
             | Self::Journal { thread, .. } => Some(thread),
         }
     }
@@ -374,7 +389,8 @@ impl RunError {
             | Self::NoEntry { .. }
             | Self::Abandoned { .. }
             | Self::OtherGraph { .. }
-            | Self::Decode { .. } => None,
+            | Self::Decode { .. }
+            | Self::Trimmed { .. } => None,
         }
     }
 

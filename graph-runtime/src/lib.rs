@@ -69,7 +69,7 @@ pub use journal::{
     Approval, Ask, AskId, BranchId, BranchIdError, Conclusion, Durability, Effect, Entry, Export,
     Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError, JournalPlace, Json,
     JsonError, Layer, Masked, Memory, Record, Recorded, ThreadId, Usage, Write, Writes,
-    copy_thread, verify_export,
+    copy_thread, verify_export, verify_export_from,
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};

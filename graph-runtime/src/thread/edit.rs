@@ -9,7 +9,7 @@ use crate::engine::Action;
 use crate::error::RunError;
 use crate::execute::Runnable;
 use crate::journal::{
-    BranchId, Branches, Durability, Folded, Head, Journal, Ledger, Recorded, Writes,
+    BranchId, Branches, Durability, Extent, Folded, Head, Journal, Ledger, Recorded, Writes,
 };
 use crate::runtime::Keep;
 
@@ -129,7 +129,14 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         let journal: Arc<dyn Journal> = Arc::clone(&runtime.keep) as _;
         let clock = runtime.limits.clock.clone();
         // Whoever does this by hand wants to know that it is done.
-        let ledger = Ledger::new(journal, self.id.clone(), head, Durability::Sync, clock);
+        let ledger = Ledger::new(
+            journal,
+            self.id.clone(),
+            head,
+            Extent::default(),
+            Durability::Sync,
+            clock,
+        );
         let handed_in = ledger.hand_in(&runtime.plan.id, &BranchId::TRUNK, [event]);
         let seq = handed_in.map_err(|source| RunError::Encode {
             thread: self.id.clone(),

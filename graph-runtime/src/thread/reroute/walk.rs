@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use handoffs_core::FieldSet;
-
 use super::{Handoff, NoHandoff, Reroute, Rerouted};
 use crate::any_graph::{AnyGraph, Picked, Scene};
 use crate::driver::node_of;
