@@ -49,6 +49,8 @@ pub(crate) struct Driver<'a, G: Runnable, K> {
     pub(crate) used: Vec<u32>,
     /// The fork whose branches are due.
     pub(crate) fork: Option<Fork>,
+    /// Whether the graph is a node of another, whose driver writes down what follows an error.
+    pub(crate) is_within: bool,
 }
 
 /// An entry on its way to the journal.
@@ -103,6 +105,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             lengths: Vec::new(),
             used: folded.used,
             fork: folded.fork.map(Fork::folded),
+            is_within: false,
         }
     }
 
