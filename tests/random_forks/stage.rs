@@ -365,6 +365,10 @@ impl Stage {
                 "after {done} entries of the trunk"
             );
         }
+        if !history.is_empty() {
+            let rerouted = thread.reroute().await.unwrap();
+            assert!(rerouted.is_same(), "{rerouted:#?}");
+        }
         thread.asks().await.unwrap()
     }
 
