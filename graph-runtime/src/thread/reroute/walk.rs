@@ -323,7 +323,8 @@ impl<'a> Walk<'a> {
             ..
         } = decision;
         let mut handoff = Handoff {
-            on: (*on).to_owned(),
+            // An older version did not write down that of an error edge.
+            on: if on.is_empty() { "error" } else { on }.to_owned(),
             to: to.map(str::to_owned),
             masked: *masked,
             branches: Vec::new(),
