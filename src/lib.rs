@@ -56,7 +56,7 @@ pub mod postgres {
 }
 
 // How that is proven.
-pub use handoffs_runtime::{Export, HashError, Head, verify_export};
+pub use handoffs_runtime::{Export, HashError, Head, verify_export, verify_export_from};
 
 // How it lies on the disk: layers over any journal.
 #[cfg(feature = "zstd")]

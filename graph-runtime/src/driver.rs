@@ -4,6 +4,7 @@
 //! graph within. The steps themselves stand in `step`, what follows an error in `failure`.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::future::pending;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -23,7 +24,7 @@ use crate::error::RunError;
 use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{Ask, BranchId, Folded, JournalError, Json, Ledger, Recorded, Writes};
+use crate::journal::{Ask, BranchId, Folded, JournalError, Ledger, Recorded, Writes};
 use crate::marks::Marks;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -39,7 +40,8 @@ pub(crate) struct Driver<'a, G: Runnable, K> {
     pub(crate) sink: K,
     /// The question that is open.
     pub(crate) open: Option<Ask>,
-    /// What is to be written with the next entry, and not before: an answer that is not proven to fit.
+    /// What is to be written with the next entry, and not before: an answer that is not proven to fit, or
+    /// that nobody answered in time, for which the node fails.
     pub(crate) pending: Option<Recorded>,
     /// How long the logs were before the step that is under way.
     pub(crate) lengths: Vec<usize>,
@@ -89,6 +91,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         cx.answers = folded.answers;
         cx.item = folded.item;
         cx.caught = folded.caught;
+        cx.refused = folded.refused;
         Self {
             graph,
             scope,
@@ -240,14 +243,13 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                 Action::Finish(edge, otherwise) => return Ok(Done::Ended(edge, otherwise)),
                 Action::Arrive => return Ok(Done::Arrived),
                 Action::Wait(_, ask) => {
-                    let open = self.open.take().filter(|open| open.id == ask);
-                    let Some(open) = open else {
-                        let lost = "the question that is open was not asked";
-                        return Err(self.refused(Refused::Impossible(lost)));
-                    };
-                    match self.scope.answer_to(ask) {
-                        Some(answer) => self.resume(open, answer)?,
-                        None => return Ok(Done::Paused(Box::new(open))),
+                    if let Some(done) = Box::pin(self.wait(ask)).await? {
+                        return Ok(done);
+                    }
+                }
+                Action::Approve(_, ask) => {
+                    if let Some(done) = Box::pin(self.hand_over(ask)).await? {
+                        return Ok(done);
                     }
                 }
                 Action::Start => {
@@ -258,16 +260,6 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                 }
             }
         }
-    }
-
-    /// Hands an answer to the node that asked.
-    fn resume(&mut self, open: Ask, answer: Json) -> Result<(), RunError> {
-        self.cx.answers.push((open.key, answer.clone()));
-        self.pending = Some(Recorded::Answered {
-            ask: open.id,
-            answer,
-        });
-        self.tell(Fact::Answered)
     }
 
     pub(crate) fn tell(&mut self, fact: Fact) -> Result<(), RunError> {
@@ -378,7 +370,11 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         format!("{} => {route}", edge.label())
     }
 
-    pub(crate) fn unencoded(&self, what: &str, error: serde_json::Error) -> RunError {
+    pub(crate) fn unencoded(
+        &self,
+        what: &str,
+        error: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> RunError {
         RunError::Encode {
             thread: self.scope.thread.clone(),
             node: Some(self.due_name().to_owned()),

@@ -41,7 +41,7 @@ pub enum RunError {
         /// What the panic said.
         message: String,
     },
-    /// An attempt at a node took longer than the node's timeout allows.
+    /// An attempt at a node, or the answer to its question, took longer than the node's timeout allows.
     #[error("node `{node}` of thread `{thread}` {} {after:?}; {}", overran(*.kind), left(*.recoverable))]
     #[non_exhaustive]
     TimedOut {
@@ -225,7 +225,7 @@ pub enum RunError {
         /// Why.
         why: String,
     },
-    /// The question is not open: it was answered already, or never asked.
+    /// The question is not open: it was answered already, has expired, or was never asked.
     #[error(
         "question {ask} of thread `{thread}`{} is not open: {reason}; `status` tells which one is, if any",
         node.as_ref().map(|node| format!(", which stands at node `{node}`,")).unwrap_or_default()
@@ -302,6 +302,20 @@ pub enum RunError {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The entry is not kept any more.
+    #[error(
+        "entry {seq} of thread `{thread}` is gone: the entries up to {trimmed} were trimmed; \
+         name a later one, or ask those who keep an export"
+    )]
+    #[non_exhaustive]
+    Trimmed {
+        /// The thread.
+        thread: ThreadId,
+        /// The entry that was asked for.
+        seq: u64,
+        /// The last entry that was trimmed.
+        trimmed: u64,
+    },
     /// The journal could not be read or written; the source says what to do.
     #[error(
         "the journal of thread `{thread}` could not be read or written{}, and nothing is done without it",
@@ -345,6 +359,7 @@ impl RunError {
             | Self::OtherGraph { thread, .. }
             | Self::Encode { thread, .. }
             | Self::Decode { thread, .. }
+            | Self::Trimmed { thread, .. }
             | Self::Journal { thread, .. } => Some(thread),
         }
     }
@@ -374,7 +389,8 @@ impl RunError {
             | Self::NoEntry { .. }
             | Self::Abandoned { .. }
             | Self::OtherGraph { .. }
-            | Self::Decode { .. } => None,
+            | Self::Decode { .. }
+            | Self::Trimmed { .. } => None,
         }
     }
 
@@ -440,6 +456,7 @@ const fn overran(timeout: TimeoutKind) -> &'static str {
     match timeout {
         TimeoutKind::Hard => "took longer than",
         TimeoutKind::Idle => "gave no heartbeat for",
+        TimeoutKind::Answer => "got no answer within",
     }
 }
 

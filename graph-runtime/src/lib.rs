@@ -31,6 +31,7 @@ mod execute;
 mod human;
 mod item;
 mod marks;
+mod pause;
 mod reread;
 
 mod attempt;
@@ -68,7 +69,7 @@ pub use journal::{
     Approval, Ask, AskId, BranchId, BranchIdError, Conclusion, Durability, Effect, Entry, Export,
     Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError, JournalPlace, Json,
     JsonError, Layer, Masked, Memory, Record, Recorded, ThreadId, Usage, Write, Writes,
-    copy_thread, verify_export,
+    copy_thread, verify_export, verify_export_from,
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
@@ -95,6 +96,6 @@ pub mod __private {
     pub use crate::journal::suite as journal_rules;
     pub use crate::journal::{Conclusion as Concluded, Json, JsonError};
     pub use crate::policy::{Policy, Retry};
-    pub use crate::reread::{cache_key, items, no_node, predicate, reread};
+    pub use crate::reread::{cache_key, items, no_node, predicate, question, reread};
     pub use crate::subgraph::subgraph;
 }

@@ -64,6 +64,8 @@ pub(crate) struct PlanEdge {
     pub(crate) fork: Option<PlanFork>,
     pub(crate) otherwise: Option<Target<u16>>,
     pub(crate) limit: Option<u32>,
+    /// Whether a person approves the handoff before it is made.
+    pub(crate) approve: bool,
     /// Whether the edge is on a cycle and says what happens when it is masked, so that it can be.
     pub(crate) watched: bool,
     /// The node that may follow without the driver's help.
@@ -123,6 +125,7 @@ impl Plan {
                 fork: fork_of(edge),
                 otherwise: edge.route.otherwise().map(target),
                 limit: edge.route.times(),
+                approve: edge.route.approval().is_some(),
                 watched: edge.route.times().is_some()
                     || edge.route.otherwise().is_some() && cyclic.contains(&index),
                 direct: None,
@@ -174,6 +177,7 @@ impl Plan {
                 let node = &nodes[usize::from(*to)];
                 !is_bounded
                     && edge.fork.is_none()
+                    && !edge.approve
                     && node.policy.is_plain()
                     && node.on_error.is_empty()
                     && node.inner.is_none()
@@ -242,13 +246,15 @@ impl Plan {
         }
     }
 
-    /// Returns of each node whether a guard, or what lists items, looks at the state behind it.
+    /// Returns of each node whether a guard, what lists items or what asks a person looks at the state
+    /// behind it.
     fn that_look_at_all(&self) -> Vec<bool> {
         let mut nodes = vec![false; self.nodes.len()];
         for (_, edge) in self.topology.edges() {
             let branches = edge.route.fork().map(|fork| &fork.branches);
             let is_each = matches!(branches, Some(Branches::Each { .. }));
-            nodes[usize::from(edge.from.0)] |= is_each || edge.guard.is_some();
+            let asks = edge.route.approval().is_some();
+            nodes[usize::from(edge.from.0)] |= is_each || asks || edge.guard.is_some();
         }
         nodes
     }
@@ -363,18 +369,21 @@ impl Plan {
         self.edge(edge).is_some_and(Edge::is_back)
     }
 
-    /// Returns the node that may ask a person by its kind, if there is one, also in a graph within.
+    /// Returns the node that may ask a person by its kind, or before it hands over, if there is one, also
+    /// in a graph within.
     pub(crate) fn human(&self) -> Option<&str> {
         let own = self
             .topology
             .nodes()
             .find(|(_, node)| node.kind == NodeKind::Human)
             .map(|(_, node)| &*node.name);
+        let mut edges = self.edges.iter();
+        let before = || Some(self.name(edges.find(|edge| edge.approve)?.from));
         let inner = || {
             let mut graphs = self.nodes.iter().filter_map(|node| node.inner.as_ref());
             graphs.find_map(|inner| inner.plan.human())
         };
-        own.or_else(inner)
+        own.or_else(before).or_else(inner)
     }
 }
 

@@ -81,9 +81,13 @@ async fn run<G: Runnable>(
     let sink = Relay(cx.relay.take());
     let mut driver = Driver::new(graph, scope, plan, branch, own, folded, sink);
     driver.cx.around = cx.pulse.clone();
+    let around = cx.course.plan.node(cx.course.due());
+    let patience = around.and_then(|node| node.policy.answer_timeout());
+    driver.cx.patience = patience.or(cx.patience);
     if driver.cx.course.engine.handoffs() == 0 {
         // A graph that stands in for a node begins with one that can read why.
         driver.cx.caught.clone_from(&cx.caught);
+        driver.cx.refused.clone_from(&cx.refused);
     }
     if is_new {
         let given = graph.given();

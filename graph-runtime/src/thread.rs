@@ -3,6 +3,7 @@
 mod audit;
 mod edit;
 mod reroute;
+mod snapshot;
 mod travel;
 
 use std::fmt;
@@ -15,12 +16,12 @@ use serde::Serialize;
 
 use crate::driver::Driver;
 use crate::engine::Action;
-use crate::error::RunError;
+use crate::error::{RunError, chain};
 use crate::event::{EventStream, Silent, Sink, streamed};
 use crate::execute::Runnable;
 use crate::journal::{
-    Ask, AskId, BranchId, Branches, Entry, Folded, Head, Journal, JournalError, Json, Ledger,
-    Record, Standing, ThreadId, Writes, entries, keep,
+    Ask, AskId, BranchId, Branches, Entry, Folded, Head, Journal, JournalError, Json, Kept, Ledger,
+    Standing, ThreadId, Writes, entries, keep, kept,
 };
 use crate::run::{Run, Status};
 use crate::runtime::{Ephemeral, Keep, Runtime};
@@ -173,7 +174,14 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 (folded.state(&self.id)?, false, None)
             }
             Begin::Resume(ask, answer) => {
-                self.may_resume(&told, is_new, &standing()?, ask)?;
+                let standing = standing()?;
+                let now_ms = limits.clock.now_ms();
+                let is_open = |open: &Ask| open.id == ask && !open.has_expired(now_ms);
+                if !standing.asks.iter().any(is_open) {
+                    let journal = journal.as_deref();
+                    let reason = self.not_asked(journal, told, &standing, ask).await?;
+                    return Err(self.refuse_answer(is_new, &standing, ask, reason));
+                }
                 (folded.state(&self.id)?, false, Some((ask, answer)))
             }
         };
@@ -184,9 +192,18 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 let Limits {
                     durability, clock, ..
                 } = limits;
-                Ledger::new(journal, thread.clone(), head, *durability, clock.clone())
+                let clock = clock.clone();
+                Ledger::new(
+                    journal,
+                    thread.clone(),
+                    head,
+                    told.extent(),
+                    *durability,
+                    clock,
+                )
             }),
             thread,
+            graph: plan.id.clone(),
             told: Mutex::new(Arc::new(told)),
             answer,
             limits: limits.clone(),
@@ -203,18 +220,27 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             };
             driver.start(writes).await?;
         }
-        let done = driver.run().await?;
-        driver.rested(done)
+        let done = driver.run().await;
+        if self.has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
+            Box::pin(self.keep_snapshot(&scope)).await;
+        }
+        driver.rested(done?)
     }
 
     async fn fold(&self, journal: &dyn Journal) -> Result<(Branches, Folded, Head), RunError> {
-        let records = journal
-            .read(&self.id, 0)
-            .await
-            .map_err(|source| self.journal_error(source))?;
-        let (told, head) =
-            Branches::read(&self.id, &records).map_err(|source| self.journal_error(source))?;
-        let folded = told.fold(&self.runtime.plan, &self.id, &BranchId::TRUNK)?;
+        let (plan, trunk) = (&self.runtime.plan, BranchId::TRUNK);
+        let loaded = Branches::load(journal, &self.id, &plan.id).await;
+        let (told, head) = loaded.map_err(|source| self.journal_error(source))?;
+        let reason = match told.fold(plan, &self.id, &trunk) {
+            Ok(folded) => return Ok((told, folded, head)),
+            Err(error) if !told.is_behind_a_snapshot() => return Err(error),
+            Err(error) => chain(&error),
+        };
+        // Whatever is wrong, it shall not be for the snapshot that the thread stands still.
+        tracing::warn!(thread = %self.id, reason, "the snapshot is passed over, and all entries are read");
+        let loaded = Branches::load_whole(journal, &self.id).await;
+        let (told, head) = loaded.map_err(|source| self.journal_error(source))?;
+        let folded = told.fold(plan, &self.id, &trunk)?;
         Ok((told, folded, head))
     }
 
@@ -276,26 +302,44 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         }
     }
 
-    fn may_resume(
+    /// Says why a question is not open.
+    async fn not_asked(
         &self,
-        told: &Branches,
+        journal: Option<&dyn Journal>,
+        mut told: Branches,
+        standing: &Standing,
+        ask: AskId,
+    ) -> Result<&'static str, RunError> {
+        if standing.asks.iter().any(|open| open.id == ask) {
+            return Ok("it has expired, and `recover` goes on without an answer");
+        }
+        if told.is_behind_a_snapshot()
+            && let Some(journal) = journal
+        {
+            let loaded = Branches::load_whole(journal, &self.id).await;
+            (told, _) = loaded.map_err(|source| self.journal_error(source))?;
+        }
+        Ok(if let Some(reason) = told.why_closed(ask) {
+            reason
+        } else if standing.abandoned.is_some() {
+            "the run was abandoned"
+        } else if told.base().is_some_and(|base| ask.get() <= base.seq) {
+            "the entries of that time were trimmed"
+        } else {
+            "the thread has not asked it"
+        })
+    }
+
+    fn refuse_answer(
+        &self,
         is_new: bool,
         standing: &Standing,
         ask: AskId,
-    ) -> Result<(), RunError> {
-        if standing.asks.iter().any(|open| open.id == ask) {
-            return Ok(());
-        }
+        reason: &'static str,
+    ) -> RunError {
         if is_new {
-            return Err(self.unknown());
+            return self.unknown();
         }
-        let reason = if told.was_answered(ask) {
-            "it was answered before"
-        } else if standing.abandoned.is_some() {
-            "the run was abandoned"
-        } else {
-            "the thread has not asked it"
-        };
         let due = standing
             .failed
             .as_ref()
@@ -308,12 +352,12 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 .first()
                 .map(|ask| ask.node.clone().into_owned())
         };
-        Err(RunError::NotAsked {
+        RunError::NotAsked {
             thread: self.id.clone(),
             node: due.or_else(asking),
             ask,
             reason,
-        })
+        }
     }
 }
 
@@ -325,7 +369,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// # Errors
     ///
-    /// [`RunError::NotAsked`] if the question was answered already or never asked,
+    /// [`RunError::NotAsked`] if the question was answered already, has expired or was never asked,
     /// [`RunError::WrongAnswer`] if the answer is of another type than the node expects, and all
     /// that [`run`](Self::run) fails with.
     ///
@@ -384,7 +428,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Goes on with a run that was cut off by a crash, by being dropped or by an error.
     ///
     /// What was written is not done again; the step that was under way is. Of a run that is over,
-    /// the result is returned once more, and of one that waits for a person, the question.
+    /// the result is returned once more, and of one that waits for a person, the question. If the time
+    /// of that is over ([`Policy::answer`](crate::Policy::answer)), the run goes on without an answer.
     ///
     /// # Errors
     ///
@@ -456,7 +501,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         Ok(self.stand().await?.0.asks)
     }
 
-    /// Returns all that happened in the thread, from its beginning; nothing if it is unknown.
+    /// Returns all that happened in the thread, from its beginning or from where it was
+    /// [trimmed](Self::trim); nothing if it is unknown.
     ///
     /// It can be read whatever graph wrote it.
     ///
@@ -477,13 +523,14 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// Fails if the journal cannot be read or is damaged.
     pub async fn history(&self) -> Result<Vec<Entry>, RunError> {
-        let records = self.records().await?;
-        entries(&self.id, &records).map_err(|source| self.journal_error(source))
+        let Kept { base, records, .. } = self.all().await?;
+        entries(&self.id, base, &records).map_err(|source| self.journal_error(source))
     }
 
-    async fn records(&self) -> Result<Vec<Record>, RunError> {
-        let records = self.kept().read(&self.id, 0).await;
-        records.map_err(|source| self.journal_error(source))
+    /// Reads all that is kept of the thread.
+    async fn all(&self) -> Result<Kept, RunError> {
+        let kept = kept(self.kept(), &self.id).await;
+        kept.map_err(|source| self.journal_error(source))
     }
 
     fn kept(&self) -> &dyn Journal {

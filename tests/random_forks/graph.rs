@@ -327,6 +327,10 @@ impl Runnable for Play {
         None
     }
 
+    fn question(&self, _: usize, _: &Data) -> Option<Result<Json, JsonError>> {
+        None
+    }
+
     fn end(&self, _: usize, _: bool) {}
 }
 

@@ -70,7 +70,11 @@ impl Copying<'_> {
         if records.is_empty() {
             return Ok(Head::of(self.to));
         }
-        let head = verify(self.from, &records, None)?;
+        if records.first().is_some_and(|first| first.seq > 1) {
+            let reason = "it was trimmed, and a thread is copied from its beginning";
+            return Err(JournalError::damaged(self.from, 1, reason));
+        }
+        let head = verify(self.from, Head::of(self.from), &records, None)?;
         let mut tail = Head::of(self.to);
         let mut last = Known::default();
         let mut copies = Vec::with_capacity(records.len() + 1);

@@ -166,11 +166,15 @@ pub enum Recorded {
         /// The answer.
         answer: Json,
     },
-    /// Nobody answered in time, and the question is closed.
+    /// Nobody answered in time, and the question is closed. The node that asked has failed then; a
+    /// handoff that was to be approved is refused.
     #[non_exhaustive]
     Expired {
         /// The question.
         ask: AskId,
+        /// The node that follows a handoff that is refused; none at the end of the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Cow<'static, str>>,
     },
     /// A side effect that a node does [once](crate::Context::once) is to begin, was done, or failed.
     #[non_exhaustive]
@@ -230,7 +234,19 @@ pub enum Effect {
     Failed(String),
 }
 
-/// What a person decided about a handoff.
+/// What a person decided about a handoff: the answer to a question that an edge asks with `approve`.
+///
+/// ```
+/// use handoffs_runtime::{Approval, Ask, Journal, Run, RunError, Runnable, Thread};
+///
+/// /// Refuses whatever is to be approved.
+/// async fn refuse<G: Runnable, J: Journal>(
+///     thread: &Thread<G, J>,
+///     ask: &Ask,
+/// ) -> Result<Run<G::State>, RunError> {
+///     thread.resume(ask.id, Approval::refused("not today")).await
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Approval {

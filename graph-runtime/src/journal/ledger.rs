@@ -11,8 +11,8 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
 use super::{
-    AskId, BranchId, Durability, Entry, GraphId, Hash, Head, Journal, JournalError, Record,
-    Recorded, ThreadId,
+    AskId, BranchId, Branches, Durability, Entry, Extent, GraphId, Hash, Head, Journal,
+    JournalError, Record, Recorded, ThreadId,
 };
 use crate::attempt::text;
 use crate::clock::Clock;
@@ -35,6 +35,8 @@ struct Desk {
     flight: Option<(u64, Flight)>,
     /// The last record that is known to be in the journal.
     written: u64,
+    /// How much there is behind the last snapshot, with all that was handed in.
+    extent: Extent,
     /// Whether an append has failed: then nothing more is written.
     failed: bool,
     /// Why, until somebody takes it.
@@ -53,6 +55,7 @@ impl Ledger {
         journal: Arc<dyn Journal>,
         thread: ThreadId,
         head: Head,
+        extent: Extent,
         durability: Durability,
         clock: Clock,
     ) -> Self {
@@ -61,6 +64,7 @@ impl Ledger {
             queue: Vec::new(),
             flight: None,
             written: head.seq,
+            extent,
             failed: false,
             error: None,
         };
@@ -93,9 +97,10 @@ impl Ledger {
         let mut desk = self.desk();
         let mut tail = desk.tail;
         let before = desk.queue.len();
+        let mut extent = desk.extent;
         for mut event in events {
             let seq = tail.seq + 1;
-            if let Recorded::Asked(ask) = &mut event {
+            if let Some(ask) = event.asks_mut() {
                 ask.id = AskId(seq);
             }
             let (graph, branch) = (graph.clone(), branch.clone());
@@ -117,10 +122,13 @@ impl Ledger {
                 }
             };
             let hash = Hash::of(&body);
+            extent.entries += 1;
+            extent.bytes += body.len() as u64;
             desk.queue.push(Record::new(seq, hash, body));
             tail = Head { seq, hash };
         }
         desk.tail = tail;
+        desk.extent = extent;
         Ok(tail.seq)
     }
 
@@ -165,14 +173,25 @@ impl Ledger {
         self.written(self.last()).await
     }
 
-    /// Reads what this run and those before it have written, once all of it is.
-    pub(crate) async fn read(&self) -> Result<Vec<Record>, JournalError> {
+    /// Returns how much there is behind the last snapshot.
+    pub(crate) fn extent(&self) -> Extent {
+        self.desk().extent
+    }
+
+    /// Reads what this run and those before it have written, once all of it is, and returns its end.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Conflict`] if another worker has written since; all others as the journal's.
+    pub(crate) async fn read(&self, graph: &GraphId) -> Result<(Branches, Head), JournalError> {
         self.settle().await?;
         let written = self.desk().written;
-        let mut records = self.journal.read(&self.thread, 0).await?;
-        // What another worker may have written is for the next append to find out.
-        records.retain(|record| record.seq <= written);
-        Ok(records)
+        let (told, head) = Branches::load(&*self.journal, &self.thread, graph).await?;
+        if head.seq == written {
+            Ok((told, head))
+        } else {
+            Err(JournalError::conflict(&self.thread, written))
+        }
     }
 
     /// Sends what waits on its way.
@@ -253,6 +272,7 @@ mod tests {
             Arc::new(Panicking::default()),
             thread,
             head,
+            Extent::default(),
             Durability::Sync,
             Clock::default(),
         );

@@ -32,7 +32,7 @@ impl Folded {
         match self.engine.next() {
             Action::Start | Action::Finish(..) | Action::Arrive => {}
             Action::Abandon => standing.abandoned = Some(self.error.clone().unwrap_or_default()),
-            Action::Wait(..) => standing.asks.extend(self.open.clone()),
+            Action::Wait(..) | Action::Approve(..) => standing.asks.extend(self.open.clone()),
             Action::Execute(node) if self.engine.has_failed() => {
                 let error = self.error.clone().unwrap_or_default();
                 standing.failed = Some((node, error));

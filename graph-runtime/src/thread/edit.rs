@@ -9,7 +9,7 @@ use crate::engine::Action;
 use crate::error::RunError;
 use crate::execute::Runnable;
 use crate::journal::{
-    BranchId, Branches, Durability, Folded, Head, Journal, Ledger, Recorded, Writes,
+    BranchId, Branches, Durability, Extent, Folded, Head, Journal, Ledger, Recorded, Writes,
 };
 use crate::runtime::Keep;
 
@@ -87,7 +87,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         match folded.engine.next() {
             Action::Start => Err(self.unknown()),
             Action::Finish(..) | Action::Arrive | Action::Abandon => Ok(()),
-            Action::Execute(_) | Action::Wait(..) | Action::Branch(_) => {
+            Action::Execute(_) | Action::Wait(..) | Action::Approve(..) | Action::Branch(_) => {
                 self.write(head, Recorded::Abandoned { why: why.into() })
                     .await
             }
@@ -116,6 +116,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
             }
             Action::Execute(_)
             | Action::Wait(..)
+            | Action::Approve(..)
             | Action::Arrive
             | Action::Finish(..)
             | Action::Abandon => Ok(()),
@@ -128,7 +129,14 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         let journal: Arc<dyn Journal> = Arc::clone(&runtime.keep) as _;
         let clock = runtime.limits.clock.clone();
         // Whoever does this by hand wants to know that it is done.
-        let ledger = Ledger::new(journal, self.id.clone(), head, Durability::Sync, clock);
+        let ledger = Ledger::new(
+            journal,
+            self.id.clone(),
+            head,
+            Extent::default(),
+            Durability::Sync,
+            clock,
+        );
         let handed_in = ledger.hand_in(&runtime.plan.id, &BranchId::TRUNK, [event]);
         let seq = handed_in.map_err(|source| RunError::Encode {
             thread: self.id.clone(),
