@@ -116,10 +116,12 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             attempts,
         };
         tracing::debug!(node = self.plan().name(node), error = %failure.error, "caught");
+        let on = self.plan().edge(edge).map(|edge| edge.label().into_owned());
+        let on = on.unwrap_or_default().into();
         let caught = Recorded::Caught {
             failure: failure.clone(),
             edge,
-            on: Cow::default(),
+            on,
             usage: Usage::default(),
             masked: hop.masked,
             to: hop.to.node().map(|to| self.kept_name(to)),

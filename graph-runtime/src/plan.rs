@@ -311,11 +311,12 @@ impl Plan {
         Some(place.0)
     }
 
-    /// Returns the places of all edges that leave a node on this condition.
-    pub(crate) fn edges_named(&self, from: u16, on: &str) -> Vec<u16> {
+    /// Returns the places of the edges that leave a node: of those that it takes when it fails, or else of
+    /// those that its outcomes take.
+    pub(crate) fn edges_of(&self, from: u16, on_error: bool) -> Vec<u16> {
         let edges = self.topology.edges();
-        let named = edges.filter(|(_, edge)| edge.from.0 == from && edge.label() == on);
-        named.map(|(place, _)| place.0).collect()
+        let of_node = edges.filter(|(_, edge)| edge.from.0 == from && edge.on_error == on_error);
+        of_node.map(|(place, _)| place.0).collect()
     }
 
     /// Returns whether taking some edge that leaves a node depends on the progress that was made.
