@@ -346,7 +346,7 @@ impl Journal for Postgres {
         Ok(())
     }
 
-    async fn delete(&self, _: &ThreadId) -> Result<(), JournalError> {
+    async fn delete(&self, _: &ThreadId, _: Option<u64>) -> Result<(), JournalError> {
         Err(JournalError::store("here", "delete from", "not yet"))
     }
 }
