@@ -17,6 +17,7 @@ mod json;
 mod layer;
 mod ledger;
 mod memory;
+mod open;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "seal")]
@@ -45,6 +46,7 @@ pub use json::{Json, JsonError};
 pub use layer::Layer;
 pub(crate) use ledger::Ledger;
 pub use memory::Memory;
+pub(crate) use open::Open;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions, PostgresServer};
 #[cfg(feature = "seal")]
