@@ -31,6 +31,7 @@ mod execute;
 mod human;
 mod item;
 mod marks;
+mod once;
 mod pause;
 mod reread;
 

@@ -52,6 +52,7 @@ pub use reroute::{Handoff, NoHandoff, Reroute, Rerouted};
 pub struct Thread<G, J = Ephemeral> {
     runtime: Runtime<G, J>,
     id: ThreadId,
+    by: Option<Arc<str>>,
 }
 
 /// Returns a number that no other run of this program has, and hardly one of another.
@@ -76,12 +77,33 @@ enum Begin<S> {
 
 impl<G: Runnable, J: Keep> Thread<G, J> {
     pub(crate) fn new(runtime: Runtime<G, J>, id: ThreadId) -> Self {
-        Self { runtime, id }
+        let by = None;
+        Self { runtime, id, by }
     }
 
     /// Returns the thread's name.
     pub fn id(&self) -> &ThreadId {
         &self.id
+    }
+
+    /// Names who is behind what is done through this handle, such as the user who answers a question:
+    /// each [`Entry`] that comes of it says so.
+    ///
+    /// ```
+    /// use handoffs_runtime::{AskId, Journal, Run, RunError, Runnable, Thread};
+    ///
+    /// async fn approved<G: Runnable, J: Journal>(
+    ///     thread: &Thread<G, J>,
+    ///     ask: AskId,
+    /// ) -> Result<Run<G::State>, RunError> {
+    ///     thread.clone().by("alice@example.com").resume(ask, true).await
+    /// }
+    /// ```
+    pub fn by(self, who: impl Into<Arc<str>>) -> Self {
+        Self {
+            by: Some(who.into()),
+            ..self
+        }
     }
 
     /// Runs the graph from its start with this state, to the end or to a question.
@@ -193,14 +215,10 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                     durability, clock, ..
                 } = limits;
                 let clock = clock.clone();
-                Ledger::new(
-                    journal,
-                    thread.clone(),
-                    head,
-                    told.extent(),
-                    *durability,
-                    clock,
-                )
+                Ledger::new(journal, thread.clone(), head, told.open.clone())
+                    .behind(told.extent())
+                    .keeping(*durability, clock)
+                    .by(self.by.clone())
             }),
             thread,
             graph: plan.id.clone(),
@@ -543,6 +561,7 @@ impl<G, J> Clone for Thread<G, J> {
         Self {
             runtime: self.runtime.clone(),
             id: self.id.clone(),
+            by: self.by.clone(),
         }
     }
 }

@@ -10,11 +10,12 @@ use handoffs_core::State;
 use super::entry::{Ask, Entry, Failure, Forked, GraphId, Recorded};
 use super::fields::Fields;
 use super::snapshot::Snapshot;
-use super::{AskId, BranchId, Head, JournalError, Json, Record, ThreadId, entries};
+use super::{AskId, BranchId, Head, JournalError, Json, Open, Record, ThreadId, entries};
 use crate::engine::{Action, Engine, Fact, Refused};
 use crate::error::RunError;
 use crate::item::Item;
 use crate::marks::{Gathered, Marks};
+use crate::once::Effects;
 use crate::plan::Plan;
 
 /// A thread's entries by the path that they belong to, from its snapshot on where it was read so.
@@ -23,6 +24,8 @@ pub(crate) struct Branches {
     paths: HashMap<BranchId, Vec<Entry>>,
     /// The questions that are closed, and how they came to be.
     closed: HashMap<AskId, &'static str>,
+    /// The questions that are open.
+    pub(crate) open: Open,
     /// What the entries before these add up to.
     pub(super) snapshot: Option<Arc<Snapshot>>,
     /// The last entry that was trimmed, if the snapshot stands for entries that are gone.
@@ -52,6 +55,8 @@ pub(crate) struct Folded {
     pub(crate) open: Option<Ask>,
     /// The answers that the node which is due has got so far, by the keys of their questions.
     pub(crate) answers: Vec<(String, Json)>,
+    /// What the node which is due has done once so far.
+    pub(crate) effects: Effects,
     /// How many attempts each retry rule has given the node which is due.
     pub(crate) used: Vec<u32>,
     /// The failure for which the path came to the node which is due.
@@ -98,6 +103,7 @@ impl Branches {
             if let Some((ask, how)) = pause::closed(&entry.event) {
                 self.closed.insert(ask, how);
             }
+            self.open.take(&entry.branch, &entry.event);
             match self.paths.get_mut(&entry.branch) {
                 Some(path) => path.push(entry),
                 None => drop(self.paths.insert(entry.branch.clone(), vec![entry])),
@@ -136,14 +142,7 @@ impl Branches {
 
     /// Returns the questions that were asked on a path, or on one that leaves it, and not answered.
     pub(super) fn open_below(&self, branch: &BranchId) -> Vec<Ask> {
-        let below = self.paths.iter().filter(|(path, _)| path.is_on(branch));
-        let asks = below.flat_map(|(_, entries)| entries).filter_map(|entry| {
-            let ask = entry.event.asks()?;
-            self.why_closed(ask.id).is_none().then(|| ask.clone())
-        });
-        let mut asks: Vec<_> = asks.collect();
-        asks.sort_by_key(|ask| ask.id);
-        asks
+        self.open.on(branch)
     }
 
     fn of(&self, branch: &BranchId) -> &[Entry] {
@@ -252,6 +251,7 @@ impl Folded {
             marks: Marks::default(),
             open: None,
             answers: Vec::new(),
+            effects: Effects::default(),
             used: Vec::new(),
             caught: None,
             refused: None,
@@ -324,8 +324,14 @@ impl Folded {
             }
             // What was copied is folded as what was written.
             Recorded::Copied { .. } => return Ok(()),
-            Recorded::Once { .. } => {
-                return Err("this version does not read such entries".into());
+            Recorded::Once { node, key, effect } => {
+                // A node that goes on with an answer has the question open until it has read that.
+                if !matches!(self.engine.next(), Action::Wait(waiting, _) if path.plan.name(waiting) == node)
+                {
+                    self.due(path, node)?;
+                }
+                self.effects.take(key, effect);
+                return Ok(());
             }
             Recorded::Failed { error, .. } => {
                 // Whoever takes the run up again has seen the error, so the node is tried anew.
@@ -349,6 +355,7 @@ impl Folded {
         self.arrived = seq;
         self.refused = None;
         self.answers.clear();
+        self.effects.clear();
         self.used.clear();
         self.error = None;
     }

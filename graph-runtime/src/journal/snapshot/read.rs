@@ -149,6 +149,7 @@ impl Branches {
         let mut told = Self::default();
         let from = snapshot.head;
         let records = records.get(1..).unwrap_or_default();
+        told.open = snapshot.open_asks();
         told.snapshot = Some(Arc::new(snapshot));
         told.extent.snapshot = size as u64;
         let head = told.add(thread, from, records)?;
