@@ -202,6 +202,22 @@ pub enum Finding {
         /// The node.
         node: NodeIndex,
     },
+    /// H011: a name that a node or the graph had before is in use now.
+    #[non_exhaustive]
+    FormerNameTaken {
+        /// The node that had the name; none if it was the graph.
+        node: Option<NodeIndex>,
+        /// The place of the name among the former ones.
+        at: usize,
+    },
+    /// H011: a former name was given before, to this node or to another.
+    #[non_exhaustive]
+    FormerNameTwice {
+        /// The later node that had the name; none if it was the graph.
+        node: Option<NodeIndex>,
+        /// The place of the name among the former ones.
+        at: usize,
+    },
     /// H011: nothing says where a run starts.
     NoStart,
     /// H011: the graph has more nodes or edges than there are places for.
@@ -229,6 +245,8 @@ impl Finding {
             | Self::ZeroLimit { .. }
             | Self::DuplicateName { .. }
             | Self::ReservedName { .. }
+            | Self::FormerNameTaken { .. }
+            | Self::FormerNameTwice { .. }
             | Self::NoStart
             | Self::TooLarge => Code::H011,
         }
@@ -243,6 +261,9 @@ impl Finding {
             | Self::Starved { node, .. }
             | Self::DuplicateName { node, .. }
             | Self::ReservedName { node } => Place::Node(*node),
+            Self::FormerNameTaken { node, at } | Self::FormerNameTwice { node, at } => {
+                Place::FormerName(*node, *at)
+            }
             Self::UnboundedLoop { nodes, closed_by } => match closed_by.first() {
                 Some(way) => Place::of(*way),
                 None => nodes
@@ -278,6 +299,8 @@ impl Finding {
             | Self::ZeroLimit { .. }
             | Self::DuplicateName { .. }
             | Self::ReservedName { .. }
+            | Self::FormerNameTaken { .. }
+            | Self::FormerNameTwice { .. }
             | Self::TooLarge => true,
             Self::Unreachable { .. }
             | Self::Trap { .. }
@@ -310,6 +333,8 @@ pub enum Place {
     Limit(EdgeIndex),
     /// The bound on how many branches of an edge run at a time.
     Concurrency(EdgeIndex),
+    /// One of the names that a node had before, or, without a node, the graph.
+    FormerName(Option<NodeIndex>, usize),
 }
 
 impl Place {
