@@ -16,7 +16,7 @@ pub use handoffs_core::{
 
 // What happens when it runs.
 pub use handoffs_runtime::{
-    CancellationToken, Context, Ephemeral, Event, EventStream, Execute, Failure, Human, Inner,
+    CancellationToken, Context, Difference, Ephemeral, Event, EventStream, Execute, Failure, Human, Inner,
     Item, Keep, Known, NodeError, Question, Run, RunError, Runnable, Runtime, Status, Thread,
     TimeoutKind,
 };

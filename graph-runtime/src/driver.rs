@@ -184,16 +184,13 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         })
     }
 
-    /// Begins a run, and writes down the fields of its state.
-    pub(crate) async fn start(&mut self, writes: Writes) -> Result<(), RunError> {
+    /// Begins a run, and writes down the fields of its state, which are all, if it is `whole`.
+    pub(crate) async fn start(&mut self, writes: Writes, whole: bool) -> Result<(), RunError> {
         self.cx.before = Marks::default();
         self.fork = None;
         if self.scope.ledger.is_some() {
             self.cx.arrived = self
-                .append(Recorded::Started {
-                    writes,
-                    whole: false,
-                })
+                .append(Recorded::Started { writes, whole })
                 .await?;
         }
         self.tell(Fact::Started)

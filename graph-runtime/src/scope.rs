@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::error::RunError;
+use crate::migration::Migration;
 use crate::journal::{AskId, Branches, Durability, Json, Ledger, ThreadId};
 
 /// What all paths of one run share: the thread, its journal, and the runtime's settings.
@@ -37,6 +38,7 @@ pub(crate) struct Limits {
     pub(crate) deadline: Option<Duration>,
     pub(crate) durability: Durability,
     pub(crate) clock: Clock,
+    pub(crate) migration: Option<Migration>,
 }
 
 impl fmt::Debug for Scope {
@@ -74,6 +76,7 @@ impl Scope {
         let read = ledger.read().await;
         let read = read.and_then(|records| Branches::read(&self.thread, &records));
         let (told, _) = read.map_err(|source| RunError::journal(&self.thread, None, source))?;
+        let told = told.migrating(self.limits.migration.clone());
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(told);
         Ok(())
     }

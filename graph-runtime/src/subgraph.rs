@@ -76,7 +76,7 @@ async fn run<G: Runnable>(
             .load(&mut own, folded.marks, &scope.thread)?;
         own
     } else {
-        folded.fields().state(&scope.thread)?
+        folded.state(&scope.thread)?
     };
     let sink = Relay(cx.relay.take());
     let mut driver = Driver::new(graph, scope, plan, branch, own, folded, sink);
@@ -97,7 +97,7 @@ async fn run<G: Runnable>(
         } else {
             driver.whole()?
         };
-        driver.start(writes).await?;
+        driver.start(writes, false).await?;
     }
     let done = driver.drive().await?;
     if matches!(done, Done::Ended(..)) {

@@ -43,7 +43,7 @@ impl TestContext {
         topology.start(node);
         Self {
             scope: Scope::of(ThreadId::new("test")),
-            plan: Plan::new(topology, Vec::new(), Vec::new()),
+            plan: Plan::new(topology, &[], Vec::new()),
             answers: Vec::new(),
             item: None,
         }

@@ -68,6 +68,11 @@ enum Begin<S> {
     Resume(AskId, Json),
 }
 
+/// Returns whether a run is to begin, whatever there was before.
+const fn is_anew<S>(begin: &Begin<S>) -> bool {
+    matches!(begin, Begin::Anew(_))
+}
+
 impl<G: Runnable, J: Keep> Thread<G, J> {
     pub(crate) fn new(runtime: Runtime<G, J>, id: ThreadId) -> Self {
         Self { runtime, id }
@@ -141,15 +146,24 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             limits,
         } = &self.runtime;
         let journal = Arc::clone(keep).journal();
-        let (told, folded, head) = if let Some(journal) = &journal {
-            self.fold(&**journal).await?
+        let (told, head) = if let Some(journal) = &journal {
+            self.read(&**journal).await?
         } else if let Some(node) = plan.human() {
             let (thread, node) = (self.id.clone(), node.to_owned());
             return Err(RunError::NoJournal { thread, node });
         } else {
-            let told = Branches::default();
-            let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
-            (told, folded, Head::of(&self.id))
+            (Branches::default(), Head::of(&self.id))
+        };
+        let (folded, is_other) = match self.stands(&told) {
+            // Where nothing is left to go on with, it does not matter who wrote it.
+            Err(RunError::OtherGraph { .. }) if is_anew(&begin) && told.is_over() => {
+                (Branches::default().fold(plan, &self.id, &BranchId::TRUNK)?, true)
+            }
+            stands => {
+                let folded = stands?;
+                let is_other = folded.past.is_some();
+                (folded, is_other)
+            }
         };
         let is_new = folded.engine.next() == Action::Start;
         let standing = || folded.standing(&told, plan, &self.id, &BranchId::TRUNK);
@@ -188,26 +202,43 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         let graph = graph.as_ref();
         let mut driver = Driver::new(graph, &scope, plan, branch, state, folded, sink);
         if let Some(known) = known {
-            let writes = if scope.ledger.is_some() {
-                known.difference(driver.whole()?)
-            } else {
-                Writes::default()
+            let writes = match scope.ledger {
+                Some(_) if is_other => driver.whole()?,
+                Some(_) => known.difference(driver.whole()?),
+                None => Writes::default(),
             };
-            driver.start(writes).await?;
+            driver.start(writes, is_other).await?;
         }
         let done = driver.run().await?;
         driver.rested(done)
     }
 
     async fn fold(&self, journal: &dyn Journal) -> Result<(Branches, Folded, Head), RunError> {
+        let (told, head) = self.read(journal).await?;
+        let folded = told.fold(&self.runtime.plan, &self.id, &BranchId::TRUNK)?;
+        Ok((told, folded, head))
+    }
+
+    /// Folds what the journal says, and sees whether the graph can go on with all of it, if another one
+    /// has written some.
+    fn stands(&self, told: &Branches) -> Result<Folded, RunError> {
+        let plan = &self.runtime.plan;
+        let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
+        if folded.past.is_some() {
+            folded.standing(told, plan, &self.id, &BranchId::TRUNK)?;
+        }
+        Ok(folded)
+    }
+
+    async fn read(&self, journal: &dyn Journal) -> Result<(Branches, Head), RunError> {
         let records = journal
             .read(&self.id, 0)
             .await
             .map_err(|source| self.journal_error(source))?;
         let (told, head) =
             Branches::read(&self.id, &records).map_err(|source| self.journal_error(source))?;
-        let folded = told.fold(&self.runtime.plan, &self.id, &BranchId::TRUNK)?;
-        Ok((told, folded, head))
+        let migration = self.runtime.limits.migration.clone();
+        Ok((told.migrating(migration), head))
     }
 
     /// Returns how the thread stands, and whether it is new, and whether it is finished.

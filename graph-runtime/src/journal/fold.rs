@@ -1,24 +1,32 @@
 //! Where a thread is: the fold of its journal.
 
+mod past;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use handoffs_core::State;
 
-use super::entry::{Ask, Entry, Failure, Forked, GraphId, Recorded};
+use super::entry::{Ask, Entry, Failure, Forked, Recorded};
 use super::fields::Fields;
 use super::{AskId, BranchId, Head, JournalError, Json, Record, ThreadId, entries};
+use crate::difference::Difference;
 use crate::engine::{Action, Engine, Fact, Refused};
 use crate::error::RunError;
 use crate::item::Item;
 use crate::marks::{Gathered, Marks};
+use crate::migration::Migration;
 use crate::plan::Plan;
+pub(crate) use past::Past;
+use past::{Told, began_at};
 
 /// A thread's entries by the path that they belong to.
 #[derive(Debug, Default)]
 pub(crate) struct Branches {
     paths: HashMap<BranchId, Vec<Entry>>,
     answered: Vec<AskId>,
+    /// What puts entries of other graphs into the words of the one that runs.
+    migration: Option<Migration>,
 }
 
 /// What the entries of one path through a graph add up to.
@@ -42,6 +50,8 @@ pub(crate) struct Folded {
     pub(crate) error: Option<String>,
     pub(crate) item: Option<Item>,
     pub(crate) fork: Option<FoldedFork>,
+    /// The last entry that another graph wrote.
+    pub(crate) past: Option<Past>,
 }
 
 /// A fork whose branches have not joined yet.
@@ -80,6 +90,11 @@ impl Branches {
         Ok((branches, head))
     }
 
+    /// Puts entries of other graphs into the words of the one that runs, where they are folded.
+    pub(crate) fn migrating(self, migration: Option<Migration>) -> Self {
+        Self { migration, ..self }
+    }
+
     /// Returns whether a question was answered.
     pub(crate) fn was_answered(&self, ask: AskId) -> bool {
         self.answered.contains(&ask)
@@ -99,11 +114,12 @@ impl Branches {
         asks
     }
 
+    /// Returns the entries of a path, from where all fields were written on.
     fn of(&self, branch: &BranchId) -> &[Entry] {
-        self.paths
-            .get(branch)
-            .map(Vec::as_slice)
-            .unwrap_or_default()
+        let all = self.paths.get(branch).map(Vec::as_slice);
+        let all = all.unwrap_or_default();
+        let is_whole = |entry: &Entry| matches!(entry.event, Recorded::Started { whole: true, .. });
+        &all[all.iter().rposition(is_whole).unwrap_or(0)..]
     }
 
     /// Folds the entries of the trunk, or of the run of a subgraph.
@@ -132,10 +148,11 @@ impl Branches {
             branch,
         };
         for entry in self.of(branch) {
-            if entry.graph != plan.id {
-                return Err(other_graph(thread, &entry.graph, plan));
+            if path.is_past(entry) {
+                folded.past = Some(path.past(entry));
             }
-            folded.take(&path, entry).map_err(|error| match error {
+            let entry = path.translate(entry)?;
+            folded.take(&path, &entry).map_err(|error| match error {
                 Unfolded::Damaged(reason) => {
                     let source = JournalError::damaged(thread, entry.seq, reason);
                     RunError::journal(thread, None, source)
@@ -147,6 +164,7 @@ impl Branches {
             let branches = folded.branches(&path, &fork)?;
             folded.fork = Some(FoldedFork { branches, ..fork });
         }
+        folded.stands(&path)?;
         Ok(folded)
     }
 }
@@ -207,12 +225,19 @@ impl Folded {
             error: None,
             item,
             fork: None,
+            past: None,
         }
     }
 
     /// Returns the state after the last step; while branches are under way, that with which they began.
     pub(crate) fn state<S: State>(&self, thread: &ThreadId) -> Result<S, RunError> {
-        self.fields().state(thread)
+        let state = self.fields().state(thread);
+        state.map_err(|error| match (&self.past, error) {
+            (Some(past), RunError::Decode { field, .. }) if !self.fields().has(field) => {
+                past.differs(thread, Difference::NoValue { field })
+            }
+            (_, error) => error,
+        })
     }
 
     /// Returns the fields after the last step; while branches are under way, those that they lie over.
@@ -223,10 +248,13 @@ impl Folded {
 
     fn take(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
         let fact = match &entry.event {
-            Recorded::Started { writes, .. } => {
+            Recorded::Started { writes, whole } => {
                 if let Some(fork) = self.fork.take() {
                     // The run before ended within a branch.
                     self.fields = Arc::unwrap_or_clone(fork.under);
+                }
+                if *whole {
+                    self.fields = Fields::new(&path.plan.fields);
                 }
                 self.fields.take(writes.clone())?;
                 self.marks = Marks::default();
@@ -285,13 +313,15 @@ impl Folded {
     }
 
     /// Returns the node that is due, which must have this name.
-    fn due(&self, path: &Path<'_>, name: &str) -> Result<u16, Unfolded> {
+    fn due(&self, path: &Path<'_>, entry: &Entry, name: &str) -> Result<u16, Unfolded> {
         let Action::Execute(due) = self.engine.next() else {
             return Err("no node was due".into());
         };
         let due_name = path.plan.name(due);
         if due_name == name {
             Ok(due)
+        } else if path.is_past(entry) {
+            Err(self.not_due(path, entry, name, due_name))
         } else {
             Err(format!("node `{name}` took a step when `{due_name}` was due").into())
         }
@@ -302,6 +332,7 @@ impl Folded {
         let Recorded::Stepped {
             node,
             edge,
+            on,
             masked,
             to,
             fork,
@@ -314,22 +345,37 @@ impl Folded {
         else {
             return Err("it is no step".into());
         };
-        let due = self.due(path, node)?;
+        let due = self.due(path, entry, node)?;
         let inner = path.plan.node(due).and_then(|node| node.inner.as_ref());
         // What an attempt had written that a cached result came before is no part of the state.
         let direct = inner.filter(|inner| inner.is_direct && !cached);
         if let Some(inner) = direct {
             self.adopt(path, &inner.plan)?;
         }
-        let hop = self.engine.decide(path.plan, *edge, *progress)?;
-        let went = hop.to.node().filter(|_| !hop.forks);
-        let went = went.map(|to| path.plan.name(to));
-        if went != to.as_deref() || hop.masked != *masked || hop.forks != fork.is_some() {
-            let (went, to) = (went.unwrap_or("end"), to.as_deref().unwrap_or("end"));
-            return Err(format!(
-                "it says that `{node}` led to `{to}`, and by this graph it leads to `{went}`"
-            )
-            .into());
+        if path.is_past(entry) {
+            if direct.is_none() && !cached {
+                self.keeps_within(path, entry, node, writes)?;
+            }
+            let told = Told {
+                on,
+                on_error: false,
+                masked: *masked,
+                to: to.as_deref(),
+                fork: fork.as_ref(),
+                progress: *progress,
+            };
+            self.relive(path, entry, &told)?;
+        } else {
+            let hop = self.engine.decide(path.plan, *edge, *progress)?;
+            let went = hop.to.node().filter(|_| !hop.forks);
+            let went = went.map(|to| path.plan.name(to));
+            if went != to.as_deref() || hop.masked != *masked || hop.forks != fork.is_some() {
+                let (went, to) = (went.unwrap_or("end"), to.as_deref().unwrap_or("end"));
+                return Err(format!(
+                    "it says that `{node}` led to `{to}`, and by this graph it leads to `{went}`"
+                )
+                .into());
+            }
         }
         let mut marks = self.fields.take(writes.clone())?;
         marks.replaced = self.fields.named(replaced);
@@ -363,6 +409,7 @@ impl Folded {
         let Recorded::Caught {
             failure,
             edge,
+            on,
             masked,
             to,
             progress,
@@ -371,11 +418,23 @@ impl Folded {
         else {
             return Err("it is no fallback".into());
         };
-        self.due(path, &failure.node)?;
-        let hop = self.engine.decide(path.plan, *edge, *progress)?;
-        let went = hop.to.node().map(|to| path.plan.name(to));
-        if went != to.as_deref() || hop.masked != *masked || hop.forks {
-            return Err("its error edge leads elsewhere by this graph".into());
+        self.due(path, entry, &failure.node)?;
+        if path.is_past(entry) {
+            let told = Told {
+                on,
+                on_error: true,
+                masked: *masked,
+                to: to.as_deref(),
+                fork: None,
+                progress: *progress,
+            };
+            self.relive(path, entry, &told)?;
+        } else {
+            let hop = self.engine.decide(path.plan, *edge, *progress)?;
+            let went = hop.to.node().map(|to| path.plan.name(to));
+            if went != to.as_deref() || hop.masked != *masked || hop.forks {
+                return Err("its error edge leads elsewhere by this graph".into());
+            }
         }
         self.settle(entry.seq);
         self.caught = Some(failure.clone());
@@ -387,6 +446,9 @@ impl Folded {
         let Recorded::Joined { to, writes } = &entry.event else {
             return Err("it is no join".into());
         };
+        if path.is_past(entry) {
+            self.joins(path, entry, to)?;
+        }
         let fork = self.fork.take().ok_or("nothing had forked")?;
         let mut all = self.engine.clone();
         let mut gathered = Gathered::new(path.plan.by_function);
@@ -431,7 +493,8 @@ impl Folded {
         let Action::Branch(edge) = self.engine.next() else {
             return Err("nothing had forked".into());
         };
-        let begun = self.engine.branch_of(path.plan, edge, index);
+        let entry = began_at(path.plan, edge, fork, index);
+        let begun = entry.and_then(|entry| self.engine.branch_at(path.plan, edge, entry));
         let engine = begun.ok_or("the fork has fewer branches by this graph")?;
         let item = match fork.forked.items.get(index as usize) {
             Some(item) => Some(Item::kept(item.clone())),
@@ -441,13 +504,5 @@ impl Folded {
         let begun = Self::begun(engine, fields, fork.seq, item);
         let branch = path.branch.child(fork.seq, index);
         Ok(path.all.follow(path.plan, path.thread, &branch, begun)?)
-    }
-}
-
-fn other_graph(thread: &ThreadId, recorded: &GraphId, plan: &Plan) -> RunError {
-    RunError::OtherGraph {
-        thread: thread.clone(),
-        recorded: recorded.clone(),
-        graph: plan.id.clone(),
     }
 }
