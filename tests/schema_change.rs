@@ -252,7 +252,14 @@ async fn a_migration_sees_only_entries_of_other_graphs_and_can_change_only_what_
     assert!(bytes(place, "t").await.starts_with(&before));
 }
 
+use lines::{
+    changes_that_the_path_contradicts_are_refused_and_named,
+    changes_that_the_path_does_not_contradict_are_taken,
+};
+
 on_every_journal! {
+    changes_that_the_path_does_not_contradict_are_taken
+    changes_that_the_path_contradicts_are_refused_and_named
     a_paused_thread_of_last_week_is_answered_today
     a_finished_thread_of_last_week_begins_another_run_today
     a_thread_that_was_cut_off_last_week_is_recovered_today

@@ -81,16 +81,6 @@ pub enum Difference {
         /// Where they begin now.
         now: Arc<str>,
     },
-    /// The node at which the thread stands is in a branch in which it was not, or outside of one.
-    #[error(
-        "is the last before node `{node}`, which lies in other branches now; \
-         let the thread pass it first, with the graph that wrote it"
-    )]
-    #[non_exhaustive]
-    Region {
-        /// The node.
-        node: Arc<str>,
-    },
     /// The run of a graph within would be lost, as the node is no such graph any more.
     #[error(
         "is of node `{node}`, which was a graph over the same state and is none now; keep it one, \
@@ -131,7 +121,6 @@ impl Difference {
             | Self::EdgeGone { node, .. }
             | Self::LeadsElsewhere { node, .. }
             | Self::Branches { node, .. }
-            | Self::Region { node }
             | Self::Within { node }
             | Self::Start { was: node, .. } => Some(node),
             Self::Graph { .. } | Self::FieldGone { .. } | Self::NoValue { .. } => None,

@@ -147,11 +147,6 @@ impl Engine {
         matches!(self.position, Position::Failed(_))
     }
 
-    /// Returns the node at which the path ends, if it is a branch.
-    pub(crate) const fn join(&self) -> Option<u16> {
-        self.join
-    }
-
     /// Returns how many handoffs the path has taken.
     pub(crate) const fn handoffs(&self) -> u64 {
         self.handoffs

@@ -39,7 +39,7 @@ pub use entry::{
     Recorded, Usage, Write, Writes,
 };
 pub(crate) use fields::Fields;
-pub(crate) use fold::{Branches, Folded, FoldedFork, Past};
+pub(crate) use fold::{Branches, Folded, FoldedFork};
 pub(crate) use json::keep;
 pub use json::{Json, JsonError};
 pub use layer::Layer;

@@ -17,8 +17,7 @@ use crate::item::Item;
 use crate::marks::{Gathered, Marks};
 use crate::migration::Migration;
 use crate::plan::Plan;
-pub(crate) use past::Past;
-use past::{Told, began_at};
+use past::{Past, Told, began_at};
 
 /// A thread's entries by the path that they belong to.
 #[derive(Debug, Default)]

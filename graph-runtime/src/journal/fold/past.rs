@@ -172,7 +172,8 @@ impl Told<'_> {
     fn text(&self) -> String {
         match (self.fork, self.to) {
             (Some(fork), _) if fork.begin.is_empty() => format!("{} branches", fork.branches),
-            (Some(fork), _) => listed(fork.begin.iter().map(AsRef::as_ref)),
+            (Some(fork), _) if fork.items.is_empty() => format!("all({})", fork.begin.join(", ")),
+            (Some(fork), _) => format!("each(..) {}", fork.begin.join(", ")),
             (None, to) => to.unwrap_or("end").to_owned(),
         }
     }
@@ -259,35 +260,24 @@ impl Folded {
             return Ok(());
         };
         let plan = path.plan;
-        let (node, difference) = match self.engine.next() {
-            Action::Execute(node) | Action::Wait(node, _) => {
+        // That a node lies in no other branch than before, follows: each hop to it is one of the graph.
+        let difference = match self.engine.next() {
+            Action::Execute(node) => {
                 let planned = plan.node(node);
                 let is_plain = planned.is_some_and(|node| node.inner.is_none() && !node.is_graph);
                 let within = path.branch.child(self.arrived, 0);
                 let is_lost = is_plain && path.all.has_entries_on(&within);
-                let lost = is_lost.then(|| Difference::Within {
+                is_lost.then(|| Difference::Within {
                     node: plan.name(node).into(),
-                });
-                (node, lost)
+                })
             }
             Action::Branch(edge) => {
-                let Some(planned) = plan.edges.get(usize::from(edge)) else {
-                    return Ok(());
-                };
-                let others = self.fork.as_ref().and_then(|fork| others(plan, planned, fork));
-                (planned.from, others)
+                let planned = plan.edges.get(usize::from(edge));
+                let forked = planned.zip(self.fork.as_ref());
+                forked.and_then(|(edge, fork)| others(plan, edge, fork))
             }
-            Action::Start | Action::Arrive | Action::Finish(..) => return Ok(()),
+            Action::Start | Action::Wait(..) | Action::Arrive | Action::Finish(..) => None,
         };
-        let difference = difference.or_else(|| {
-            let regions = plan.topology.regions();
-            let region = regions.of.get(usize::from(node)).copied().flatten();
-            let join = region.and_then(|region| regions.list.get(region));
-            let is_there = join.map(|region| region.join.0) == self.engine.join();
-            (!is_there).then(|| Difference::Region {
-                node: plan.name(node).into(),
-            })
-        });
         match difference {
             Some(difference) => Err(past.differs(path.thread, difference)),
             None => Ok(()),
@@ -392,7 +382,10 @@ impl Branches {
         let last = entries.find(|entry| {
             !matches!(
                 entry.event,
-                Recorded::Edited { .. } | Recorded::Copied { .. } | Recorded::Once { .. }
+                Recorded::Edited { .. }
+                    | Recorded::Copied { .. }
+                    | Recorded::Once { .. }
+                    | Recorded::Attempted { .. }
             )
         });
         let Some(last) = last else {
