@@ -13,6 +13,8 @@
 mod common;
 #[path = "schema_change/desk.rs"]
 mod desk;
+#[path = "schema_change/fields.rs"]
+mod fields;
 #[path = "schema_change/lines.rs"]
 mod lines;
 
@@ -252,12 +254,24 @@ async fn a_migration_sees_only_entries_of_other_graphs_and_can_change_only_what_
     assert!(bytes(place, "t").await.starts_with(&before));
 }
 
+use fields::{
+    a_field_of_another_type_is_read_if_it_can_be_and_migrated_if_it_cannot,
+    a_field_that_is_gone_is_named_and_one_that_was_renamed_is_found,
+    a_run_begins_anew_over_one_that_failed_and_over_none_that_did_not,
+    another_graph_is_refused_unless_it_says_that_it_was_called_so,
+    fields_that_are_new_have_no_value_or_the_one_that_they_default_to,
+};
 use lines::{
     changes_that_the_path_contradicts_are_refused_and_named,
     changes_that_the_path_does_not_contradict_are_taken,
 };
 
 on_every_journal! {
+    a_field_of_another_type_is_read_if_it_can_be_and_migrated_if_it_cannot
+    a_field_that_is_gone_is_named_and_one_that_was_renamed_is_found
+    a_run_begins_anew_over_one_that_failed_and_over_none_that_did_not
+    another_graph_is_refused_unless_it_says_that_it_was_called_so
+    fields_that_are_new_have_no_value_or_the_one_that_they_default_to
     changes_that_the_path_does_not_contradict_are_taken
     changes_that_the_path_contradicts_are_refused_and_named
     a_paused_thread_of_last_week_is_answered_today

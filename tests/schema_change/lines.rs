@@ -231,7 +231,7 @@ const REFUSED: [(&str, &str, &str, &str, u64, &str); 13] = [
 ];
 
 /// Returns an error's text without the fingerprints.
-fn plain(error: &RunError) -> String {
+pub(super) fn plain(error: &RunError) -> String {
     let text = error.to_string();
     let mut parts = text.split('#');
     let first = parts.next().unwrap_or_default().to_owned();
