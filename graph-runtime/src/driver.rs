@@ -201,15 +201,11 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         })
     }
 
-    /// Begins a run, and writes down the fields of its state.
-    pub(crate) async fn start(&mut self, writes: Writes) -> Result<(), RunError> {
+    /// Begins a run, and writes down the fields of its state, which are all, if it is `whole`.
+    pub(crate) async fn start(&mut self, writes: Writes, whole: bool) -> Result<(), RunError> {
         self.cx.before = Marks::default();
         self.fork = None;
-        let started = Recorded::Started {
-            writes,
-            whole: false,
-        };
-        let seq = self.append(started).await?;
+        let seq = self.append(Recorded::Started { writes, whole }).await?;
         // What the run before had left behind is no concern of this one.
         self.settle(seq);
         self.cx.caught = None;

@@ -332,8 +332,10 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let fork = self.plan().fork(place(edge));
         if let Some(fork) = fork.filter(|fork| !fork.is_each) {
             let branches = u32::try_from(fork.entries.len()).unwrap_or(u32::MAX);
+            let begin = fork.entries.iter().map(|node| self.kept_name(*node));
             let forked = Forked {
                 branches,
+                begin: begin.collect(),
                 items: Vec::new(),
             };
             return Ok((forked, Fork::new(branches, Vec::new())));
@@ -353,8 +355,10 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             }
         }
         let branches = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        let begin = fork.into_iter().flat_map(|fork| &fork.entries);
         let forked = Forked {
             branches,
+            begin: begin.map(|node| self.kept_name(*node)).collect(),
             items: kept,
         };
         Ok((forked, Fork::new(branches, items)))

@@ -68,7 +68,7 @@ async fn run<G: Runnable>(
             .load(&mut own, folded.marks, &scope.thread)?;
         own
     } else {
-        folded.fields().state(&scope.thread)?
+        folded.state(&scope.thread)?
     };
     let sink = Relay(cx.relay.take());
     let mut driver = Driver::new(graph, scope, plan, branch, own, folded, sink);
@@ -89,7 +89,7 @@ async fn run<G: Runnable>(
         } else {
             driver.whole()?
         };
-        driver.start(writes).await?;
+        driver.start(writes, false).await?;
     }
     if driver.cx.course.engine.handoffs() == 0 {
         // A graph that stands in for a node begins with one that can read why.

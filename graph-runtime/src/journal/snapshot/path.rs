@@ -136,6 +136,7 @@ impl SavedPath {
             refused: self.refused.clone(),
             error: self.error.clone(),
             item: begun.item,
+            past: begun.past,
             fork,
         })
     }
