@@ -9,6 +9,7 @@ mod branch;
 mod chain;
 #[cfg(feature = "zstd")]
 mod compressed;
+mod copy;
 mod durability;
 mod entry;
 mod fields;
@@ -20,27 +21,31 @@ mod memory;
 mod open;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod question;
 #[cfg(feature = "seal")]
 mod sealed;
+mod snapshot;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod standing;
 #[doc(hidden)]
 pub mod suite;
 
-pub use audit::{Export, verify_export};
+pub use audit::{Export, verify_export, verify_export_from};
 pub use branch::{BranchId, BranchIdError};
 pub use chain::{HashError, Head};
 pub(crate) use chain::{entries, verify};
 #[cfg(feature = "zstd")]
 pub use compressed::Compressed;
+pub(crate) use copy::Copying;
+pub use copy::copy_thread;
 pub use durability::Durability;
 pub use entry::{
     Approval, Ask, AskId, Conclusion, Effect, Entry, Failure, Forked, GraphId, Hash, Masked,
     Recorded, Usage, Write, Writes,
 };
 pub(crate) use fields::Fields;
-pub(crate) use fold::{Branches, Folded, FoldedFork};
+pub(crate) use fold::{Branches, Extent, Folded, FoldedFork};
 pub(crate) use json::keep;
 pub use json::{Json, JsonError};
 pub use layer::Layer;
@@ -51,6 +56,7 @@ pub(crate) use open::Open;
 pub use postgres::{Postgres, PostgresOptions, PostgresServer};
 #[cfg(feature = "seal")]
 pub use sealed::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
+pub(crate) use snapshot::{Kept, kept};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub(crate) use standing::Standing;
