@@ -84,6 +84,11 @@ impl Snapshot {
         self.legends.first().map(|legend| &legend.graph)
     }
 
+    /// Returns whether a path was under way.
+    pub(crate) fn has(&self, branch: &BranchId) -> bool {
+        self.paths.contains_key(branch)
+    }
+
     /// Returns the questions that were open, in no order.
     #[expect(dead_code, reason = "for the inbox")]
     pub(crate) fn asks(&self) -> impl Iterator<Item = &Ask> {

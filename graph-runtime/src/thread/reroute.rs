@@ -146,6 +146,8 @@ pub struct Handoff {
     pub branches: Vec<String>,
     /// The items of an `each`, one for each branch.
     pub items: Vec<Json>,
+    /// Whether a person has to approve it before the run goes there.
+    pub asks: bool,
     /// Whether it is a fork, which may have no branches.
     pub(crate) forks: bool,
 }
@@ -162,6 +164,9 @@ impl fmt::Display for Handoff {
             }
             (Some(to), false) => f.write_str(to)?,
             (None, false) => f.write_str("end")?,
+        }
+        if self.asks {
+            f.write_str(", if approved")?;
         }
         match self.masked {
             Some(why) => write!(f, ", as {why}"),

@@ -9,7 +9,7 @@ use crate::any_graph::{AnyGraph, Picked, Scene};
 use crate::driver::node_of;
 use crate::engine::{Engine, Hop, Refused};
 use crate::journal::{
-    BranchId, Conclusion, Entry, Fields, Forked, Masked, Recorded, ThreadId, Writes,
+    Approval, BranchId, Conclusion, Entry, Fields, Forked, Masked, Recorded, ThreadId, Writes,
 };
 use crate::marks::{Gathered, Marks};
 use crate::plan::Plan;
@@ -35,6 +35,18 @@ struct Trail<'a> {
     /// The node that is due, if there is such a one today.
     due: Option<u16>,
     fork: Option<Open<'a>>,
+    held: Option<Held<'a>>,
+}
+
+/// A handoff that waits for a person's approval.
+#[derive(Clone, Copy)]
+struct Held<'a> {
+    node: &'a str,
+    on: &'a str,
+    from: Option<u16>,
+    /// The edge of today.
+    edge: Option<u16>,
+    progress: Option<u64>,
 }
 
 /// A fork whose branches have not joined.
@@ -56,6 +68,7 @@ struct Decision<'a> {
     masked: Option<Masked>,
     to: Option<&'a str>,
     fork: Option<&'a Forked>,
+    asks: bool,
     /// What follows on the path.
     rest: &'a [Entry],
 }
@@ -115,11 +128,14 @@ impl<'a> Walk<'a> {
                     trail.settle(entry.seq, to);
                 }
                 Recorded::Answered { .. } => trail.engine.retrace_input(true),
-                Recorded::Decided { to, .. } => {
-                    trail.engine.retrace_input(true);
-                    let to = to.as_deref().and_then(|to| trail.plan.find_node(to));
-                    trail.settle(entry.seq, to);
+                Recorded::Decided { approval, to, .. } => {
+                    let is_approved = matches!(approval, Approval::Approved);
+                    self.decided(&mut trail, entry, is_approved, to.as_deref(), found);
                 }
+                Recorded::Expired { to, .. } if trail.held.is_some() => {
+                    self.decided(&mut trail, entry, false, to.as_deref(), found);
+                }
+                Recorded::Expired { .. } => trail.engine.retrace_input(true),
                 Recorded::Edited { writes, .. } => {
                     let marks = trail.take(writes);
                     trail.marks.add(marks);
@@ -131,7 +147,6 @@ impl<'a> Walk<'a> {
                 }
                 Recorded::Attempted { .. }
                 | Recorded::Asked(_)
-                | Recorded::Expired { .. }
                 | Recorded::Once { .. }
                 | Recorded::Failed { .. }
                 | Recorded::Copied { .. } => {}
@@ -143,6 +158,7 @@ impl<'a> Walk<'a> {
 
     /// Looks at what was under way when the path came to nothing, and forgets it.
     fn leave(&self, trail: &mut Trail<'_>, found: &mut Reroute) {
+        trail.held = None;
         if let Some(fork) = trail.fork.take() {
             for index in 0..fork.forked.branches {
                 drop(self.branch(trail, &fork, index, found));
@@ -170,6 +186,7 @@ impl<'a> Walk<'a> {
             writes,
             replaced,
             cached,
+            approval,
             ..
         } = &entry.event
         else {
@@ -189,6 +206,7 @@ impl<'a> Walk<'a> {
             masked: *masked,
             to: to.as_deref(),
             fork: fork.as_ref(),
+            asks: approval.is_some(),
             rest,
         };
         let edge = self.decide(trail, from, &decision, found);
@@ -240,6 +258,7 @@ impl<'a> Walk<'a> {
             masked: *masked,
             to: to.as_deref(),
             fork: None,
+            asks: false,
             rest,
         };
         self.decide(trail, from, &decision, found);
@@ -248,11 +267,11 @@ impl<'a> Walk<'a> {
     }
 
     /// Asks where a decision leads, goes on along the way that was taken, and returns its edge of today.
-    fn decide(
-        &self,
-        trail: &mut Trail<'_>,
+    fn decide<'w>(
+        &'w self,
+        trail: &mut Trail<'w>,
         from: Option<u16>,
-        decision: &Decision<'_>,
+        decision: &Decision<'w>,
         found: &mut Reroute,
     ) -> Option<u16> {
         let plan = trail.plan;
@@ -304,11 +323,64 @@ impl<'a> Walk<'a> {
             });
         }
         let taken = taken.map(|taken| taken.edge);
+        if decision.asks {
+            trail.held = Some(Held {
+                node: decision.node,
+                on: decision.on,
+                from,
+                edge: taken,
+                progress,
+            });
+            return taken;
+        }
         let counted = taken.filter(|_| decision.masked.is_none());
         trail
             .engine
             .retrace(plan, from, counted, progress, decision.fork.is_some());
         taken
+    }
+
+    /// Goes on as a person decided about a handoff. If it was refused, its edge of today may lead elsewhere.
+    fn decided(
+        &self,
+        trail: &mut Trail<'_>,
+        entry: &Entry,
+        is_approved: bool,
+        to: Option<&str>,
+        found: &mut Reroute,
+    ) {
+        let plan = trail.plan;
+        trail.engine.retrace_input(true);
+        let went = to.and_then(|to| plan.find_node(to));
+        if let Some(held) = trail.held.take() {
+            let edge = held.edge.filter(|_| is_approved);
+            trail
+                .engine
+                .retrace(plan, held.from, edge, held.progress, false);
+            let now = held.edge.and_then(|edge| plan.edges.get(usize::from(edge)));
+            let now = now.filter(|edge| edge.approve && !is_approved);
+            if let Some(otherwise) = now.and_then(|edge| edge.otherwise) {
+                found.decisions += 1;
+                if otherwise.node() != went || went.is_some() != to.is_some() {
+                    let to_then = to.map(str::to_owned);
+                    let to_now = otherwise.node().map(|to| plan.name(to).to_owned());
+                    let [recorded, today] = [to_then, to_now].map(|to| Handoff {
+                        on: held.on.to_owned(),
+                        to,
+                        ..Handoff::default()
+                    });
+                    found.differing.push(Rerouted {
+                        seq: entry.seq,
+                        branch: entry.branch.clone(),
+                        node: held.node.to_owned(),
+                        outcome: None,
+                        recorded,
+                        today: Ok(today),
+                    });
+                }
+            }
+        }
+        trail.settle(entry.seq, went);
     }
 
     /// Returns the way that was taken.
@@ -319,6 +391,7 @@ impl<'a> Walk<'a> {
             masked,
             to,
             fork,
+            asks,
             rest,
             ..
         } = decision;
@@ -329,6 +402,7 @@ impl<'a> Walk<'a> {
             masked: *masked,
             branches: Vec::new(),
             items: Vec::new(),
+            asks: *asks,
             forks: fork.is_some(),
         };
         let Some(fork) = fork else {
@@ -378,6 +452,7 @@ impl<'a> Walk<'a> {
             arrived: fork.seq,
             due,
             fork: None,
+            held: None,
         };
         self.follow(begun, found)
     }
@@ -456,6 +531,7 @@ impl<'a> Trail<'a> {
             arrived: 0,
             due: None,
             fork: None,
+            held: None,
         }
     }
 
@@ -531,6 +607,7 @@ fn is_same(
     let branches = recorded.branches.iter().zip(&today.branches);
     to && recorded.masked == hop.masked
         && recorded.forks == hop.forks
+        && recorded.asks == hop.asks
         && recorded.branches.len() == today.branches.len()
         && branches
             .into_iter()
@@ -556,6 +633,7 @@ fn handoff(plan: &Plan, edge: u16, hop: Hop, items: Vec<crate::journal::Json>) -
         masked: hop.masked,
         branches,
         items,
+        asks: hop.asks,
         forks: hop.forks,
     }
 }
