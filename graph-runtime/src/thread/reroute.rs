@@ -1,5 +1,6 @@
 //! Where a thread's decisions would lead today.
 
+mod decide;
 mod walk;
 
 use std::fmt;
