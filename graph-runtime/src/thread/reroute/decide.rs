@@ -110,49 +110,6 @@ impl Walk<'_> {
         taken
     }
 
-    /// Goes on as a person decided about a handoff. If it was refused, its edge of today may lead elsewhere.
-    pub(super) fn decided(
-        &self,
-        trail: &mut Trail<'_>,
-        entry: &Entry,
-        is_approved: bool,
-        to: Option<&str>,
-        found: &mut Reroute,
-    ) {
-        let plan = trail.plan;
-        trail.engine.retrace_input(true);
-        let went = to.and_then(|to| plan.find_node(to));
-        if let Some(held) = trail.held.take() {
-            let edge = held.edge.filter(|_| is_approved);
-            trail
-                .engine
-                .retrace(plan, held.from, edge, held.progress, false);
-            let now = held.edge.and_then(|edge| plan.edges.get(usize::from(edge)));
-            let now = now.filter(|edge| edge.approve && !is_approved);
-            if let Some(otherwise) = now.and_then(|edge| edge.otherwise) {
-                found.decisions += 1;
-                if otherwise.node() != went || went.is_some() != to.is_some() {
-                    let to_then = to.map(str::to_owned);
-                    let to_now = otherwise.node().map(|to| plan.name(to).to_owned());
-                    let [recorded, today] = [to_then, to_now].map(|to| Handoff {
-                        on: held.on.to_owned(),
-                        to,
-                        ..Handoff::default()
-                    });
-                    found.differing.push(Rerouted {
-                        seq: entry.seq,
-                        branch: entry.branch.clone(),
-                        node: held.node.to_owned(),
-                        outcome: None,
-                        recorded,
-                        today: Ok(today),
-                    });
-                }
-            }
-        }
-        trail.settle(entry.seq, went);
-    }
-
     /// Returns the way that was taken.
     fn recorded(&self, decision: &Decision<'_>, today: Option<&Handoff>) -> Handoff {
         let Decision {
@@ -196,6 +153,48 @@ impl Walk<'_> {
         handoff.to = joined.or_else(|| today.filter(|today| today.forks)?.to.clone());
         handoff
     }
+}
+
+/// Goes on as a person decided about a handoff. If it was refused, its edge of today may lead elsewhere.
+pub(super) fn decided(
+    trail: &mut Trail<'_>,
+    entry: &Entry,
+    is_approved: bool,
+    to: Option<&str>,
+    found: &mut Reroute,
+) {
+    let plan = trail.plan;
+    trail.engine.retrace_input(true);
+    let went = to.and_then(|to| plan.find_node(to));
+    if let Some(held) = trail.held.take() {
+        let edge = held.edge.filter(|_| is_approved);
+        trail
+            .engine
+            .retrace(plan, held.from, edge, held.progress, false);
+        let now = held.edge.and_then(|edge| plan.edges.get(usize::from(edge)));
+        let now = now.filter(|edge| edge.approve && !is_approved);
+        if let Some(otherwise) = now.and_then(|edge| edge.otherwise) {
+            found.decisions += 1;
+            if otherwise.node() != went || went.is_some() != to.is_some() {
+                let to_then = to.map(str::to_owned);
+                let to_now = otherwise.node().map(|to| plan.name(to).to_owned());
+                let [recorded, today] = [to_then, to_now].map(|to| Handoff {
+                    on: held.on.to_owned(),
+                    to,
+                    ..Handoff::default()
+                });
+                found.differing.push(Rerouted {
+                    seq: entry.seq,
+                    branch: entry.branch.clone(),
+                    node: held.node.to_owned(),
+                    outcome: None,
+                    recorded,
+                    today: Ok(today),
+                });
+            }
+        }
+    }
+    trail.settle(entry.seq, went);
 }
 
 /// An edge of today that stands for the one which was taken.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Reroute;
-use super::decide::{Decision, Held};
+use super::decide::{Decision, Held, decided};
 use crate::any_graph::{AnyGraph, Replica};
 use crate::driver::node_of;
 use crate::engine::Engine;
@@ -102,15 +102,16 @@ impl<'a> Walk<'a> {
                     let to = trail.plan.find_node(to);
                     trail.settle(entry.seq, to);
                 }
-                Recorded::Answered { .. } => trail.engine.retrace_input(true),
                 Recorded::Decided { approval, to, .. } => {
                     let is_approved = matches!(approval, Approval::Approved);
-                    self.decided(&mut trail, entry, is_approved, to.as_deref(), found);
+                    decided(&mut trail, entry, is_approved, to.as_deref(), found);
                 }
                 Recorded::Expired { to, .. } if trail.held.is_some() => {
-                    self.decided(&mut trail, entry, false, to.as_deref(), found);
+                    decided(&mut trail, entry, false, to.as_deref(), found);
                 }
-                Recorded::Expired { .. } => trail.engine.retrace_input(true),
+                Recorded::Answered { .. } | Recorded::Expired { .. } => {
+                    trail.engine.retrace_input(true);
+                }
                 Recorded::Edited { writes, .. } => {
                     let marks = trail.take(writes);
                     trail.marks.add(marks);
