@@ -16,9 +16,9 @@ pub use handoffs_core::{
 
 // What happens when it runs.
 pub use handoffs_runtime::{
-    CancellationToken, Context, Ephemeral, Event, EventStream, Execute, Failure, Handoff, Human,
-    Inner, Item, Keep, Known, NoHandoff, NodeError, Question, Reroute, Rerouted, Run, RunError,
-    Runnable, Runtime, Status, Thread, TimeoutKind,
+    CancellationToken, Context, Difference, Ephemeral, Event, EventStream, Execute, Failure,
+    Handoff, Human, Inner, Item, Keep, Known, NoHandoff, NodeError, Question, Reroute, Rerouted,
+    Run, RunError, Runnable, Runtime, Status, Thread, TimeoutKind,
 };
 
 // Results that are used again.

@@ -61,6 +61,7 @@ pub fn check(topology: &Topology) -> Vec<Finding> {
     findings.extend(cycle::unbounded_loops(topology, &walk.regions));
     findings.extend(fork::check(topology, &walk));
     findings.extend(misnamed);
+    findings.extend(name::ambiguous(topology));
     findings.extend(zero_limits(topology));
     findings.extend(useless_elses(topology));
     findings.extend(approval::check(topology));

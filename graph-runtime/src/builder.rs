@@ -84,6 +84,7 @@ pub struct GraphBuilder<S: State> {
     items: Vec<(String, ItemType, Items<S>)>,
     questions: Vec<(String, Ask<S>)>,
     settings: Vec<(NodeName, Setting<S>)>,
+    renamed_from: Vec<String>,
 }
 
 /// A route as it was added.
@@ -104,6 +105,7 @@ enum Setting<S> {
     Doc(String),
     Policy(Policy),
     Cache(Duration, Key<S>),
+    RenamedFrom(String),
 }
 
 impl<S: State> GraphBuilder<S> {
@@ -120,6 +122,7 @@ impl<S: State> GraphBuilder<S> {
             items: Vec::new(),
             questions: Vec::new(),
             settings: Vec::new(),
+            renamed_from: Vec::new(),
         }
     }
 
@@ -282,6 +285,21 @@ impl<S: State> GraphBuilder<S> {
     /// Says what a node does, for drawings.
     pub fn doc(self, node: impl Into<NodeName>, line: impl Into<String>) -> Self {
         self.set(node.into(), Setting::Doc(line.into()))
+    }
+
+    /// Adds a name that a node had in an older version of the graph, so that threads of that version go on.
+    ///
+    /// It changes nothing else, and can be taken away when no thread that has entries of the old name is
+    /// to be run any more.
+    pub fn renamed_from(self, node: impl Into<NodeName>, old: impl Into<String>) -> Self {
+        self.set(node.into(), Setting::RenamedFrom(old.into()))
+    }
+
+    /// Adds a name that the graph had in an older version, as [`renamed_from`](Self::renamed_from) does
+    /// for a node.
+    pub fn graph_renamed_from(mut self, old: impl Into<String>) -> Self {
+        self.renamed_from.push(old.into());
+        self
     }
 
     fn set(mut self, node: NodeName, setting: Setting<S>) -> Self {

@@ -190,14 +190,18 @@ impl Engine {
     /// Returns the path of a branch of the fork at which this path stands, or `None` if it has no such
     /// branch.
     pub(crate) fn branch_of(&self, plan: &Plan, edge: u16, index: u32) -> Option<Self> {
-        let edge = plan.edges.get(usize::from(edge))?;
-        let fork = edge.fork.as_ref()?;
+        let fork = plan.fork(edge)?;
         let place = if fork.is_each {
             0
         } else {
             usize::try_from(index).ok()?
         };
-        let entry = *fork.entries.get(place)?;
+        self.branch_at(plan, edge, *fork.entries.get(place)?)
+    }
+
+    /// Returns the path of a branch that begins at a node, of a fork at which this path stands.
+    pub(crate) fn branch_at(&self, plan: &Plan, edge: u16, entry: u16) -> Option<Self> {
+        let edge = plan.edges.get(usize::from(edge))?;
         Some(self.branch(edge.from, entry, edge.to.node()?))
     }
 
@@ -377,6 +381,28 @@ impl Engine {
             self.go(from, hop.to, chosen, hop.masked.is_some());
         }
         Ok(hop)
+    }
+
+    /// Takes a decision in that was made before, by another graph: it stands, whatever would be decided now.
+    pub(crate) fn relive(
+        &mut self,
+        plan: &Plan,
+        chosen: u16,
+        hop: Hop,
+        progress: Option<u64>,
+    ) -> Result<(), Refused> {
+        let (from, edge) = self.leaving(plan, chosen)?;
+        if hop.masked.is_none() && !hop.asks {
+            self.count(edge, chosen, progress);
+        }
+        if hop.asks {
+            self.await_approval(from, chosen, progress);
+        } else if hop.forks {
+            self.position = Position::Forked(from, chosen);
+        } else {
+            self.go(from, hop.to, chosen, hop.masked.is_some());
+        }
+        Ok(())
     }
 
     /// Takes a decision in if it leads on to another node, unmasked; any other is left to [`decide`](Self::decide).

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::attempt::TimeoutKind;
+use crate::difference::Difference;
 use crate::journal::{AskId, GraphId, JournalError, Masked, ThreadId};
 
 /// Why a run ended without a result.
@@ -55,6 +56,24 @@ pub enum RunError {
         kind: TimeoutKind,
         /// How long the timeout is.
         after: Duration,
+    },
+    /// Nobody knows whether something was done that a node does [once](crate::Context::once): the attempt
+    /// that began it was cut off by a crash, a time-out or a panic. It is not done again.
+    #[error(
+        "nobody knows whether effect `{effect}` of node `{node}` in thread `{thread}` was done, as the \
+         attempt that began it was cut off; find out, let the node do so with `once_checked`{}",
+        if *.recoverable { ", and `recover` the thread" } else { "" }
+    )]
+    #[non_exhaustive]
+    Unknown {
+        /// The thread.
+        thread: ThreadId,
+        /// The node.
+        node: String,
+        /// Whether there is a journal, so that `recover` can try the node again.
+        recoverable: bool,
+        /// The effect's key within the node.
+        effect: String,
     },
     /// What the branches of a fork made of a field cannot be put together.
     #[error(
@@ -258,18 +277,41 @@ pub enum RunError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// The journal was written by another graph, or by another version of this one.
+    ///
+    /// An older version of the same graph is only refused if the thread cannot go on by this one; the
+    /// difference says why. Nothing was written.
     #[error(
-        "thread `{thread}` belongs to the graph `{recorded}` and not to `{graph}`; \
-         run it with the graph that wrote it, or begin another thread"
+        "thread `{thread}` belongs to the graph `{recorded}` and not to `{graph}`: entry {seq} {difference}; \
+         or run it with the graph that wrote it, or begin another thread"
     )]
     #[non_exhaustive]
     OtherGraph {
         /// The thread.
         thread: ThreadId,
-        /// The graph that wrote the journal.
+        /// The entry with which the graph of this runtime cannot go on.
+        seq: u64,
+        /// The graph that wrote it.
         recorded: GraphId,
         /// The graph of this runtime.
         graph: GraphId,
+        /// Why it cannot.
+        difference: Box<Difference>,
+    },
+    /// The function that migrates old entries failed, or panicked. Nothing was written.
+    #[error(
+        "entry {seq} of thread `{thread}`, of the graph `{recorded}`, could not be migrated; \
+         mend the function that was given to `Runtime::migrate`"
+    )]
+    #[non_exhaustive]
+    Migrate {
+        /// The thread.
+        thread: ThreadId,
+        /// The entry.
+        seq: u64,
+        /// The graph that wrote it.
+        recorded: GraphId,
+        /// What the function said.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// A part of the state, of an outcome or of an answer cannot be turned into JSON or back.
     #[error(
@@ -291,7 +333,7 @@ pub enum RunError {
     /// The journal's fields do not make a state.
     #[error(
         "field `{field}` of the state of thread `{thread}` cannot be read back; give it a type that \
-         reads what was written, run the program that wrote it, or begin another thread"
+         reads what was written, put old entries right with `Runtime::migrate`, run the program that wrote it, or begin another thread"
     )]
     #[non_exhaustive]
     Decode {
@@ -341,6 +383,7 @@ impl RunError {
             | Self::Panicked { thread, .. }
             | Self::TimedOut { thread, .. }
             | Self::Unmerged { thread, .. }
+            | Self::Unknown { thread, .. }
             | Self::Drained { thread, .. }
             | Self::Cancelled { thread, .. }
             | Self::Deadline { thread, .. }
@@ -357,6 +400,7 @@ impl RunError {
             | Self::NotAsked { thread, .. }
             | Self::WrongAnswer { thread, .. }
             | Self::OtherGraph { thread, .. }
+            | Self::Migrate { thread, .. }
             | Self::Encode { thread, .. }
             | Self::Decode { thread, .. }
             | Self::Trimmed { thread, .. }
@@ -371,6 +415,7 @@ impl RunError {
             | Self::Panicked { node, .. }
             | Self::TimedOut { node, .. }
             | Self::Unmerged { node, .. }
+            | Self::Unknown { node, .. }
             | Self::Drained { node, .. }
             | Self::Cancelled { node, .. }
             | Self::Deadline { node, .. }
@@ -383,12 +428,13 @@ impl RunError {
             Self::NotAsked { node, .. }
             | Self::Encode { node, .. }
             | Self::Journal { node, .. } => node.as_deref(),
+            Self::OtherGraph { difference, .. } => difference.node(),
             Self::NotGiven { .. }
             | Self::UnknownThread { .. }
             | Self::Exists { .. }
             | Self::NoEntry { .. }
             | Self::Abandoned { .. }
-            | Self::OtherGraph { .. }
+            | Self::Migrate { .. }
             | Self::Decode { .. }
             | Self::Trimmed { .. } => None,
         }
@@ -417,9 +463,14 @@ impl RunError {
                 | Self::TimedOut { .. }
                 | Self::HandoffLoop { .. }
                 | Self::Unmerged { .. }
+                | Self::Unknown { .. }
                 | Self::Encode { .. }
                 | Self::NotGiven { .. }
         )
+    }
+
+    pub(crate) const fn is_of_the_journal(&self) -> bool {
+        matches!(self, Self::Journal { .. })
     }
 
     /// Returns whether another worker advanced the thread, so that this one should leave it alone.

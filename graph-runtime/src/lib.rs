@@ -3,6 +3,7 @@
 //! This crate is the part of [`handoffs`](https://docs.rs/handoffs) that executes: an engine that
 //! decides, a driver that does, and journals that remember. Use it through the facade.
 
+mod difference;
 mod error;
 mod event;
 mod run;
@@ -12,6 +13,7 @@ mod thread;
 mod clock;
 mod course;
 mod engine;
+mod migration;
 mod plan;
 mod progress;
 
@@ -31,6 +33,7 @@ mod execute;
 mod human;
 mod item;
 mod marks;
+mod once;
 mod pause;
 mod reread;
 
@@ -56,6 +59,7 @@ pub use cache::{Cache, CacheError, CacheKey, CachePlace, MemoryCache};
 pub use context::{Context, NodeError};
 #[cfg(feature = "postgres")]
 pub use deadpool;
+pub use difference::Difference;
 pub use error::RunError;
 pub use event::{Event, EventStream, Inner};
 pub use execute::{Execute, Known, Runnable};

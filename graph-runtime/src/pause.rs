@@ -99,7 +99,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let open = self.opened(ask)?;
         if let Some(answer) = self.scope.answer_to(ask) {
             self.cx.answers.push((open.key, answer.clone()));
-            self.pending = Some(Recorded::Answered { ask, answer });
+            self.cx.is_heard = false;
+            self.cx.pending = Some(Recorded::Answered { ask, answer });
             self.tell(Fact::Answered)?;
             return Ok(None);
         }
@@ -107,7 +108,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             return Ok(Some(Done::Paused(Box::new(open))));
         }
         // Written together with what comes of it.
-        self.pending = Some(Recorded::Expired { ask, to: None });
+        self.cx.pending = Some(Recorded::Expired { ask, to: None });
         self.tell(Fact::Expired)?;
         let after = self.patience().unwrap_or_default();
         let late = NodeError::of(Kind::TimedOut(TimeoutKind::Answer, after));

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use handoffs_core::{
-    Branches, Edge, EdgeIndex, FieldSet, NodeIndex, NodeKind, NodeShape, Route, State, Target,
-    Topology,
+    Branches, Edge, EdgeIndex, Field, FieldSet, NodeIndex, NodeKind, NodeShape, Route, State,
+    Target, Topology,
 };
 
 use crate::execute::{Known, Runnable};
@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) edges: Vec<PlanEdge>,
     /// The names of the state's fields.
     pub(crate) fields: Vec<&'static str>,
+    /// The names that fields had before, and those that they have now.
+    aliases: Vec<(&'static str, &'static str)>,
     /// The fields that a function of the user's merges.
     pub(crate) by_function: FieldSet,
     /// The fields that are looked at somewhere in the graph, by a node, a guard or otherwise.
@@ -86,12 +88,11 @@ pub(crate) struct PlanFork {
 impl Plan {
     /// Makes a plan of a graph, whose fingerprint also covers the names of the state's fields.
     pub(crate) fn of<G: Runnable>(graph: &G) -> Self {
-        let fields = G::State::FIELDS.iter().map(|field| field.name).collect();
         let (known, policies) = (graph.nodes(), graph.policies());
         let topology = graph.topology();
         let places = 0..topology.nodes().len();
         let inner = places.map(|node| graph.within(node).map(|within| within.inner()));
-        let mut plan = Self::new(topology, fields, inner.collect());
+        let mut plan = Self::new(topology, G::State::FIELDS, inner.collect());
         for (node, policy) in plan.nodes.iter_mut().zip(policies) {
             node.policy = policy;
         }
@@ -112,7 +113,7 @@ impl Plan {
     /// Makes a plan of the shape alone, without what only the graph's types tell.
     pub(crate) fn new(
         topology: Topology,
-        fields: Vec<&'static str>,
+        fields: &'static [Field],
         inner: Vec<Option<Inner>>,
     ) -> Self {
         let cyclic = topology.cyclic_edges();
@@ -131,7 +132,7 @@ impl Plan {
                 direct: None,
             })
             .collect();
-        let id = graph_id(&topology, &fields, &inner);
+        let id = graph_id(&topology, fields, &inner);
         let inner = inner.into_iter().chain(std::iter::repeat_with(|| None));
         let node = |((_, node), inner): ((NodeIndex, &NodeShape), Option<Inner>)| PlanNode {
             name: Arc::from(&*node.name),
@@ -151,7 +152,10 @@ impl Plan {
                 .rposition(|edge| edge.watched)
                 .map_or(0, |last| last + 1),
             edges,
-            fields,
+            fields: fields.iter().map(|field| field.name).collect(),
+            aliases: (fields.iter())
+                .flat_map(|field| field.aliases.iter().map(|old| (*old, field.name)))
+                .collect(),
             by_function: FieldSet::EMPTY,
             sees: FieldSet::ALL,
             topology,
@@ -298,17 +302,45 @@ impl Plan {
             .is_some_and(|edge| edge.watched)
     }
 
-    /// Returns the place of the node of which an entry speaks, whichever graph wrote it.
+    /// Returns the place of the node of which an entry speaks, whichever graph wrote it: by the name that
+    /// the node has, or had before.
     pub(crate) fn find_node(&self, name: &str) -> Option<u16> {
-        let place = self.nodes.iter().position(|node| *node.name == *name)?;
-        u16::try_from(place).ok()
+        let is_former = |(_, node): &(NodeIndex, &NodeShape)| {
+            node.renamed_from.iter().any(|former| former == name)
+        };
+        let former = || Some(self.topology.nodes().find(is_former)?.0.0);
+        let place = self.nodes.iter().position(|node| *node.name == *name);
+        place.map_or_else(former, |place| u16::try_from(place).ok())
     }
 
     /// Returns the place of the edge of which an entry speaks, whichever graph wrote it.
     pub(crate) fn find_edge(&self, from: u16, on: &str) -> Option<u16> {
-        let mut edges = self.topology.edges();
-        let (place, _) = edges.find(|(_, edge)| edge.from.0 == from && edge.label() == on)?;
-        Some(place.0)
+        self.edges_from(from, |edge| edge.label() == on).next()
+    }
+
+    /// Returns the places of the edges that leave a node, of which this holds.
+    pub(crate) fn edges_from(
+        &self,
+        from: u16,
+        holds: impl Fn(&Edge<NodeIndex>) -> bool,
+    ) -> impl Iterator<Item = u16> {
+        let edges = self.topology.edges();
+        edges
+            .filter(move |(_, edge)| edge.from.0 == from && holds(edge))
+            .map(|(place, _)| place.0)
+    }
+
+    /// Returns the name that a field has now, of which an entry speaks by that or an older one.
+    pub(crate) fn find_field(&self, name: &str) -> Option<&'static str> {
+        let own = self.fields.iter().find(|field| **field == name).copied();
+        let former = || self.aliases.iter().find(|(old, _)| *old == name);
+        own.or_else(|| former().map(|(_, field)| *field))
+    }
+
+    /// Returns whether this graph has or had the name that stands before the fingerprint.
+    pub(crate) fn is_known_as(&self, graph: &GraphId) -> bool {
+        let name = graph.name();
+        self.topology.name() == name || self.topology.former_names().any(|former| former == name)
     }
 
     /// Returns the places of the edges that leave a node: of those that it takes when it fails, or else of
@@ -400,7 +432,10 @@ fn fork_of(edge: &Edge<NodeIndex>) -> Option<PlanFork> {
 }
 
 /// Names a graph after all that a journal of it relies on.
-fn graph_id(topology: &Topology, fields: &[&str], inner: &[Option<Inner>]) -> GraphId {
+///
+/// What it was called before, and its nodes and fields, is none of that: who takes such a name away has
+/// the same graph.
+fn graph_id(topology: &Topology, fields: &[Field], inner: &[Option<Inner>]) -> GraphId {
     let mut text = String::new();
     let mut line = |words: &[&str]| {
         for word in words {
@@ -412,7 +447,10 @@ fn graph_id(topology: &Topology, fields: &[&str], inner: &[Option<Inner>]) -> Gr
         text.push('\n');
     };
     for field in fields {
-        line(&["field", field]);
+        match field.__ty() {
+            "" => line(&["field", field.name]),
+            ty => line(&["field", field.name, ty]),
+        }
     }
     for (_, node) in topology.nodes() {
         line(&["node", &node.name]);

@@ -52,6 +52,7 @@ pub use reroute::{Handoff, NoHandoff, Reroute, Rerouted};
 pub struct Thread<G, J = Ephemeral> {
     runtime: Runtime<G, J>,
     id: ThreadId,
+    by: Option<Arc<str>>,
 }
 
 /// Returns a number that no other run of this program has, and hardly one of another.
@@ -74,14 +75,40 @@ enum Begin<S> {
     Resume(AskId, Json),
 }
 
+/// Returns whether a run is to begin, whatever there was before.
+const fn is_anew<S>(begin: &Begin<S>) -> bool {
+    matches!(begin, Begin::Anew(_))
+}
+
 impl<G: Runnable, J: Keep> Thread<G, J> {
     pub(crate) fn new(runtime: Runtime<G, J>, id: ThreadId) -> Self {
-        Self { runtime, id }
+        let by = None;
+        Self { runtime, id, by }
     }
 
     /// Returns the thread's name.
     pub fn id(&self) -> &ThreadId {
         &self.id
+    }
+
+    /// Names who is behind what is done through this handle, such as the user who answers a question:
+    /// each [`Entry`] that comes of it says so.
+    ///
+    /// ```
+    /// use handoffs_runtime::{AskId, Journal, Run, RunError, Runnable, Thread};
+    ///
+    /// async fn approved<G: Runnable, J: Journal>(
+    ///     thread: &Thread<G, J>,
+    ///     ask: AskId,
+    /// ) -> Result<Run<G::State>, RunError> {
+    ///     thread.clone().by("alice@example.com").resume(ask, true).await
+    /// }
+    /// ```
+    pub fn by(self, who: impl Into<Arc<str>>) -> Self {
+        Self {
+            by: Some(who.into()),
+            ..self
+        }
     }
 
     /// Runs the graph from its start with this state, to the end or to a question.
@@ -147,15 +174,27 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             limits,
         } = &self.runtime;
         let journal = Arc::clone(keep).journal();
-        let (told, folded, head) = if let Some(journal) = &journal {
-            self.fold(&**journal).await?
+        let (told, stands, head) = if let Some(journal) = &journal {
+            self.look(&**journal).await?
         } else if let Some(node) = plan.human() {
             let (thread, node) = (self.id.clone(), node.to_owned());
             return Err(RunError::NoJournal { thread, node });
         } else {
             let told = Branches::default();
-            let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
-            (told, folded, Head::of(&self.id))
+            let stands = self.stands(&told);
+            (told, stands, Head::of(&self.id))
+        };
+        let (folded, is_other) = match stands {
+            // Where nothing is left to go on with, it does not matter who wrote it.
+            Err(RunError::OtherGraph { .. }) if is_anew(&begin) && told.is_over() => (
+                Branches::default().fold(plan, &self.id, &BranchId::TRUNK)?,
+                true,
+            ),
+            stands => {
+                let folded = stands?;
+                let is_other = folded.past.is_some();
+                (folded, is_other)
+            }
         };
         let is_new = folded.engine.next() == Action::Start;
         let standing = || folded.standing(&told, plan, &self.id, &BranchId::TRUNK);
@@ -193,14 +232,10 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                     durability, clock, ..
                 } = limits;
                 let clock = clock.clone();
-                Ledger::new(
-                    journal,
-                    thread.clone(),
-                    head,
-                    told.extent(),
-                    *durability,
-                    clock,
-                )
+                Ledger::new(journal, thread.clone(), head, told.open.clone())
+                    .behind(told.extent())
+                    .keeping(*durability, clock)
+                    .by(self.by.clone())
             }),
             thread,
             graph: plan.id.clone(),
@@ -213,12 +248,12 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         let graph = graph.as_ref();
         let mut driver = Driver::new(graph, &scope, plan, branch, state, folded, sink);
         if let Some(known) = known {
-            let writes = if scope.ledger.is_some() {
-                known.difference(driver.whole()?)
-            } else {
-                Writes::default()
+            let writes = match scope.ledger {
+                Some(_) if is_other => driver.whole()?,
+                Some(_) => known.difference(driver.whole()?),
+                None => Writes::default(),
             };
-            driver.start(writes).await?;
+            driver.start(writes, is_other).await?;
         }
         let done = driver.run().await;
         if self.has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
@@ -228,20 +263,47 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     }
 
     async fn fold(&self, journal: &dyn Journal) -> Result<(Branches, Folded, Head), RunError> {
-        let (plan, trunk) = (&self.runtime.plan, BranchId::TRUNK);
-        let loaded = Branches::load(journal, &self.id, &plan.id).await;
-        let (told, head) = loaded.map_err(|source| self.journal_error(source))?;
-        let reason = match told.fold(plan, &self.id, &trunk) {
-            Ok(folded) => return Ok((told, folded, head)),
-            Err(error) if !told.is_behind_a_snapshot() => return Err(error),
-            Err(error) => chain(&error),
+        let (told, folded, head) = self.look(journal).await?;
+        Ok((told, folded?, head))
+    }
+
+    /// Reads what the journal says, and folds it, if this graph can go on with it.
+    async fn look(
+        &self,
+        journal: &dyn Journal,
+    ) -> Result<(Branches, Result<Folded, RunError>, Head), RunError> {
+        let loaded = Branches::load(journal, &self.id, &self.runtime.plan.id).await;
+        let (told, head) = self.migrating(loaded)?;
+        let reason = match self.stands(&told) {
+            Err(error) if told.is_behind_a_snapshot() => chain(&error),
+            folded => return Ok((told, folded, head)),
         };
         // Whatever is wrong, it shall not be for the snapshot that the thread stands still.
         tracing::warn!(thread = %self.id, reason, "the snapshot is passed over, and all entries are read");
         let loaded = Branches::load_whole(journal, &self.id).await;
-        let (told, head) = loaded.map_err(|source| self.journal_error(source))?;
-        let folded = told.fold(plan, &self.id, &trunk)?;
+        let (told, head) = self.migrating(loaded)?;
+        let folded = self.stands(&told);
         Ok((told, folded, head))
+    }
+
+    fn migrating(
+        &self,
+        loaded: Result<(Branches, Head), JournalError>,
+    ) -> Result<(Branches, Head), RunError> {
+        let (told, head) = loaded.map_err(|source| self.journal_error(source))?;
+        let migration = self.runtime.limits.migration.clone();
+        Ok((told.migrating(migration), head))
+    }
+
+    /// Folds what the journal says, and sees whether the graph can go on with all of it, if another one
+    /// has written some.
+    fn stands(&self, told: &Branches) -> Result<Folded, RunError> {
+        let plan = &self.runtime.plan;
+        let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
+        if folded.past.is_some() {
+            folded.standing(told, plan, &self.id, &BranchId::TRUNK)?;
+        }
+        Ok(folded)
     }
 
     /// Returns how the thread stands, and whether it is new, and whether it is finished.
@@ -543,6 +605,7 @@ impl<G, J> Clone for Thread<G, J> {
         Self {
             runtime: self.runtime.clone(),
             id: self.id.clone(),
+            by: self.by.clone(),
         }
     }
 }

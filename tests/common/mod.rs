@@ -22,8 +22,8 @@ use handoffs::Durability;
 use handoffs::Layer;
 use handoffs::Memory;
 use handoffs::{
-    Entry, Event, EventStream, Journal, JournalError, Masked, Record, Recorded, RunError, Runnable,
-    ThreadId, Write, Writes,
+    Ask, Entry, Event, EventStream, Journal, JournalError, Masked, Record, Recorded, Run, RunError,
+    Runnable, Runtime, Thread, ThreadId, Write, Writes,
 };
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -129,6 +129,9 @@ pub(crate) fn timeless(history: &[Entry]) -> Vec<Value> {
         let fields = value.as_object_mut().unwrap();
         fields.remove("at_ms").unwrap();
         fields.remove("prev").unwrap();
+        if let Some(stepped) = fields["event"].get_mut("stepped") {
+            stepped.as_object_mut().unwrap().remove("took_ms");
+        }
         value
     };
     history.iter().map(timeless).collect()
@@ -521,5 +524,83 @@ impl Tally {
 
     pub(crate) fn all(&self) -> std::collections::BTreeMap<String, u32> {
         self.0.lock().unwrap().clone()
+    }
+}
+
+/// Runs to the end, from wherever the thread stands, with this to say to each question. To one that
+/// there is nothing to say to, time goes by.
+pub(crate) async fn complete<G: Runnable, J: Journal>(
+    thread: &Thread<G, J>,
+    state: G::State,
+    answer: &impl Fn(&Ask) -> Option<Value>,
+    time_goes_by: impl Fn(),
+) -> Result<G::State, RunError> {
+    let mut run = thread.run_once(state).await?;
+    loop {
+        let ask = match run {
+            Run::Finished(state) => return Ok(state),
+            Run::Paused(first) => {
+                // The first that can be answered, or, if none can, the one whose time is over next.
+                let asks = thread.asks().await?;
+                let answered = asks.into_iter().find(|ask| answer(ask).is_some());
+                answered.unwrap_or(first)
+            }
+        };
+        run = if let Some(answer) = answer(&ask) {
+            thread.resume(ask.id, answer).await?
+        } else {
+            time_goes_by();
+            thread.recover().await?
+        };
+    }
+}
+
+/// Cuts a run off at each append, and compares what comes of it with an undisturbed one.
+pub(crate) async fn cut_off_anywhere<G>(
+    graph: impl Fn(&Tally) -> G,
+    state: G::State,
+    answer: &impl Fn(&Ask) -> Option<Value>,
+) where
+    G: Runnable<State: PartialEq + fmt::Debug>,
+{
+    let clock = Clock::default();
+    let week = || clock.hours(7 * 24);
+    let (counting, tally) = (Counting::<Memory>::default(), Tally::default());
+    let runtime = Runtime::new(graph(&tally)).clock(clock.tells());
+    let thread = runtime.journal(counting.clone()).thread("t");
+    let whole = complete(&thread, state.clone(), answer, week).await;
+    let whole = whole.unwrap();
+    let history = by_branch(&thread.history().await.unwrap());
+    let done = tally.all();
+    for last in 0..counting.appends() {
+        for keeps_last in [false, true] {
+            let case = format!("append {last}, kept: {keeps_last}");
+            let disk = Memory::default();
+            let stopping = Stopping::after(disk.clone(), last, keeps_last);
+            let cut = Runtime::new(graph(&Tally::default())).clock(clock.tells());
+            let cut = cut.journal(stopping).thread("t");
+            let error = complete(&cut, state.clone(), answer, week).await;
+            assert!(
+                matches!(error, Err(RunError::Journal { .. })),
+                "{case}: {error:?}"
+            );
+            let tally = Tally::default();
+            let runtime = Runtime::new(graph(&tally)).clock(clock.tells());
+            let thread = runtime.journal(disk).thread("t");
+            let before = thread.history().await.unwrap();
+            let recovered = complete(&thread, state.clone(), answer, week).await;
+            assert_eq!(recovered.unwrap(), whole, "{case}");
+            assert_eq!(thread.state().await.unwrap(), whole, "{case}");
+            let after = thread.history().await.unwrap();
+            assert_eq!(by_branch(&after), history, "{case}");
+            assert_eq!(
+                timeless(&after)[..before.len()],
+                timeless(&before),
+                "{case}: what was written stays"
+            );
+            for (what, times) in tally.all() {
+                assert!(times <= done[&what], "{case}: {what}");
+            }
+        }
     }
 }

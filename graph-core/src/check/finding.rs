@@ -214,6 +214,22 @@ pub enum Finding {
         /// The node.
         node: NodeIndex,
     },
+    /// H011: a name that a node or the graph had before is in use now.
+    #[non_exhaustive]
+    FormerNameTaken {
+        /// The node that had the name; none if it was the graph.
+        node: Option<NodeIndex>,
+        /// The place of the name among the former ones.
+        at: usize,
+    },
+    /// H011: a former name was given before, to this node or to another.
+    #[non_exhaustive]
+    FormerNameTwice {
+        /// The later node that had the name; none if it was the graph.
+        node: Option<NodeIndex>,
+        /// The place of the name among the former ones.
+        at: usize,
+    },
     /// H011: nothing says where a run starts.
     NoStart,
     /// H011: the graph has more nodes or edges than there are places for.
@@ -243,6 +259,8 @@ impl Finding {
             | Self::ZeroLimit { .. }
             | Self::DuplicateName { .. }
             | Self::ReservedName { .. }
+            | Self::FormerNameTaken { .. }
+            | Self::FormerNameTwice { .. }
             | Self::NoStart
             | Self::TooLarge => Code::H011,
         }
@@ -257,6 +275,9 @@ impl Finding {
             | Self::Starved { node, .. }
             | Self::DuplicateName { node, .. }
             | Self::ReservedName { node } => Place::Node(*node),
+            Self::FormerNameTaken { node, at } | Self::FormerNameTwice { node, at } => {
+                Place::FormerName(*node, *at)
+            }
             Self::UnboundedLoop { nodes, closed_by } => match closed_by.first() {
                 Some(way) => Place::of(*way),
                 None => nodes
@@ -295,6 +316,8 @@ impl Finding {
             | Self::ZeroLimit { .. }
             | Self::DuplicateName { .. }
             | Self::ReservedName { .. }
+            | Self::FormerNameTaken { .. }
+            | Self::FormerNameTwice { .. }
             | Self::TooLarge => true,
             Self::Unreachable { .. }
             | Self::Trap { .. }
@@ -329,6 +352,8 @@ pub enum Place {
     Concurrency(EdgeIndex),
     /// The question before the handoff of an edge.
     Approval(EdgeIndex),
+    /// One of the names that a node had before, or, without a node, the graph.
+    FormerName(Option<NodeIndex>, usize),
 }
 
 impl Place {

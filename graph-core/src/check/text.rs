@@ -92,6 +92,21 @@ impl Finding {
                     name(node)
                 )
             }
+            Self::FormerNameTaken { node, at } => {
+                let (of, old) = (whose(topology, *node), former(topology, *node, *at));
+                match node {
+                    Some(_) => {
+                        format!(
+                            "{code}: `{old}` cannot be a former name of {of}: a node has it now"
+                        )
+                    }
+                    None => format!("{code}: `{old}` is the name that {of} has now"),
+                }
+            }
+            Self::FormerNameTwice { node, at } => format!(
+                "{code}: `{}` is given twice as a former name",
+                former(topology, *node, *at),
+            ),
             Self::NoStart => format!("{code}: nothing says at which node a run starts"),
             Self::TooLarge => format!(
                 "{code}: the graph is too large: it may have {most} nodes and {most} edges",
@@ -139,6 +154,13 @@ impl Finding {
                     quoted(RESERVED)
                 )
             }
+            Self::FormerNameTaken { node: Some(_), .. } => {
+                "remove it, or give that node another name: nobody could tell whose an old entry is"
+                    .to_owned()
+            }
+            Self::FormerNameTaken { node: None, .. } | Self::FormerNameTwice { .. } => {
+                "remove it".to_owned()
+            }
             Self::NoStart => match topology.nodes().next() {
                 Some((_, first)) => format!("name it, for example `start = {}`", first.name),
                 None => "declare a node and start there".to_owned(),
@@ -147,6 +169,26 @@ impl Finding {
                 "make a part of it a graph of its own, and that graph a node".to_owned()
             }
         }
+    }
+}
+
+/// Names a node, or the graph itself.
+fn whose(topology: &Topology, node: Option<NodeIndex>) -> String {
+    match node {
+        Some(node) => format!("`{}`", topology.name_of(node)),
+        None => "the graph".to_owned(),
+    }
+}
+
+/// Returns a name that a node, or the graph itself, had before.
+fn former(topology: &Topology, node: Option<NodeIndex>, at: usize) -> &str {
+    match node {
+        Some(node) => {
+            let shape = topology.get_node(node);
+            let old = shape.and_then(|shape| shape.renamed_from.get(at));
+            old.map_or("?", AsRef::as_ref)
+        }
+        None => topology.former_names().nth(at).unwrap_or("?"),
     }
 }
 

@@ -3,6 +3,7 @@
 use handoffs_core::__private::senders;
 use handoffs_core::{Edge, EdgeIndex, NodeIndex, NodeShape, Route, Target, Topology, nearest};
 use proc_macro2::Ident;
+use syn::LitStr;
 use syn::ext::IdentExt;
 
 use super::arm::{Arm, BACK, END, Guard, Onward, Stop, To};
@@ -69,7 +70,12 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
     let mut topology = Topology::new(graph.ident.unraw().to_string());
     for node in &graph.nodes {
         let summary = node.doc.lines().next().unwrap_or_default().to_owned();
-        topology.node(NodeShape::new(node.ident.unraw().to_string()).doc(summary));
+        let shape = NodeShape::new(node.ident.unraw().to_string()).doc(summary);
+        let former = node.renamed_from.iter().map(LitStr::value);
+        topology.node(former.fold(shape, NodeShape::renamed_from));
+    }
+    for old in &graph.renamed_from {
+        topology.renamed_from(old.value());
     }
     let mut guesswork = graph
         .nodes

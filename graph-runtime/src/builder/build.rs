@@ -30,6 +30,7 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
         items,
         questions,
         settings,
+        renamed_from,
     } = builder;
     let mut names = Names::of(&nodes);
     let mut settled = settle(&nodes, settings, &mut names);
@@ -37,6 +38,9 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
     let mut topology = Topology::new(name);
     for shape in shapes {
         topology.node(shape);
+    }
+    for old in renamed_from {
+        topology.renamed_from(old);
     }
     if let Some(start) = start.and_then(|start| names.node(start.as_str(), BuildPlace::Start)) {
         topology.start(start);
@@ -121,6 +125,7 @@ struct Settled<S> {
     doc: String,
     policy: Policy,
     key: Option<Key<S>>,
+    renamed_from: Vec<String>,
 }
 
 fn settle<S: State>(
@@ -132,6 +137,7 @@ fn settle<S: State>(
         doc: String::new(),
         policy: Policy::new(),
         key: None,
+        renamed_from: Vec::new(),
     };
     let mut settled: Vec<_> = nodes.iter().map(|_| nothing()).collect();
     let mut ttls = vec![None; nodes.len()];
@@ -144,6 +150,7 @@ fn settle<S: State>(
         };
         match setting {
             Setting::Doc(doc) => settled[node].doc = doc,
+            Setting::RenamedFrom(old) => settled[node].renamed_from.push(old),
             Setting::Policy(policy) => settled[node].policy = policy,
             Setting::Cache(ttl, key) => {
                 ttls[node] = Some(ttl);
@@ -176,6 +183,8 @@ fn shapes<S: State>(nodes: &[Added<S>], settled: &mut [Settled<S>]) -> Vec<NodeS
         let shape = NodeShape::new(node.name.to_string())
             .doc(std::mem::take(&mut settled.doc))
             .kind(node.kind);
+        let former = std::mem::take(&mut settled.renamed_from).into_iter();
+        let shape = former.fold(shape, NodeShape::renamed_from);
         match node.node.within() {
             Some(within) => shape.inner(within.topology()),
             None => shape,
@@ -422,7 +431,9 @@ impl Found {
 impl Described {
     fn at(&self, place: Place) -> BuildPlace {
         match place {
-            Place::Node(node) => BuildPlace::Node(usize::from(node.0)),
+            Place::Node(node) | Place::FormerName(Some(node), _) => {
+                BuildPlace::Node(usize::from(node.0))
+            }
             Place::Target(edge) => self.edge(edge, RoutePart::Target),
             Place::Branch(edge, branch) => self.edge(edge, RoutePart::Branch(branch)),
             Place::Else(edge) => self.edge(edge, RoutePart::Else),

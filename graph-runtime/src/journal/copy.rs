@@ -88,7 +88,7 @@ impl Copying<'_> {
             tail = Head::new(seq, Hash::of(&body));
             copies.push(Record::new(seq, tail.hash, body));
         }
-        let entry = Entry {
+        let note = Entry {
             seq: tail.seq + 1,
             at_ms: self.at_ms,
             graph: last.graph.unwrap_or_else(|| GraphId("?".into())),
@@ -101,9 +101,9 @@ impl Copying<'_> {
                 head,
             },
         };
-        let body = serde_json::to_vec(&entry)
+        let body = serde_json::to_vec(&note)
             .map_err(|error| JournalError::store("the journal", "append to", error))?;
-        tail = Head::new(entry.seq, Hash::of(&body));
+        tail = Head::new(note.seq, Hash::of(&body));
         copies.push(Record::new(tail.seq, tail.hash, body));
         journal
             .append(self.to, 0, copies, Durability::Sync)

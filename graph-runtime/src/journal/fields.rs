@@ -159,6 +159,13 @@ impl Fields {
         lists.extend(&own.appended);
     }
 
+    /// Returns whether a field has a value.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let own = self.own.iter().find(|(field, _)| *field == name);
+        own.is_some_and(|(_, own)| own.value.is_some() || !own.appended.is_empty())
+            || self.under.as_ref().is_some_and(|under| under.has(name))
+    }
+
     /// Returns a field's JSON.
     fn json(&self, name: &str) -> Option<Cow<'_, str>> {
         let field = self.own.iter().position(|(field, _)| *field == name)?;
@@ -277,6 +284,10 @@ impl FieldSource for Reader<'_> {
         // What was never written reads as `null`: an `Option` is `None`, any other type objects.
         let json = self.0.json(field.name).unwrap_or(Cow::Borrowed("null"));
         read(field, &json)
+    }
+
+    fn has(&self, field: &'static Field) -> bool {
+        self.0.has(field.name)
     }
 }
 

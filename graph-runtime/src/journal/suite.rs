@@ -5,6 +5,7 @@
 
 mod appends;
 mod copies;
+mod deletes;
 mod reads;
 
 use std::any::Any;
@@ -87,11 +88,14 @@ rules! {
     a_dropped_append_leaves_all_or_nothing,
     a_thread_is_copied_in_order_and_stays_as_it_is,
     a_copy_takes_the_place_of_no_thread,
+    a_thread_that_is_not_at_the_expected_head_is_not_deleted,
+    of_a_deletion_and_an_append_at_one_head_one_comes_first,
 }
 
 mod rule {
     pub(super) use super::appends::*;
     pub(super) use super::copies::*;
+    pub(super) use super::deletes::*;
     pub(super) use super::reads::*;
 }
 

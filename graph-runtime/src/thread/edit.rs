@@ -9,7 +9,7 @@ use crate::engine::Action;
 use crate::error::RunError;
 use crate::execute::Runnable;
 use crate::journal::{
-    BranchId, Branches, Durability, Extent, Folded, Head, Journal, Ledger, Recorded, Writes,
+    BranchId, Branches, Durability, Folded, Head, Journal, Ledger, Recorded, Writes,
 };
 use crate::runtime::Keep;
 
@@ -65,7 +65,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
             writes: folded.fields().difference(whole),
             why: why.into(),
         };
-        self.write(head, edited).await?;
+        self.write(&told, head, edited).await?;
         Ok(state)
     }
 
@@ -83,12 +83,12 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// Dropping the future leaves the run as it was, or given up.
     pub async fn abandon(&self, why: impl Into<String>) -> Result<(), RunError> {
-        let (_, folded, head) = self.fold(self.kept()).await?;
+        let (told, folded, head) = self.fold(self.kept()).await?;
         match folded.engine.next() {
             Action::Start => Err(self.unknown()),
             Action::Finish(..) | Action::Arrive | Action::Abandon => Ok(()),
             Action::Execute(_) | Action::Wait(..) | Action::Approve(..) | Action::Branch(_) => {
-                self.write(head, Recorded::Abandoned { why: why.into() })
+                self.write(&told, head, Recorded::Abandoned { why: why.into() })
                     .await
             }
         }
@@ -124,19 +124,14 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     }
 
     /// Appends an entry to the trunk, if that has not gone on meanwhile.
-    async fn write(&self, head: Head, event: Recorded) -> Result<(), RunError> {
+    async fn write(&self, told: &Branches, head: Head, event: Recorded) -> Result<(), RunError> {
         let runtime = &self.runtime;
         let journal: Arc<dyn Journal> = Arc::clone(&runtime.keep) as _;
         let clock = runtime.limits.clock.clone();
         // Whoever does this by hand wants to know that it is done.
-        let ledger = Ledger::new(
-            journal,
-            self.id.clone(),
-            head,
-            Extent::default(),
-            Durability::Sync,
-            clock,
-        );
+        let ledger = Ledger::new(journal, self.id.clone(), head, told.open.clone())
+            .keeping(Durability::Sync, clock)
+            .by(self.by.clone());
         let handed_in = ledger.hand_in(&runtime.plan.id, &BranchId::TRUNK, [event]);
         let seq = handed_in.map_err(|source| RunError::Encode {
             thread: self.id.clone(),

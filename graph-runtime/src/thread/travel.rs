@@ -87,7 +87,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
             from: &self.id,
             to: &id,
             at_ms: self.runtime.limits.clock.now_ms(),
-            by: None,
+            by: self.by.clone(),
         };
         match copying.append(self.kept(), records).await {
             Ok(_) => Ok(Self::new(self.runtime.clone(), id)),

@@ -1,6 +1,7 @@
 //! Questions that are closed: by an answer, by a decision about a handoff, or as their time was over.
 
 use super::{Folded, Path, Unfolded};
+use crate::difference::Difference;
 use crate::engine::{Action, Fact};
 use crate::journal::AskId;
 use crate::journal::entry::{Approval, Ask, Entry, Recorded};
@@ -27,7 +28,7 @@ impl Folded {
             return Err("it is no decision".into());
         };
         self.close(*ask)?;
-        self.hand_over(path, entry.seq, approval, to.as_deref())
+        self.hand_over(path, entry, approval, to.as_deref())
     }
 
     /// Closes a question that nobody has answered: its node is due again, and a handoff that waited is
@@ -38,9 +39,7 @@ impl Folded {
         };
         self.close(*ask)?;
         match self.engine.next() {
-            Action::Approve(..) => {
-                self.hand_over(path, entry.seq, &Approval::late(), to.as_deref())
-            }
+            Action::Approve(..) => self.hand_over(path, entry, &Approval::late(), to.as_deref()),
             _ => Ok(self.engine.on(path.plan, Fact::Expired)?),
         }
     }
@@ -48,17 +47,33 @@ impl Folded {
     fn hand_over(
         &mut self,
         path: &Path<'_>,
-        seq: u64,
+        entry: &Entry,
         approval: &Approval,
         to: Option<&str>,
     ) -> Result<(), Unfolded> {
         let refusal = approval.refusal();
+        let Action::Approve(edge, _) = self.engine.next() else {
+            return Err("no handoff waited".into());
+        };
         let hop = self.engine.hand_over(path.plan, refusal.is_none())?;
         let went = hop.to.node().map(|to| path.plan.name(to));
         if went != to {
+            if path.is_past(entry)
+                && let Some(known) = path.plan.edge(edge)
+            {
+                return Err(path.differs(
+                    entry,
+                    Difference::LeadsElsewhere {
+                        node: path.plan.name(known.from.0).into(),
+                        on: known.label().into(),
+                        was: to.unwrap_or("end").into(),
+                        now: went.unwrap_or("end").into(),
+                    },
+                ));
+            }
             return Err("the decision leads elsewhere by this graph".into());
         }
-        self.settle(seq);
+        self.settle(entry.seq);
         self.refused = refusal.map(str::to_owned);
         Ok(())
     }

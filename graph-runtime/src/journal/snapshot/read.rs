@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Header, Snapshot};
 use crate::engine::Legend;
-use crate::journal::fold::Folded;
+use crate::journal::fold::{Folded, Past};
 use crate::journal::{BranchId, Branches, GraphId, Head, Journal, JournalError, Record, ThreadId};
 use crate::plan::Plan;
 
@@ -165,6 +165,7 @@ impl Branches {
         let mut told = Self::default();
         let from = snapshot.head;
         let records = records.get(1..).unwrap_or_default();
+        told.open = snapshot.open_asks();
         told.snapshot = Some(Arc::new(snapshot));
         told.extent.snapshot = size as u64;
         let head = told.add(thread, from, records)?;
@@ -189,11 +190,14 @@ impl Branches {
             return Err((plan.id.clone(), reason));
         };
         let Legend { graph, .. } = legend;
-        if graph.name() != plan.id.name() {
+        if !plan.is_known_as(graph) {
             return Err((graph.clone(), "it is another graph".to_owned()));
         }
-        saved
-            .restore(legend, plan, begun)
-            .map_err(|reason| (graph.clone(), reason))
+        let restored = saved.restore(legend, plan, begun);
+        let mut folded = restored.map_err(|reason| (graph.clone(), reason))?;
+        if *graph != plan.id {
+            folded.past = Some(Past::of(snapshot.head.seq, graph.clone(), plan));
+        }
+        Ok(folded)
     }
 }
