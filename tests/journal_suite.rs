@@ -570,8 +570,8 @@ fn a_journal_that_breaks_a_rule_is_found_out_by_that_rule() {
         ),
         (
             wrong!(CutsLargeBodies),
-            rules::bodies_of_ten_megabytes_are_kept,
-            "the records",
+            rules::a_body_of_ten_megabytes_is_kept,
+            "are not what they were",
         ),
         (
             wrong!(WritesOnlyWhatMustBeOnDisk),

@@ -89,7 +89,7 @@ rules! {
     threads_are_listed_in_the_order_of_their_names,
     a_dropped_append_leaves_all_or_nothing,
     of_two_handles_of_one_place_exactly_one_wins,
-    bodies_of_ten_megabytes_are_kept,
+    a_body_of_ten_megabytes_is_kept,
     what_was_appended_at_any_level_is_read_back_after_reopening,
     the_last_record_of_each_thread_is_listed,
     last_records_are_listed_page_by_page,
