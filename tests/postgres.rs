@@ -27,10 +27,8 @@ use async_trait::async_trait;
 use common::server::{self, Server};
 use common::timeless;
 use futures::StreamExt;
-use handoffs::Durability;
-use handoffs::Layer;
 use handoffs::prelude::*;
-use handoffs::{Journal, JournalError, Record, RunError, ThreadId};
+use handoffs::{Durability, Journal, JournalError, Layer, Record, RunError, ThreadId};
 use serde_json::Value;
 
 // ---- A run of which each step has a side effect that can be counted.
@@ -508,7 +506,7 @@ async fn a_server_that_is_killed_in_the_middle_of_appends_loses_and_doubles_no_s
     }
     println!("{KILLS} kills, {threads} threads, {interrupted} cut off");
     assert!(interrupted > 0);
-    assert_eq!(Journal::threads(&journal).await.unwrap().len(), threads);
+    assert_eq!(journal.kept.threads().await.unwrap().len(), threads);
 }
 
 /// Takes up a run that a server may have left, and checks that it is as if nothing had been.
