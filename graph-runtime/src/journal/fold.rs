@@ -24,6 +24,8 @@ pub(crate) struct Branches {
     pub(super) snapshot: Option<Arc<Snapshot>>,
     /// The last entry that was trimmed, if the snapshot stands for entries that are gone.
     pub(super) base: Option<Head>,
+    /// The last entry; none if there is none.
+    pub(super) head: Option<Head>,
     pub(super) extent: Extent,
 }
 
@@ -102,7 +104,9 @@ impl Branches {
         self.extent.entries += records.len() as u64;
         self.extent.bytes += bytes as u64;
         let last = records.last();
-        Ok(last.map_or(head, |last| Head::new(last.seq, last.hash)))
+        let head = last.map_or(head, |last| Head::new(last.seq, last.hash));
+        self.head = Some(head).filter(|head| head.seq > 0);
+        Ok(head)
     }
 
     /// Returns whether there is an entry on a path.
