@@ -11,6 +11,7 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::error::RunError;
 use crate::journal::{AskId, Branches, Durability, GraphId, Json, Ledger, ThreadId};
+use crate::migration::Migration;
 
 /// What all paths of one run share: the thread, its journal, and the runtime's settings.
 pub(crate) struct Scope {
@@ -39,6 +40,7 @@ pub(crate) struct Limits {
     pub(crate) deadline: Option<Duration>,
     pub(crate) durability: Durability,
     pub(crate) clock: Clock,
+    pub(crate) migration: Option<Migration>,
 }
 
 impl fmt::Debug for Scope {
@@ -82,6 +84,7 @@ impl Scope {
         };
         let read = ledger.read(&self.graph).await;
         let (told, _) = read.map_err(|source| RunError::journal(&self.thread, None, source))?;
+        let told = told.migrating(self.limits.migration.clone());
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(told);
         Ok(())
     }

@@ -343,6 +343,10 @@ impl Stage {
                 );
                 let begun = executed.begun.lock().unwrap();
                 assert_eq!(begun.len(), self.expected.steps, "{begun:?}");
+                drop(begun);
+                if thread.history().await.unwrap()[0].seq == 1 {
+                    self.check_routes(&thread).await;
+                }
                 return;
             }
             executed.concluded.lock().unwrap().clear();
@@ -402,7 +406,17 @@ impl Stage {
                 "after {done} entries of the trunk"
             );
         }
+        // It goes along the whole thread, so not each time.
+        if history.len() % 5 == 1 && history[0].seq == 1 {
+            self.check_routes(thread).await;
+        }
         thread.asks().await.unwrap()
+    }
+
+    /// By its own edges, all leads where it led.
+    async fn check_routes<J: Journal>(&self, thread: &Thread<Play, J>) {
+        let rerouted = thread.reroute().await.unwrap();
+        assert!(rerouted.is_same(), "{rerouted:#?}");
     }
 
     /// Goes on with a thread until it rests, fails or comes to harm. Returns whether it came back

@@ -123,6 +123,18 @@ impl Engine {
             Position::At(due) => Position::At(node(due)?),
             Position::Asking(due, ask) => Position::Asking(node(due)?, ask),
             Position::Failed(due) => Position::Failed(node(due)?),
+            Position::Approving {
+                from,
+                edge: by,
+                progress,
+                ask,
+            } => Position::Approving {
+                from: node(from)?,
+                edge: edge(by)?,
+                progress,
+                ask,
+            },
+            Position::Abandoned => Position::Abandoned,
             Position::Forked(from, by) => Position::Forked(node(from)?, legend.fork(plan, by)?),
             Position::Arrived => Position::Arrived,
             Position::Ended(by, otherwise) => Position::Ended(edge(by)?, otherwise),

@@ -74,6 +74,13 @@ impl Fields {
         Ok(marks)
     }
 
+    /// Takes the changes of those fields in that are there, and returns which they are.
+    pub(crate) fn take_known(&mut self, mut writes: Writes) -> Marks {
+        let known = |name: &str| self.own.iter().any(|(field, _)| *field == name);
+        writes.0.retain(|(name, _)| known(name));
+        self.take(&writes).unwrap_or_default()
+    }
+
     /// Returns the fields' own values, without what lies under them, in as few writes as there can be.
     pub(super) fn own(&self) -> Result<Writes, JsonError> {
         let own = self.own.iter().filter_map(|(name, own)| {
@@ -150,6 +157,13 @@ impl Fields {
             (None, None) => {}
         }
         lists.extend(&own.appended);
+    }
+
+    /// Returns whether a field has a value.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let own = self.own.iter().find(|(field, _)| *field == name);
+        own.is_some_and(|(_, own)| own.value.is_some() || !own.appended.is_empty())
+            || self.under.as_ref().is_some_and(|under| under.has(name))
     }
 
     /// Returns a field's JSON.
@@ -270,6 +284,10 @@ impl FieldSource for Reader<'_> {
         // What was never written reads as `null`: an `Option` is `None`, any other type objects.
         let json = self.0.json(field.name).unwrap_or(Cow::Borrowed("null"));
         read(field, &json)
+    }
+
+    fn has(&self, field: &'static Field) -> bool {
+        self.0.has(field.name)
     }
 }
 

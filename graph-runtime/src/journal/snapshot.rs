@@ -11,8 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::Ask;
-use super::{BranchId, GraphId, Hash, Head, Record};
+use super::{BranchId, GraphId, Hash, Head, Open, Record};
 use crate::engine::Legend;
 use path::SavedPath;
 pub(crate) use read::{Kept, kept};
@@ -84,9 +83,14 @@ impl Snapshot {
         self.legends.first().map(|legend| &legend.graph)
     }
 
-    /// Returns the questions that were open, in no order.
-    #[expect(dead_code, reason = "for the inbox")]
-    pub(crate) fn asks(&self) -> impl Iterator<Item = &Ask> {
-        self.paths.values().filter_map(SavedPath::open)
+    /// Returns whether a path was under way.
+    pub(crate) fn has(&self, branch: &BranchId) -> bool {
+        self.paths.contains_key(branch)
+    }
+
+    /// Returns the questions that were open.
+    fn open_asks(&self) -> Open {
+        let asks = self.paths.iter();
+        Open::of(asks.filter_map(|(branch, path)| Some((branch, path.open()?))))
     }
 }

@@ -11,6 +11,7 @@ use super::super::fold::{Folded, FoldedFork};
 use super::super::{Json, JsonError};
 use crate::engine::{Action, Engine, Legend};
 use crate::marks::Marks;
+use crate::once::Effects;
 use crate::plan::Plan;
 
 /// What the entries of one path add up to, without the paths that have left it.
@@ -29,10 +30,14 @@ pub(super) struct SavedPath {
     open: Option<Ask>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     answers: Vec<(String, Json)>,
+    #[serde(default, skip_serializing_if = "Effects::is_empty")]
+    effects: Effects,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     used: Vec<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     caught: Option<Failure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,8 +82,10 @@ impl SavedPath {
             marks: Marked::of(folded.marks, plan),
             open: folded.open.clone(),
             answers: folded.answers.clone(),
+            effects: folded.effects.clone(),
             used: folded.used.clone(),
             caught: folded.caught.clone(),
+            refused: folded.refused.clone(),
             error: folded.error.clone(),
             fork: fork.transpose()?,
         })
@@ -123,10 +130,13 @@ impl SavedPath {
             marks,
             open: self.open.clone(),
             answers: self.answers.clone(),
+            effects: self.effects.clone(),
             used: self.used.clone(),
             caught: self.caught.clone(),
+            refused: self.refused.clone(),
             error: self.error.clone(),
             item: begun.item,
+            past: begun.past,
             fork,
         })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Header, Snapshot};
 use crate::engine::Legend;
-use crate::journal::fold::Folded;
+use crate::journal::fold::{Folded, Past};
 use crate::journal::{BranchId, Branches, GraphId, Head, Journal, JournalError, Record, ThreadId};
 use crate::plan::Plan;
 
@@ -19,6 +19,16 @@ pub(crate) struct Kept {
     pub(crate) records: Vec<Record>,
     /// The snapshot that stands for what was trimmed.
     snapshot: Option<Record>,
+}
+
+impl Kept {
+    /// Keeps only the records up to a number. Returns whether what they add up to is known: not before
+    /// the snapshot that stands for those that were trimmed.
+    pub(crate) fn cut(&mut self, seq: u64) -> bool {
+        self.records.retain(|record| record.seq <= seq);
+        let snapshot = self.snapshot.as_ref();
+        snapshot.is_none_or(|snapshot| snapshot.seq <= seq)
+    }
 }
 
 /// Reads all that is kept of a thread.
@@ -115,11 +125,17 @@ impl Branches {
         journal: &dyn Journal,
         thread: &ThreadId,
     ) -> Result<(Self, Head), JournalError> {
+        let kept = kept(journal, thread).await?;
+        Self::of_kept(thread, kept)
+    }
+
+    /// Puts a thread together of what is kept of it.
+    pub(crate) fn of_kept(thread: &ThreadId, kept: Kept) -> Result<(Self, Head), JournalError> {
         let Kept {
             base,
             records,
             snapshot,
-        } = kept(journal, thread).await?;
+        } = kept;
         let Some(record) = snapshot else {
             return Self::read(thread, &records);
         };
@@ -168,6 +184,7 @@ impl Branches {
         let mut told = Self::default();
         let from = snapshot.head;
         let records = records.get(1..).unwrap_or_default();
+        told.open = snapshot.open_asks();
         told.snapshot = Some(Arc::new(snapshot));
         told.extent.snapshot = size as u64;
         let head = told.add(thread, from, records)?;
@@ -192,11 +209,14 @@ impl Branches {
             return Err((plan.id.clone(), reason));
         };
         let Legend { graph, .. } = legend;
-        if graph.name() != plan.id.name() {
+        if !plan.is_known_as(graph) {
             return Err((graph.clone(), "it is another graph".to_owned()));
         }
-        saved
-            .restore(legend, plan, begun)
-            .map_err(|reason| (graph.clone(), reason))
+        let restored = saved.restore(legend, plan, begun);
+        let mut folded = restored.map_err(|reason| (graph.clone(), reason))?;
+        if *graph != plan.id {
+            folded.past = Some(Past::of(snapshot.head.seq, graph.clone(), plan));
+        }
+        Ok(folded)
     }
 }

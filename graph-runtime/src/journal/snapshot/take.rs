@@ -81,7 +81,11 @@ impl Saving<'_> {
                 }
                 Ok(true)
             }
-            Action::Start | Action::Arrive | Action::Finish(..) => Ok(true),
+            Action::Start
+            | Action::Approve(..)
+            | Action::Arrive
+            | Action::Finish(..)
+            | Action::Abandon => Ok(true),
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) enum Job {
 }
 
 /// Jumps from name to name through the index, where `DISTINCT` would walk along all entries.
-const THREADS: &str = "
+pub(super) const THREADS: &str = "
     WITH RECURSIVE name(thread) AS (
         SELECT min(thread) FROM entry
         UNION ALL
