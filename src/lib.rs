@@ -16,9 +16,9 @@ pub use handoffs_core::{
 
 // What happens when it runs.
 pub use handoffs_runtime::{
-    CancellationToken, Context, Difference, Ephemeral, Event, EventStream, Execute, Failure, Human, Inner,
-    Item, Keep, Known, NodeError, Question, Run, RunError, Runnable, Runtime, Status, Thread,
-    TimeoutKind,
+    CancellationToken, Context, Difference, Ephemeral, Event, EventStream, Execute, Failure, Human,
+    Inner, Item, Keep, Known, NodeError, Question, Run, RunError, Runnable, Runtime, Status,
+    Thread, TimeoutKind,
 };
 
 // Results that are used again.

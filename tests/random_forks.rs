@@ -90,6 +90,7 @@ impl Case {
             start,
             watch: self.watch,
             expected: Arc::new(expected),
+            changes: false,
         })
     }
 }
@@ -179,6 +180,21 @@ proptest! {
     #[test]
     fn a_run_that_is_cut_off_again_and_again_comes_to_the_same(case in case()) {
         if let Some(stage) = case.stage(STEPS) {
+            paused(async {
+                let disk = Memory::default();
+                stage.perform(case.seed, async || disk.clone(), harms).await;
+            });
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(250))]
+
+    #[test]
+    fn a_run_whose_graph_is_another_version_each_time_comes_to_the_same(case in case()) {
+        if let Some(stage) = case.stage(STEPS) {
+            let stage = Stage { changes: true, ..stage };
             paused(async {
                 let disk = Memory::default();
                 stage.perform(case.seed, async || disk.clone(), harms).await;

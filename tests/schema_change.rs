@@ -39,7 +39,9 @@ fn in_cents(entry: &mut Entry) -> Result<(), JsonError> {
 }
 
 async fn old<P: Place>(place: &P, thread: &str) -> Thread<v1::SupportDesk, P::Journal> {
-    Runtime::new(v1::DESK).journal(place.open().await).thread(thread)
+    Runtime::new(v1::DESK)
+        .journal(place.open().await)
+        .thread(thread)
 }
 
 async fn new<P: Place>(place: &P, thread: &str) -> Thread<v2::SupportDesk, P::Journal> {
@@ -51,7 +53,10 @@ async fn new<P: Place>(place: &P, thread: &str) -> Thread<v2::SupportDesk, P::Jo
 async fn old_that_stops<P: Place>(place: &P, thread: &str, asks: &str, whole: u64) {
     let journal = Stopping::after(place.open().await, whole, false);
     let runtime = Runtime::new(v1::DESK).journal(journal);
-    let stopped = runtime.thread(thread).run(v1::Ticket::that_asks(asks)).await;
+    let stopped = runtime
+        .thread(thread)
+        .run(v1::Ticket::that_asks(asks))
+        .await;
     stopped.unwrap_err();
 }
 
@@ -73,23 +78,40 @@ async fn a_paused_thread_of_last_week_is_answered_today(place: &impl Place) {
     let Status::Paused(open) = thread.status().await.unwrap() else {
         panic!("it is paused");
     };
-    assert_eq!((open.id, &*open.node), (ask.id, "refund"), "by its new name");
+    assert_eq!(
+        (open.id, &*open.node),
+        (ask.id, "refund"),
+        "by its new name"
+    );
 
-    let done = thread.resume(ask.id, true).await.unwrap().finished().unwrap();
+    let done = thread
+        .resume(ask.id, true)
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     assert_eq!(
         said(&done.transcript),
         ["a refund", "intake", "triage", "find", "refunded", "answer"]
     );
     assert_eq!(done.price, 1350);
     let path = path(&thread.history().await.unwrap());
-    let expected = ["intake", "triage", "look_up", "refund", "billing", "answer", "survey"];
+    let expected = [
+        "intake", "triage", "look_up", "refund", "billing", "answer", "survey",
+    ];
     assert_eq!(path, expected);
     thread.verify(None).await.unwrap();
 }
 
 async fn a_finished_thread_of_last_week_begins_another_run_today(place: &impl Place) {
     let ticket = v1::Ticket::that_asks("the time");
-    let _ = old(place, "t").await.run(ticket).await.unwrap().finished().unwrap();
+    let _ = old(place, "t")
+        .await
+        .run(ticket)
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     let before = bytes(place, "t").await;
 
     let thread = new(place, "t").await;
@@ -98,9 +120,15 @@ async fn a_finished_thread_of_last_week_begins_another_run_today(place: &impl Pl
     thread.state().await.unwrap_err();
     let ticket = v2::Ticket::that_asks("the time");
     let done = thread.run(ticket).await.unwrap().finished().unwrap();
-    assert_eq!(said(&done.transcript), ["the time", "intake", "triage", "answer"]);
+    assert_eq!(
+        said(&done.transcript),
+        ["the time", "intake", "triage", "answer"]
+    );
     assert_eq!(thread.state().await.unwrap(), done);
-    assert_eq!(thread.recover().await.unwrap().finished(), Some(done.clone()));
+    assert_eq!(
+        thread.recover().await.unwrap().finished(),
+        Some(done.clone())
+    );
     let ticket = v2::Ticket { price: 7, ..done };
     let again = thread.run(ticket).await.unwrap().finished().unwrap();
     assert_eq!(again.price, 7);
@@ -115,7 +143,10 @@ async fn a_thread_that_was_cut_off_last_week_is_recovered_today(place: &impl Pla
         old_that_stops(place, &id, "the time", whole).await;
         let thread = new(place, &id).await;
         let done = thread.recover().await.unwrap().finished().unwrap();
-        assert_eq!(said(&done.transcript), ["the time", "intake", "triage", "answer"]);
+        assert_eq!(
+            said(&done.transcript),
+            ["the time", "intake", "triage", "answer"]
+        );
         assert_eq!(done.price, 1250);
         let path = path(&thread.history().await.unwrap());
         // What had been done by the old name is not done again by the new one.
@@ -138,7 +169,12 @@ async fn a_thread_that_was_cut_off_in_a_fork_does_the_rest_of_it(place: &impl Pl
         );
         assert_eq!(thread.state().await.unwrap(), done);
         let path = path(&thread.history().await.unwrap());
-        assert_eq!(path.iter().filter(|node| *node == "web" || *node == "net").count(), 1);
+        assert_eq!(
+            path.iter()
+                .filter(|node| *node == "web" || *node == "net")
+                .count(),
+            1
+        );
     }
 }
 
@@ -154,21 +190,34 @@ async fn a_thread_of_three_versions_goes_on(place: &impl Place) {
 
     let runtime = Runtime::new(v3::DESK).journal(place.open().await);
     // Where there are several versions, an entry says which one wrote it.
-    let runtime = runtime.migrate(move |entry| match first.contains(&entry.graph.to_string()) {
-        true => in_cents(entry),
-        false => Ok(()),
-    });
+    let runtime = runtime.migrate(
+        move |entry| match first.contains(&entry.graph.to_string()) {
+            true => in_cents(entry),
+            false => Ok(()),
+        },
+    );
     let thread = runtime.thread("t");
     let done = thread.resume(more.id, 5).await.unwrap().finished().unwrap();
     assert_eq!((done.stars, done.price), (Some(5), 1350));
     assert_eq!(done.locale, "en", "as the default of the struct has it");
     assert_eq!(
         said(&done.transcript),
-        ["a refund, and more", "intake", "triage", "find", "refunded", "answer"]
+        [
+            "a refund, and more",
+            "intake",
+            "triage",
+            "find",
+            "refunded",
+            "answer"
+        ]
     );
     assert_eq!(thread.state().await.unwrap(), done);
     let history = thread.history().await.unwrap();
-    assert_eq!(graphs(&history).collect::<BTreeSet<_>>().len(), 5, "two within the desk's own");
+    assert_eq!(
+        graphs(&history).collect::<BTreeSet<_>>().len(),
+        5,
+        "two within the desk's own"
+    );
     thread.verify(None).await.unwrap();
 }
 
@@ -178,7 +227,13 @@ fn graphs(history: &[Entry]) -> impl Iterator<Item = String> {
 
 async fn without_the_migration_the_thread_is_refused_and_left_as_it_is(place: &impl Place) {
     let ticket = v1::Ticket::that_asks("a refund");
-    let ask = old(place, "t").await.run(ticket).await.unwrap().paused().unwrap();
+    let ask = old(place, "t")
+        .await
+        .run(ticket)
+        .await
+        .unwrap()
+        .paused()
+        .unwrap();
     let before = bytes(place, "t").await;
     let runtime = Runtime::new(v2::DESK).journal(place.open().await);
     let thread = runtime.thread("t");
@@ -188,7 +243,10 @@ async fn without_the_migration_the_thread_is_refused_and_left_as_it_is(place: &i
         thread.state().await.map(drop).unwrap_err(),
     ] {
         let text = chain(&error);
-        assert!(text.contains("field `price`") && text.contains("`Runtime::migrate`"), "{text}");
+        assert!(
+            text.contains("field `price`") && text.contains("`Runtime::migrate`"),
+            "{text}"
+        );
     }
     assert_eq!(bytes(place, "t").await, before);
     // The version that wrote it still finishes it.
@@ -198,7 +256,13 @@ async fn without_the_migration_the_thread_is_refused_and_left_as_it_is(place: &i
 
 async fn a_migration_that_fails_or_panics_is_an_error_that_names_the_entry(place: &impl Place) {
     let ticket = v1::Ticket::that_asks("a refund");
-    let ask = old(place, "t").await.run(ticket).await.unwrap().paused().unwrap();
+    let ask = old(place, "t")
+        .await
+        .run(ticket)
+        .await
+        .unwrap()
+        .paused()
+        .unwrap();
     let before = bytes(place, "t").await;
     async fn refused<G: Runnable, J: Journal>(thread: Thread<G, J>, ask: AskId) -> Vec<String> {
         let errors = [
@@ -214,7 +278,9 @@ async fn a_migration_that_fails_or_panics_is_an_error_that_names_the_entry(place
         2 => Err("the rate of that day is not known"),
         _ => Ok(()),
     });
-    let graph = old(place, "t").await.history().await.unwrap()[0].graph.clone();
+    let graph = old(place, "t").await.history().await.unwrap()[0]
+        .graph
+        .clone();
     for text in refused(fails.thread("t"), ask.id).await {
         assert_eq!(
             text,
@@ -235,7 +301,13 @@ async fn a_migration_sees_only_entries_of_other_graphs_and_can_change_only_what_
     place: &impl Place,
 ) {
     let ticket = v1::Ticket::that_asks("a refund");
-    let ask = old(place, "t").await.run(ticket).await.unwrap().paused().unwrap();
+    let ask = old(place, "t")
+        .await
+        .run(ticket)
+        .await
+        .unwrap()
+        .paused()
+        .unwrap();
     let before = bytes(place, "t").await;
     let runtime = Runtime::new(v2::DESK).journal(place.open().await);
     let own = runtime.graph_id().clone();
@@ -249,7 +321,12 @@ async fn a_migration_sees_only_entries_of_other_graphs_and_can_change_only_what_
         Ok::<_, JsonError>(())
     });
     let thread = runtime.thread("t");
-    let done = thread.resume(ask.id, true).await.unwrap().finished().unwrap();
+    let done = thread
+        .resume(ask.id, true)
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     assert_eq!(thread.recover().await.unwrap().finished().unwrap(), done);
     assert!(bytes(place, "t").await.starts_with(&before));
 }

@@ -189,9 +189,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         self.cx.before = Marks::default();
         self.fork = None;
         if self.scope.ledger.is_some() {
-            self.cx.arrived = self
-                .append(Recorded::Started { writes, whole })
-                .await?;
+            self.cx.arrived = self.append(Recorded::Started { writes, whole }).await?;
         }
         self.tell(Fact::Started)
     }

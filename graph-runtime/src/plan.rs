@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use handoffs_core::{
-    Branches, Edge, EdgeIndex, Field, FieldSet, NodeIndex, NodeKind, NodeShape, Route, State, Target,
-    Topology,
+    Branches, Edge, EdgeIndex, Field, FieldSet, NodeIndex, NodeKind, NodeShape, Route, State,
+    Target, Topology,
 };
 
 use crate::execute::{Known, Runnable};

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::error::RunError;
-use crate::migration::Migration;
 use crate::journal::{AskId, Branches, Durability, Json, Ledger, ThreadId};
+use crate::migration::Migration;
 
 /// What all paths of one run share: the thread, its journal, and the runtime's settings.
 pub(crate) struct Scope {

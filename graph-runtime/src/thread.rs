@@ -156,9 +156,10 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         };
         let (folded, is_other) = match self.stands(&told) {
             // Where nothing is left to go on with, it does not matter who wrote it.
-            Err(RunError::OtherGraph { .. }) if is_anew(&begin) && told.is_over() => {
-                (Branches::default().fold(plan, &self.id, &BranchId::TRUNK)?, true)
-            }
+            Err(RunError::OtherGraph { .. }) if is_anew(&begin) && told.is_over() => (
+                Branches::default().fold(plan, &self.id, &BranchId::TRUNK)?,
+                true,
+            ),
             stands => {
                 let folded = stands?;
                 let is_other = folded.past.is_some();

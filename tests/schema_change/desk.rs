@@ -223,7 +223,10 @@ pub(crate) mod v2 {
     }
 
     #[node(Ticket)]
-    pub(crate) async fn survey(transcript: &Log<String>, cx: &mut Context<'_>) -> Result<(), NodeError> {
+    pub(crate) async fn survey(
+        transcript: &Log<String>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), NodeError> {
         if transcript.iter().any(|line| line.ends_with("and more")) {
             cx.ask::<_, u32>("stars", "How many stars?").await?;
         }
@@ -324,7 +327,10 @@ pub(crate) mod v3 {
     }
 
     #[node(Ticket)]
-    pub(crate) async fn survey(stars: &mut Option<u32>, cx: &mut Context<'_>) -> Result<(), NodeError> {
+    pub(crate) async fn survey(
+        stars: &mut Option<u32>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), NodeError> {
         *stars = Some(cx.ask("stars", "How many stars?").await?);
         Ok(())
     }

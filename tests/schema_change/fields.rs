@@ -70,7 +70,13 @@ async fn begun(place: &impl Place) {
         amount: 12,
     };
     let runtime = Runtime::new(plain_form::graph()).journal(place.open().await);
-    let _ = runtime.thread("t").run(form).await.unwrap().paused().unwrap();
+    let _ = runtime
+        .thread("t")
+        .run(form)
+        .await
+        .unwrap()
+        .paused()
+        .unwrap();
 }
 
 async fn answered<P: Place, G: Runnable>(place: &P, graph: G) -> Result<G::State, RunError> {
@@ -79,7 +85,10 @@ async fn answered<P: Place, G: Runnable>(place: &P, graph: G) -> Result<G::State
     let before = bytes(place, "t").await;
     let run = thread.resume("2".parse().unwrap(), "Ada").await;
     if let Err(error) = &run {
-        assert_eq!(thread.state().await.map(drop).unwrap_err().to_string(), error.to_string());
+        assert_eq!(
+            thread.state().await.map(drop).unwrap_err().to_string(),
+            error.to_string()
+        );
         assert_eq!(bytes(place, "t").await, before, "nothing was written");
     }
     Ok(run?.finished().unwrap())
@@ -111,7 +120,10 @@ pub(super) async fn fields_that_are_new_have_no_value_or_the_one_that_they_defau
     // One after the other goes on with what the one before has written, up to the last step.
     let runtime = Runtime::new(optional::graph()).journal(place.open().await);
     let state = runtime.thread("t").state().await.unwrap();
-    assert_eq!((state.due, state.amount, &*state.note), (None, 12, "call back"));
+    assert_eq!(
+        (state.due, state.amount, &*state.note),
+        (None, 12, "call back")
+    );
     let runtime = Runtime::new(all_defaulted::graph()).journal(place.open().await);
     let state = runtime.thread("t").state().await.unwrap();
     assert_eq!((state.due, state.amount), (0, 12));
@@ -152,7 +164,16 @@ pub(super) async fn a_field_of_another_type_is_read_if_it_can_be_and_migrated_if
 
     let runtime = Runtime::new(retyped::graph()).journal(place.open().await);
     let error = runtime.thread("t").recover().await.unwrap_err();
-    assert!(matches!(error, RunError::Decode { field: "amount", .. }), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            RunError::Decode {
+                field: "amount",
+                ..
+            }
+        ),
+        "{error:?}"
+    );
     assert!(chain(&error).contains("put old entries right with `Runtime::migrate`"));
     // A type alone makes another graph of it, or the function would never be asked.
     let runtime = runtime.migrate(|entry| {
@@ -168,7 +189,9 @@ pub(super) async fn a_field_of_another_type_is_read_if_it_can_be_and_migrated_if
     assert_eq!(thread.state().await.unwrap().amount, "12 apples");
 }
 
-pub(super) async fn another_graph_is_refused_unless_it_says_that_it_was_called_so(place: &impl Place) {
+pub(super) async fn another_graph_is_refused_unless_it_says_that_it_was_called_so(
+    place: &impl Place,
+) {
     begun(place).await;
     let error = answered(place, other::graph()).await.unwrap_err();
     assert_eq!(
@@ -240,7 +263,12 @@ pub(super) async fn a_run_begins_anew_over_one_that_failed_and_over_none_that_di
     // That one waits: nobody begins anything over it.
     let runtime = Runtime::new(plain_form::graph()).journal(place.open().await);
     runtime.thread("t").run(form(3)).await.unwrap_err();
-    let done = thread.resume(ask.id, "Ada").await.unwrap().finished().unwrap();
+    let done = thread
+        .resume(ask.id, "Ada")
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
     assert_eq!((done.amount, &*done.note), (7, ""));
 
     let again = runtime.thread("t").run(form(3)).await.unwrap();

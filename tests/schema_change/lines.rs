@@ -6,8 +6,8 @@ use handoffs::{
     async_trait,
 };
 
-use super::common::{Place, Stopping, path};
 use super::bytes;
+use super::common::{Place, Stopping, path};
 
 #[derive(State, Clone, Debug, Default, PartialEq)]
 struct Walk {
@@ -58,7 +58,10 @@ impl DynNode<Walk> for Step {
 /// `a was old` and `a is court`, a graph within.
 fn graph(name: &str, lines: &str) -> BuiltGraph<Walk> {
     let (lines, court) = lines.split_once('|').unwrap_or((lines, ""));
-    let lines: Vec<Vec<_>> = lines.split(';').map(|line| line.split_whitespace().collect()).collect();
+    let lines: Vec<Vec<_>> = lines
+        .split(';')
+        .map(|line| line.split_whitespace().collect())
+        .collect();
     let mut names: Vec<&str> = Vec::new();
     for from in lines.iter().map(|line| line[0]) {
         if !names.contains(&from) {
@@ -67,13 +70,17 @@ fn graph(name: &str, lines: &str) -> BuiltGraph<Walk> {
     }
     let mut built = GraphBuilder::new(name.to_owned()).start(names[0]);
     for name in &names {
-        let own = lines.iter().filter(|line| line[0] == *name && line[2] == "->");
+        let own = lines
+            .iter()
+            .filter(|line| line[0] == *name && line[2] == "->");
         let mut outcomes: Vec<_> = own.map(|line| line[1].to_owned()).collect();
         outcomes.retain(|outcome| outcome != "error");
         if lines.iter().any(|line| line[0] == *name && line[1] == "->") {
             outcomes.insert(0, "Other".to_owned());
         }
-        let within = lines.iter().find(|line| line[0] == *name && line[1] == "is");
+        let within = lines
+            .iter()
+            .find(|line| line[0] == *name && line[1] == "is");
         built = match within {
             Some(within) => built.subgraph(*name, graph(within[2], court)),
             None => built.dyn_node(*name, Step((*name).to_owned(), outcomes)),
@@ -97,7 +104,10 @@ fn lead(words: &[&str]) -> To {
     let (mut to, mut rest) = match words {
         ["all", rest @ ..] => {
             let join = rest.iter().position(|word| *word == "join").unwrap();
-            (To::all(rest[..join].iter().copied(), rest[join + 1]), &rest[join + 2..])
+            (
+                To::all(rest[..join].iter().copied(), rest[join + 1]),
+                &rest[join + 2..],
+            )
         }
         ["end", rest @ ..] => (To::end(), rest),
         [node, rest @ ..] => (To::node(*node), rest),
@@ -145,7 +155,11 @@ async fn changed(
                 new.status().await.map(drop),
             ];
             for other in others {
-                assert_eq!(other.unwrap_err().to_string(), error.to_string(), "{thread}");
+                assert_eq!(
+                    other.unwrap_err().to_string(),
+                    error.to_string(),
+                    "{thread}"
+                );
             }
             if !is_over {
                 let other = new.run(Walk::default()).await.unwrap_err();
@@ -162,23 +176,142 @@ async fn changed(
 
 /// What goes on: the old graph, the new one, the plan, after how many entries, and the path in the end.
 const COMPATIBLE: [(&str, &str, &str, &str, u64, &str); 17] = [
-    ("a node is added behind", "a -> b; b -> end", "a -> b; b -> c; c -> end", "", 2, "a b c"),
-    ("a node is added before another", "a -> b; b -> c; c -> end", "a -> b; b -> x; x -> c; c -> end", "", 2, "a b x c"),
-    ("an edge is added", "a -> b; b -> end", "a X -> c; a -> b; c -> end; b -> end", "", 2, "a b"),
-    ("all stands in another order", "a X -> b; a Y -> c; c -> b; b -> end", "a Y -> c; b -> end; c -> b; a X -> b", "a=Y", 2, "a c b"),
-    ("a condition is written otherwise", "a -> b; b -> end", "a X -> b; a Y -> c; b -> end; c -> end", "", 2, "a b"),
-    ("a node is renamed that is due", "a -> b; b -> end", "a -> c; c was b; c -> end", "", 2, "a c"),
-    ("a node is renamed that is done", "a -> b; b -> c; c -> end", "a -> x; x was b; x -> c; c -> end", "", 3, "a b c"),
-    ("the first node is renamed", "a -> b; b -> end", "x was a; x -> b; b -> end", "", 1, "x b"),
-    ("a node is renamed once more", "a -> b; b -> end", "a -> c; c was x; c was b; c -> end", "", 2, "a c"),
-    ("a limit is raised, and the laps count", "a -> b; b X -> a limit 1 else c; b Y -> c; c -> end", "a -> b; b X -> a limit 2 else c; b Y -> c; c -> end", "b=X b=X b=X", 3, "a b a b a b c"),
-    ("a limit is lowered, and the laps count", "a -> b; b X -> a limit 3 else c; b Y -> c; c -> end", "a -> b; b X -> a limit 1 else c; b Y -> c; c -> end", "b=X b=X b=X", 3, "a b a b c"),
-    ("an else that was taken is still one", "a -> b; b X -> a limit 1 else c; b Y -> c; c -> end", "a -> b; b X -> a limit 5 else c; b Y -> end; c -> end", "b=X b=X", 5, "a b a b c"),
-    ("a branch and the join are renamed", "a -> all x y join j; x -> j; y -> j; j -> end", "a -> all z y join k; z was x; z -> k; y -> k; k was j; k -> end", "", 3, "a x y k"),
-    ("a fork that has joined has other branches", "a -> all x y join j; x -> j; y -> j; j -> k; k -> end", "a -> all y z join j; x -> j; y -> j; z X -> j; z Y -> x; j -> k; k -> end", "", 5, "a x y j k"),
-    ("a fork is given another join before a branch is there", "a -> all x y join j; x -> j; y -> j; j -> end", "a -> all x y join k; x -> k; y -> k; k -> end", "", 2, "a x y k"),
-    ("an error was caught", "a -> b; b -> end; b error -> c; c -> end", "a -> z; z -> end; z was b; z error -> d; d was c; d -> end", "b=fail", 3, "a d"),
-    ("a node that was none is a graph", "a -> b; b -> c; c -> end", "a -> b; b is Court; b -> c; c -> end | x -> y; y -> end", "", 2, "a x y b c"),
+    (
+        "a node is added behind",
+        "a -> b; b -> end",
+        "a -> b; b -> c; c -> end",
+        "",
+        2,
+        "a b c",
+    ),
+    (
+        "a node is added before another",
+        "a -> b; b -> c; c -> end",
+        "a -> b; b -> x; x -> c; c -> end",
+        "",
+        2,
+        "a b x c",
+    ),
+    (
+        "an edge is added",
+        "a -> b; b -> end",
+        "a X -> c; a -> b; c -> end; b -> end",
+        "",
+        2,
+        "a b",
+    ),
+    (
+        "all stands in another order",
+        "a X -> b; a Y -> c; c -> b; b -> end",
+        "a Y -> c; b -> end; c -> b; a X -> b",
+        "a=Y",
+        2,
+        "a c b",
+    ),
+    (
+        "a condition is written otherwise",
+        "a -> b; b -> end",
+        "a X -> b; a Y -> c; b -> end; c -> end",
+        "",
+        2,
+        "a b",
+    ),
+    (
+        "a node is renamed that is due",
+        "a -> b; b -> end",
+        "a -> c; c was b; c -> end",
+        "",
+        2,
+        "a c",
+    ),
+    (
+        "a node is renamed that is done",
+        "a -> b; b -> c; c -> end",
+        "a -> x; x was b; x -> c; c -> end",
+        "",
+        3,
+        "a b c",
+    ),
+    (
+        "the first node is renamed",
+        "a -> b; b -> end",
+        "x was a; x -> b; b -> end",
+        "",
+        1,
+        "x b",
+    ),
+    (
+        "a node is renamed once more",
+        "a -> b; b -> end",
+        "a -> c; c was x; c was b; c -> end",
+        "",
+        2,
+        "a c",
+    ),
+    (
+        "a limit is raised, and the laps count",
+        "a -> b; b X -> a limit 1 else c; b Y -> c; c -> end",
+        "a -> b; b X -> a limit 2 else c; b Y -> c; c -> end",
+        "b=X b=X b=X",
+        3,
+        "a b a b a b c",
+    ),
+    (
+        "a limit is lowered, and the laps count",
+        "a -> b; b X -> a limit 3 else c; b Y -> c; c -> end",
+        "a -> b; b X -> a limit 1 else c; b Y -> c; c -> end",
+        "b=X b=X b=X",
+        3,
+        "a b a b c",
+    ),
+    (
+        "an else that was taken is still one",
+        "a -> b; b X -> a limit 1 else c; b Y -> c; c -> end",
+        "a -> b; b X -> a limit 5 else c; b Y -> end; c -> end",
+        "b=X b=X",
+        5,
+        "a b a b c",
+    ),
+    (
+        "a branch and the join are renamed",
+        "a -> all x y join j; x -> j; y -> j; j -> end",
+        "a -> all z y join k; z was x; z -> k; y -> k; k was j; k -> end",
+        "",
+        3,
+        "a x y k",
+    ),
+    (
+        "a fork that has joined has other branches",
+        "a -> all x y join j; x -> j; y -> j; j -> k; k -> end",
+        "a -> all y z join j; x -> j; y -> j; z X -> j; z Y -> x; j -> k; k -> end",
+        "",
+        5,
+        "a x y j k",
+    ),
+    (
+        "a fork is given another join before a branch is there",
+        "a -> all x y join j; x -> j; y -> j; j -> end",
+        "a -> all x y join k; x -> k; y -> k; k -> end",
+        "",
+        2,
+        "a x y k",
+    ),
+    (
+        "an error was caught",
+        "a -> b; b -> end; b error -> c; c -> end",
+        "a -> z; z -> end; z was b; z error -> d; d was c; d -> end",
+        "b=fail",
+        3,
+        "a d",
+    ),
+    (
+        "a node that was none is a graph",
+        "a -> b; b -> c; c -> end",
+        "a -> b; b is Court; b -> c; c -> end | x -> y; y -> end",
+        "",
+        2,
+        "a x y b c",
+    ),
 ];
 
 pub(super) async fn changes_that_the_path_does_not_contradict_are_taken(place: &impl Place) {
@@ -192,42 +325,117 @@ pub(super) async fn changes_that_the_path_does_not_contradict_are_taken(place: &
 
 /// What is refused: the old graph, the new one, the plan, after how many entries, and the text.
 const REFUSED: [(&str, &str, &str, &str, u64, &str); 13] = [
-    ("renamed", "a -> b; b -> c; c -> end", "a -> x; x -> c; c -> end", "", 2,
-     "entry 2 names the node `b`, which the graph does not have; if it has another name now, write \
-      `#[node(renamed_from = \"b\")]` on its field"),
-    ("renamed and done", "a -> b; b -> c; c -> end", "x -> c; c -> end", "", 3,
-     "entry 2 names the node `a`, which the graph does not have; if it has another name now, write \
-      `#[node(renamed_from = \"a\")]` on its field"),
-    ("started elsewhere", "a -> b; b -> end", "x -> a; a -> b; b -> end", "", 2,
-     "entry 2 says that the run began at `a`, and the graph starts at `x`; start it there"),
-    ("edge gone", "a X -> c; a Y -> b; b -> c; c -> end", "a Y -> b; b -> c; c -> end", "a=X", 2,
-     "entry 2 took the edge `X => c` of node `a`, which the graph does not have; keep such an edge"),
-    ("which edge", "a -> b; b -> end", "a X -> b; a Y -> b; b -> end", "", 2,
-     "entry 2 took the edge `_ => b` of node `a`, which the graph does not have; keep such an edge"),
-    ("leads elsewhere", "a -> b; b -> end", "a -> c; c X -> b; c Y -> end; b -> end", "", 2,
-     "entry 2 took the edge `_` of node `a` to `b`, and it says `c` now; lead it there as before"),
-    ("ended", "a -> end", "a -> b; b -> end", "", 2,
-     "entry 2 took the edge `_` of node `a` to `end`, and it says `b` now; lead it there as before"),
-    ("else elsewhere", "a -> b; b X -> a limit 1 else c; b Y -> c; c -> end",
-     "a -> b; b X -> a limit 1 else d; b Y -> c; c -> end; d -> end", "b=X b=X", 5,
-     "entry 5 took the edge `X` of node `b` to `c`, and it says `a(limit = 1, else = d)` now; lead it \
-      there as before"),
-    ("another branch", "a -> all x y join j; x -> j; y -> j; j -> end",
-     "a -> all x z join j; x -> j; y -> j; z X -> j; z Y -> y; j -> end", "", 2,
-     "entry 2 forked at node `a` into the branches `x`, `y`, which are under way, and the graph forks \
-      into `x`, `z`; let those branches join first, with the graph that wrote them"),
-    ("other order", "a -> all x y join j; x -> j; y -> j; j -> end",
-     "a -> all y x join j; x -> j; y -> j; j -> end", "", 3,
-     "entry 2 forked at node `a` into the branches `x`, `y`, which are under way, and the graph forks \
-      into `y`, `x`; let those branches join first, with the graph that wrote them"),
-    ("no fork any more", "a -> all x y join j; x -> j; y -> j; j -> end", "a -> x; x -> y; y -> j; j -> end", "", 5,
-     "entry 2 took the edge `_` of node `a` to `all(x, y)`, and it says `x` now; lead it there as before"),
-    ("a graph under way", "a -> b; b is Court; b -> c; c -> end | x -> y; y -> end", "a -> b; b -> c; c -> end", "", 4,
-     "entry 2 is of node `b`, which was a graph over the same state and is none now; keep it one, or let \
-      the thread pass it first"),
-    ("a graph that is done", "a -> b; b is Court; b -> c; c -> end | x -> y; y -> end", "a -> b; b -> c; c -> end", "", 6,
-     "entry 6 is of node `b`, which was a graph over the same state and is none now; keep it one, or let \
-      the thread pass it first"),
+    (
+        "renamed",
+        "a -> b; b -> c; c -> end",
+        "a -> x; x -> c; c -> end",
+        "",
+        2,
+        "entry 2 names the node `b`, which the graph does not have; if it has another name now, write \
+      `#[node(renamed_from = \"b\")]` on its field",
+    ),
+    (
+        "renamed and done",
+        "a -> b; b -> c; c -> end",
+        "x -> c; c -> end",
+        "",
+        3,
+        "entry 2 names the node `a`, which the graph does not have; if it has another name now, write \
+      `#[node(renamed_from = \"a\")]` on its field",
+    ),
+    (
+        "started elsewhere",
+        "a -> b; b -> end",
+        "x -> a; a -> b; b -> end",
+        "",
+        2,
+        "entry 2 says that the run began at `a`, and the graph starts at `x`; start it there",
+    ),
+    (
+        "edge gone",
+        "a X -> c; a Y -> b; b -> c; c -> end",
+        "a Y -> b; b -> c; c -> end",
+        "a=X",
+        2,
+        "entry 2 took the edge `X => c` of node `a`, which the graph does not have; keep such an edge",
+    ),
+    (
+        "which edge",
+        "a -> b; b -> end",
+        "a X -> b; a Y -> b; b -> end",
+        "",
+        2,
+        "entry 2 took the edge `_ => b` of node `a`, which the graph does not have; keep such an edge",
+    ),
+    (
+        "leads elsewhere",
+        "a -> b; b -> end",
+        "a -> c; c X -> b; c Y -> end; b -> end",
+        "",
+        2,
+        "entry 2 took the edge `_` of node `a` to `b`, and it says `c` now; lead it there as before",
+    ),
+    (
+        "ended",
+        "a -> end",
+        "a -> b; b -> end",
+        "",
+        2,
+        "entry 2 took the edge `_` of node `a` to `end`, and it says `b` now; lead it there as before",
+    ),
+    (
+        "else elsewhere",
+        "a -> b; b X -> a limit 1 else c; b Y -> c; c -> end",
+        "a -> b; b X -> a limit 1 else d; b Y -> c; c -> end; d -> end",
+        "b=X b=X",
+        5,
+        "entry 5 took the edge `X` of node `b` to `c`, and it says `a(limit = 1, else = d)` now; lead it \
+      there as before",
+    ),
+    (
+        "another branch",
+        "a -> all x y join j; x -> j; y -> j; j -> end",
+        "a -> all x z join j; x -> j; y -> j; z X -> j; z Y -> y; j -> end",
+        "",
+        2,
+        "entry 2 forked at node `a` into the branches `x`, `y`, which are under way, and the graph forks \
+      into `x`, `z`; let those branches join first, with the graph that wrote them",
+    ),
+    (
+        "other order",
+        "a -> all x y join j; x -> j; y -> j; j -> end",
+        "a -> all y x join j; x -> j; y -> j; j -> end",
+        "",
+        3,
+        "entry 2 forked at node `a` into the branches `x`, `y`, which are under way, and the graph forks \
+      into `y`, `x`; let those branches join first, with the graph that wrote them",
+    ),
+    (
+        "no fork any more",
+        "a -> all x y join j; x -> j; y -> j; j -> end",
+        "a -> x; x -> y; y -> j; j -> end",
+        "",
+        5,
+        "entry 2 took the edge `_` of node `a` to `all(x, y)`, and it says `x` now; lead it there as before",
+    ),
+    (
+        "a graph under way",
+        "a -> b; b is Court; b -> c; c -> end | x -> y; y -> end",
+        "a -> b; b -> c; c -> end",
+        "",
+        4,
+        "entry 2 is of node `b`, which was a graph over the same state and is none now; keep it one, or let \
+      the thread pass it first",
+    ),
+    (
+        "a graph that is done",
+        "a -> b; b is Court; b -> c; c -> end | x -> y; y -> end",
+        "a -> b; b -> c; c -> end",
+        "",
+        6,
+        "entry 6 is of node `b`, which was a graph over the same state and is none now; keep it one, or let \
+      the thread pass it first",
+    ),
 ];
 
 /// Returns an error's text without the fingerprints.

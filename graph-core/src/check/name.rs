@@ -182,7 +182,10 @@ pub(super) fn ambiguous(topology: &Topology) -> Vec<Finding> {
             findings.push(Finding::FormerNameTwice { node: None, at });
         }
     }
-    let present: HashSet<_> = topology.nodes().map(|(_, node)| node.name.as_ref()).collect();
+    let present: HashSet<_> = topology
+        .nodes()
+        .map(|(_, node)| node.name.as_ref())
+        .collect();
     let mut seen = HashSet::new();
     for (node, shape) in topology.nodes() {
         for (at, old) in shape.renamed_from.iter().enumerate() {

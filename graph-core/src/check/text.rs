@@ -93,7 +93,9 @@ impl Finding {
                 let (of, old) = (whose(topology, *node), former(topology, *node, *at));
                 match node {
                     Some(_) => {
-                        format!("{code}: `{old}` cannot be a former name of {of}: a node has it now")
+                        format!(
+                            "{code}: `{old}` cannot be a former name of {of}: a node has it now"
+                        )
                     }
                     None => format!("{code}: `{old}` is the name that {of} has now"),
                 }

@@ -74,7 +74,11 @@ fn token(model: &Model, finding: &Finding) -> TokenStream {
             .map(|most| most.token.clone()),
         Place::FormerName(node, at) => {
             let former = match node {
-                Some(node) => model.graph.nodes.get(usize::from(node.0)).map(|node| &node.renamed_from),
+                Some(node) => model
+                    .graph
+                    .nodes
+                    .get(usize::from(node.0))
+                    .map(|node| &node.renamed_from),
                 None => Some(&model.graph.renamed_from),
             };
             let old = former.and_then(|former| former.get(at));

@@ -197,7 +197,11 @@ fn read_former(attrs: &[Attribute], mistakes: &mut Mistakes) -> Vec<LitStr> {
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("node")) {
         if !matches!(attr.meta, Meta::List(_)) {
             let message = "H011: on a field, `node` says what name the node had before";
-            mistakes.mend(attr.path(), message, "write `#[node(renamed_from = \"old_name\")]`");
+            mistakes.mend(
+                attr.path(),
+                message,
+                "write `#[node(renamed_from = \"old_name\")]`",
+            );
             continue;
         }
         let read = attr.parse_args_with(|args: ParseStream<'_>| {

@@ -395,7 +395,9 @@ impl Found {
 impl Described {
     fn at(&self, place: Place) -> BuildPlace {
         match place {
-            Place::Node(node) | Place::FormerName(Some(node), _) => BuildPlace::Node(usize::from(node.0)),
+            Place::Node(node) | Place::FormerName(Some(node), _) => {
+                BuildPlace::Node(usize::from(node.0))
+            }
             Place::Target(edge) => self.edge(edge, RoutePart::Target),
             Place::Branch(edge, branch) => self.edge(edge, RoutePart::Branch(branch)),
             Place::Else(edge) => self.edge(edge, RoutePart::Else),

@@ -105,7 +105,9 @@ fn rename(event: &mut Recorded, plan: &Plan) -> Result<(), Difference> {
             let begin = fork.iter_mut().flat_map(|fork| &mut fork.begin);
             begin.into_iter().try_for_each(node)?;
             approval.iter_mut().try_for_each(asked)?;
-            replaced.iter_mut().try_for_each(|name| rename_field(name, plan))?;
+            replaced
+                .iter_mut()
+                .try_for_each(|name| rename_field(name, plan))?;
             rename_fields(writes, plan)
         }
         Recorded::Joined { to, writes } => {
@@ -113,7 +115,9 @@ fn rename(event: &mut Recorded, plan: &Plan) -> Result<(), Difference> {
             rename_fields(writes, plan)
         }
         Recorded::Caught {
-            failure, to: target, ..
+            failure,
+            to: target,
+            ..
         } => {
             node(&mut failure.node)?;
             to(target)
@@ -207,7 +211,13 @@ impl Folded {
     }
 
     /// Says why a node was not due that another graph had executed.
-    pub(super) fn not_due(&self, path: &Path<'_>, entry: &Entry, name: &str, due: &str) -> Unfolded {
+    pub(super) fn not_due(
+        &self,
+        path: &Path<'_>,
+        entry: &Entry,
+        name: &str,
+        due: &str,
+    ) -> Unfolded {
         if self.engine.handoffs() == 0 {
             let (was, now) = (name.into(), due.into());
             return path.differs(entry, Difference::Start { was, now });
@@ -236,11 +246,16 @@ impl Folded {
         let Action::Branch(edge) = self.engine.next() else {
             return Ok(());
         };
-        let (Some(planned), Some(known)) = (path.plan.edges.get(usize::from(edge)), path.plan.edge(edge))
+        let (Some(planned), Some(known)) =
+            (path.plan.edges.get(usize::from(edge)), path.plan.edge(edge))
         else {
             return Ok(());
         };
-        if planned.to.node().is_some_and(|join| path.plan.name(join) == to) {
+        if planned
+            .to
+            .node()
+            .is_some_and(|join| path.plan.name(join) == to)
+        {
             return Ok(());
         }
         Err(path.differs(
@@ -364,7 +379,8 @@ impl Branches {
     /// Returns whether the run of a graph within wrote fields of the state around it.
     fn wrote_directly(&self, branch: &BranchId) -> bool {
         let first = self.of(branch).first().map(|entry| &entry.event);
-        let is_direct = matches!(first, Some(Recorded::Started { writes, .. }) if writes.is_empty());
+        let is_direct =
+            matches!(first, Some(Recorded::Started { writes, .. }) if writes.is_empty());
         let below = self.paths.iter().filter(|(path, _)| path.is_on(branch));
         let mut entries = below.flat_map(|(_, entries)| entries);
         is_direct && entries.any(|entry| entry.writes().is_some_and(|writes| !writes.is_empty()))
