@@ -508,7 +508,7 @@ async fn a_server_that_is_killed_in_the_middle_of_appends_loses_and_doubles_no_s
     }
     println!("{KILLS} kills, {threads} threads, {interrupted} cut off");
     assert!(interrupted > 0);
-    assert_eq!(journal.threads().await.unwrap().len(), threads);
+    assert_eq!(Journal::threads(&journal).await.unwrap().len(), threads);
 }
 
 /// Takes up a run that a server may have left, and checks that it is as if nothing had been.

@@ -32,7 +32,7 @@ use crate::execute::{Execute, Runnable};
 use crate::item::Item;
 use crate::journal::Json;
 use crate::policy::Policy;
-use graph::{Guard, Items, Key};
+use graph::{Ask, Guard, Items, Key};
 use node::{Added, ItemType};
 
 /// Builds a graph of what is known only at run time, such as what a product's users drew in an editor.
@@ -82,6 +82,7 @@ pub struct GraphBuilder<S: State> {
     errors: Vec<ErrorRoute>,
     guards: Vec<(String, Guard<S>)>,
     items: Vec<(String, ItemType, Items<S>)>,
+    questions: Vec<(String, Ask<S>)>,
     settings: Vec<(NodeName, Setting<S>)>,
     renamed_from: Vec<String>,
 }
@@ -119,6 +120,7 @@ impl<S: State> GraphBuilder<S> {
             errors: Vec::new(),
             guards: Vec::new(),
             items: Vec::new(),
+            questions: Vec::new(),
             settings: Vec::new(),
             renamed_from: Vec::new(),
         }
@@ -208,6 +210,28 @@ impl<S: State> GraphBuilder<S> {
         let list = move |state: &S| items(state).into_iter().map(Item::new).collect();
         self.items
             .push((name.into(), ItemType::of::<T>(), Box::new(list)));
+        self
+    }
+
+    /// Adds a question that is put to a person before a handoff, which routes name with
+    /// [`To::approve`]; the answer is an [`Approval`](crate::Approval).
+    ///
+    /// ```
+    /// use handoffs_core::State;
+    /// use handoffs_runtime::{GraphBuilder, To};
+    ///
+    /// fn careful<Ticket: State>(desk: GraphBuilder<Ticket>, refund: fn(&Ticket) -> u32) -> GraphBuilder<Ticket> {
+    ///     desk.question("refund", refund)
+    ///         .route("judge", "Due", To::node("pay").approve("refund").or_else("escalate"))
+    /// }
+    /// ```
+    pub fn question<Q: Serialize>(
+        mut self,
+        name: impl Into<String>,
+        question: impl Fn(&S) -> Q + Send + Sync + 'static,
+    ) -> Self {
+        let question = move |state: &S| Json::of(&question(state));
+        self.questions.push((name.into(), Box::new(question)));
         self
     }
 

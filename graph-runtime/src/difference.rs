@@ -20,6 +20,13 @@ pub enum Difference {
         /// The name of the graph that wrote them.
         name: Arc<str>,
     },
+    /// The thread was trimmed, and the snapshot that stands for what is gone does not fit.
+    #[error("was trimmed, and what is left of it does not fit: {reason}")]
+    #[non_exhaustive]
+    Snapshot {
+        /// What does not fit.
+        reason: Arc<str>,
+    },
     /// A node of the path is gone.
     #[error(
         "names the node `{node}`, which the graph does not have; if it has another name now, \
@@ -123,7 +130,10 @@ impl Difference {
             | Self::Branches { node, .. }
             | Self::Within { node }
             | Self::Start { was: node, .. } => Some(node),
-            Self::Graph { .. } | Self::FieldGone { .. } | Self::NoValue { .. } => None,
+            Self::Graph { .. }
+            | Self::Snapshot { .. }
+            | Self::FieldGone { .. }
+            | Self::NoValue { .. } => None,
         }
     }
 }

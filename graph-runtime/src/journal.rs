@@ -9,6 +9,7 @@ mod branch;
 mod chain;
 #[cfg(feature = "zstd")]
 mod compressed;
+mod copy;
 mod durability;
 mod entry;
 mod fields;
@@ -17,38 +18,45 @@ mod json;
 mod layer;
 mod ledger;
 mod memory;
+mod open;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod question;
 #[cfg(feature = "seal")]
 mod sealed;
+mod snapshot;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod standing;
 #[doc(hidden)]
 pub mod suite;
 
-pub use audit::{Export, verify_export};
+pub use audit::{Export, verify_export, verify_export_from};
 pub use branch::{BranchId, BranchIdError};
 pub use chain::{HashError, Head};
 pub(crate) use chain::{entries, verify};
 #[cfg(feature = "zstd")]
 pub use compressed::Compressed;
+pub(crate) use copy::Copying;
+pub use copy::copy_thread;
 pub use durability::Durability;
 pub use entry::{
     Approval, Ask, AskId, Conclusion, Effect, Entry, Failure, Forked, GraphId, Hash, Masked,
     Recorded, Usage, Write, Writes,
 };
 pub(crate) use fields::Fields;
-pub(crate) use fold::{Branches, Folded, FoldedFork};
+pub(crate) use fold::{Branches, Extent, Folded, FoldedFork};
 pub(crate) use json::keep;
 pub use json::{Json, JsonError};
 pub use layer::Layer;
 pub(crate) use ledger::Ledger;
 pub use memory::Memory;
+pub(crate) use open::Open;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions, PostgresServer};
 #[cfg(feature = "seal")]
 pub use sealed::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
+pub(crate) use snapshot::{Kept, kept};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub(crate) use standing::Standing;
@@ -247,16 +255,21 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         trim: u64,
     ) -> Result<(), JournalError>;
 
-    /// Removes a thread with all that is kept of it. It is no error if there is none.
+    /// Removes a thread with all that is kept of it: whatever its last record is, or only if that is
+    /// number `head`. It is no error if there is no such thread.
+    ///
+    /// What is appended at the same time either comes first, so that the thread is not at `head` any
+    /// more, or finds no thread.
     ///
     /// # Errors
     ///
-    /// Fails if the store does.
+    /// [`JournalError::Conflict`] if the thread is there and its last record has another number; then
+    /// nothing has changed. Fails if the store does.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future leaves the thread as it was, or removed.
-    async fn delete(&self, thread: &ThreadId) -> Result<(), JournalError>;
+    async fn delete(&self, thread: &ThreadId, head: Option<u64>) -> Result<(), JournalError>;
 }
 
 /// Why a journal could not be read or written.

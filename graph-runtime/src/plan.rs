@@ -66,6 +66,8 @@ pub(crate) struct PlanEdge {
     pub(crate) fork: Option<PlanFork>,
     pub(crate) otherwise: Option<Target<u16>>,
     pub(crate) limit: Option<u32>,
+    /// Whether a person approves the handoff before it is made.
+    pub(crate) approve: bool,
     /// Whether the edge is on a cycle and says what happens when it is masked, so that it can be.
     pub(crate) watched: bool,
     /// The node that may follow without the driver's help.
@@ -83,31 +85,13 @@ pub(crate) struct PlanFork {
     pub(crate) fields: FieldSet,
 }
 
-/// A graph that is a node of another, as the graph around it tells the runtime.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Within(Box<Inner>);
-
-impl Within {
-    /// Looks at a graph that is a node; `is_direct` if it has the state of the graph around it.
-    pub fn of<G: Runnable>(graph: &G, is_direct: bool) -> Self {
-        let plan = Plan::of(graph);
-        Self(Box::new(Inner { plan, is_direct }))
-    }
-
-    /// Returns the shape of the graph.
-    pub(crate) fn topology(&self) -> &Topology {
-        &self.0.plan.topology
-    }
-}
-
 impl Plan {
     /// Makes a plan of a graph, whose fingerprint also covers the names of the state's fields.
     pub(crate) fn of<G: Runnable>(graph: &G) -> Self {
         let (known, policies) = (graph.nodes(), graph.policies());
         let topology = graph.topology();
         let places = 0..topology.nodes().len();
-        let inner = places.map(|node| graph.within(node).map(|Within(inner)| *inner));
+        let inner = places.map(|node| graph.within(node).map(|within| within.inner()));
         let mut plan = Self::new(topology, G::State::FIELDS, inner.collect());
         for (node, policy) in plan.nodes.iter_mut().zip(policies) {
             node.policy = policy;
@@ -142,6 +126,7 @@ impl Plan {
                 fork: fork_of(edge),
                 otherwise: edge.route.otherwise().map(target),
                 limit: edge.route.times(),
+                approve: edge.route.approval().is_some(),
                 watched: edge.route.times().is_some()
                     || edge.route.otherwise().is_some() && cyclic.contains(&index),
                 direct: None,
@@ -196,6 +181,7 @@ impl Plan {
                 let node = &nodes[usize::from(*to)];
                 !is_bounded
                     && edge.fork.is_none()
+                    && !edge.approve
                     && node.policy.is_plain()
                     && node.on_error.is_empty()
                     && node.inner.is_none()
@@ -264,13 +250,15 @@ impl Plan {
         }
     }
 
-    /// Returns of each node whether a guard, or what lists items, looks at the state behind it.
+    /// Returns of each node whether a guard, what lists items or what asks a person looks at the state
+    /// behind it.
     fn that_look_at_all(&self) -> Vec<bool> {
         let mut nodes = vec![false; self.nodes.len()];
         for (_, edge) in self.topology.edges() {
             let branches = edge.route.fork().map(|fork| &fork.branches);
             let is_each = matches!(branches, Some(Branches::Each { .. }));
-            nodes[usize::from(edge.from.0)] |= is_each || edge.guard.is_some();
+            let asks = edge.route.approval().is_some();
+            nodes[usize::from(edge.from.0)] |= is_each || asks || edge.guard.is_some();
         }
         nodes
     }
@@ -355,6 +343,37 @@ impl Plan {
         self.topology.name() == name || self.topology.former_names().any(|former| former == name)
     }
 
+    /// Returns the places of the edges that leave a node: of those that it takes when it fails, or else of
+    /// those that its outcomes take.
+    pub(crate) fn edges_of(&self, from: u16, on_error: bool) -> Vec<u16> {
+        let edges = self.topology.edges();
+        let of_node = edges.filter(|(_, edge)| edge.from.0 == from && edge.on_error == on_error);
+        of_node.map(|(place, _)| place.0).collect()
+    }
+
+    /// Returns whether taking some edge that leaves a node depends on the progress that was made.
+    pub(crate) fn watches(&self, node: u16) -> bool {
+        let mut edges = self.edges.iter();
+        edges.any(|edge| edge.from == node && edge.watched)
+    }
+
+    /// Returns the error edge that is taken when a node fails: of several, the one that leads back to
+    /// where the run came from.
+    pub(crate) fn error_edge(&self, node: u16, came_from: Option<u16>) -> Option<u16> {
+        let edges = self.node(node)?.on_error.as_slice();
+        if let [only] = edges
+            && !self.leads_back(*only)
+        {
+            return Some(*only);
+        }
+        let back = Target::Node(came_from?);
+        let mut edges = edges.iter().copied();
+        edges.find(|edge| {
+            let edge = self.edges.get(usize::from(*edge));
+            edge.is_some_and(|edge| edge.to == back)
+        })
+    }
+
     /// Returns the name of a node.
     pub(crate) fn name(&self, node: u16) -> &str {
         self.nodes
@@ -382,18 +401,21 @@ impl Plan {
         self.edge(edge).is_some_and(Edge::is_back)
     }
 
-    /// Returns the node that may ask a person by its kind, if there is one, also in a graph within.
+    /// Returns the node that may ask a person by its kind, or before it hands over, if there is one, also
+    /// in a graph within.
     pub(crate) fn human(&self) -> Option<&str> {
         let own = self
             .topology
             .nodes()
             .find(|(_, node)| node.kind == NodeKind::Human)
             .map(|(_, node)| &*node.name);
+        let mut edges = self.edges.iter();
+        let before = || Some(self.name(edges.find(|edge| edge.approve)?.from));
         let inner = || {
             let mut graphs = self.nodes.iter().filter_map(|node| node.inner.as_ref());
             graphs.find_map(|inner| inner.plan.human())
         };
-        own.or_else(inner)
+        own.or_else(before).or_else(inner)
     }
 }
 

@@ -182,6 +182,18 @@ pub enum Finding {
         /// The edge.
         edge: EdgeIndex,
     },
+    /// H011: a handoff that is to be approved has nowhere to go when it is refused.
+    #[non_exhaustive]
+    NoRefusal {
+        /// The edge.
+        edge: EdgeIndex,
+    },
+    /// H011: what is to be approved is no handoff to a node.
+    #[non_exhaustive]
+    NotApprovable {
+        /// The edge.
+        edge: EdgeIndex,
+    },
     /// H011: an edge may be taken zero times.
     #[non_exhaustive]
     ZeroLimit {
@@ -242,6 +254,8 @@ impl Finding {
             | Self::SameBranch { .. }
             | Self::ZeroConcurrency { .. }
             | Self::UselessElse { .. }
+            | Self::NoRefusal { .. }
+            | Self::NotApprovable { .. }
             | Self::ZeroLimit { .. }
             | Self::DuplicateName { .. }
             | Self::ReservedName { .. }
@@ -280,6 +294,7 @@ impl Finding {
             }
             Self::ZeroConcurrency { edge } => Place::Concurrency(*edge),
             Self::UselessElse { edge } => Place::Else(*edge),
+            Self::NoRefusal { edge } | Self::NotApprovable { edge } => Place::Approval(*edge),
             Self::ZeroLimit { edge } => Place::Limit(*edge),
         }
     }
@@ -296,6 +311,8 @@ impl Finding {
             | Self::SharedJoin { .. }
             | Self::NoBranches { .. }
             | Self::ZeroConcurrency { .. }
+            | Self::NoRefusal { .. }
+            | Self::NotApprovable { .. }
             | Self::ZeroLimit { .. }
             | Self::DuplicateName { .. }
             | Self::ReservedName { .. }
@@ -333,6 +350,8 @@ pub enum Place {
     Limit(EdgeIndex),
     /// The bound on how many branches of an edge run at a time.
     Concurrency(EdgeIndex),
+    /// The question before the handoff of an edge.
+    Approval(EdgeIndex),
     /// One of the names that a node had before, or, without a node, the graph.
     FormerName(Option<NodeIndex>, usize),
 }

@@ -74,6 +74,9 @@ impl Finding {
                     "{code}: `else = {to}` is never taken: the edge has no limit, and lies on no loop"
                 )
             }
+            Self::NoRefusal { edge } | Self::NotApprovable { edge } => {
+                super::approval::message(topology, self, *edge)
+            }
             Self::ZeroLimit { edge } => {
                 let from = topology
                     .get_edge(*edge)
@@ -140,6 +143,9 @@ impl Finding {
                 None => String::from("add an `else` to the edge"),
             },
             Self::UselessElse { .. } => "remove it, or give the edge a `limit`".to_owned(),
+            Self::NoRefusal { edge } | Self::NotApprovable { edge } => {
+                super::approval::help(topology, *edge)
+            }
             Self::ZeroLimit { .. } => "allow it at least once, or remove it".to_owned(),
             Self::DuplicateName { .. } => "rename one of them".to_owned(),
             Self::ReservedName { .. } => {
@@ -258,7 +264,7 @@ fn with_else(topology: &Topology, edge: EdgeIndex) -> String {
 ///
 /// A node only counts if it is in the same branch, and a run gets from it to the end, or to the join,
 /// and never back to where the edge begins, so that the proposal closes no new loop.
-fn fallback(topology: &Topology, edge: &Edge<NodeIndex>) -> Target<NodeIndex> {
+pub(super) fn fallback(topology: &Topology, edge: &Edge<NodeIndex>) -> Target<NodeIndex> {
     let regions = topology.regions();
     let region = regions.of[edge.from.slot()];
     let graph = topology.digraph(|_| true);

@@ -72,6 +72,9 @@ fn token(model: &Model, finding: &Finding) -> TokenStream {
         Place::Concurrency(edge) => onward(edge)
             .and_then(|onward| onward.concurrency.as_ref())
             .map(|most| most.token.clone()),
+        Place::Approval(edge) => onward(edge)
+            .and_then(|onward| onward.approve.as_ref())
+            .map(|approve| approve.key.to_token_stream()),
         Place::FormerName(node, at) => {
             let former = match node {
                 Some(node) => model
@@ -98,6 +101,7 @@ fn edge_of(finding: &Finding) -> Option<EdgeIndex> {
         | Place::Branch(edge, _)
         | Place::Else(edge)
         | Place::Limit(edge)
+        | Place::Approval(edge)
         | Place::Concurrency(edge) => Some(edge),
         _ => None,
     }

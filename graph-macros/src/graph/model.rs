@@ -136,6 +136,10 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
         let (times, otherwise) = (back.route.times(), back.route.otherwise().copied());
         let edges_back = handed.into_iter().map(|to| {
             let route = Route::__new(Target::Node(to), times, otherwise);
+            let route = match back.route.approval() {
+                Some(question) => route.approve(question.to_owned()),
+                None => route,
+            };
             (source, Edge::back(back.node, route))
         });
         edges.splice(back.place..back.place, edges_back);
@@ -223,6 +227,9 @@ impl Names<'_> {
         *self.guesswork |= onward.broken;
         if let Some(limit) = &onward.limit {
             route = route.limit(limit.times);
+        }
+        if let Some(approve) = &onward.approve {
+            route = route.approve(text(&approve.question));
         }
         match onward.otherwise.as_ref().map(|stop| self.target(stop)) {
             Some(Target::Node(node)) => route.or_else(node),

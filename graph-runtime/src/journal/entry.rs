@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -191,11 +193,15 @@ pub enum Recorded {
         /// The answer.
         answer: Json,
     },
-    /// Nobody answered in time, and the question is closed.
+    /// Nobody answered in time, and the question is closed. The node that asked has failed then; a
+    /// handoff that was to be approved is refused.
     #[non_exhaustive]
     Expired {
         /// The question.
         ask: AskId,
+        /// The node that follows a handoff that is refused; none at the end of the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Cow<'static, str>>,
     },
     /// A side effect that a node does [once](crate::Context::once) is to begin, was done, or failed.
     #[non_exhaustive]
@@ -255,7 +261,19 @@ pub enum Effect {
     Failed(String),
 }
 
-/// What a person decided about a handoff.
+/// What a person decided about a handoff: the answer to a question that an edge asks with `approve`.
+///
+/// ```
+/// use handoffs_runtime::{Approval, Ask, Journal, Run, RunError, Runnable, Thread};
+///
+/// /// Refuses whatever is to be approved.
+/// async fn refuse<G: Runnable, J: Journal>(
+///     thread: &Thread<G, J>,
+///     ask: &Ask,
+/// ) -> Result<Run<G::State>, RunError> {
+///     thread.resume(ask.id, Approval::refused("not today")).await
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Approval {
@@ -265,7 +283,15 @@ pub enum Approval {
     Refused(String),
 }
 
-/// What a node used up, as far as it said so.
+/// What a node used up, as far as it [said so](crate::Context::used).
+///
+/// ```
+/// use handoffs_runtime::Usage;
+///
+/// let answer = Usage::calls(1) + Usage::tokens(1_200, 300) + Usage::cost_micros(5_400);
+/// let all: Usage = [answer, Usage::calls(2)].into_iter().sum();
+/// assert_eq!((all.calls, all.output_tokens), (3, 300));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -285,9 +311,60 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// So many calls of models and tools.
+    pub fn calls(calls: u64) -> Self {
+        Self {
+            calls,
+            ..Self::default()
+        }
+    }
+
+    /// So many tokens that models read and wrote.
+    pub fn tokens(input_tokens: u64, output_tokens: u64) -> Self {
+        Self {
+            input_tokens,
+            output_tokens,
+            ..Self::default()
+        }
+    }
+
+    /// So many millionths of the currency's unit.
+    pub fn cost_micros(cost_micros: u64) -> Self {
+        Self {
+            cost_micros,
+            ..Self::default()
+        }
+    }
+
     /// Returns whether nothing was used.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// Adds up; what is more than a number can hold, is the highest.
+impl Add for Usage {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_add(more.calls),
+            input_tokens: self.input_tokens.saturating_add(more.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(more.output_tokens),
+            cost_micros: self.cost_micros.saturating_add(more.cost_micros),
+        }
+    }
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, more: Self) {
+        *self = *self + more;
+    }
+}
+
+impl Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(usages: I) -> Self {
+        usages.fold(Self::default(), Add::add)
     }
 }
 
@@ -315,6 +392,10 @@ pub struct Failure {
     pub error: String,
     /// How many attempts were made.
     pub attempts: u32,
+    /// The effect that was to be done [once](crate::Context::once) and of which nobody knows whether it
+    /// was, if it failed for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]

@@ -1,6 +1,7 @@
 //! Where a thread is: the fold of its journal.
 
 mod past;
+mod pause;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,23 +10,43 @@ use handoffs_core::State;
 
 use super::entry::{Ask, Entry, Failure, Forked, Recorded};
 use super::fields::Fields;
-use super::{AskId, BranchId, Head, JournalError, Json, Record, ThreadId, entries};
+use super::snapshot::Snapshot;
+use super::{AskId, BranchId, GraphId, Head, JournalError, Json, Open, Record, ThreadId, entries};
 use crate::difference::Difference;
 use crate::engine::{Action, Engine, Fact, Refused};
 use crate::error::RunError;
 use crate::item::Item;
 use crate::marks::{Gathered, Marks};
 use crate::migration::Migration;
+use crate::once::Effects;
 use crate::plan::Plan;
-use past::{Past, Told, began_at};
+pub(super) use past::Past;
+use past::{Told, began_at};
 
-/// A thread's entries by the path that they belong to.
+/// A thread's entries by the path that they belong to, from its snapshot on where it was read so.
 #[derive(Debug, Default)]
 pub(crate) struct Branches {
     paths: HashMap<BranchId, Vec<Entry>>,
-    answered: Vec<AskId>,
+    /// The questions that are closed, and how they came to be.
+    closed: HashMap<AskId, &'static str>,
+    /// The questions that are open.
+    pub(crate) open: Open,
+    /// What the entries before these add up to.
+    pub(super) snapshot: Option<Arc<Snapshot>>,
+    /// The last entry that was trimmed, if the snapshot stands for entries that are gone.
+    pub(super) base: Option<Head>,
+    pub(super) extent: Extent,
     /// What puts entries of other graphs into the words of the one that runs.
     migration: Option<Migration>,
+}
+
+/// How much was written since the last snapshot.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extent {
+    pub(crate) entries: u64,
+    pub(crate) bytes: u64,
+    /// How many bytes the snapshot has.
+    pub(crate) snapshot: u64,
 }
 
 /// What the entries of one path through a graph add up to.
@@ -35,17 +56,21 @@ pub(crate) struct Folded {
     /// The last entry that brought the path to the node which is due: its start, a step or a join.
     pub(crate) arrived: u64,
     /// The fields, which are with the fork while branches are under way.
-    fields: Fields,
+    pub(super) fields: Fields,
     pub(crate) marks: Marks,
-    /// The question that is open.
+    /// The question that is open, of the node that is due or whether its handoff may be.
     pub(crate) open: Option<Ask>,
     /// The answers that the node which is due has got so far, by the keys of their questions.
     pub(crate) answers: Vec<(String, Json)>,
+    /// What the node which is due has done once so far.
+    pub(crate) effects: Effects,
     /// How many attempts each retry rule has given the node which is due.
     pub(crate) used: Vec<u32>,
     /// The failure for which the path came to the node which is due.
     pub(crate) caught: Option<Failure>,
-    /// The error on which the path ended, if it did.
+    /// Why the handoff was refused in whose place the path came to the node which is due.
+    pub(crate) refused: Option<String>,
+    /// The error on which the path ended, if it did, or why the run was given up.
     pub(crate) error: Option<String>,
     pub(crate) item: Option<Item>,
     pub(crate) fork: Option<FoldedFork>,
@@ -66,27 +91,62 @@ pub(crate) struct FoldedFork {
 }
 
 impl Branches {
-    /// Reads a thread's records, and returns its end.
+    /// Reads all of a thread's records, and returns its end.
     pub(crate) fn read(
         thread: &ThreadId,
         records: &[Record],
     ) -> Result<(Self, Head), JournalError> {
         let mut branches = Self::default();
-        let mut head = Head::of(thread);
-        for entry in entries(thread, records)? {
-            if let Recorded::Answered { ask, .. } = &entry.event {
-                branches.answered.push(*ask);
-            }
-            let path = branches.paths.entry(entry.branch.clone()).or_default();
-            path.push(entry);
-        }
-        if let Some(last) = records.last() {
-            head = Head {
-                seq: last.seq,
-                hash: last.hash,
-            };
-        }
+        let head = branches.add(thread, Head::of(thread), records)?;
         Ok((branches, head))
+    }
+
+    /// Adds records that follow those up to `head`, and returns the end.
+    pub(super) fn add(
+        &mut self,
+        thread: &ThreadId,
+        head: Head,
+        records: &[Record],
+    ) -> Result<Head, JournalError> {
+        for entry in entries(thread, head, records)? {
+            if let Some((ask, how)) = pause::closed(&entry.event) {
+                self.closed.insert(ask, how);
+            }
+            self.open.take(&entry.branch, &entry.event);
+            match self.paths.get_mut(&entry.branch) {
+                Some(path) => path.push(entry),
+                None => drop(self.paths.insert(entry.branch.clone(), vec![entry])),
+            }
+        }
+        let bytes: usize = records.iter().map(|record| record.body.len()).sum();
+        self.extent.entries += records.len() as u64;
+        self.extent.bytes += bytes as u64;
+        let last = records.last();
+        Ok(last.map_or(head, |last| Head::new(last.seq, last.hash)))
+    }
+
+    /// Returns whether anything was written on a path.
+    pub(crate) fn has(&self, branch: &BranchId) -> bool {
+        self.paths.contains_key(branch)
+    }
+
+    /// Returns whether a snapshot stands for some of the entries.
+    pub(crate) const fn is_behind_a_snapshot(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// Returns the last entry that is not kept any more, as far as that was found out.
+    pub(crate) const fn base(&self) -> Option<Head> {
+        self.base
+    }
+
+    pub(crate) const fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// Returns how a question came to be closed, if it is.
+    pub(crate) fn why_closed(&self, ask: AskId) -> Option<&'static str> {
+        self.closed.get(&ask).copied()
     }
 
     /// Puts entries of other graphs into the words of the one that runs, where they are folded.
@@ -94,31 +154,21 @@ impl Branches {
         Self { migration, ..self }
     }
 
-    /// Returns whether a question was answered.
-    pub(crate) fn was_answered(&self, ask: AskId) -> bool {
-        self.answered.contains(&ask)
-    }
-
     /// Returns the questions that were asked on a path, or on one that leaves it, and not answered.
     pub(super) fn open_below(&self, branch: &BranchId) -> Vec<Ask> {
-        let below = self.paths.iter().filter(|(path, _)| path.is_on(branch));
-        let asks = below.flat_map(|(_, entries)| entries).filter_map(|entry| {
-            let Recorded::Asked(ask) = &entry.event else {
-                return None;
-            };
-            (!self.was_answered(ask.id)).then(|| ask.clone())
-        });
-        let mut asks: Vec<_> = asks.collect();
-        asks.sort_by_key(|ask| ask.id);
-        asks
+        self.open.on(branch)
     }
 
     /// Returns the entries of a path, from where all fields were written on.
     fn of(&self, branch: &BranchId) -> &[Entry] {
         let all = self.paths.get(branch).map(Vec::as_slice);
         let all = all.unwrap_or_default();
-        let is_whole = |entry: &Entry| matches!(entry.event, Recorded::Started { whole: true, .. });
         &all[all.iter().rposition(is_whole).unwrap_or(0)..]
+    }
+
+    /// Returns whether nothing counts of a path that is not among these entries.
+    fn begins_anew(&self, branch: &BranchId) -> bool {
+        self.of(branch).first().is_some_and(is_whole)
     }
 
     /// Folds the entries of the trunk, or of the run of a subgraph.
@@ -138,8 +188,15 @@ impl Branches {
         plan: &Plan,
         thread: &ThreadId,
         branch: &BranchId,
-        mut folded: Folded,
+        begun: Folded,
     ) -> Result<Folded, RunError> {
+        let restored = if self.begins_anew(branch) {
+            Ok(begun)
+        } else {
+            self.restore(plan, branch, begun)
+        };
+        let mut folded =
+            restored.map_err(|(graph, reason)| self.unfit(plan, thread, graph, reason))?;
         let path = Path {
             all: self,
             plan,
@@ -166,6 +223,11 @@ impl Branches {
         folded.stands(&path)?;
         Ok(folded)
     }
+}
+
+/// Returns whether an entry says what all fields are with which a run begins.
+const fn is_whole(entry: &Entry) -> bool {
+    matches!(entry.event, Recorded::Started { whole: true, .. })
 }
 
 /// A path through a graph, of whose thread all entries are at hand.
@@ -219,8 +281,10 @@ impl Folded {
             marks: Marks::default(),
             open: None,
             answers: Vec::new(),
+            effects: Effects::default(),
             used: Vec::new(),
             caught: None,
+            refused: None,
             error: None,
             item,
             fork: None,
@@ -248,14 +312,12 @@ impl Folded {
     fn take(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
         let fact = match &entry.event {
             Recorded::Started { writes, whole } => {
-                if let Some(fork) = self.fork.take() {
-                    // The run before ended within a branch.
-                    self.fields = Arc::unwrap_or_clone(fork.under);
-                }
+                // The run before may have ended within a branch.
+                self.drop_branches();
                 if *whole {
                     self.fields = Fields::new(&path.plan.fields);
                 }
-                self.fields.take(writes.clone())?;
+                self.fields.take(writes)?;
                 self.marks = Marks::default();
                 self.settle(entry.seq);
                 self.caught = None;
@@ -280,18 +342,36 @@ impl Folded {
                 Fact::Asked(ask.id)
             }
             Recorded::Answered { ask, answer } => {
-                let question = self.open.take().filter(|open| open.id == *ask);
-                let question = question.ok_or_else(|| format!("question {ask} was not open"))?;
+                let question = self.close(*ask)?;
                 self.answers.push((question.key, answer.clone()));
                 Fact::Answered
             }
-            Recorded::Decided { .. }
-            | Recorded::Expired { .. }
-            | Recorded::Once { .. }
-            | Recorded::Edited { .. }
-            | Recorded::Abandoned { .. }
-            | Recorded::Copied { .. } => {
-                return Err("this version does not read such entries".into());
+            Recorded::Decided { .. } => return self.decided(path, entry),
+            Recorded::Expired { .. } => return self.expired(path, entry),
+            Recorded::Edited { writes, .. } => {
+                let marks = self.fields.take(writes)?;
+                self.marks.add(marks);
+                Fact::Edited
+            }
+            Recorded::Abandoned { why } => {
+                self.drop_branches();
+                self.settle(entry.seq);
+                self.open = None;
+                self.caught = None;
+                self.refused = None;
+                self.error = Some(why.clone());
+                Fact::Abandoned
+            }
+            // What was copied is folded as what was written.
+            Recorded::Copied { .. } => return Ok(()),
+            Recorded::Once { node, key, effect } => {
+                // A node that goes on with an answer has the question open until it has read that.
+                if !matches!(self.engine.next(), Action::Wait(waiting, _) if path.plan.name(waiting) == node)
+                {
+                    self.due(path, entry, node)?;
+                }
+                self.effects.take(key, effect);
+                return Ok(());
             }
             Recorded::Failed { error, .. } => {
                 // Whoever takes the run up again has seen the error, so the node is tried anew.
@@ -303,10 +383,19 @@ impl Folded {
         Ok(self.engine.on(path.plan, fact)?)
     }
 
+    /// Forgets what branches that have not joined have made of the state.
+    fn drop_branches(&mut self) {
+        if let Some(fork) = self.fork.take() {
+            self.fields = Arc::unwrap_or_clone(fork.under);
+        }
+    }
+
     /// Notes that another node is due, or none.
     fn settle(&mut self, seq: u64) {
         self.arrived = seq;
+        self.refused = None;
         self.answers.clear();
+        self.effects.clear();
         self.used.clear();
         self.error = None;
     }
@@ -339,6 +428,7 @@ impl Folded {
             writes,
             replaced,
             cached,
+            approval,
             ..
         } = &entry.event
         else {
@@ -361,6 +451,7 @@ impl Folded {
                 masked: *masked,
                 to: to.as_deref(),
                 fork: fork.as_ref(),
+                asks: approval.is_some(),
                 progress: *progress,
             };
             self.relive(path, entry, &told)?;
@@ -368,7 +459,9 @@ impl Folded {
             let hop = self.engine.decide(path.plan, *edge, *progress)?;
             let went = hop.to.node().filter(|_| !hop.forks);
             let went = went.map(|to| path.plan.name(to));
-            if went != to.as_deref() || hop.masked != *masked || hop.forks != fork.is_some() {
+            let asks = hop.asks == approval.is_some();
+            let forks = hop.forks == fork.is_some();
+            if went != to.as_deref() || hop.masked != *masked || !forks || !asks {
                 let (went, to) = (went.unwrap_or("end"), to.as_deref().unwrap_or("end"));
                 return Err(format!(
                     "it says that `{node}` led to `{to}`, and by this graph it leads to `{went}`"
@@ -376,11 +469,15 @@ impl Folded {
                 .into());
             }
         }
-        let mut marks = self.fields.take(writes.clone())?;
+        let mut marks = self.fields.take(writes)?;
         marks.replaced = self.fields.named(replaced);
         self.marks.add(marks);
         self.settle(entry.seq);
         self.caught = None;
+        if let Some(ask) = approval {
+            self.engine.on(path.plan, Fact::Asked(ask.id))?;
+            self.open = Some(ask.clone());
+        }
         if let Some(forked) = fork {
             self.fork = Some(FoldedFork {
                 seq: entry.seq,
@@ -425,6 +522,7 @@ impl Folded {
                 masked: *masked,
                 to: to.as_deref(),
                 fork: None,
+                asks: false,
                 progress: *progress,
             };
             self.relive(path, entry, &told)?;
@@ -464,7 +562,7 @@ impl Folded {
         if path.plan.name(joined) != to {
             return Err("the fork has another join by this graph".into());
         }
-        fields.take(writes.clone())?;
+        fields.take(writes)?;
         drop(fork);
         self.fields = fields.settle();
         self.marks.add(gathered.marks);
@@ -503,5 +601,21 @@ impl Folded {
         let begun = Self::begun(engine, fields, fork.seq, item);
         let branch = path.branch.child(fork.seq, index);
         Ok(path.all.follow(path.plan, path.thread, &branch, begun)?)
+    }
+}
+
+impl Branches {
+    /// Says that a snapshot has no place in a graph.
+    fn unfit(&self, plan: &Plan, thread: &ThreadId, graph: GraphId, reason: String) -> RunError {
+        let head = self
+            .snapshot
+            .as_ref()
+            .map_or(0, |snapshot| snapshot.head.seq);
+        if graph != plan.id {
+            let reason = reason.into();
+            return Past::of(head, graph, plan).differs(thread, Difference::Snapshot { reason });
+        }
+        let reason = format!("the snapshot that ends with it does not fit: {reason}");
+        RunError::journal(thread, None, JournalError::damaged(thread, head, reason))
     }
 }

@@ -22,6 +22,14 @@ pub(crate) struct Past {
 }
 
 impl Past {
+    pub(crate) fn of(seq: u64, recorded: GraphId, plan: &Plan) -> Self {
+        Self {
+            seq,
+            recorded,
+            graph: plan.id.clone(),
+        }
+    }
+
     pub(crate) fn differs(&self, thread: &ThreadId, difference: Difference) -> RunError {
         RunError::OtherGraph {
             thread: thread.clone(),
@@ -40,6 +48,8 @@ pub(super) struct Told<'a> {
     pub(super) masked: Option<Masked>,
     pub(super) to: Option<&'a str>,
     pub(super) fork: Option<&'a Forked>,
+    /// Whether it waits for a person's approval.
+    pub(super) asks: bool,
     pub(super) progress: Option<u64>,
 }
 
@@ -70,14 +80,10 @@ impl Path<'_> {
     }
 
     pub(super) fn past(&self, entry: &Entry) -> Past {
-        Past {
-            seq: entry.seq,
-            recorded: entry.graph.clone(),
-            graph: self.plan.id.clone(),
-        }
+        Past::of(entry.seq, entry.graph.clone(), self.plan)
     }
 
-    fn differs(&self, entry: &Entry, difference: Difference) -> Unfolded {
+    pub(super) fn differs(&self, entry: &Entry, difference: Difference) -> Unfolded {
         Unfolded::Other(self.past(entry).differs(self.thread, difference))
     }
 }
@@ -125,12 +131,9 @@ fn rename(event: &mut Recorded, plan: &Plan) -> Result<(), Difference> {
         Recorded::Attempted { node: name, .. }
         | Recorded::Once { node: name, .. }
         | Recorded::Failed { node: name, .. } => node(name),
-        Recorded::Decided { to: target, .. } => to(target),
+        Recorded::Decided { to: target, .. } | Recorded::Expired { to: target, .. } => to(target),
         Recorded::Asked(ask) => asked(ask),
-        Recorded::Answered { .. }
-        | Recorded::Expired { .. }
-        | Recorded::Abandoned { .. }
-        | Recorded::Copied { .. } => Ok(()),
+        Recorded::Answered { .. } | Recorded::Abandoned { .. } | Recorded::Copied { .. } => Ok(()),
     }
 }
 
@@ -206,6 +209,7 @@ impl Folded {
             to,
             masked: told.masked,
             forks: told.fork.is_some(),
+            asks: told.asks,
         };
         Ok(self.engine.relive(plan, edge, hop, told.progress)?)
     }
@@ -291,7 +295,12 @@ impl Folded {
                 let forked = planned.zip(self.fork.as_ref());
                 forked.and_then(|(edge, fork)| others(plan, edge, fork))
             }
-            Action::Start | Action::Wait(..) | Action::Arrive | Action::Finish(..) => None,
+            Action::Start
+            | Action::Wait(..)
+            | Action::Approve(..)
+            | Action::Arrive
+            | Action::Finish(..)
+            | Action::Abandon => None,
         };
         match difference {
             Some(difference) => Err(past.differs(path.thread, difference)),
