@@ -169,12 +169,19 @@ mod tests {
         assert!(matches!(writes.get("log"), Some(Write::Append(_))));
         assert!(writes.remove("gone").is_some());
         assert!(writes.remove("gone").is_none());
-        assert!(writes.change("price", |euros: f64| (euros * 100.0) as u64).unwrap());
+        assert!(
+            writes
+                .change("price", |euros: f64| (euros * 100.0) as u64)
+                .unwrap()
+        );
         let more = |items: Vec<u32>| items.into_iter().map(|item| item.to_string());
         let changed = writes.change("log", |items| more(items).collect::<Vec<_>>());
         assert!(changed.unwrap());
         assert!(!writes.change("gone", |none: ()| none).unwrap());
-        assert_eq!(json(&writes), r#"{"price":{"set":150},"log":{"append":["1","2"]}}"#);
+        assert_eq!(
+            json(&writes),
+            r#"{"price":{"set":150},"log":{"append":["1","2"]}}"#
+        );
 
         assert!(writes.rename("price", "cents"));
         assert!(!writes.rename("price", "cents"));
