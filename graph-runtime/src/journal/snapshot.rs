@@ -88,6 +88,11 @@ impl Snapshot {
         self.paths.get(branch)
     }
 
+    /// Returns whether a path was under way.
+    pub(crate) fn has(&self, branch: &BranchId) -> bool {
+        self.paths.contains_key(branch)
+    }
+
     /// Returns the questions that were open.
     fn open_asks(&self) -> Open {
         let asks = self.paths.iter();
