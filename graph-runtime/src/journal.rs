@@ -30,6 +30,7 @@ mod sqlite;
 mod standing;
 #[doc(hidden)]
 pub mod suite;
+mod writes;
 
 pub use audit::{Export, verify_export, verify_export_from};
 pub use branch::{BranchId, BranchIdError};
@@ -42,7 +43,7 @@ pub use copy::copy_thread;
 pub use durability::Durability;
 pub use entry::{
     Approval, Ask, AskId, Conclusion, Effect, Entry, Failure, Forked, GraphId, Hash, Masked,
-    Recorded, Usage, Write, Writes,
+    Recorded, Usage,
 };
 pub(crate) use fields::Fields;
 pub(crate) use fold::{Branches, Extent, Folded, FoldedFork};
@@ -61,6 +62,7 @@ pub(crate) use snapshot::{Kept, kept};
 pub use sqlite::Sqlite;
 pub(crate) use standing::Standing;
 pub use suite::JournalPlace;
+pub use writes::{Write, Writes};
 
 use std::convert::Infallible;
 use std::error::Error;

@@ -20,7 +20,7 @@ use crate::marks::{Gathered, Marks};
 use crate::migration::Migration;
 use crate::once::Effects;
 use crate::plan::Plan;
-pub(super) use past::Past;
+pub(super) use past::{Past, rename_ask, rename_field, rename_fields, rename_fork, rename_node};
 use past::{Told, began_at};
 
 /// A thread's entries by the path that they belong to, from its snapshot on where it was read so.
@@ -39,7 +39,7 @@ pub(crate) struct Branches {
     pub(super) head: Option<Head>,
     pub(super) extent: Extent,
     /// What puts entries of other graphs into the words of the one that runs.
-    migration: Option<Migration>,
+    pub(super) migration: Option<Migration>,
 }
 
 /// How much was written since the last snapshot.

@@ -212,11 +212,19 @@ impl Branches {
         if !plan.is_known_as(graph) {
             return Err((graph.clone(), "it is another graph".to_owned()));
         }
-        let restored = saved.restore(legend, plan, begun);
-        let mut folded = restored.map_err(|reason| (graph.clone(), reason))?;
-        if *graph != plan.id {
-            folded.past = Some(Past::of(snapshot.head.seq, graph.clone(), plan));
+        let unfit = |reason| (graph.clone(), reason);
+        if *graph == plan.id {
+            return saved.restore(legend, plan, begun).map_err(unfit);
         }
+        if self.migration.is_some() {
+            let reason =
+                "`Runtime::migrate` does not see into it; let the thread come to its end first";
+            return Err(unfit(reason.to_owned()));
+        }
+        let renamed = saved.renamed(plan);
+        let renamed = renamed.map_err(|difference| unfit(format!("it {difference}")))?;
+        let mut folded = renamed.restore(legend, plan, begun).map_err(unfit)?;
+        folded.past = Some(Past::of(snapshot.head.seq, graph.clone(), plan));
         Ok(folded)
     }
 }
