@@ -135,7 +135,7 @@ impl<J: Journal> Layer for ReadOnly<J> {
         panic!("it is written to")
     }
 
-    async fn delete(&self, _: &ThreadId) -> Result<(), JournalError> {
+    async fn delete(&self, _: &ThreadId, _: Option<u64>) -> Result<(), JournalError> {
         panic!("it is written to")
     }
 }

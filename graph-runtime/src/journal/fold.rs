@@ -125,6 +125,13 @@ impl Branches {
         Ok(last.map_or(head, |last| Head::new(last.seq, last.hash)))
     }
 
+    /// Returns the graph that the thread runs.
+    pub(super) fn graph(&self) -> Option<&GraphId> {
+        let last = self.of(&BranchId::TRUNK).last();
+        let snapshot = || self.snapshot.as_ref()?.graph();
+        last.map(|entry| &entry.graph).or_else(snapshot)
+    }
+
     /// Returns whether anything was written on a path.
     pub(crate) fn has(&self, branch: &BranchId) -> bool {
         self.paths.contains_key(branch)
