@@ -14,6 +14,7 @@ mod durability;
 mod entry;
 mod fields;
 mod fold;
+mod inbox;
 mod json;
 mod layer;
 mod ledger;
@@ -22,6 +23,7 @@ mod open;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod question;
+mod retention;
 #[cfg(feature = "seal")]
 mod sealed;
 mod snapshot;
@@ -47,6 +49,7 @@ pub use entry::{
 };
 pub(crate) use fields::Fields;
 pub(crate) use fold::{Branches, Extent, Folded, FoldedFork};
+pub use inbox::{Waiting, inbox};
 pub(crate) use json::keep;
 pub use json::{Json, JsonError};
 pub use layer::Layer;
@@ -55,6 +58,7 @@ pub use memory::Memory;
 pub(crate) use open::Open;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions, PostgresServer};
+pub use retention::Retention;
 #[cfg(feature = "seal")]
 pub use sealed::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
 pub(crate) use snapshot::{Kept, kept};

@@ -129,7 +129,14 @@ impl Branches {
         Ok(head)
     }
 
-    /// Returns whether there is an entry on a path.
+    /// Returns the graph that the thread runs.
+    pub(super) fn graph(&self) -> Option<&GraphId> {
+        let last = self.of(&BranchId::TRUNK).last();
+        let snapshot = || self.snapshot.as_ref()?.graph();
+        last.map(|entry| &entry.graph).or_else(snapshot)
+    }
+
+    /// Returns whether anything was written on a path.
     pub(super) fn has(&self, branch: &BranchId) -> bool {
         self.paths.contains_key(branch)
     }
