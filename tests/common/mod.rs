@@ -6,6 +6,9 @@
 #[path = "../../graph-runtime/src/journal/postgres/tests/server.rs"]
 pub(crate) mod server;
 
+#[cfg(unix)]
+pub(crate) mod children;
+
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
