@@ -1,4 +1,4 @@
-//! Processes and servers that are killed, and workers that meet, with the journal on a server.
+//! Processes and servers that are killed, with the journal on a server.
 //!
 //! The children are this same test binary: `child` is a test that does nothing unless it is told to.
 #![cfg(all(unix, feature = "postgres"))]
@@ -13,7 +13,6 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,7 +46,7 @@ enum Judged {
     Enough,
 }
 
-/// Where each execution of a node is written down, and where a node looks for leave to go on.
+/// Where each execution of a node is written down.
 #[derive(Clone, Debug)]
 struct Folder(PathBuf);
 
@@ -64,16 +63,6 @@ impl Folder {
     fn steps(&self, thread: &str) -> Vec<String> {
         self.effects().of(thread)
     }
-
-    /// Says `reached`, and waits for the file `go`, where there is a file `stop`.
-    async fn pass(&self) {
-        if self.0.join("stop").exists() && env::var_os(HOLDS).is_some() {
-            fs::write(self.0.join("reached"), "").unwrap();
-            while !self.0.join("go").exists() {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        }
-    }
 }
 
 struct Add(Folder);
@@ -85,9 +74,6 @@ impl Add {
         self.0.note(cx);
         *sum += 1;
         notes.push(format!("it is {sum}"));
-        if *sum == 3 {
-            self.0.pass().await;
-        }
     }
 }
 
@@ -166,7 +152,6 @@ async fn work<J: Journal>(
 const SERVER: &str = "HANDOFFS_POSTGRES_SERVER";
 const SCHEMA: &str = "HANDOFFS_POSTGRES_SCHEMA";
 const FOLDER: &str = "HANDOFFS_POSTGRES_FOLDER";
-const HOLDS: &str = "HANDOFFS_POSTGRES_HOLDS";
 
 #[test]
 fn child() {
@@ -271,49 +256,6 @@ async fn a_process_that_is_killed_at_any_append_loses_nothing_and_repeats_one_st
     let checks = cases.map(|kill| check_killed_at(kill, &expected));
     let checks = futures::stream::iter(checks).buffer_unordered(3);
     assert_eq!(checks.count().await as u64, 3 * APPENDS);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_two_processes_on_one_thread_one_goes_on_and_the_other_stops_and_says_so() {
-    let expected = undisturbed("t", GOAL).await;
-    let place = Place::new();
-    let folder = place.folder.path();
-    fs::write(folder.join("stop"), "").unwrap();
-    // The first is in the middle of a step when the second takes the thread up.
-    let first = place.child().env(HOLDS, "1").spawn().unwrap();
-    while !folder.join("reached").exists() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    let second = place.child().spawn().unwrap();
-    assert_eq!(ended(second), (false, String::new()));
-    fs::write(folder.join("go"), "").unwrap();
-    let (_, said) = ended(first);
-    assert!(
-        said.starts_with("conflict: ") && said.contains("thread `t`"),
-        "{said}"
-    );
-    place.check(&expected, "two processes").await;
-    // What the first was at was done twice; nothing was written twice.
-    let mut steps = place.steps();
-    assert_eq!(steps.len(), expected.steps.len() + 1);
-    steps.dedup();
-    assert_eq!(steps, expected.steps);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_processes_that_begin_one_thread_at_once_one_at_a_time_goes_on() {
-    let expected = undisturbed("t", GOAL).await;
-    for round in 0..5 {
-        let place = Place::new();
-        let children: Vec<_> = (0..4).map(|_| place.child().spawn().unwrap()).collect();
-        let said: Vec<_> = children.into_iter().map(|child| ended(child).1).collect();
-        let stopped = said.iter().filter(|said| said.starts_with("conflict: "));
-        let (stopped, lost) = (stopped.count(), said.iter().filter(|said| said.is_empty()));
-        assert_eq!(stopped + lost.count(), 4, "{said:?}");
-        // All may have conflicted only if each was overtaken, which ends with somebody in front.
-        assert!(stopped < 4, "{said:?}");
-        place.check(&expected, &format!("round {round}")).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
