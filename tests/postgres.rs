@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use common::children::{Deadly, Effects, KILL, Kill, When, child as command, ended};
@@ -317,6 +317,20 @@ const STEPS: u32 = 40;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_killed_in_the_middle_of_appends_loses_and_doubles_no_step() {
+    let kill_and_boot = |server: &Server| {
+        server.kill();
+        server.boot();
+    };
+    check_killed_server(kill_and_boot).await;
+}
+
+/// One process of the server dies, and the server throws all connections out to recover.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_which_one_process_is_killed_loses_and_doubles_no_step() {
+    check_killed_server(Server::kill_a_backend).await;
+}
+
+async fn check_killed_server(kill_it: impl Fn(&Server)) {
     let server = Server::start();
     let journal = Honest {
         kept: Postgres::connect(server.address()).await.unwrap(),
@@ -352,12 +366,12 @@ async fn a_server_that_is_killed_in_the_middle_of_appends_loses_and_doubles_no_s
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         killed.store(true, Ordering::Relaxed);
-        server.kill();
+        kill_it(&server);
         let mut ends = Vec::new();
         for worker in workers {
             ends.push(worker.await.unwrap());
         }
-        server.boot();
+        until_it_serves(&journal).await;
         for (worker, (begun, cut_off)) in ends.into_iter().enumerate() {
             threads += begun;
             interrupted += u32::from(cut_off);
@@ -370,6 +384,15 @@ async fn a_server_that_is_killed_in_the_middle_of_appends_loses_and_doubles_no_s
     println!("{KILLS} kills, {threads} threads, {interrupted} cut off");
     assert!(interrupted > 0);
     assert_eq!(journal.kept.threads().await.unwrap().len(), threads);
+}
+
+/// Waits for a server that recovers.
+async fn until_it_serves(journal: &Honest) {
+    let since = Instant::now();
+    while let Err(error) = journal.kept.threads().await {
+        assert!(since.elapsed() < Duration::from_secs(60), "{error:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Takes up a run that a server may have left, and checks that it is as if nothing had been.
