@@ -19,7 +19,7 @@ use crate::attempt::text;
 use crate::context::{Context, Kind, NodeError};
 use crate::course::Course;
 use crate::engine::{Action, Fact, Refused};
-use crate::error::RunError;
+use crate::error::{RunError, chain};
 use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::fork::Fork;
@@ -39,8 +39,8 @@ pub(crate) struct Driver<'a, G: Runnable, K> {
     pub(crate) sink: K,
     /// The question that is open.
     pub(crate) open: Option<Ask>,
-    /// What is to be written with the next entry, and not before: an answer that is not proven to fit.
-    pub(crate) pending: Option<Recorded>,
+    /// How long the last attempt at a node took, in milliseconds.
+    pub(crate) took_ms: u64,
     /// How long the logs were before the step that is under way.
     pub(crate) lengths: Vec<usize>,
     /// How many attempts each retry rule has given the node that is due.
@@ -87,6 +87,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         cx.arrived = folded.arrived;
         cx.before = folded.marks;
         cx.answers = folded.answers;
+        cx.effects = folded.effects;
         cx.item = folded.item;
         cx.caught = folded.caught;
         Self {
@@ -96,7 +97,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             cx,
             sink,
             open: folded.open,
-            pending: None,
+            took_ms: 0,
             lengths: Vec::new(),
             used: folded.used,
             fork: folded.fork.map(Fork::folded),
@@ -114,13 +115,24 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         } else {
             self.drive().instrument(span).await
         };
-        if done.is_err()
-            && let Some(ledger) = &scope.ledger
-        {
-            // What was handed in is finished, whatever has become of the path that did.
-            let _ = ledger.settle().await;
+        let Some(ledger) = &scope.ledger else {
+            return done;
+        };
+        // What was handed in is finished, whatever has become of the path that did.
+        let Err(source) = ledger.flush().await else {
+            return done;
+        };
+        match done {
+            // Each step was written before: nothing is lost but what the error itself says.
+            Err(error) if !ledger.is_at_exit() || error.is_of_the_journal() => Err(error),
+            done => {
+                if let Err(error) = done {
+                    tracing::error!(error = %chain(&error), "could not write down how the run ended");
+                }
+                let node = Some(self.due_name().to_owned());
+                Err(RunError::journal(&scope.thread, node, source))
+            }
         }
-        done
     }
 
     /// Returns what a run has come to that came to rest.
@@ -188,14 +200,14 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     pub(crate) async fn start(&mut self, writes: Writes) -> Result<(), RunError> {
         self.cx.before = Marks::default();
         self.fork = None;
-        if self.scope.ledger.is_some() {
-            self.cx.arrived = self
-                .append(Recorded::Started {
-                    writes,
-                    whole: false,
-                })
-                .await?;
-        }
+        let started = Recorded::Started {
+            writes,
+            whole: false,
+        };
+        let seq = self.append(started).await?;
+        // What the run before had left behind is no concern of this one.
+        self.settle(seq);
+        self.cx.caught = None;
         self.tell(Fact::Started)
     }
 
@@ -260,7 +272,8 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     /// Hands an answer to the node that asked.
     fn resume(&mut self, open: Ask, answer: Json) -> Result<(), RunError> {
         self.cx.answers.push((open.key, answer.clone()));
-        self.pending = Some(Recorded::Answered {
+        self.cx.is_heard = false;
+        self.cx.pending = Some(Recorded::Answered {
             ask: open.id,
             answer,
         });
@@ -289,13 +302,13 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             return Ok(HandedIn { seq: 0, node: None });
         };
         let node = node_of(&event);
-        let events = self.pending.clone().into_iter().chain([event]);
+        let events = self.cx.pending.clone().into_iter().chain([event]);
         let graph = &self.plan().id;
         let seq = ledger
             .hand_in(graph, &self.cx.branch, events)
             .map_err(|error| self.unencoded("an entry", error))?;
         // What was handed in is written whatever becomes of this path.
-        self.pending = None;
+        self.cx.pending = None;
         Ok(HandedIn { seq, node })
     }
 
@@ -373,6 +386,13 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let name = |node: NodeIndex| Arc::<str>::from(plan.name(node.0));
         let route = edge.route.clone().map(name);
         format!("{} => {route}", edge.label())
+    }
+
+    /// Returns the condition of an edge as it is written in the graph.
+    pub(crate) fn edge_label(&self, edge: u16) -> String {
+        let edge = self.plan().edge(edge);
+        edge.map(|edge| edge.label().into_owned())
+            .unwrap_or_default()
     }
 
     pub(crate) fn unencoded(&self, what: &str, error: serde_json::Error) -> RunError {

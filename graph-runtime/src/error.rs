@@ -56,6 +56,24 @@ pub enum RunError {
         /// How long the timeout is.
         after: Duration,
     },
+    /// Nobody knows whether something was done that a node does [once](crate::Context::once): the attempt
+    /// that began it was cut off by a crash, a time-out or a panic. It is not done again.
+    #[error(
+        "nobody knows whether effect `{effect}` of node `{node}` in thread `{thread}` was done, as the \
+         attempt that began it was cut off; find out, let the node do so with `once_checked`{}",
+        if *.recoverable { ", and `recover` the thread" } else { "" }
+    )]
+    #[non_exhaustive]
+    Unknown {
+        /// The thread.
+        thread: ThreadId,
+        /// The node.
+        node: String,
+        /// Whether there is a journal, so that `recover` can try the node again.
+        recoverable: bool,
+        /// The effect's key within the node.
+        effect: String,
+    },
     /// What the branches of a fork made of a field cannot be put together.
     #[error(
         "the branches that node `{node}` of thread `{thread}` forked into cannot be joined: \
@@ -284,6 +302,7 @@ impl RunError {
             | Self::Panicked { thread, .. }
             | Self::TimedOut { thread, .. }
             | Self::Unmerged { thread, .. }
+            | Self::Unknown { thread, .. }
             | Self::Drained { thread, .. }
             | Self::Cancelled { thread, .. }
             | Self::Deadline { thread, .. }
@@ -309,6 +328,7 @@ impl RunError {
             | Self::Panicked { node, .. }
             | Self::TimedOut { node, .. }
             | Self::Unmerged { node, .. }
+            | Self::Unknown { node, .. }
             | Self::Drained { node, .. }
             | Self::Cancelled { node, .. }
             | Self::Deadline { node, .. }
@@ -350,9 +370,14 @@ impl RunError {
                 | Self::TimedOut { .. }
                 | Self::HandoffLoop { .. }
                 | Self::Unmerged { .. }
+                | Self::Unknown { .. }
                 | Self::Encode { .. }
                 | Self::NotGiven { .. }
         )
+    }
+
+    pub(crate) const fn is_of_the_journal(&self) -> bool {
+        matches!(self, Self::Journal { .. })
     }
 
     /// Returns whether another worker advanced the thread, so that this one should leave it alone.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::mem::take;
 use std::time::Duration;
 
 use handoffs_core::{FieldSet, Target};
@@ -12,7 +13,7 @@ use crate::engine::Fact;
 use crate::error::{RunError, chain};
 use crate::event::{Event, Sink};
 use crate::execute::Runnable;
-use crate::journal::{Failure, Recorded, Usage};
+use crate::journal::{Failure, Recorded};
 use crate::marks::Marks;
 
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
@@ -63,7 +64,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             rule: u32::try_from(rule).unwrap_or(u32::MAX),
             error: text.clone(),
             delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-            usage: Usage::default(),
+            usage: take(&mut self.cx.usage),
         };
         self.append(attempted).await?;
         self.cx.again = true;
@@ -131,13 +132,14 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             node: self.kept_name(node),
             error: chain(error),
             attempts,
+            unknown: error.unknown().map(str::to_owned),
         };
         tracing::debug!(node = self.plan().name(node), error = %failure.error, "caught");
         let caught = Recorded::Caught {
             failure: failure.clone(),
             edge,
-            on: Cow::default(),
-            usage: Usage::default(),
+            on: self.edge_label(edge).into(),
+            usage: take(&mut self.cx.usage),
             masked: hop.masked,
             to: hop.to.node().map(|to| self.kept_name(to)),
             progress,
@@ -166,7 +168,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             let failed = Recorded::Failed {
                 node: Cow::Owned(self.due_name().to_owned()),
                 error: chain(&error),
-                usage: Usage::default(),
+                usage: take(&mut self.cx.usage),
             };
             if let Err(unwritten) = self.append(failed).await {
                 // The run is lost to the first error already, and the thread stands where it stood.
@@ -183,7 +185,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     fn misfit(&self, error: NodeError) -> Result<NodeError, RunError> {
         // The answer that is pending came last.
         let is_misfit = self.cx.misfit.as_ref() == self.cx.answers.last().map(|(key, _)| key);
-        let (true, Some(Recorded::Answered { ask, .. })) = (is_misfit, &self.pending) else {
+        let (true, Some(Recorded::Answered { ask, .. })) = (is_misfit, &self.cx.pending) else {
             return Ok(error);
         };
         Err(RunError::WrongAnswer {
@@ -218,6 +220,22 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                     recoverable,
                     kind,
                     after,
+                };
+            }
+            Kind::Unknown(effect) => {
+                return RunError::Unknown {
+                    thread,
+                    node,
+                    recoverable,
+                    effect,
+                };
+            }
+            Kind::Unkept(effect, source) => {
+                return RunError::Encode {
+                    thread,
+                    node: Some(node),
+                    what: format!("the result of effect `{effect}`"),
+                    source: source.into(),
                 };
             }
             Kind::Returned(source) => source,

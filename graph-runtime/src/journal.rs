@@ -17,6 +17,7 @@ mod json;
 mod layer;
 mod ledger;
 mod memory;
+mod open;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "seal")]
@@ -45,6 +46,7 @@ pub use json::{Json, JsonError};
 pub use layer::Layer;
 pub(crate) use ledger::Ledger;
 pub use memory::Memory;
+pub(crate) use open::Open;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions, PostgresServer};
 #[cfg(feature = "seal")]
@@ -247,16 +249,21 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         trim: u64,
     ) -> Result<(), JournalError>;
 
-    /// Removes a thread with all that is kept of it. It is no error if there is none.
+    /// Removes a thread with all that is kept of it: whatever its last record is, or only if that is
+    /// number `head`. It is no error if there is no such thread.
+    ///
+    /// What is appended at the same time either comes first, so that the thread is not at `head` any
+    /// more, or finds no thread.
     ///
     /// # Errors
     ///
-    /// Fails if the store does.
+    /// [`JournalError::Conflict`] if the thread is there and its last record has another number; then
+    /// nothing has changed. Fails if the store does.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future leaves the thread as it was, or removed.
-    async fn delete(&self, thread: &ThreadId) -> Result<(), JournalError>;
+    async fn delete(&self, thread: &ThreadId, head: Option<u64>) -> Result<(), JournalError>;
 }
 
 /// Why a journal could not be read or written.

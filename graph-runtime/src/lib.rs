@@ -30,6 +30,7 @@ mod execute;
 mod human;
 mod item;
 mod marks;
+mod once;
 mod reread;
 
 mod attempt;

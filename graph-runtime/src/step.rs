@@ -1,15 +1,18 @@
 //! A step: a node is executed, the route is evaluated, the step is written down, and then the run goes on.
 
 use std::borrow::Cow;
+use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_channel::mpsc;
 use futures_util::StreamExt;
 use futures_util::future::{Either, poll_fn, select};
 use handoffs_core::{FieldSet, State};
+use tokio::time::Instant;
 
 use crate::attempt::{Broken, Pulse, discard, guarded, text};
 use crate::context::{Kind, NodeError, Question, Signal};
@@ -59,8 +62,11 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         self.cx.enter(is_kept || self.sink.listens(), traced);
         let key = if caches { self.cache_key(node) } else { None };
         let hit = match &key {
-            // A person who was asked is heard, whatever has been kept since.
-            Some(key) if self.cx.answers.is_empty() => Box::pin(self.look_up(node, key)).await,
+            // A person who was asked is heard, whatever has been kept since, and what the node has begun
+            // to do is not forgotten.
+            Some(key) if self.cx.answers.is_empty() && self.cx.effects.is_empty() => {
+                Box::pin(self.look_up(node, key)).await
+            }
             _ => None,
         };
         let before = self.before(node);
@@ -135,7 +141,11 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         if let Some(permits) = permits.filter(|_| !is_graph) {
             self.cx.permit = permits.acquire().await.ok();
         }
+        self.cx.usage = Usage::default();
+        let begun = self.scope.ledger.is_some().then(Instant::now);
         let attempt = self.attempt(node).await;
+        let took = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+        self.took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.cx.permit = None;
         attempt
     }
@@ -277,14 +287,12 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             taken.told = self.stepped(node, edge, &outcome, hop, branches, cached);
         }
         if has_journal {
-            let on = self.plan().edge(place(edge));
-            let on = on.map(|edge| edge.label().into_owned()).unwrap_or_default();
             let to = to.node().filter(|_| !hop.forks);
             let stepped = Recorded::Stepped {
                 node: self.kept_name(node),
                 outcome,
                 edge: place(edge),
-                on: on.into(),
+                on: self.edge_label(place(edge)).into(),
                 masked: hop.masked,
                 to: to.map(|to| to.to_owned().into()),
                 fork: forked,
@@ -293,8 +301,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 replaced: names::<G::State>(replaced),
                 cached,
                 approval: None,
-                took_ms: 0,
-                usage: Usage::default(),
+                took_ms: if cached { 0 } else { self.took_ms },
+                usage: take(&mut self.cx.usage),
             };
             taken.handed_in = Some(self.hand_in(stepped)?);
         }
@@ -307,6 +315,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             self.cx.arrived = seq;
         }
         self.cx.answers.clear();
+        self.cx.effects.clear();
         self.cx.again = false;
         self.used.clear();
     }

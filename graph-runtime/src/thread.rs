@@ -46,6 +46,7 @@ use crate::scope::{Limits, Scope};
 pub struct Thread<G, J = Ephemeral> {
     runtime: Runtime<G, J>,
     id: ThreadId,
+    by: Option<Arc<str>>,
 }
 
 /// Returns a number that no other run of this program has, and hardly one of another.
@@ -70,12 +71,33 @@ enum Begin<S> {
 
 impl<G: Runnable, J: Keep> Thread<G, J> {
     pub(crate) fn new(runtime: Runtime<G, J>, id: ThreadId) -> Self {
-        Self { runtime, id }
+        let by = None;
+        Self { runtime, id, by }
     }
 
     /// Returns the thread's name.
     pub fn id(&self) -> &ThreadId {
         &self.id
+    }
+
+    /// Names who is behind what is done through this handle, such as the user who answers a question:
+    /// each [`Entry`] that comes of it says so.
+    ///
+    /// ```
+    /// use handoffs_runtime::{AskId, Journal, Run, RunError, Runnable, Thread};
+    ///
+    /// async fn approved<G: Runnable, J: Journal>(
+    ///     thread: &Thread<G, J>,
+    ///     ask: AskId,
+    /// ) -> Result<Run<G::State>, RunError> {
+    ///     thread.clone().by("alice@example.com").resume(ask, true).await
+    /// }
+    /// ```
+    pub fn by(self, who: impl Into<Arc<str>>) -> Self {
+        Self {
+            by: Some(who.into()),
+            ..self
+        }
     }
 
     /// Runs the graph from its start with this state, to the end or to a question.
@@ -176,7 +198,9 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 let Limits {
                     durability, clock, ..
                 } = limits;
-                Ledger::new(journal, thread.clone(), head, *durability, clock.clone())
+                Ledger::new(journal, thread.clone(), head, told.open.clone())
+                    .keeping(*durability, clock.clone())
+                    .by(self.by.clone())
             }),
             thread,
             told: Mutex::new(Arc::new(told)),
@@ -483,6 +507,7 @@ impl<G, J> Clone for Thread<G, J> {
         Self {
             runtime: self.runtime.clone(),
             id: self.id.clone(),
+            by: self.by.clone(),
         }
     }
 }

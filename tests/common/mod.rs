@@ -111,6 +111,9 @@ pub(crate) fn timeless(history: &[Entry]) -> Vec<Value> {
         let fields = value.as_object_mut().unwrap();
         fields.remove("at_ms").unwrap();
         fields.remove("prev").unwrap();
+        if let Some(stepped) = fields["event"].get_mut("stepped") {
+            stepped.as_object_mut().unwrap().remove("took_ms");
+        }
         value
     };
     history.iter().map(timeless).collect()

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -240,7 +242,15 @@ pub enum Approval {
     Refused(String),
 }
 
-/// What a node used up, as far as it said so.
+/// What a node used up, as far as it [said so](crate::Context::used).
+///
+/// ```
+/// use handoffs_runtime::Usage;
+///
+/// let answer = Usage::calls(1) + Usage::tokens(1_200, 300) + Usage::cost_micros(5_400);
+/// let all: Usage = [answer, Usage::calls(2)].into_iter().sum();
+/// assert_eq!((all.calls, all.output_tokens), (3, 300));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -260,9 +270,60 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// So many calls of models and tools.
+    pub fn calls(calls: u64) -> Self {
+        Self {
+            calls,
+            ..Self::default()
+        }
+    }
+
+    /// So many tokens that models read and wrote.
+    pub fn tokens(input_tokens: u64, output_tokens: u64) -> Self {
+        Self {
+            input_tokens,
+            output_tokens,
+            ..Self::default()
+        }
+    }
+
+    /// So many millionths of the currency's unit.
+    pub fn cost_micros(cost_micros: u64) -> Self {
+        Self {
+            cost_micros,
+            ..Self::default()
+        }
+    }
+
     /// Returns whether nothing was used.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// Adds up; what is more than a number can hold, is the highest.
+impl Add for Usage {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_add(more.calls),
+            input_tokens: self.input_tokens.saturating_add(more.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(more.output_tokens),
+            cost_micros: self.cost_micros.saturating_add(more.cost_micros),
+        }
+    }
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, more: Self) {
+        *self = *self + more;
+    }
+}
+
+impl Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(usages: I) -> Self {
+        usages.fold(Self::default(), Add::add)
     }
 }
 
@@ -287,6 +348,10 @@ pub struct Failure {
     pub error: String,
     /// How many attempts were made.
     pub attempts: u32,
+    /// The effect that was to be done [once](crate::Context::once) and of which nobody knows whether it
+    /// was, if it failed for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]

@@ -7,11 +7,12 @@ use handoffs_core::State;
 
 use super::entry::{Ask, Entry, Failure, Forked, GraphId, Recorded};
 use super::fields::Fields;
-use super::{AskId, BranchId, Head, JournalError, Json, Record, ThreadId, entries};
+use super::{AskId, BranchId, Head, JournalError, Json, Open, Record, ThreadId, entries};
 use crate::engine::{Action, Engine, Fact, Refused};
 use crate::error::RunError;
 use crate::item::Item;
 use crate::marks::{Gathered, Marks};
+use crate::once::Effects;
 use crate::plan::Plan;
 
 /// A thread's entries by the path that they belong to.
@@ -19,6 +20,8 @@ use crate::plan::Plan;
 pub(crate) struct Branches {
     paths: HashMap<BranchId, Vec<Entry>>,
     answered: Vec<AskId>,
+    /// The questions that are open.
+    pub(crate) open: Open,
 }
 
 /// What the entries of one path through a graph add up to.
@@ -34,6 +37,8 @@ pub(crate) struct Folded {
     pub(crate) open: Option<Ask>,
     /// The answers that the node which is due has got so far, by the keys of their questions.
     pub(crate) answers: Vec<(String, Json)>,
+    /// What the node which is due has done once so far.
+    pub(crate) effects: Effects,
     /// How many attempts each retry rule has given the node which is due.
     pub(crate) used: Vec<u32>,
     /// The failure for which the path came to the node which is due.
@@ -68,6 +73,7 @@ impl Branches {
             if let Recorded::Answered { ask, .. } = &entry.event {
                 branches.answered.push(*ask);
             }
+            branches.open.take(&entry.branch, &entry.event);
             let path = branches.paths.entry(entry.branch.clone()).or_default();
             path.push(entry);
         }
@@ -87,16 +93,7 @@ impl Branches {
 
     /// Returns the questions that were asked on a path, or on one that leaves it, and not answered.
     pub(super) fn open_below(&self, branch: &BranchId) -> Vec<Ask> {
-        let below = self.paths.iter().filter(|(path, _)| path.is_on(branch));
-        let asks = below.flat_map(|(_, entries)| entries).filter_map(|entry| {
-            let Recorded::Asked(ask) = &entry.event else {
-                return None;
-            };
-            (!self.was_answered(ask.id)).then(|| ask.clone())
-        });
-        let mut asks: Vec<_> = asks.collect();
-        asks.sort_by_key(|ask| ask.id);
-        asks
+        self.open.on(branch)
     }
 
     fn of(&self, branch: &BranchId) -> &[Entry] {
@@ -202,6 +199,7 @@ impl Folded {
             marks: Marks::default(),
             open: None,
             answers: Vec::new(),
+            effects: Effects::default(),
             used: Vec::new(),
             caught: None,
             error: None,
@@ -260,11 +258,19 @@ impl Folded {
             }
             Recorded::Decided { .. }
             | Recorded::Expired { .. }
-            | Recorded::Once { .. }
             | Recorded::Edited { .. }
             | Recorded::Abandoned { .. }
             | Recorded::Copied { .. } => {
                 return Err("this version does not read such entries".into());
+            }
+            Recorded::Once { node, key, effect } => {
+                // A node that goes on with an answer has the question open until it has read that.
+                if !matches!(self.engine.next(), Action::Wait(waiting, _) if path.plan.name(waiting) == node)
+                {
+                    self.due(path, node)?;
+                }
+                self.effects.take(key, effect);
+                return Ok(());
             }
             Recorded::Failed { error, .. } => {
                 // Whoever takes the run up again has seen the error, so the node is tried anew.
@@ -280,6 +286,7 @@ impl Folded {
     fn settle(&mut self, seq: u64) {
         self.arrived = seq;
         self.answers.clear();
+        self.effects.clear();
         self.used.clear();
         self.error = None;
     }

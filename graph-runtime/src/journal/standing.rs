@@ -30,10 +30,6 @@ impl Folded {
         match self.engine.next() {
             Action::Start | Action::Finish(..) | Action::Arrive => {}
             Action::Wait(..) => standing.asks.extend(self.open.clone()),
-            Action::Execute(node) if self.engine.has_failed() => {
-                let error = self.error.clone().unwrap_or_default();
-                standing.failed = Some((node, error));
-            }
             Action::Execute(node) => {
                 let inner = plan.node(node).and_then(|node| node.inner.as_ref());
                 if let Some(inner) = inner {
@@ -49,6 +45,12 @@ impl Folded {
                         standing.asks = all.open_below(&branch.child(self.arrived, 0));
                     }
                     standing.due = standing.asks.is_empty().then_some(node);
+                }
+                if self.engine.has_failed() {
+                    // What was asked within, before another branch failed, can still be answered.
+                    let error = self.error.clone().unwrap_or_default();
+                    standing.failed = Some((node, error));
+                    standing.due = None;
                 }
             }
             Action::Branch(edge) => {

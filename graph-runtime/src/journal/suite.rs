@@ -4,6 +4,7 @@
 //! where it changes hands at each point at which the store waits, and on many, where it need not wait.
 
 mod appends;
+mod deletes;
 mod reads;
 
 use std::any::Any;
@@ -84,10 +85,13 @@ rules! {
     a_read_during_appends_sees_a_prefix,
     threads_are_listed_in_the_order_of_their_names,
     a_dropped_append_leaves_all_or_nothing,
+    a_thread_that_is_not_at_the_expected_head_is_not_deleted,
+    of_a_deletion_and_an_append_at_one_head_one_comes_first,
 }
 
 mod rule {
     pub(super) use super::appends::*;
+    pub(super) use super::deletes::*;
     pub(super) use super::reads::*;
 }
 

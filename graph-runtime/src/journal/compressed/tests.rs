@@ -109,6 +109,41 @@ fn a_journal_that_was_never_compressed_is_read_as_it_is() {
 }
 
 #[test]
+fn heads_and_snapshots_are_written_as_records_are() {
+    let large = [b"{\"a\":\"", &[b'a'; 9_000][..], b"\"}"].concat();
+    let store = Memory::default();
+    let journal: &dyn Journal = &compressed(&store);
+    append(&store, &[b"{}", &frame(&large)]);
+    let thread = ThreadId::new("t");
+    let last = suite::records(1, [&large]).remove(0);
+    let compacted = journal.compact(&thread, last.clone(), 1);
+    compacted.now_or_never().unwrap().unwrap();
+
+    let kept = |journal: &dyn Journal| journal.snapshot(&thread).now_or_never().unwrap();
+    let stored = kept(&store).unwrap().unwrap();
+    assert_eq!(stored.body[0], ZSTD);
+    let whole = layer::record(2, stored.body.clone());
+    assert_eq!(stored, whole, "the store's promise");
+    assert_eq!(kept(journal).unwrap(), Some(last.clone()));
+    let heads = journal.heads(None, 9).now_or_never().unwrap().unwrap();
+    assert_eq!(heads, [(thread.clone(), last)]);
+
+    // A damaged one is an error, and the records are none the worse for it.
+    let store = Memory::default();
+    append(&store, &[b"{}", b"{}"]);
+    let cut = layer::record(2, stored.body[..9].to_vec());
+    let compacted = store.compact(&thread, cut, 0).now_or_never();
+    compacted.unwrap().unwrap();
+    let journal = compressed(&store);
+    let error = kept(&journal).unwrap_err();
+    assert!(
+        matches!(error, JournalError::Damaged { seq: 2, .. }),
+        "{error:?}"
+    );
+    assert_eq!(read(&journal).unwrap().len(), 2);
+}
+
+#[test]
 fn a_bomb_does_not_go_off() {
     let bomb = frame(&vec![0; 50_000_000]);
     assert!(bomb.len() < 5_000, "{}", bomb.len());
