@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use handoffs::__private::journal_rules as rules;
-use handoffs::{Durability, Layer};
 use handoffs::testing::{JournalPlace, journal_suite};
+use handoffs::{Durability, Layer};
 use handoffs::{Journal, JournalError, Memory, Record, ThreadId, async_trait};
 use tokio::task::yield_now;
 

@@ -392,6 +392,9 @@ async fn of_a_wal_that_began_anew_what_was_folded_into_the_file_is_left_and_a_be
         commits.lengths[0] > LARGE.goal / 2,
         "of which most is in the file"
     );
-    let (cuts, flips) = (commits.check_cuts(150).await, commits.check_flips(150).await);
+    let (cuts, flips) = (
+        commits.check_cuts(150).await,
+        commits.check_flips(150).await,
+    );
     println!("{frames} frames, {cuts} cuts, {flips} flips");
 }

@@ -34,7 +34,7 @@ impl<'a> Course<'a> {
             Action::Branch(edge) | Action::Finish(edge, _) => {
                 self.plan.edges[usize::from(edge)].from
             }
-            Action::Start | Action::Arrive => self.plan.start,
+            Action::Start | Action::Arrive | Action::Abandon => self.plan.start,
         }
     }
 

@@ -265,6 +265,9 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                 Action::Start => {
                     return Err(self.refused(Refused::Impossible("no run was begun")));
                 }
+                Action::Abandon => {
+                    return Err(self.refused(Refused::Impossible("the run was given up")));
+                }
             }
         }
     }
@@ -406,7 +409,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
 }
 
 /// Returns the node that an entry is about.
-fn node_of(event: &Recorded) -> Option<String> {
+pub(crate) fn node_of(event: &Recorded) -> Option<String> {
     let node = match event {
         Recorded::Stepped { node, .. }
         | Recorded::Attempted { node, .. }

@@ -3,6 +3,8 @@
 //! The engine is a value. It knows no async, no clock and no state, only the plan of a graph and
 //! where a run stands in it, so a run can be replayed from its journal by feeding it the same facts.
 
+mod retrace;
+
 use std::sync::Arc;
 
 use handoffs_core::Target;
@@ -58,6 +60,8 @@ enum Position {
     Arrived,
     /// The path came to the end, along this edge or its `else`.
     Ended(u16, bool),
+    /// Somebody gave the run up.
+    Abandoned,
 }
 
 /// What the driver is to do.
@@ -75,6 +79,8 @@ pub(crate) enum Action {
     Arrive,
     /// Nothing more: the run is over. It ended along this edge, or its `else`.
     Finish(u16, bool),
+    /// Nothing more: somebody gave the run up.
+    Abandon,
 }
 
 /// What has happened.
@@ -88,6 +94,10 @@ pub(crate) enum Fact {
     Answered,
     /// The run ended with an error at the node that was due, or where branches were to join.
     Failed,
+    /// Somebody changed the state from outside.
+    Edited,
+    /// Somebody gave the run up.
+    Abandoned,
 }
 
 /// Which way the run went on.
@@ -139,6 +149,7 @@ impl Engine {
             Position::Forked(_, edge) => Action::Branch(edge),
             Position::Arrived => Action::Arrive,
             Position::Ended(edge, otherwise) => Action::Finish(edge, otherwise),
+            Position::Abandoned => Action::Abandon,
         }
     }
 
@@ -255,10 +266,26 @@ impl Engine {
             }
             // The branches have come to the join, and cannot be put together.
             (Position::Forked(..), Fact::Failed) => {}
+            (
+                Position::At(_)
+                | Position::Failed(_)
+                | Position::Asking(..)
+                | Position::Ended(..)
+                | Position::Abandoned,
+                Fact::Edited,
+            ) => self.renew(),
+            (
+                Position::At(_) | Position::Failed(_) | Position::Asking(..) | Position::Forked(..),
+                Fact::Abandoned,
+            ) => self.position = Position::Abandoned,
             (_, Fact::Started) => return Err(Refused::Impossible("a run began within a run")),
             (_, Fact::Asked(_)) => return Err(Refused::Impossible("no node was due to ask")),
             (_, Fact::Answered) => return Err(Refused::Impossible("no question was open")),
             (_, Fact::Failed) => return Err(Refused::Impossible("no node was due to fail")),
+            (_, Fact::Edited) => return Err(Refused::Impossible("it was edited within a step")),
+            (_, Fact::Abandoned) => {
+                return Err(Refused::Impossible("there was no run to abandon"));
+            }
         }
         Ok(())
     }
@@ -268,7 +295,11 @@ impl Engine {
     const fn may_start(&self) -> bool {
         matches!(
             self.position,
-            Position::New | Position::Ended(..) | Position::Failed(_) | Position::Forked(..)
+            Position::New
+                | Position::Ended(..)
+                | Position::Abandoned
+                | Position::Failed(_)
+                | Position::Forked(..)
         )
     }
 

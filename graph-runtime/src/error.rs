@@ -200,6 +200,49 @@ pub enum RunError {
         /// The thread.
         thread: ThreadId,
     },
+    /// A thread was to be forked into one that is there already.
+    #[error(
+        "there is a thread `{thread}` already; fork into one that is not there, or delete it first"
+    )]
+    #[non_exhaustive]
+    Exists {
+        /// The thread that is there.
+        thread: ThreadId,
+    },
+    /// The thread has no entry of this number.
+    #[error("thread `{thread}` has no entry {seq}: it ends at entry {last}; `history` lists them")]
+    #[non_exhaustive]
+    NoEntry {
+        /// The thread.
+        thread: ThreadId,
+        /// The number.
+        seq: u64,
+        /// The number of its last entry.
+        last: u64,
+    },
+    /// The state was to be changed from outside while several paths, or a graph within, are at work on it.
+    #[error(
+        "thread `{thread}` cannot be edited at node `{node}`: {reason}; \
+         let the run go on until that is over, or abandon it"
+    )]
+    #[non_exhaustive]
+    NotEditable {
+        /// The thread.
+        thread: ThreadId,
+        /// The node that is due.
+        node: String,
+        /// What is under way.
+        reason: &'static str,
+    },
+    /// The run was given up, so there is nothing to go on with.
+    #[error("the run of thread `{thread}` was abandoned: {why}; `run` begins another")]
+    #[non_exhaustive]
+    Abandoned {
+        /// The thread.
+        thread: ThreadId,
+        /// Why.
+        why: String,
+    },
     /// The question is not open: it was answered already, or never asked.
     #[error(
         "question {ask} of thread `{thread}`{} is not open: {reason}; `status` tells which one is, if any",
@@ -312,6 +355,10 @@ impl RunError {
             | Self::Unfinished { thread, .. }
             | Self::Waiting { thread, .. }
             | Self::UnknownThread { thread }
+            | Self::Exists { thread }
+            | Self::NoEntry { thread, .. }
+            | Self::NotEditable { thread, .. }
+            | Self::Abandoned { thread, .. }
             | Self::NotAsked { thread, .. }
             | Self::WrongAnswer { thread, .. }
             | Self::OtherGraph { thread, .. }
@@ -336,12 +383,16 @@ impl RunError {
             | Self::NoJournal { node, .. }
             | Self::Unfinished { node, .. }
             | Self::Waiting { node, .. }
+            | Self::NotEditable { node, .. }
             | Self::WrongAnswer { node, .. } => Some(node),
             Self::NotAsked { node, .. }
             | Self::Encode { node, .. }
             | Self::Journal { node, .. } => node.as_deref(),
             Self::NotGiven { .. }
             | Self::UnknownThread { .. }
+            | Self::Exists { .. }
+            | Self::NoEntry { .. }
+            | Self::Abandoned { .. }
             | Self::OtherGraph { .. }
             | Self::Decode { .. } => None,
         }

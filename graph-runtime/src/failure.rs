@@ -5,7 +5,7 @@ use std::error::Error;
 use std::mem::take;
 use std::time::Duration;
 
-use handoffs_core::{FieldSet, Target};
+use handoffs_core::FieldSet;
 
 use crate::context::{Kind, NodeError};
 use crate::driver::{Done, Driver};
@@ -38,7 +38,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 return self.try_again(node, &error, rule, delay).await;
             }
         }
-        if let Some(edge) = self.error_edge(node) {
+        let came_from = self.cx.course.engine.came_from();
+        if let Some(edge) = self.plan().error_edge(node, came_from) {
             return self.catch(node, &error, edge).await;
         }
         let error = self.node_error(error);
@@ -85,24 +86,6 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             }
         }
         Ok(None)
-    }
-
-    /// Returns the error edge that is taken when a node fails: of several, the one that leads back to
-    /// where the run came from.
-    fn error_edge(&self, node: u16) -> Option<u16> {
-        let plan = self.plan();
-        let edges = plan.node(node)?.on_error.as_slice();
-        if let [only] = edges
-            && !plan.leads_back(*only)
-        {
-            return Some(*only);
-        }
-        let back = Target::Node(self.cx.course.engine.came_from()?);
-        let mut edges = edges.iter().copied();
-        edges.find(|edge| {
-            let edge = plan.edges.get(usize::from(*edge));
-            edge.is_some_and(|edge| edge.to == back)
-        })
     }
 
     /// Goes on along an error edge, where the node's failure can be read.

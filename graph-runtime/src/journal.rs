@@ -9,6 +9,7 @@ mod branch;
 mod chain;
 #[cfg(feature = "zstd")]
 mod compressed;
+mod copy;
 mod durability;
 mod entry;
 mod fields;
@@ -34,6 +35,8 @@ pub use chain::{HashError, Head};
 pub(crate) use chain::{entries, verify};
 #[cfg(feature = "zstd")]
 pub use compressed::Compressed;
+pub(crate) use copy::Copying;
+pub use copy::copy_thread;
 pub use durability::Durability;
 pub use entry::{
     Approval, Ask, AskId, Conclusion, Effect, Entry, Failure, Forked, GraphId, Hash, Masked,

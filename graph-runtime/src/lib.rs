@@ -25,6 +25,7 @@ mod scope;
 mod step;
 mod subgraph;
 
+mod any_graph;
 mod context;
 mod execute;
 mod human;
@@ -68,7 +69,7 @@ pub use journal::{
     Approval, Ask, AskId, BranchId, BranchIdError, Conclusion, Durability, Effect, Entry, Export,
     Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError, JournalPlace, Json,
     JsonError, Layer, Masked, Memory, Record, Recorded, ThreadId, Usage, Write, Writes,
-    verify_export,
+    copy_thread, verify_export,
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
@@ -78,7 +79,7 @@ pub use policy::{Policy, Retry};
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime};
 pub use testing::TestContext;
-pub use thread::Thread;
+pub use thread::{Handoff, NoHandoff, Reroute, Rerouted, Thread};
 #[cfg(feature = "postgres")]
 pub use tokio_postgres;
 pub use tokio_util::sync::CancellationToken;
@@ -86,6 +87,7 @@ pub use tokio_util::sync::CancellationToken;
 /// What the macros' output is made of. No part of the public API: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::any_graph::Within;
     pub use crate::cache::suite as cache_rules;
     pub use crate::execute::{
         Known, conclude, is_set, keep_promises, read, route_of, settle, write,
@@ -93,7 +95,6 @@ pub mod __private {
     pub use crate::item::Item;
     pub use crate::journal::suite as journal_rules;
     pub use crate::journal::{Conclusion as Concluded, Json, JsonError};
-    pub use crate::plan::Within;
     pub use crate::policy::{Policy, Retry};
     pub use crate::reread::{cache_key, items, no_node, predicate, reread};
     pub use crate::subgraph::subgraph;

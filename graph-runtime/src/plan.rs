@@ -81,24 +81,6 @@ pub(crate) struct PlanFork {
     pub(crate) fields: FieldSet,
 }
 
-/// A graph that is a node of another, as the graph around it tells the runtime.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Within(Box<Inner>);
-
-impl Within {
-    /// Looks at a graph that is a node; `is_direct` if it has the state of the graph around it.
-    pub fn of<G: Runnable>(graph: &G, is_direct: bool) -> Self {
-        let plan = Plan::of(graph);
-        Self(Box::new(Inner { plan, is_direct }))
-    }
-
-    /// Returns the shape of the graph.
-    pub(crate) fn topology(&self) -> &Topology {
-        &self.0.plan.topology
-    }
-}
-
 impl Plan {
     /// Makes a plan of a graph, whose fingerprint also covers the names of the state's fields.
     pub(crate) fn of<G: Runnable>(graph: &G) -> Self {
@@ -106,7 +88,7 @@ impl Plan {
         let (known, policies) = (graph.nodes(), graph.policies());
         let topology = graph.topology();
         let places = 0..topology.nodes().len();
-        let inner = places.map(|node| graph.within(node).map(|Within(inner)| *inner));
+        let inner = places.map(|node| graph.within(node).map(|within| within.inner()));
         let mut plan = Self::new(topology, fields, inner.collect());
         for (node, policy) in plan.nodes.iter_mut().zip(policies) {
             node.policy = policy;
@@ -321,6 +303,36 @@ impl Plan {
         let mut edges = self.topology.edges();
         let (place, _) = edges.find(|(_, edge)| edge.from.0 == from && edge.label() == on)?;
         Some(place.0)
+    }
+
+    /// Returns the places of all edges that leave a node on this condition.
+    pub(crate) fn edges_named(&self, from: u16, on: &str) -> Vec<u16> {
+        let edges = self.topology.edges();
+        let named = edges.filter(|(_, edge)| edge.from.0 == from && edge.label() == on);
+        named.map(|(place, _)| place.0).collect()
+    }
+
+    /// Returns whether taking some edge that leaves a node depends on the progress that was made.
+    pub(crate) fn watches(&self, node: u16) -> bool {
+        let mut edges = self.edges.iter();
+        edges.any(|edge| edge.from == node && edge.watched)
+    }
+
+    /// Returns the error edge that is taken when a node fails: of several, the one that leads back to
+    /// where the run came from.
+    pub(crate) fn error_edge(&self, node: u16, came_from: Option<u16>) -> Option<u16> {
+        let edges = self.node(node)?.on_error.as_slice();
+        if let [only] = edges
+            && !self.leads_back(*only)
+        {
+            return Some(*only);
+        }
+        let back = Target::Node(came_from?);
+        let mut edges = edges.iter().copied();
+        edges.find(|edge| {
+            let edge = self.edges.get(usize::from(*edge));
+            edge.is_some_and(|edge| edge.to == back)
+        })
     }
 
     /// Returns the name of a node.

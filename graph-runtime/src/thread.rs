@@ -1,6 +1,9 @@
 //! A thread: the ways into a run, and where it stands.
 
 mod audit;
+mod edit;
+mod reroute;
+mod travel;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +25,8 @@ use crate::journal::{
 use crate::run::{Run, Status};
 use crate::runtime::{Ephemeral, Keep, Runtime};
 use crate::scope::{Limits, Scope};
+
+pub use reroute::{Handoff, NoHandoff, Reroute, Rerouted};
 
 /// One conversation, or one job, in a runtime. It has nothing to do with an OS thread.
 ///
@@ -185,7 +190,10 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 (state, true, None)
             }
             Begin::Recover if is_new => return Err(self.unknown()),
-            Begin::Once(_) | Begin::Recover => (folded.state(&self.id)?, false, None),
+            Begin::Once(_) | Begin::Recover => {
+                self.may_recover(&folded)?;
+                (folded.state(&self.id)?, false, None)
+            }
             Begin::Resume(ask, answer) => {
                 self.may_resume(&told, is_new, &standing()?, ask)?;
                 (folded.state(&self.id)?, false, Some((ask, answer)))
@@ -272,7 +280,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         }
         let is_over = matches!(
             folded.engine.next(),
-            Action::Start | Action::Finish(..) | Action::Arrive
+            Action::Start | Action::Finish(..) | Action::Arrive | Action::Abandon
         );
         if is_over || standing.failed.is_some() {
             return Ok(());
@@ -307,6 +315,8 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         }
         let reason = if told.was_answered(ask) {
             "it was answered before"
+        } else if standing.abandoned.is_some() {
+            "the run was abandoned"
         } else {
             "the thread has not asked it"
         };
@@ -450,6 +460,9 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
             (None, None) => match standing.asks.into_iter().next() {
                 Some(first) => Status::Paused(first),
                 None if next == Action::Start => Status::New,
+                None if standing.abandoned.is_some() => Status::Abandoned {
+                    why: standing.abandoned.unwrap_or_default(),
+                },
                 None => Status::Finished,
             },
         })

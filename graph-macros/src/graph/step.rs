@@ -113,7 +113,7 @@ fn facts(graph: &Graph) -> TokenStream {
         fn within(
             &self,
             node: ::core::primitive::usize,
-        ) -> ::core::option::Option<#krate::Within> {
+        ) -> ::core::option::Option<#krate::Within<'_>> {
             match node {
                 #(#within)*
                 _ => ::core::option::Option::None,

@@ -167,7 +167,7 @@ fn shapes<S: State>(nodes: &[Added<S>], settled: &mut [Settled<S>]) -> Vec<NodeS
             .doc(std::mem::take(&mut settled.doc))
             .kind(node.kind);
         match node.node.within() {
-            Some(within) => shape.inner(within.topology().clone()),
+            Some(within) => shape.inner(within.topology()),
             None => shape,
         }
     };

@@ -6,11 +6,11 @@ use handoffs_core::{Contract, EdgeIndex, FieldSet, Route, State, Topology};
 
 use super::erased::Erased;
 use super::name::NodeName;
+use crate::any_graph::Within;
 use crate::context::{Context, NodeError};
 use crate::execute::{Known, Runnable};
 use crate::item::Item;
 use crate::journal::{Conclusion, Json, JsonError};
-use crate::plan::Within;
 use crate::policy::Policy;
 use crate::reread::no_node;
 
@@ -154,7 +154,7 @@ impl<S: State> Runnable for BuiltGraph<S> {
         self.given
     }
 
-    fn within(&self, node: usize) -> Option<Within> {
+    fn within(&self, node: usize) -> Option<Within<'_>> {
         self.nodes.get(node)?.node.within()
     }
 

@@ -74,6 +74,13 @@ impl Fields {
         Ok(marks)
     }
 
+    /// Takes the changes of those fields in that are there, and returns which they are.
+    pub(crate) fn take_known(&mut self, mut writes: Writes) -> Marks {
+        let known = |name: &str| self.own.iter().any(|(field, _)| *field == name);
+        writes.0.retain(|(name, _)| known(name));
+        self.take(writes).unwrap_or_default()
+    }
+
     /// Returns the fields of these names that a state has.
     pub(crate) fn named(&self, names: &[Cow<'static, str>]) -> FieldSet {
         let place = |name| self.own.iter().position(|(field, _)| field == name);

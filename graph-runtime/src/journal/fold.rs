@@ -43,7 +43,7 @@ pub(crate) struct Folded {
     pub(crate) used: Vec<u32>,
     /// The failure for which the path came to the node which is due.
     pub(crate) caught: Option<Failure>,
-    /// The error on which the path ended, if it did.
+    /// The error on which the path ended, if it did, or why the run was given up.
     pub(crate) error: Option<String>,
     pub(crate) item: Option<Item>,
     pub(crate) fork: Option<FoldedFork>,
@@ -89,6 +89,11 @@ impl Branches {
     /// Returns whether a question was answered.
     pub(crate) fn was_answered(&self, ask: AskId) -> bool {
         self.answered.contains(&ask)
+    }
+
+    /// Returns whether anything was written on a path.
+    pub(crate) fn has(&self, branch: &BranchId) -> bool {
+        self.paths.contains_key(branch)
     }
 
     /// Returns the questions that were asked on a path, or on one that leaves it, and not answered.
@@ -222,10 +227,8 @@ impl Folded {
     fn take(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
         let fact = match &entry.event {
             Recorded::Started { writes, .. } => {
-                if let Some(fork) = self.fork.take() {
-                    // The run before ended within a branch.
-                    self.fields = Arc::unwrap_or_clone(fork.under);
-                }
+                // The run before may have ended within a branch.
+                self.drop_branches();
                 self.fields.take(writes.clone())?;
                 self.marks = Marks::default();
                 self.settle(entry.seq);
@@ -256,11 +259,22 @@ impl Folded {
                 self.answers.push((question.key, answer.clone()));
                 Fact::Answered
             }
-            Recorded::Decided { .. }
-            | Recorded::Expired { .. }
-            | Recorded::Edited { .. }
-            | Recorded::Abandoned { .. }
-            | Recorded::Copied { .. } => {
+            Recorded::Edited { writes, .. } => {
+                let marks = self.fields.take(writes.clone())?;
+                self.marks.add(marks);
+                Fact::Edited
+            }
+            Recorded::Abandoned { why } => {
+                self.drop_branches();
+                self.settle(entry.seq);
+                self.open = None;
+                self.caught = None;
+                self.error = Some(why.clone());
+                Fact::Abandoned
+            }
+            // What was copied is folded as what was written.
+            Recorded::Copied { .. } => return Ok(()),
+            Recorded::Decided { .. } | Recorded::Expired { .. } => {
                 return Err("this version does not read such entries".into());
             }
             Recorded::Once { node, key, effect } => {
@@ -280,6 +294,13 @@ impl Folded {
             }
         };
         Ok(self.engine.on(path.plan, fact)?)
+    }
+
+    /// Forgets what branches that have not joined have made of the state.
+    fn drop_branches(&mut self) {
+        if let Some(fork) = self.fork.take() {
+            self.fields = Arc::unwrap_or_clone(fork.under);
+        }
     }
 
     /// Notes that another node is due, or none.

@@ -15,6 +15,8 @@ pub(crate) struct Standing {
     pub(crate) due: Option<u16>,
     /// The questions that are open, in the order in which they were asked.
     pub(crate) asks: Vec<Ask>,
+    /// Why the run was given up, if it was.
+    pub(crate) abandoned: Option<String>,
 }
 
 impl Folded {
@@ -29,6 +31,7 @@ impl Folded {
         let mut standing = Standing::default();
         match self.engine.next() {
             Action::Start | Action::Finish(..) | Action::Arrive => {}
+            Action::Abandon => standing.abandoned = Some(self.error.clone().unwrap_or_default()),
             Action::Wait(..) => standing.asks.extend(self.open.clone()),
             Action::Execute(node) => {
                 let inner = plan.node(node).and_then(|node| node.inner.as_ref());

@@ -4,6 +4,7 @@
 //! where it changes hands at each point at which the store waits, and on many, where it need not wait.
 
 mod appends;
+mod copies;
 mod deletes;
 mod reads;
 
@@ -87,10 +88,13 @@ rules! {
     a_dropped_append_leaves_all_or_nothing,
     a_thread_that_is_not_at_the_expected_head_is_not_deleted,
     of_a_deletion_and_an_append_at_one_head_one_comes_first,
+    a_thread_is_copied_in_order_and_stays_as_it_is,
+    a_copy_takes_the_place_of_no_thread,
 }
 
 mod rule {
     pub(super) use super::appends::*;
+    pub(super) use super::copies::*;
     pub(super) use super::deletes::*;
     pub(super) use super::reads::*;
 }
