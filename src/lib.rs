@@ -16,9 +16,9 @@ pub use handoffs_core::{
 
 // What happens when it runs.
 pub use handoffs_runtime::{
-    CancellationToken, Context, Ephemeral, Event, EventStream, Execute, Failure, Handoff, Human,
-    Inner, Item, Keep, Known, NoHandoff, NodeError, Question, Reroute, Rerouted, Run, RunError,
-    Runnable, Runtime, Status, Thread, TimeoutKind,
+    CancellationToken, Context, Difference, Ephemeral, Event, EventStream, Execute, Failure,
+    Handoff, Human, Inner, Item, Keep, Known, NoHandoff, NodeError, Question, Reroute, Rerouted,
+    Run, RunError, Runnable, Runtime, Status, Thread, TimeoutKind,
 };
 
 // Results that are used again.
@@ -56,7 +56,7 @@ pub mod postgres {
 }
 
 // How that is proven.
-pub use handoffs_runtime::{Export, HashError, Head, verify_export};
+pub use handoffs_runtime::{Export, HashError, Head, verify_export, verify_export_from};
 
 // How it lies on the disk: layers over any journal.
 #[cfg(feature = "zstd")]

@@ -383,16 +383,7 @@ async fn check_killed_server(kill_it: impl Fn(&Server)) {
     }
     println!("{KILLS} kills, {threads} threads, {interrupted} cut off");
     assert!(interrupted > 0);
-    assert_eq!(journal.kept.threads().await.unwrap().len(), threads);
-}
-
-/// Waits for a server that recovers.
-async fn until_it_serves(journal: &Honest) {
-    let since = Instant::now();
-    while let Err(error) = journal.kept.threads().await {
-        assert!(since.elapsed() < Duration::from_secs(60), "{error:?}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    assert_eq!(Journal::threads(&journal).await.unwrap().len(), threads);
 }
 
 /// Takes up a run that a server may have left, and checks that it is as if nothing had been.

@@ -90,6 +90,7 @@ impl Case {
             start,
             watch: self.watch,
             expected: Arc::new(expected),
+            trims: false,
         })
     }
 }
@@ -156,6 +157,39 @@ proptest! {
                     if !fault.is_down() {
                         break;
                     }
+                }
+            });
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(40))]
+
+    #[test]
+    fn a_thread_that_is_trimmed_wherever_it_is_cut_off_comes_to_the_same(case in case()) {
+        if let Some(mut stage) = case.stage(STEPS / 4) {
+            stage.trims = true;
+            paused(async {
+                for appends in 0.. {
+                    let mode = Mode::ALL[usize::try_from((case.seed ^ appends) % 5).unwrap()];
+                    let fault = Fault::after(appends, mode);
+                    let disk = Memory::default();
+                    let harm = |_: &_| {
+                        if fault.is_down() {
+                            Harm::None
+                        } else {
+                            Harm::Fault(Arc::clone(&fault))
+                        }
+                    };
+                    stage.perform(case.seed, async || disk.clone(), harm).await;
+                    if !fault.is_down() {
+                        break;
+                    }
+                }
+                for _ in 0..3 {
+                    let disk = Memory::default();
+                    stage.perform(case.seed, async || disk.clone(), harms).await;
                 }
             });
         }

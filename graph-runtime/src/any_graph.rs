@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use handoffs_core::{State, Topology};
 
 use crate::attempt::text;
+use crate::context::{Kind, NodeError};
 use crate::course::place;
 use crate::error::{RunError, chain};
 use crate::execute::Runnable;
@@ -119,7 +120,12 @@ impl<G: Runnable> AnyGraph for G {
             let node = usize::from(scene.node);
             caught(|| {
                 let picked = self.pick(node, outcome, &state);
-                picked.map_err(|error| NoHandoff::NoOutcome(chain(&error)))
+                picked.map_err(|error| {
+                    NoHandoff::NoOutcome(match error.into_kind() {
+                        Kind::Returned(reason) => chain(&*reason),
+                        kind => chain(&NodeError::of(kind)),
+                    })
+                })
             })
         };
         let edge = scene.outcome.map(pick).transpose();

@@ -60,6 +60,11 @@ pub struct Context<'a> {
     pub(crate) again: bool,
     /// The failure for which the run came to this node.
     pub(crate) caught: Option<Failure>,
+    /// Why the handoff was refused in whose place the run came to this node.
+    pub(crate) refused: Option<String>,
+    /// How long a question is open of a node that does not say so itself, as the node around its graph
+    /// says.
+    pub(crate) patience: Option<Duration>,
     pub(crate) pulse: Pulse,
     /// The pulse of the node that the graph is, for which each step is a sign of life.
     pub(crate) around: Pulse,
@@ -137,6 +142,8 @@ impl<'a> Context<'a> {
             item: None,
             again: false,
             caught: None,
+            refused: None,
+            patience: None,
             pulse: Pulse::default(),
             around: Pulse::default(),
             permit: None,
@@ -206,6 +213,12 @@ impl<'a> Context<'a> {
     /// otherwise.
     pub fn failure(&self) -> Option<&Failure> {
         self.caught.as_ref()
+    }
+
+    /// Returns why the handoff was [refused](crate::Approval::Refused) in whose place the run came here
+    /// along the edge's `else`; none if it came otherwise.
+    pub fn refusal(&self) -> Option<&str> {
+        self.refused.as_deref()
     }
 
     /// Returns the item that an `each` handed to the branch which the node works in: as the type of
@@ -547,6 +560,9 @@ impl fmt::Display for NodeError {
             }
             Kind::TimedOut(TimeoutKind::Idle, after) => {
                 write!(f, "the node gave no heartbeat for {after:?}")
+            }
+            Kind::TimedOut(TimeoutKind::Answer, after) => {
+                write!(f, "nobody answered the node within {after:?}")
             }
             Kind::Within(error) => error.fmt(f),
             Kind::Unknown(key) => write!(f, "nobody knows whether effect `{key}` was done"),

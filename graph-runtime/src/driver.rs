@@ -4,6 +4,7 @@
 //! graph within. The steps themselves stand in `step`, what follows an error in `failure`.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::future::pending;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -23,7 +24,7 @@ use crate::error::{RunError, chain};
 use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{Ask, BranchId, Folded, JournalError, Json, Ledger, Recorded, Writes};
+use crate::journal::{Ask, BranchId, Folded, JournalError, Ledger, Recorded, Writes};
 use crate::marks::Marks;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -47,6 +48,8 @@ pub(crate) struct Driver<'a, G: Runnable, K> {
     pub(crate) used: Vec<u32>,
     /// The fork whose branches are due.
     pub(crate) fork: Option<Fork>,
+    /// Whether the graph is a node of another, whose driver writes down what follows an error.
+    pub(crate) is_within: bool,
 }
 
 /// An entry on its way to the journal.
@@ -90,6 +93,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         cx.effects = folded.effects;
         cx.item = folded.item;
         cx.caught = folded.caught;
+        cx.refused = folded.refused;
         Self {
             graph,
             scope,
@@ -101,6 +105,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             lengths: Vec::new(),
             used: folded.used,
             fork: folded.fork.map(Fork::folded),
+            is_within: false,
         }
     }
 
@@ -196,15 +201,11 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         })
     }
 
-    /// Begins a run, and writes down the fields of its state.
-    pub(crate) async fn start(&mut self, writes: Writes) -> Result<(), RunError> {
+    /// Begins a run, and writes down the fields of its state, which are all, if it is `whole`.
+    pub(crate) async fn start(&mut self, writes: Writes, whole: bool) -> Result<(), RunError> {
         self.cx.before = Marks::default();
         self.fork = None;
-        let started = Recorded::Started {
-            writes,
-            whole: false,
-        };
-        let seq = self.append(started).await?;
+        let seq = self.append(Recorded::Started { writes, whole }).await?;
         // What the run before had left behind is no concern of this one.
         self.settle(seq);
         self.cx.caught = None;
@@ -252,14 +253,13 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                 Action::Finish(edge, otherwise) => return Ok(Done::Ended(edge, otherwise)),
                 Action::Arrive => return Ok(Done::Arrived),
                 Action::Wait(_, ask) => {
-                    let open = self.open.take().filter(|open| open.id == ask);
-                    let Some(open) = open else {
-                        let lost = "the question that is open was not asked";
-                        return Err(self.refused(Refused::Impossible(lost)));
-                    };
-                    match self.scope.answer_to(ask) {
-                        Some(answer) => self.resume(open, answer)?,
-                        None => return Ok(Done::Paused(Box::new(open))),
+                    if let Some(done) = Box::pin(self.wait(ask)).await? {
+                        return Ok(done);
+                    }
+                }
+                Action::Approve(_, ask) => {
+                    if let Some(done) = Box::pin(self.hand_over(ask)).await? {
+                        return Ok(done);
                     }
                 }
                 Action::Start => {
@@ -270,17 +270,6 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                 }
             }
         }
-    }
-
-    /// Hands an answer to the node that asked.
-    fn resume(&mut self, open: Ask, answer: Json) -> Result<(), RunError> {
-        self.cx.answers.push((open.key, answer.clone()));
-        self.cx.is_heard = false;
-        self.cx.pending = Some(Recorded::Answered {
-            ask: open.id,
-            answer,
-        });
-        self.tell(Fact::Answered)
     }
 
     pub(crate) fn tell(&mut self, fact: Fact) -> Result<(), RunError> {
@@ -398,7 +387,11 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             .unwrap_or_default()
     }
 
-    pub(crate) fn unencoded(&self, what: &str, error: serde_json::Error) -> RunError {
+    pub(crate) fn unencoded(
+        &self,
+        what: &str,
+        error: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> RunError {
         RunError::Encode {
             thread: self.scope.thread.clone(),
             node: Some(self.due_name().to_owned()),

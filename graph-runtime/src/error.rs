@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::attempt::TimeoutKind;
+use crate::difference::Difference;
 use crate::journal::{AskId, GraphId, JournalError, Masked, ThreadId};
 
 /// Why a run ended without a result.
@@ -41,7 +42,7 @@ pub enum RunError {
         /// What the panic said.
         message: String,
     },
-    /// An attempt at a node took longer than the node's timeout allows.
+    /// An attempt at a node, or the answer to its question, took longer than the node's timeout allows.
     #[error("node `{node}` of thread `{thread}` {} {after:?}; {}", overran(*.kind), left(*.recoverable))]
     #[non_exhaustive]
     TimedOut {
@@ -243,7 +244,7 @@ pub enum RunError {
         /// Why.
         why: String,
     },
-    /// The question is not open: it was answered already, or never asked.
+    /// The question is not open: it was answered already, has expired, or was never asked.
     #[error(
         "question {ask} of thread `{thread}`{} is not open: {reason}; `status` tells which one is, if any",
         node.as_ref().map(|node| format!(", which stands at node `{node}`,")).unwrap_or_default()
@@ -276,18 +277,41 @@ pub enum RunError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// The journal was written by another graph, or by another version of this one.
+    ///
+    /// An older version of the same graph is only refused if the thread cannot go on by this one; the
+    /// difference says why. Nothing was written.
     #[error(
-        "thread `{thread}` belongs to the graph `{recorded}` and not to `{graph}`; \
-         run it with the graph that wrote it, or begin another thread"
+        "thread `{thread}` belongs to the graph `{recorded}` and not to `{graph}`: entry {seq} {difference}; \
+         or run it with the graph that wrote it, or begin another thread"
     )]
     #[non_exhaustive]
     OtherGraph {
         /// The thread.
         thread: ThreadId,
-        /// The graph that wrote the journal.
+        /// The entry with which the graph of this runtime cannot go on.
+        seq: u64,
+        /// The graph that wrote it.
         recorded: GraphId,
         /// The graph of this runtime.
         graph: GraphId,
+        /// Why it cannot.
+        difference: Box<Difference>,
+    },
+    /// The function that migrates old entries failed, or panicked. Nothing was written.
+    #[error(
+        "entry {seq} of thread `{thread}`, of the graph `{recorded}`, could not be migrated; \
+         mend the function that was given to `Runtime::migrate`"
+    )]
+    #[non_exhaustive]
+    Migrate {
+        /// The thread.
+        thread: ThreadId,
+        /// The entry.
+        seq: u64,
+        /// The graph that wrote it.
+        recorded: GraphId,
+        /// What the function said.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// A part of the state, of an outcome or of an answer cannot be turned into JSON or back.
     #[error(
@@ -309,7 +333,7 @@ pub enum RunError {
     /// The journal's fields do not make a state.
     #[error(
         "field `{field}` of the state of thread `{thread}` cannot be read back; give it a type that \
-         reads what was written, run the program that wrote it, or begin another thread"
+         reads what was written, put old entries right with `Runtime::migrate`, run the program that wrote it, or begin another thread"
     )]
     #[non_exhaustive]
     Decode {
@@ -319,6 +343,20 @@ pub enum RunError {
         field: &'static str,
         /// Why.
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// The entry is not kept any more.
+    #[error(
+        "entry {seq} of thread `{thread}` is gone: the entries up to {trimmed} were trimmed; \
+         name a later one, or ask those who keep an export"
+    )]
+    #[non_exhaustive]
+    Trimmed {
+        /// The thread.
+        thread: ThreadId,
+        /// The entry that was asked for.
+        seq: u64,
+        /// The last entry that was trimmed.
+        trimmed: u64,
     },
     /// The journal could not be read or written; the source says what to do.
     #[error(
@@ -362,8 +400,10 @@ impl RunError {
             | Self::NotAsked { thread, .. }
             | Self::WrongAnswer { thread, .. }
             | Self::OtherGraph { thread, .. }
+            | Self::Migrate { thread, .. }
             | Self::Encode { thread, .. }
             | Self::Decode { thread, .. }
+            | Self::Trimmed { thread, .. }
             | Self::Journal { thread, .. } => Some(thread),
         }
     }
@@ -388,13 +428,15 @@ impl RunError {
             Self::NotAsked { node, .. }
             | Self::Encode { node, .. }
             | Self::Journal { node, .. } => node.as_deref(),
+            Self::OtherGraph { difference, .. } => difference.node(),
             Self::NotGiven { .. }
             | Self::UnknownThread { .. }
             | Self::Exists { .. }
             | Self::NoEntry { .. }
             | Self::Abandoned { .. }
-            | Self::OtherGraph { .. }
-            | Self::Decode { .. } => None,
+            | Self::Migrate { .. }
+            | Self::Decode { .. }
+            | Self::Trimmed { .. } => None,
         }
     }
 
@@ -465,6 +507,7 @@ const fn overran(timeout: TimeoutKind) -> &'static str {
     match timeout {
         TimeoutKind::Hard => "took longer than",
         TimeoutKind::Idle => "gave no heartbeat for",
+        TimeoutKind::Answer => "got no answer within",
     }
 }
 

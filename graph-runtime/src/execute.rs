@@ -149,6 +149,9 @@ pub trait Runnable: Send + Sync + 'static {
     /// Returns the key under which a result of this node is cached, if the node has a cache.
     fn cache_key(&self, node: usize, state: &Self::State) -> Option<Result<Json, JsonError>>;
 
+    /// Returns what a person is asked before the handoff of an edge, if one has to approve it.
+    fn question(&self, edge: usize, state: &Self::State) -> Option<Result<Json, JsonError>>;
+
     /// Returns what the run ends with when it takes this edge to the end, or the edge's `else`.
     fn end(&self, edge: usize, otherwise: bool) -> Self::Outcome;
 }

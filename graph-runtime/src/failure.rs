@@ -153,7 +153,14 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 error: chain(&error),
                 usage: take(&mut self.cx.usage),
             };
-            if let Err(unwritten) = self.append(failed).await {
+            let written = if self.is_within {
+                // It goes into one append with what follows around the graph: a crash between the two
+                // would have the node do once more what has failed for good, or ask once more.
+                self.hand_in(failed).map(drop)
+            } else {
+                self.append(failed).await.map(drop)
+            };
+            if let Err(unwritten) = written {
                 // The run is lost to the first error already, and the thread stands where it stood.
                 tracing::error!(error = %chain(&unwritten), "could not write down how the run ended");
             }

@@ -21,15 +21,17 @@ mod memory;
 mod open;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod question;
 #[cfg(feature = "seal")]
 mod sealed;
+mod snapshot;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod standing;
 #[doc(hidden)]
 pub mod suite;
 
-pub use audit::{Export, verify_export};
+pub use audit::{Export, verify_export, verify_export_from};
 pub use branch::{BranchId, BranchIdError};
 pub use chain::{HashError, Head};
 pub(crate) use chain::{entries, verify};
@@ -43,7 +45,7 @@ pub use entry::{
     Recorded, Usage, Write, Writes,
 };
 pub(crate) use fields::Fields;
-pub(crate) use fold::{Branches, Folded, FoldedFork};
+pub(crate) use fold::{Branches, Extent, Folded, FoldedFork};
 pub(crate) use json::keep;
 pub use json::{Json, JsonError};
 pub use layer::Layer;
@@ -54,6 +56,7 @@ pub(crate) use open::Open;
 pub use postgres::{Postgres, PostgresOptions, PostgresServer};
 #[cfg(feature = "seal")]
 pub use sealed::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
+pub(crate) use snapshot::{Kept, kept};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub(crate) use standing::Standing;

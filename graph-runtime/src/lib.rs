@@ -3,6 +3,7 @@
 //! This crate is the part of [`handoffs`](https://docs.rs/handoffs) that executes: an engine that
 //! decides, a driver that does, and journals that remember. Use it through the facade.
 
+mod difference;
 mod error;
 mod event;
 mod run;
@@ -12,6 +13,7 @@ mod thread;
 mod clock;
 mod course;
 mod engine;
+mod migration;
 mod plan;
 mod progress;
 
@@ -32,6 +34,7 @@ mod human;
 mod item;
 mod marks;
 mod once;
+mod pause;
 mod reread;
 
 mod attempt;
@@ -56,6 +59,7 @@ pub use cache::{Cache, CacheError, CacheKey, CachePlace, MemoryCache};
 pub use context::{Context, NodeError};
 #[cfg(feature = "postgres")]
 pub use deadpool;
+pub use difference::Difference;
 pub use error::RunError;
 pub use event::{Event, EventStream, Inner};
 pub use execute::{Execute, Known, Runnable};
@@ -69,7 +73,7 @@ pub use journal::{
     Approval, Ask, AskId, BranchId, BranchIdError, Conclusion, Durability, Effect, Entry, Export,
     Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError, JournalPlace, Json,
     JsonError, Layer, Masked, Memory, Record, Recorded, ThreadId, Usage, Write, Writes,
-    copy_thread, verify_export,
+    copy_thread, verify_export, verify_export_from,
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
@@ -96,6 +100,6 @@ pub mod __private {
     pub use crate::journal::suite as journal_rules;
     pub use crate::journal::{Conclusion as Concluded, Json, JsonError};
     pub use crate::policy::{Policy, Retry};
-    pub use crate::reread::{cache_key, items, no_node, predicate, reread};
+    pub use crate::reread::{cache_key, items, no_node, predicate, question, reread};
     pub use crate::subgraph::subgraph;
 }

@@ -266,7 +266,7 @@ impl Context<'_> {
         };
         if let Err(source) = ledger.written(seq).await {
             let error = RunError::journal(self.thread(), Some(self.node().to_owned()), source);
-            self.rest(Signal::Broke(Box::new(error))).await
+            self.rest::<()>(Signal::Broke(Box::new(error))).await;
         }
     }
 }

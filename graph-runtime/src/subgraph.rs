@@ -68,11 +68,15 @@ async fn run<G: Runnable>(
             .load(&mut own, folded.marks, &scope.thread)?;
         own
     } else {
-        folded.fields().state(&scope.thread)?
+        folded.state(&scope.thread)?
     };
     let sink = Relay(cx.relay.take());
     let mut driver = Driver::new(graph, scope, plan, branch, own, folded, sink);
+    driver.is_within = true;
     driver.cx.around = cx.pulse.clone();
+    let around = cx.course.plan.node(cx.course.due());
+    let patience = around.and_then(|node| node.policy.answer_timeout());
+    driver.cx.patience = patience.or(cx.patience);
     if is_new {
         let given = graph.given();
         if let Some(field) = given.iter().find(|field| !driver.state.is_set(*field)) {
@@ -85,11 +89,12 @@ async fn run<G: Runnable>(
         } else {
             driver.whole()?
         };
-        driver.start(writes).await?;
+        driver.start(writes, false).await?;
     }
     if driver.cx.course.engine.handoffs() == 0 {
         // A graph that stands in for a node begins with one that can read why.
         driver.cx.caught.clone_from(&cx.caught);
+        driver.cx.refused.clone_from(&cx.refused);
     }
     let done = driver.drive().await?;
     if matches!(done, Done::Ended(..)) {

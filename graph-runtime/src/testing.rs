@@ -45,7 +45,7 @@ impl TestContext {
         topology.start(node);
         Self {
             scope: Scope::of(ThreadId::new("test")),
-            plan: Plan::new(topology, Vec::new(), Vec::new()),
+            plan: Plan::new(topology, &[], Vec::new()),
             answers: Vec::new(),
             effects: Effects::default(),
             item: None,

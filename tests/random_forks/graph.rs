@@ -261,7 +261,7 @@ impl Runnable for Play {
         FieldSet::EMPTY
     }
 
-    fn within(&self, _: usize) -> Option<Within> {
+    fn within(&self, _: usize) -> Option<Within<'_>> {
         None
     }
 
@@ -308,8 +308,11 @@ impl Runnable for Play {
         }
     }
 
-    fn pick(&self, _: usize, _: &Concluded, _: &Data) -> Result<usize, NodeError> {
-        Err(NodeError::new("nothing is cached"))
+    fn pick(&self, node: usize, concluded: &Concluded, _: &Data) -> Result<usize, NodeError> {
+        let mut turns = Turn::VARIANTS.iter();
+        let turn = turns.position(|turn| turn.name == concluded.variant);
+        turn.and_then(|turn| self.laid.nodes[node].ways.get(turn).copied())
+            .ok_or_else(|| NodeError::new("it has no such turn"))
     }
 
     fn items(&self, _: usize, state: &Data) -> Vec<Item> {
@@ -321,6 +324,10 @@ impl Runnable for Play {
     }
 
     fn cache_key(&self, _: usize, _: &Data) -> Option<Result<Json, JsonError>> {
+        None
+    }
+
+    fn question(&self, _: usize, _: &Data) -> Option<Result<Json, JsonError>> {
         None
     }
 

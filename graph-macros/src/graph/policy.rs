@@ -24,11 +24,15 @@ pub(super) fn policy(krate: &Krate, policy: &Policy) -> TokenStream {
         let after = duration(after);
         quote!(.idle(#after))
     });
+    let answer = policy.answer.map(|after| {
+        let after = duration(after);
+        quote!(.answer(#after))
+    });
     let cache = policy.cache.as_ref().map(|cache| {
         let ttl = duration(cache.ttl);
         quote!(.cache(#ttl))
     });
-    quote!(#krate::Policy::new() #(#retries)* #timeout #idle #cache)
+    quote!(#krate::Policy::new() #(#retries)* #timeout #idle #answer #cache)
 }
 
 fn retry(krate: &Krate, retry: &Retry) -> TokenStream {

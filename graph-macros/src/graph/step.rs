@@ -32,7 +32,7 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
     let outcome = graph_outcome(graph);
     let context = generic_context(model);
     let (facts, step, pick) = (facts(graph), step_fn(graph), pick_fn(graph));
-    let (items, ends) = (items(model), ends(model));
+    let (items, questions, ends) = (items(model), questions(model), ends(model));
     let run = run(krate);
     quote! {
         const _: () = {
@@ -71,6 +71,17 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
                 match edge {
                     #items
                     _ => ::std::vec::Vec::new(),
+                }
+            }
+
+            fn question(
+                &self,
+                edge: ::core::primitive::usize,
+                state: &#state,
+            ) -> ::core::option::Option<::core::result::Result<#krate::Json, #krate::JsonError>> {
+                match edge {
+                    #questions
+                    _ => ::core::option::Option::None,
                 }
             }
 
@@ -278,6 +289,28 @@ fn items(model: &Model) -> TokenStream {
             #index => {
                 #listed
                 #krate::items(#name(state))
+            }
+        })
+    });
+    arms.collect()
+}
+
+/// Writes the `match` arms that make the question before each handoff which a person approves.
+fn questions(model: &Model) -> TokenStream {
+    let Graph { krate, state, .. } = &model.graph;
+    let arms = model.topology.edges().filter_map(|(index, _)| {
+        let question = &model.onward(index)?.approve.as_ref()?.question;
+        let index = usize::from(index.0);
+        let name = Ident::new("__question", Span::call_site().located_at(question.span()));
+        let given = quote_spanned! {question.span()=>
+            let #name: fn(&#state) -> _ = #question;
+        };
+        let seen = Ident::new("state", Span::call_site().located_at(question.span()));
+        let made = quote_spanned!(question.span()=> #krate::question(#name, #seen));
+        Some(quote! {
+            #index => {
+                #given
+                ::core::option::Option::Some(#made)
             }
         })
     });

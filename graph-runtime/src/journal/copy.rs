@@ -70,7 +70,11 @@ impl Copying<'_> {
         if records.is_empty() {
             return Ok(Head::of(self.to));
         }
-        let head = verify(self.from, &records, None)?;
+        if records.first().is_some_and(|first| first.seq > 1) {
+            let reason = "it was trimmed, and a thread is copied from its beginning";
+            return Err(JournalError::damaged(self.from, 1, reason));
+        }
+        let head = verify(self.from, Head::of(self.from), &records, None)?;
         let mut tail = Head::of(self.to);
         let mut last = Known::default();
         let mut copies = Vec::with_capacity(records.len() + 1);
@@ -84,7 +88,7 @@ impl Copying<'_> {
             tail = Head::new(seq, Hash::of(&body));
             copies.push(Record::new(seq, tail.hash, body));
         }
-        let copied = Entry {
+        let note = Entry {
             seq: tail.seq + 1,
             at_ms: self.at_ms,
             graph: last.graph.unwrap_or_else(|| GraphId("?".into())),
@@ -97,9 +101,9 @@ impl Copying<'_> {
                 head,
             },
         };
-        let body = serde_json::to_vec(&copied)
+        let body = serde_json::to_vec(&note)
             .map_err(|error| JournalError::store("the journal", "append to", error))?;
-        tail = Head::new(copied.seq, Hash::of(&body));
+        tail = Head::new(note.seq, Hash::of(&body));
         copies.push(Record::new(tail.seq, tail.hash, body));
         journal
             .append(self.to, 0, copies, Durability::Sync)

@@ -8,11 +8,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use handoffs_core::{Field, FieldSet, FieldValue, State};
-use serde::de::{MapAccess, Visitor};
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::branch::BranchId;
-use super::json::{Json, keep};
+use super::json::{Json, JsonError, keep};
 use super::{Head, ThreadId};
 
 /// One entry of a thread's journal.
@@ -39,6 +39,31 @@ pub struct Entry {
     pub open: u32,
     /// What happened.
     pub event: Recorded,
+}
+
+impl Entry {
+    /// Returns the fields that the entry writes, if it is of a kind that does.
+    pub const fn writes(&self) -> Option<&Writes> {
+        match &self.event {
+            Recorded::Started { writes, .. }
+            | Recorded::Stepped { writes, .. }
+            | Recorded::Joined { writes, .. }
+            | Recorded::Edited { writes, .. } => Some(writes),
+            _ => None,
+        }
+    }
+
+    /// Returns the fields that the entry writes, to be put right as they are read; see
+    /// [`Runtime::migrate`](crate::Runtime::migrate).
+    pub const fn writes_mut(&mut self) -> Option<&mut Writes> {
+        match &mut self.event {
+            Recorded::Started { writes, .. }
+            | Recorded::Stepped { writes, .. }
+            | Recorded::Joined { writes, .. }
+            | Recorded::Edited { writes, .. } => Some(writes),
+            _ => None,
+        }
+    }
 }
 
 /// What an entry says happened.
@@ -168,11 +193,15 @@ pub enum Recorded {
         /// The answer.
         answer: Json,
     },
-    /// Nobody answered in time, and the question is closed.
+    /// Nobody answered in time, and the question is closed. The node that asked has failed then; a
+    /// handoff that was to be approved is refused.
     #[non_exhaustive]
     Expired {
         /// The question.
         ask: AskId,
+        /// The node that follows a handoff that is refused; none at the end of the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Cow<'static, str>>,
     },
     /// A side effect that a node does [once](crate::Context::once) is to begin, was done, or failed.
     #[non_exhaustive]
@@ -232,7 +261,19 @@ pub enum Effect {
     Failed(String),
 }
 
-/// What a person decided about a handoff.
+/// What a person decided about a handoff: the answer to a question that an edge asks with `approve`.
+///
+/// ```
+/// use handoffs_runtime::{Approval, Ask, Journal, Run, RunError, Runnable, Thread};
+///
+/// /// Refuses whatever is to be approved.
+/// async fn refuse<G: Runnable, J: Journal>(
+///     thread: &Thread<G, J>,
+///     ask: &Ask,
+/// ) -> Result<Run<G::State>, RunError> {
+///     thread.resume(ask.id, Approval::refused("not today")).await
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Approval {
@@ -333,6 +374,9 @@ impl Sum for Usage {
 pub struct Forked {
     /// How many there are.
     pub branches: u32,
+    /// The nodes at which they begin; of an `each` the worker. Older entries do not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub begin: Vec<Cow<'static, str>>,
     /// The items of an `each`, one for each branch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Json>,
@@ -491,6 +535,68 @@ impl Writes {
     /// Returns whether no field was changed.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Returns how a field is changed, if it is.
+    pub fn get(&self, field: &str) -> Option<&Write> {
+        let found = self.0.iter().find(|(name, _)| name == field);
+        found.map(|(_, write)| write)
+    }
+
+    /// Gives a field a value, in place of the change that there was, if there was one.
+    pub fn set(&mut self, field: impl Into<String>, value: Json) {
+        let field = field.into();
+        let found = self.0.iter_mut().find(|(name, _)| *name == field);
+        match found {
+            Some((_, write)) => *write = Write::Set(value),
+            None => self.0.push((field.into(), Write::Set(value))),
+        }
+    }
+
+    /// Takes a field's change away, and returns it, if there was one.
+    pub fn remove(&mut self, field: &str) -> Option<Write> {
+        let place = self.0.iter().position(|(name, _)| name == field)?;
+        Some(self.0.remove(place).1)
+    }
+
+    /// Gives a changed field another name, in place of what was known under that name, and returns whether
+    /// there is such a field.
+    pub fn rename(&mut self, field: &str, name: impl Into<String>) -> bool {
+        let Some(write) = self.remove(field) else {
+            return false;
+        };
+        let name = name.into();
+        self.remove(&name);
+        self.0.push((name.into(), write));
+        true
+    }
+
+    /// Makes another value of a changed field's, or, of a log that was appended to, another list of the
+    /// list of new items. Returns whether there is such a field.
+    ///
+    /// ```
+    /// use handoffs_runtime::{JsonError, Writes};
+    ///
+    /// /// Prices were in euros, and are in cents now.
+    /// fn in_cents(writes: &mut Writes) -> Result<bool, JsonError> {
+    ///     writes.change("price", |euros: f64| (euros * 100.0).round() as u64)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails if the value is no `T`, or if JSON cannot hold what was made of it; then it is as it was.
+    pub fn change<T: DeserializeOwned, U: Serialize>(
+        &mut self,
+        field: &str,
+        change: impl FnOnce(T) -> U,
+    ) -> Result<bool, JsonError> {
+        let found = self.0.iter_mut().find(|(name, _)| name == field);
+        let Some((_, Write::Set(value) | Write::Append(value))) = found else {
+            return Ok(false);
+        };
+        *value = Json::of(&change(value.to()?))?;
+        Ok(true)
     }
 
     /// Returns the changed fields by name, in the order of declaration.

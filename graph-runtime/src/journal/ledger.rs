@@ -14,8 +14,8 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
 use super::{
-    AskId, BranchId, Durability, Entry, GraphId, Hash, Head, Journal, JournalError, Open, Record,
-    Recorded, ThreadId,
+    AskId, BranchId, Branches, Durability, Entry, Extent, GraphId, Hash, Head, Journal,
+    JournalError, Open, Record, Recorded, ThreadId,
 };
 use crate::attempt::text;
 use crate::clock::Clock;
@@ -41,6 +41,8 @@ struct Desk {
     flight: Option<(u64, Flight)>,
     /// The last record that is known to be in the journal.
     written: u64,
+    /// How much there is behind the last snapshot, with all that was handed in.
+    extent: Extent,
     /// The last entry that has to be on disk before the run goes on.
     due: u64,
     /// Whether an append has failed: then nothing more is written.
@@ -66,6 +68,7 @@ impl Ledger {
             queue: Vec::new(),
             flight: None,
             written: head.seq,
+            extent: Extent::default(),
             due: 0,
             failed: false,
             conflict: false,
@@ -88,6 +91,12 @@ impl Ledger {
             clock,
             ..self
         }
+    }
+
+    /// Counts on from what there is behind the last snapshot.
+    pub(crate) fn behind(self, extent: Extent) -> Self {
+        self.desk().extent = extent;
+        self
     }
 
     /// Names who is behind the entries.
@@ -116,17 +125,15 @@ impl Ledger {
         let mut tail = desk.tail;
         let mut due = desk.due;
         let before = desk.queue.len();
+        let mut extent = desk.extent;
         let mut turns = Vec::new();
         for mut event in events {
             let seq = tail.seq + 1;
-            match &mut event {
-                Recorded::Asked(ask)
-                | Recorded::Stepped {
-                    approval: Some(ask),
-                    ..
-                } => ask.id = AskId(seq),
-                Recorded::Once { .. } => due = seq,
-                _ => {}
+            if let Some(ask) = event.asks_mut() {
+                ask.id = AskId(seq);
+            }
+            if matches!(event, Recorded::Once { .. }) {
+                due = seq;
             }
             let turned = desk.open.take(branch, &event);
             if !turned.is_nothing() {
@@ -154,10 +161,13 @@ impl Ledger {
                 }
             };
             let hash = Hash::of(&body);
+            extent.entries += 1;
+            extent.bytes += body.len() as u64;
             desk.queue.push(Record::new(seq, hash, body));
             tail = Head { seq, hash };
         }
         desk.tail = tail;
+        desk.extent = extent;
         desk.due = due;
         Ok(tail.seq)
     }
@@ -225,14 +235,25 @@ impl Ledger {
         self.durability == Durability::Exit
     }
 
-    /// Reads what this run and those before it have written, once all of it is.
-    pub(crate) async fn read(&self) -> Result<Vec<Record>, JournalError> {
+    /// Returns how much there is behind the last snapshot.
+    pub(crate) fn extent(&self) -> Extent {
+        self.desk().extent
+    }
+
+    /// Reads what this run and those before it have written, once all of it is, and returns its end.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Conflict`] if another worker has written since; all others as the journal's.
+    pub(crate) async fn read(&self, graph: &GraphId) -> Result<(Branches, Head), JournalError> {
         self.flush().await?;
         let written = self.desk().written;
-        let mut records = self.journal.read(&self.thread, 0).await?;
-        // What another worker may have written is for the next append to find out.
-        records.retain(|record| record.seq <= written);
-        Ok(records)
+        let (told, head) = Branches::load(&*self.journal, &self.thread, graph).await?;
+        if head.seq == written {
+            Ok((told, head))
+        } else {
+            Err(JournalError::conflict(&self.thread, written))
+        }
     }
 
     /// Sends what waits on its way.

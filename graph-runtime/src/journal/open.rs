@@ -18,6 +18,15 @@ pub(super) struct Turned {
 }
 
 impl Open {
+    /// Returns the questions that are open on these paths.
+    pub(super) fn of<'a>(asks: impl IntoIterator<Item = (&'a BranchId, &'a Ask)>) -> Self {
+        let asks = asks.into_iter();
+        Self(
+            asks.map(|(branch, ask)| (branch.clone(), ask.clone()))
+                .collect(),
+        )
+    }
+
     /// Takes in what happened on a path.
     pub(super) fn take(&mut self, branch: &BranchId, event: &Recorded) -> Turned {
         let mut turned = Turned::default();
@@ -44,7 +53,7 @@ impl Open {
             }
             Recorded::Answered { ask, .. }
             | Recorded::Decided { ask, .. }
-            | Recorded::Expired { ask } => {
+            | Recorded::Expired { ask, .. } => {
                 let is_asked = self.0.get(branch).is_some_and(|open| open.id == *ask);
                 if is_asked {
                     turned.closed.extend(self.0.remove_entry(branch));

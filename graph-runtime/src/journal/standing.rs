@@ -32,7 +32,7 @@ impl Folded {
         match self.engine.next() {
             Action::Start | Action::Finish(..) | Action::Arrive => {}
             Action::Abandon => standing.abandoned = Some(self.error.clone().unwrap_or_default()),
-            Action::Wait(..) => standing.asks.extend(self.open.clone()),
+            Action::Wait(..) | Action::Approve(..) => standing.asks.extend(self.open.clone()),
             Action::Execute(node) => {
                 let inner = plan.node(node).and_then(|node| node.inner.as_ref());
                 if let Some(inner) = inner {

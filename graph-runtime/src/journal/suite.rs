@@ -86,10 +86,10 @@ rules! {
     a_read_during_appends_sees_a_prefix,
     threads_are_listed_in_the_order_of_their_names,
     a_dropped_append_leaves_all_or_nothing,
-    a_thread_that_is_not_at_the_expected_head_is_not_deleted,
-    of_a_deletion_and_an_append_at_one_head_one_comes_first,
     a_thread_is_copied_in_order_and_stays_as_it_is,
     a_copy_takes_the_place_of_no_thread,
+    a_thread_that_is_not_at_the_expected_head_is_not_deleted,
+    of_a_deletion_and_an_append_at_one_head_one_comes_first,
 }
 
 mod rule {

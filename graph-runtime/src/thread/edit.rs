@@ -87,7 +87,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         match folded.engine.next() {
             Action::Start => Err(self.unknown()),
             Action::Finish(..) | Action::Arrive | Action::Abandon => Ok(()),
-            Action::Execute(_) | Action::Wait(..) | Action::Branch(_) => {
+            Action::Execute(_) | Action::Wait(..) | Action::Approve(..) | Action::Branch(_) => {
                 self.write(&told, head, Recorded::Abandoned { why: why.into() })
                     .await
             }
@@ -116,6 +116,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
             }
             Action::Execute(_)
             | Action::Wait(..)
+            | Action::Approve(..)
             | Action::Arrive
             | Action::Finish(..)
             | Action::Abandon => Ok(()),

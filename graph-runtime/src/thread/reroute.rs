@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Thread;
 use crate::error::RunError;
 use crate::execute::Runnable;
-use crate::journal::{BranchId, Conclusion, Journal, Json, Masked};
+use crate::journal::{BranchId, Conclusion, Head, Journal, Json, Masked};
 use walk::Walk;
 
 impl<G: Runnable, J: Journal> Thread<G, J> {
@@ -45,8 +45,12 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// be read or is damaged.
     pub async fn reroute(&self) -> Result<Reroute, RunError> {
         let history = self.history().await?;
-        if history.is_empty() {
+        let Some(first) = history.first() else {
             return Err(self.unknown());
+        };
+        if first.seq > 1 {
+            let base = Head::new(first.seq - 1, first.prev);
+            return Err(self.trimmed(1, base));
         }
         let runtime = &self.runtime;
         let watches = !runtime.limits.ignore_loops;

@@ -3,7 +3,7 @@
 use super::Thread;
 use crate::error::RunError;
 use crate::execute::Runnable;
-use crate::journal::{BranchId, Branches, Copying, Journal, Record, ThreadId};
+use crate::journal::{BranchId, Branches, Copying, Journal, Kept, Record, ThreadId};
 use crate::run::Run;
 
 impl<G: Runnable, J: Journal> Thread<G, J> {
@@ -76,7 +76,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
             from: &self.id,
             to: &id,
             at_ms: self.runtime.limits.clock.now_ms(),
-            by: None,
+            by: self.by.clone(),
         };
         match copying.append(self.kept(), records).await {
             Ok(_) => Ok(Self::new(self.runtime.clone(), id)),
@@ -107,11 +107,16 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
 
     /// Reads the records up to an entry.
     async fn until(&self, seq: u64) -> Result<Vec<Record>, RunError> {
-        let mut records = self.records().await?;
+        let Kept {
+            base, mut records, ..
+        } = self.all().await?;
         let Some(Record { seq: last, .. }) = records.last() else {
             return Err(self.unknown());
         };
         let last = *last;
+        if base.seq > 0 {
+            return Err(self.trimmed(seq, base));
+        }
         if seq == 0 || seq > last {
             let thread = self.id.clone();
             return Err(RunError::NoEntry { thread, seq, last });

@@ -37,7 +37,7 @@ pub(super) async fn a_thread_is_copied_in_order_and_stays_as_it_is(place: &impl 
         "what is copied stays"
     );
     let copy = read(&journal, &to, 0).await;
-    match verify(&to, &copy, head.into()) {
+    match verify(&to, Head::of(&to), &copy, head.into()) {
         Ok(end) => assert_eq!(end, head, "it ends with what says where it is from"),
         Err(error) => panic!("the copy is damaged: {}", chain(&error)),
     }

@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use handoffs_core::FieldSet;
-
 use super::{Handoff, NoHandoff, Reroute, Rerouted};
 use crate::any_graph::{AnyGraph, Picked, Scene};
 use crate::driver::node_of;
@@ -258,7 +256,7 @@ impl<'a> Walk<'a> {
         found: &mut Reroute,
     ) -> Option<u16> {
         let plan = trail.plan;
-        let taken = from.and_then(|from| taken(plan, from, decision));
+        let taken = from.and_then(|from| Taken::of(plan, from, decision));
         let Some(graph) = trail.graph else {
             found.hidden += 1;
             return None;
@@ -292,9 +290,9 @@ impl<'a> Walk<'a> {
             }
         };
         let recorded = self.recorded(decision, today.as_ref().ok().map(|(_, _, today)| today));
-        let is_same = today.as_ref().is_ok_and(|(edge, hop, today)| {
-            is_same(plan, &recorded, taken, decision.on, *edge, *hop, today)
-        });
+        let is_same = today
+            .as_ref()
+            .is_ok_and(|(edge, hop, today)| is_same(plan, &recorded, taken, *edge, *hop, today));
         if !is_same {
             found.differing.push(Rerouted {
                 seq: decision.entry.seq,
@@ -305,6 +303,7 @@ impl<'a> Walk<'a> {
                 today: today.map(|(_, _, today)| today),
             });
         }
+        let taken = taken.map(|taken| taken.edge);
         let counted = taken.filter(|_| decision.masked.is_none());
         trail
             .engine
@@ -324,7 +323,8 @@ impl<'a> Walk<'a> {
             ..
         } = decision;
         let mut handoff = Handoff {
-            on: (*on).to_owned(),
+            // An older version did not write down that of an error edge.
+            on: if on.is_empty() { "error" } else { on }.to_owned(),
             to: to.map(str::to_owned),
             masked: *masked,
             branches: Vec::new(),
@@ -470,26 +470,55 @@ impl<'a> Trail<'a> {
     }
 }
 
-/// Returns the edge of today that is the one which was taken.
-fn taken(plan: &Plan, from: u16, decision: &Decision<'_>) -> Option<u16> {
-    let to = decision.to.and_then(|to| plan.find_node(to));
-    if decision.on.is_empty() {
-        // An older version wrote down of an error edge only where it leads.
-        let edges = plan.node(from)?.on_error.iter().copied();
-        let leads = |edge: &u16| plan.edges[usize::from(*edge)].to.node() == to;
-        return edges.into_iter().find(leads);
+/// An edge of today that stands for the one which was taken.
+#[derive(Clone, Copy)]
+struct Taken {
+    edge: u16,
+    /// Whether it is written as it was.
+    is_named: bool,
+}
+
+impl Taken {
+    /// Finds the edge by its condition, or else the only one that leads where it led.
+    fn of(plan: &Plan, from: u16, decision: &Decision<'_>) -> Option<Self> {
+        let to = decision.to.and_then(|to| plan.find_node(to));
+        let leads = |edge: &u16| {
+            let Some(edge) = plan.edges.get(usize::from(*edge)) else {
+                return false;
+            };
+            match decision.masked {
+                Some(_) => edge
+                    .otherwise
+                    .is_some_and(|otherwise| otherwise.node() == to),
+                None if decision.fork.is_some() => edge.fork.is_some(),
+                None => edge.fork.is_none() && edge.to.node() == to,
+            }
+        };
+        let is_error = decision.outcome.is_none();
+        let edges = plan.edges_of(from, is_error);
+        let named: Vec<_> = edges
+            .iter()
+            .copied()
+            .filter(|edge| label(plan, *edge) == decision.on)
+            .collect();
+        let found = named.iter().copied().find(leads).or(named.first().copied());
+        if let Some(edge) = found {
+            let is_named = true;
+            return Some(Self { edge, is_named });
+        }
+        // Of an error edge, an older version wrote down only where it leads.
+        let is_named = decision.on.is_empty();
+        let mut others = edges.into_iter().filter(leads);
+        let edge = others.next().filter(|_| others.next().is_none())?;
+        Some(Self { edge, is_named })
     }
-    let named = plan.edges_named(from, decision.on);
-    let leads = |edge: &&u16| plan.edges[usize::from(**edge)].to.node() == to;
-    named.iter().find(leads).or(named.first()).copied()
 }
 
 /// Returns whether a decision leads today where it led, along the same edge.
 fn is_same(
     plan: &Plan,
     recorded: &Handoff,
-    taken: Option<u16>,
-    on: &str,
+    taken: Option<Taken>,
     edge: u16,
     hop: Hop,
     today: &Handoff,
@@ -507,7 +536,7 @@ fn is_same(
             .into_iter()
             .all(|(then, now)| plan.find_node(then) == plan.find_node(now))
         && recorded.items == today.items
-        && (taken == Some(edge) || on.is_empty())
+        && taken.is_some_and(|taken| taken.is_named && taken.edge == edge)
 }
 
 /// Returns the way of a hop.
