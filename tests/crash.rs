@@ -18,7 +18,9 @@ use std::process::Child;
 use std::thread;
 use std::time::Duration;
 
-use common::children::{Deadly, Dice, Effects, KILL, Kill, When, child as command, ended, level};
+use common::children::{
+    Deadly, Dice, Effects, KILL, Kill, When, child as command, ended, level, quick_folder,
+};
 use common::timeless;
 use futures::StreamExt;
 use handoffs::Durability;
@@ -213,7 +215,7 @@ async fn runtime_at(folder: &Path) -> Runtime<Library, Sqlite> {
 }
 
 async fn check_killed_at(level: Durability, kill: Kill, expected: &Undisturbed) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = quick_folder();
     let folder = folder.path();
     let case = format!("{level:?}, {kill}");
     let killed = |kill| ended(start_child(folder, 1, level, kill)).0;

@@ -16,7 +16,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use common::children::{child as command, die, ended};
+use common::children::{child as command, die, ended, quick_folder};
 use common::timeless;
 use futures::StreamExt;
 use futures::future::join_all;
@@ -163,13 +163,7 @@ impl Left {
 
     /// Lays the files down with another WAL.
     fn with_wal(&self, wal: &[u8]) -> TempDir {
-        // It makes no difference what kind of disk it is, save to how long it takes.
-        let memory = Path::new("/dev/shm");
-        let folder = if memory.is_dir() {
-            tempfile::tempdir_in(memory).unwrap()
-        } else {
-            tempfile::tempdir().unwrap()
-        };
+        let folder = quick_folder();
         let lay = |suffix: &str, bytes: &[u8]| {
             fs::write(folder.path().join(format!("{FILE}{suffix}")), bytes).unwrap();
         };

@@ -8,7 +8,7 @@ use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,6 +37,17 @@ pub(crate) fn ended(child: Child) -> (bool, String) {
     let killed = status.signal() == Some(9);
     assert!(killed || status.success(), "{status}: {said}");
     (killed, said)
+}
+
+/// Makes a folder in memory where there is one: what a process leaves that dies is there what it is on a
+/// disk, and nobody waits for that.
+pub(crate) fn quick_folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        tempfile::tempdir_in(memory).unwrap()
+    } else {
+        tempfile::tempdir().unwrap()
+    }
 }
 
 /// Where each execution of a node is written down, beyond the reach of journal and state.
