@@ -456,11 +456,12 @@ pub struct Ask {
     pub id: AskId,
     /// The node that asks.
     pub node: Cow<'static, str>,
-    /// The question's name within the node.
+    /// The question's name within the node; `approve` if it is whether the node may hand over.
     pub key: String,
     /// The question; [`Json::to`] gives it as the type that it was asked with.
     pub question: Json,
-    /// Until when an answer is taken, in milliseconds since 1970 in UTC; without it, for ever.
+    /// Until when an answer is taken, in milliseconds since 1970 in UTC; without it, for ever. From then
+    /// on, [`recover`](crate::Thread::recover) goes on without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_ms: Option<u64>,
 }

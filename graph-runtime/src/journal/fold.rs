@@ -125,9 +125,15 @@ impl Branches {
         Ok(last.map_or(head, |last| Head::new(last.seq, last.hash)))
     }
 
-    /// Returns whether anything was written on a path.
-    pub(crate) fn has(&self, branch: &BranchId) -> bool {
+    /// Returns whether there is an entry on a path.
+    pub(super) fn has(&self, branch: &BranchId) -> bool {
         self.paths.contains_key(branch)
+    }
+
+    /// Returns whether anything was written on a path that is under way, also if a snapshot stands for it.
+    pub(crate) fn has_begun(&self, branch: &BranchId) -> bool {
+        let snapshot = self.snapshot.as_ref();
+        self.has(branch) || snapshot.is_some_and(|snapshot| snapshot.has(branch))
     }
 
     /// Returns whether a snapshot stands for some of the entries.

@@ -83,6 +83,11 @@ impl Snapshot {
         self.legends.first().map(|legend| &legend.graph)
     }
 
+    /// Returns whether a path was under way.
+    pub(crate) fn has(&self, branch: &BranchId) -> bool {
+        self.paths.contains_key(branch)
+    }
+
     /// Returns the questions that were open.
     fn open_asks(&self) -> Open {
         let asks = self.paths.iter();

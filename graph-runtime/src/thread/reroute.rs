@@ -1,5 +1,6 @@
 //! Where a thread's decisions would lead today.
 
+mod decide;
 mod walk;
 
 use std::fmt;
@@ -146,6 +147,8 @@ pub struct Handoff {
     pub branches: Vec<String>,
     /// The items of an `each`, one for each branch.
     pub items: Vec<Json>,
+    /// Whether a person has to approve it before the run goes there.
+    pub asks: bool,
     /// Whether it is a fork, which may have no branches.
     pub(crate) forks: bool,
 }
@@ -162,6 +165,9 @@ impl fmt::Display for Handoff {
             }
             (Some(to), false) => f.write_str(to)?,
             (None, false) => f.write_str("end")?,
+        }
+        if self.asks {
+            f.write_str(", if approved")?;
         }
         match self.masked {
             Some(why) => write!(f, ", as {why}"),

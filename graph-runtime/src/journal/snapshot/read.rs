@@ -21,6 +21,16 @@ pub(crate) struct Kept {
     snapshot: Option<Record>,
 }
 
+impl Kept {
+    /// Keeps only the records up to a number. Returns whether what they add up to is known: not before
+    /// the snapshot that stands for those that were trimmed.
+    pub(crate) fn cut(&mut self, seq: u64) -> bool {
+        self.records.retain(|record| record.seq <= seq);
+        let snapshot = self.snapshot.as_ref();
+        snapshot.is_none_or(|snapshot| snapshot.seq <= seq)
+    }
+}
+
 /// Reads all that is kept of a thread.
 pub(crate) async fn kept(journal: &dyn Journal, thread: &ThreadId) -> Result<Kept, JournalError> {
     for _ in 0..READS {
@@ -115,11 +125,17 @@ impl Branches {
         journal: &dyn Journal,
         thread: &ThreadId,
     ) -> Result<(Self, Head), JournalError> {
+        let kept = kept(journal, thread).await?;
+        Self::of_kept(thread, kept)
+    }
+
+    /// Puts a thread together of what is kept of it.
+    pub(crate) fn of_kept(thread: &ThreadId, kept: Kept) -> Result<(Self, Head), JournalError> {
         let Kept {
             base,
             records,
             snapshot,
-        } = kept(journal, thread).await?;
+        } = kept;
         let Some(record) = snapshot else {
             return Self::read(thread, &records);
         };

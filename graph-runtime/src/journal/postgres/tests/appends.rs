@@ -110,35 +110,6 @@ async fn a_dropped_connect_leaves_a_whole_journal_or_none_and_no_transaction() {
 }
 
 #[tokio::test]
-async fn bodies_of_ten_megabytes_are_kept() {
-    let place = Place::new();
-    let journal = place.open().await;
-    let thread = ThreadId::new("large");
-    // Bytes that do not compress, and ones that do.
-    let mut number = 7_u64;
-    let mut noise = || {
-        number = number
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        number.to_be_bytes()[0]
-    };
-    let noise: Vec<u8> = (0..10_000_000).map(|_| noise()).collect();
-    let zeros = vec![0; 10_000_000];
-    let written = records(0, [&noise, &zeros, &noise]);
-    journal
-        .append(&thread, 0, written.clone(), Durability::Sync)
-        .await
-        .unwrap();
-    let one = records(3, [&noise]);
-    journal
-        .append(&thread, 3, one.clone(), Durability::Sync)
-        .await
-        .unwrap();
-    let read = place.open().await.read(&thread, 0).await.unwrap();
-    assert!(read == [written, one].concat());
-}
-
-#[tokio::test]
 async fn a_name_that_no_index_could_take_is_kept() {
     let place = Place::new();
     let journal = place.open().await;
