@@ -547,6 +547,51 @@ async fn b65_a_copy_has_all_in_its_order_and_the_thread_stays_as_it_is(
     assert_eq!(records(at).await, before);
 }
 
+#[derive(AgentGraph)]
+#[graph(state = Said, start = a)]
+struct Both {
+    #[route(_ => all(one, two) join b)]
+    a: Say,
+    #[route(_ => b)]
+    one: Asks,
+    #[route(_ => b)]
+    two: Asks,
+    #[route(_ => end)]
+    b: Say,
+}
+
+/// B65: `prune_keep_latest_across_namespaces` and `prune_empty_list_noop`.
+async fn b65_what_is_trimmed_keeps_where_each_branch_stands(at: &impl Place, level: Durability) {
+    let tally = Tally::default();
+    let both = Both {
+        a: Say(tally.clone()),
+        one: Asks(&["i1"], tally.clone()),
+        two: Asks(&["i2"], tally.clone()),
+        b: Say(tally.clone()),
+    };
+    let thread = open(both, at, level).await;
+    let _ = thread.run(Said::default()).await.unwrap();
+    let before = records(at).await;
+    thread.trim(before.len() as u64).await.unwrap();
+    assert_eq!(records(at).await, before, "there was nothing to drop");
+
+    let asks = thread.asks().await.unwrap();
+    thread.trim(1).await.unwrap();
+    assert_eq!(records(at).await, before[before.len() - 1..]);
+    assert_eq!(thread.asks().await.unwrap(), asks);
+    let [one, two] = &asks[..] else {
+        panic!("{asks:?}");
+    };
+    let run = thread.resume(two.id, "two").await.unwrap();
+    assert_eq!(run.paused().unwrap(), *one);
+    thread.trim(1).await.unwrap();
+    let run = thread.resume(one.id, "one").await.unwrap();
+    assert_eq!(
+        words(&run.finished().unwrap().value),
+        ["a", "i1:one", "i2:two", "b"]
+    );
+}
+
 at_every_level! {
     b41_a_replay_runs_what_came_after_it_and_one_of_the_end_runs_nothing
     b42_forks_go_on_from_another_state_and_do_not_see_each_other
@@ -562,4 +607,5 @@ at_every_level! {
     b65_questions_and_answers_are_kept_until_their_step_is_done
     b65_records_and_threads_are_listed_in_order_and_in_parts
     b65_what_is_appended_again_is_refused_and_is_there_once
+    b65_what_is_trimmed_keeps_where_each_branch_stands
 }
