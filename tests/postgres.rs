@@ -24,10 +24,8 @@ use common::children::{Deadly, Effects, KILL, Kill, When, child as command, ende
 use common::server::{self, Server};
 use common::timeless;
 use futures::StreamExt;
-use handoffs::Durability;
-use handoffs::Layer;
 use handoffs::prelude::*;
-use handoffs::{Journal, JournalError, Record, RunError, ThreadId};
+use handoffs::{Durability, Journal, JournalError, Layer, Record, RunError, ThreadId};
 use serde_json::Value;
 
 // ---- A run of which each step has a side effect that can be counted.
@@ -383,7 +381,7 @@ async fn check_killed_server(kill_it: impl Fn(&Server)) {
     }
     println!("{KILLS} kills, {threads} threads, {interrupted} cut off");
     assert!(interrupted > 0);
-    assert_eq!(Journal::threads(&journal).await.unwrap().len(), threads);
+    assert_eq!(journal.kept.threads().await.unwrap().len(), threads);
 }
 
 /// Takes up a run that a server may have left, and checks that it is as if nothing had been.
