@@ -384,6 +384,15 @@ async fn check_killed_server(kill_it: impl Fn(&Server)) {
     assert_eq!(journal.kept.threads().await.unwrap().len(), threads);
 }
 
+/// Waits for a server that recovers.
+async fn until_it_serves(journal: &Honest) {
+    let since = Instant::now();
+    while let Err(error) = journal.kept.threads().await {
+        assert!(since.elapsed() < Duration::from_secs(60), "{error:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// Takes up a run that a server may have left, and checks that it is as if nothing had been.
 async fn check_recovers(journal: &Honest, folder: &Path, name: &str) {
     let runtime = Runtime::new(counter(folder)).journal(journal.clone());
