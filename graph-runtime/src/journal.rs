@@ -252,8 +252,10 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// Removes a thread with all that is kept of it, on disk as well once this returns. It is no error if
     /// there is none.
     ///
-    /// A worker that is still at it gets [`JournalError::Conflict`] with its next append. A thread of the
-    /// same name can begin again, with record 1.
+    /// A worker that is still at it gets [`JournalError::Conflict`] with its next append, and a thread of
+    /// the same name can begin again, with record 1. Do not let it while that worker may be at work: once
+    /// the new thread has just as many records as the old one had, the late append fits its head and
+    /// breaks its chain.
     ///
     /// # Errors
     ///
