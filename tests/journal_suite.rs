@@ -405,7 +405,7 @@ impl Layer for Wrong {
         self.kept.compact(thread, snapshot, trim).await
     }
 
-    async fn delete(&self, thread: &ThreadId) -> Result<(), JournalError> {
+    async fn delete(&self, thread: &ThreadId, head: Option<u64>) -> Result<(), JournalError> {
         match self.mistake {
             Mistake::DeletesTheRecordsOnly => {
                 let left = self.kept.snapshot(thread).await?;
@@ -414,7 +414,7 @@ impl Layer for Wrong {
             Mistake::DeletesWhatBeginsWithTheName => {
                 for other in self.kept.threads().await? {
                     if other.as_str().starts_with(thread.as_str()) {
-                        self.kept.delete(&other).await?;
+                        self.kept.delete(&other, None).await?;
                     }
                 }
             }
@@ -428,13 +428,13 @@ impl Layer for Wrong {
             Mistake::DeletesInTwoSteps => {
                 self.snapshots.lock().unwrap().insert(thread.clone(), None);
                 yield_now().await;
-                self.kept.delete(thread).await?;
+                self.kept.delete(thread, head).await?;
                 self.snapshots.lock().unwrap().remove(thread);
             }
             _ => {}
         }
         self.deleted.lock().unwrap().insert(thread.clone());
-        self.kept.delete(thread).await
+        self.kept.delete(thread, head).await
     }
 
     async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {

@@ -22,14 +22,14 @@ use async_trait::async_trait;
 use deadpool::managed::{Manager, Pool};
 use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, Row, Statement};
+use tokio_postgres::{Client, Error, Row, SimpleQueryMessage, Statement};
 
 use self::error::failed;
 pub use self::options::{PostgresOptions, PostgresServer};
 use self::orphans::Orphans;
 use self::pool::{Line, Lines};
 use self::schema::Schema;
-use self::statements::{Commit, Statements, Text};
+use self::statements::{Commit, KEPT, Statements, Text};
 use super::Durability;
 use super::memory::check_numbers;
 use super::{Hash, Journal, JournalError, Record, ThreadId};
@@ -284,7 +284,13 @@ impl Shared {
                 }
                 Change::Text(text) => {
                     let line = under_way.on(self.line().await?);
-                    line.batch_execute(text).await.map(|()| 0)
+                    line.simple_query(text).await.map(|said| {
+                        let is_kept = said.iter().any(|said| match said {
+                            SimpleQueryMessage::Row(row) => row.get(0) == Some(KEPT),
+                            _ => false,
+                        });
+                        u64::from(!is_kept)
+                    })
                 }
             };
             let line = under_way.done();
@@ -418,10 +424,13 @@ impl Journal for Postgres {
         }
     }
 
-    async fn delete(&self, thread: &ThreadId) -> Result<(), JournalError> {
-        let delete = self.0.statements.delete(thread);
+    async fn delete(&self, thread: &ThreadId, head: Option<u64>) -> Result<(), JournalError> {
+        let delete = self.0.statements.delete(thread, head);
         let delete = Change::Text(&delete);
-        self.0.change("delete a thread of", delete).await.map(drop)
+        match (self.0.change("delete a thread of", delete).await?, head) {
+            (0, Some(head)) => Err(JournalError::conflict(thread, head)),
+            _ => Ok(()),
+        }
     }
 }
 

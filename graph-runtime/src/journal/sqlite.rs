@@ -214,8 +214,8 @@ impl Journal for Sqlite {
         self.0.change(thread, compact).await
     }
 
-    async fn delete(&self, thread: &ThreadId) -> Result<(), JournalError> {
-        self.0.change(thread, What::Delete).await
+    async fn delete(&self, thread: &ThreadId, head: Option<u64>) -> Result<(), JournalError> {
+        self.0.change(thread, What::Delete { head }).await
     }
 }
 

@@ -4,7 +4,9 @@
 //! where it changes hands at each point at which the store waits, and on many, where it need not wait.
 
 mod appends;
+mod copies;
 mod deletes;
+mod expected;
 mod heads;
 mod reads;
 mod snapshots;
@@ -88,6 +90,10 @@ rules! {
     a_read_during_appends_sees_a_prefix,
     threads_are_listed_in_the_order_of_their_names,
     a_dropped_append_leaves_all_or_nothing,
+    a_thread_is_copied_in_order_and_stays_as_it_is,
+    a_copy_takes_the_place_of_no_thread,
+    a_thread_that_is_not_at_the_expected_head_is_not_deleted,
+    of_a_deletion_and_an_append_at_one_head_one_comes_first,
     of_two_handles_of_one_place_exactly_one_wins,
     a_body_of_ten_megabytes_is_kept,
     what_was_appended_at_any_level_is_read_back_after_reopening,
@@ -110,7 +116,9 @@ rules! {
 
 mod rule {
     pub(super) use super::appends::*;
+    pub(super) use super::copies::*;
     pub(super) use super::deletes::*;
+    pub(super) use super::expected::*;
     pub(super) use super::heads::*;
     pub(super) use super::reads::*;
     pub(super) use super::snapshots::*;
@@ -281,7 +289,7 @@ async fn snapshot_of(journal: &impl Journal, thread: &ThreadId) -> Option<Record
 /// Deletes, which has to succeed, at last.
 async fn delete(journal: &impl Journal, thread: &ThreadId) {
     loop {
-        match journal.delete(thread).await {
+        match journal.delete(thread, None).await {
             Ok(()) => return,
             Err(error) if error.is_retryable() => yield_now().await,
             Err(error) => panic!("could not delete {thread:?}: {}", chain(&error)),

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::error::chain;
 use crate::journal::Durability;
-use crate::journal::{Memory, entries, suite};
+use crate::journal::{Head, Memory, entries, suite};
 
 fn compressed(store: &Memory) -> Compressed<Memory> {
     Compressed::new(store.clone())
@@ -101,7 +101,7 @@ fn a_journal_that_was_never_compressed_is_read_as_it_is() {
 
     // The reverse is refused, and says what to do.
     let bare = suite::records(0, [frame(&large)]);
-    let text = chain(&entries(&"t".into(), &bare).unwrap_err());
+    let text = chain(&entries(&"t".into(), Head::of(&"t".into()), &bare).unwrap_err());
     assert!(
         text.contains("open the journal through `Compressed`"),
         "{text}"

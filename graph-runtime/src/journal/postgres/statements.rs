@@ -89,17 +89,22 @@ impl Statements {
     ///
     /// Several statements, as only those after the first see what was committed while it waited for the
     /// thread's row. They are sent as one text, which the server takes for one transaction, and which
-    /// has no parameters.
-    pub(super) fn delete(&self, thread: &ThreadId) -> String {
+    /// has no parameters. The first one says [`KEPT`] of a thread that is not at the head expected.
+    pub(super) fn delete(&self, thread: &ThreadId, head: Option<u64>) -> String {
         let schema = &self.schema;
         let commit = self.commit.setting();
         let digits = thread.as_str().bytes().map(|byte| format!("{byte:02x}"));
         let name = format!("decode('{}', 'hex')", digits.collect::<String>());
         let named = NAMED.replace("$1", &name);
+        // No thread has the number that stands for one that is kept.
+        let id = head.map_or_else(
+            || "id".to_owned(),
+            |head| format!("CASE WHEN head = {head} THEN id ELSE {KEPT} END"),
+        );
         let gone = "current_setting('handoffs.gone')::bigint";
         format!(
-            "SELECT set_config('handoffs.gone', coalesce(max(id), 0)::text, true){commit}
-             FROM (SELECT id FROM {schema}.thread WHERE {named} FOR UPDATE) AS fence;
+            "SELECT set_config('handoffs.gone', coalesce(max({id}), 0)::text, true){commit}
+             FROM (SELECT id, head FROM {schema}.thread WHERE {named} FOR UPDATE) AS fence;
              DELETE FROM {schema}.snapshot WHERE thread = {gone};
              DELETE FROM {schema}.entry WHERE thread = {gone};
              DELETE FROM {schema}.thread WHERE id = {gone}"
@@ -131,6 +136,9 @@ impl Statements {
         prepared
     }
 }
+
+/// What is said of a thread that is not deleted, as it has gone on.
+pub(super) const KEPT: &str = "-1";
 
 /// A setting for the transaction of one statement alone, which is asked for when it commits.
 const RELAXED: &str = ", set_config('synchronous_commit', 'off', true)";

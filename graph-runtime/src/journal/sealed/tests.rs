@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::error::chain;
 use crate::journal::Durability;
-use crate::journal::{Hash, Memory, entries, suite};
+use crate::journal::{Hash, Head, Memory, entries, suite};
 
 const PLAIN: &[u8] = br#"{"said":"my card ends in 4711"}"#;
 
@@ -365,7 +365,7 @@ fn a_record_that_is_not_sealed_is_not_read() {
     assert_eq!(after, suite::records(1, [PLAIN]));
 
     // And without the layer, one that is sealed is no entry.
-    let bare = entries(&"t".into(), &[one_sealed()]).unwrap_err();
+    let bare = entries(&"t".into(), Head::of(&"t".into()), &[one_sealed()]).unwrap_err();
     assert!(matches!(bare, JournalError::Damaged { seq: 1, .. }));
     let text = chain(&bare);
     assert!(text.contains("open the journal through `Sealed`"), "{text}");

@@ -36,7 +36,9 @@ pub(super) enum What {
         snapshot: Record,
         trim: u64,
     },
-    Delete,
+    Delete {
+        head: Option<u64>,
+    },
 }
 
 impl What {
@@ -45,7 +47,7 @@ impl What {
         match self {
             Self::Append { .. } => "append to",
             Self::Compact { .. } => "compact a thread of",
-            Self::Delete => "delete a thread of",
+            Self::Delete { .. } => "delete a thread of",
         }
     }
 
@@ -54,7 +56,10 @@ impl What {
         match self {
             Self::Append { head, .. } => *head,
             Self::Compact { snapshot, .. } => snapshot.seq,
-            Self::Delete => 0,
+            Self::Delete { head } => match head {
+                Some(head) => *head,
+                None => 0,
+            },
         }
     }
 
@@ -233,7 +238,12 @@ impl<'c> Writer<'c> {
         match &change.what {
             What::Append { head, records, .. } => self.append(thread, *head, records),
             What::Compact { snapshot, trim } => self.compact(thread, snapshot, *trim),
-            What::Delete => {
+            What::Delete { head } => {
+                if let (Some(expected), Some(head)) = (*head, number(&mut self.head, thread)?)
+                    && head != expected
+                {
+                    return Ok(Verdict::Conflict);
+                }
                 for delete in &mut self.delete {
                     delete.execute([thread])?;
                 }

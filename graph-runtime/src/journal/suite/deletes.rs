@@ -145,7 +145,7 @@ pub(super) async fn a_dropped_deletion_leaves_all_or_nothing(place: &impl Journa
         append(&journal, &thread, 0, records(0, ["1", "2", "3"])).await;
         compact(&journal, &thread, snapshot(3, "three"), 0).await;
         {
-            let mut delete = pin!(journal.delete(&thread));
+            let mut delete = pin!(journal.delete(&thread, None));
             for _ in 0..polls {
                 let polled = poll_fn(|cx| Poll::Ready(delete.as_mut().poll(cx))).await;
                 if polled.is_ready() {
@@ -165,7 +165,7 @@ pub(super) async fn a_dropped_deletion_leaves_all_or_nothing(place: &impl Journa
             .iter()
             .any(|two| looks.ends_with(two));
         assert!(settled, "{thread}: {looks:?}");
-        if let Err(error) = journal.delete(&thread).await {
+        if let Err(error) = journal.delete(&thread, None).await {
             panic!("could not delete {thread:?}: {}", chain(&error));
         }
         assert_eq!(read(&journal, &thread, 0).await, []);

@@ -263,7 +263,7 @@ async fn committed(place: &Place, durability: Durability, server: &str) -> Vec<S
     }
     let snapshot = records(3, ["snapshot"]).remove(0);
     journal.compact(&thread, snapshot, 1).await.unwrap();
-    journal.delete(&thread).await.unwrap();
+    journal.delete(&thread, None).await.unwrap();
     let seen = place.ask("SELECT string_agg(setting, ' ' ORDER BY id) FROM $s.seen");
     seen.await.split(' ').map(str::to_owned).collect()
 }

@@ -198,7 +198,7 @@ async fn a_journal_of_format_1_is_brought_up_and_used() {
     assert!(journal.snapshot(&t).await.unwrap().is_none());
     let snapshot = records(1, ["snapshot"]).remove(0);
     journal.compact(&t, snapshot, 1).await.unwrap();
-    journal.delete(&u).await.unwrap();
+    journal.delete(&u, None).await.unwrap();
     let new = records(2, ["3"]);
     let appended = journals[1].append(&t, 2, new, Durability::Sync);
     appended.await.unwrap();
@@ -263,7 +263,7 @@ async fn one_who_may_only_use_the_journal_can() {
     let snapshot = records(1, ["snapshot"]).remove(0);
     journal.compact(&thread, snapshot, 1).await.unwrap();
     assert_eq!(bodies(&journal, &thread).await, ["2"]);
-    journal.delete(&thread).await.unwrap();
+    journal.delete(&thread, None).await.unwrap();
     assert!(journal.threads().await.unwrap().is_empty());
 
     // But not make one.

@@ -61,7 +61,7 @@ async fn a_file_of_format_1_is_brought_up_and_used() {
         assert!(journal.snapshot(&t).await.unwrap().is_none());
         let snapshot = records(1, ["snapshot"]).remove(0);
         journal.compact(&t, snapshot.clone(), 1).await.unwrap();
-        journal.delete(&u).await.unwrap();
+        journal.delete(&u, None).await.unwrap();
         let appended = journals[1].append(&t, 2, records(2, ["3"]), Durability::Sync);
         appended.await.unwrap();
         drop(journals);
@@ -112,7 +112,7 @@ async fn what_is_removed_is_overwritten_in_the_file() {
     appended.await.unwrap();
     let snapshot = records(8, [secret(99)]).remove(0);
     journal.compact(&thread, snapshot, 3).await.unwrap();
-    journal.delete(&thread).await.unwrap();
+    journal.delete(&thread, None).await.unwrap();
     drop(journal);
     let bytes = std::fs::read(folder.file()).unwrap();
     let is_left = bytes.windows(12).any(|window| window == b"number of my");

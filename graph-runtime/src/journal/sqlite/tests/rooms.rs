@@ -263,7 +263,7 @@ async fn a_commit_waits_for_the_disk_unless_all_in_it_are_appends_at_level_step(
         let appended = journal.append(&a, head, records(head, ["x"]), Step);
         appended.await.unwrap();
     };
-    let delete = async || journal.delete(&b).await.unwrap();
+    let delete = async || journal.delete(&b, None).await.unwrap();
     in_one_commit(
         &folder,
         &journal,
@@ -317,7 +317,7 @@ async fn what_is_read_after_a_compaction_or_a_deletion_was_dropped_is_final() {
     dropped_under_way(&folder, journal.compact(&thread, snapshot.clone(), 2)).await;
     assert_eq!(journal.snapshot(&thread).await.unwrap(), Some(snapshot));
     assert_eq!(bodies(&journal, &thread).await, ["3"]);
-    dropped_under_way(&folder, journal.delete(&thread)).await;
+    dropped_under_way(&folder, journal.delete(&thread, None)).await;
     assert_eq!(journal.heads(None, 9).await.unwrap(), []);
     assert_eq!(journal.snapshot(&thread).await.unwrap(), None);
 }
