@@ -11,6 +11,7 @@
 mod common;
 
 use std::fmt;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -153,7 +154,7 @@ async fn a_refund_over_100_waits_for_approval_and_is_escalated_after_48_hours(at
     assert_eq!(ask.question.to::<Refund>().unwrap(), shown);
     assert_eq!(ask.expires_ms, Some(clock.now_ms() + 48 * 60 * 60 * 1000));
     assert_eq!(thread.status().await.unwrap(), Status::Paused(ask.clone()));
-    assert_eq!(thread.asks().await.unwrap(), [ask.clone()]);
+    assert_eq!(thread.asks().await.unwrap(), from_ref(&ask));
     assert_eq!(said(&thread.state().await.unwrap()), ["judged"]);
     clock.hours(47);
     let run = thread.resume(ask.id, Approval::Approved).await.unwrap();
@@ -579,7 +580,7 @@ async fn a_handoff_in_a_graph_within_is_approved_and_its_state_is_that_of_the_no
     ] {
         let thread = runtime.thread(name);
         let ask = thread.run(refund(120)).await.unwrap().paused().unwrap();
-        assert_eq!(thread.asks().await.unwrap(), [ask.clone()]);
+        assert_eq!(thread.asks().await.unwrap(), from_ref(&ask));
         let run = thread.resume(ask.id, decision).await.unwrap();
         assert_eq!(said(&run.finished().unwrap()), ["judged", then, "after"]);
     }
@@ -640,7 +641,7 @@ fn sensible(ask: &Ask) -> Option<serde_json::Value> {
         "middle" => serde_json::to_value("Ada"),
         _ => serde_json::to_value(Approval::Approved),
     };
-    Some(answer.unwrap())
+    answer.ok()
 }
 
 #[tokio::test]
@@ -832,13 +833,13 @@ async fn of_one_who_answers_and_one_who_finds_the_time_to_be_over_one_is_told_of
             }
         };
         let (answer, (late, ())) = join(answer, join(late, first)).await;
-        let (won, lost, last) = if answer_is_first {
+        let (won, lost, end) = if answer_is_first {
             (answer, late, "paid")
         } else {
             (late, answer, "escalated: nobody answered in time")
         };
         let ticket = won.unwrap().finished().unwrap();
-        assert_eq!(said(&ticket), ["judged", last]);
+        assert_eq!(said(&ticket), ["judged", end]);
         let lost = lost.unwrap_err();
         assert!(lost.is_conflict(), "{lost:?}");
         assert_eq!(answers.state().await.unwrap(), ticket);
@@ -931,7 +932,7 @@ async fn a_built_graph_asks_the_same_and_goes_on_with_the_journal_of_a_derived_o
             .route("escalate", "_", To::end())
             .policy(
                 "judge",
-                Policy::new().answer(std::time::Duration::from_secs(48 * 60 * 60)),
+                Policy::new().answer(std::time::Duration::from_hours(48)),
             )
             .build()
     };
@@ -945,7 +946,7 @@ async fn a_built_graph_asks_the_same_and_goes_on_with_the_journal_of_a_derived_o
     let ask = derived.thread("t").run(refund(120)).await.unwrap();
     let thread = Runtime::new(graph).journal(disk).thread("t");
     let ask = ask.paused().unwrap();
-    assert_eq!(thread.asks().await.unwrap(), [ask.clone()]);
+    assert_eq!(thread.asks().await.unwrap(), from_ref(&ask));
     let run = thread.resume(ask.id, Approval::Approved).await.unwrap();
     assert_eq!(said(&run.finished().unwrap()), ["judged", "paid"]);
 
