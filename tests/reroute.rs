@@ -15,9 +15,9 @@ use std::sync::{Arc, Mutex};
 use common::{Place, path};
 use handoffs::prelude::*;
 use handoffs::{
-    BuiltGraph, Durability, DynContract, DynNode, DynOutcome, DynVariant, GraphBuilder, Journal,
-    JournalError, Layer, NoHandoff, NodeError, On, Record, RunError, Runnable, ThreadId, To,
-    async_trait,
+    Approval, BuiltGraph, Durability, DynContract, DynNode, DynOutcome, DynVariant, GraphBuilder,
+    Journal, JournalError, Layer, NoHandoff, NodeError, On, Record, Recorded, RunError, Runnable,
+    ThreadId, To, async_trait,
 };
 use serde::{Deserialize, Serialize};
 
@@ -644,6 +644,187 @@ async fn guards_of_graphs_within_are_asked_in_their_own_states(at: &impl Place) 
     assert_eq!(differing, [format!("entry 8: {expected}")]);
 }
 
+/// A node that is written by hand around a graph, and does not say so.
+struct Wrapped(BuiltGraph<Case>);
+
+impl handoffs::Node<Case> for Wrapped {
+    type Outcome = ();
+    const CONTRACT: handoffs::Contract = handoffs::Contract {
+        writes: handoffs::FieldSet::first_of(3),
+        ..handoffs::Contract::EMPTY
+    };
+    const KIND: handoffs::NodeKind = handoffs::NodeKind::Graph;
+}
+
+impl handoffs::Execute<Case> for Wrapped {
+    async fn execute(&self, case: &mut Case, cx: &mut Context<'_>) -> Result<(), NodeError> {
+        handoffs::__private::subgraph(&self.0, case, cx).await
+    }
+}
+
+fn two_steps(script: Option<&Script>) -> BuiltGraph<Case> {
+    graph("x y", script, |builder| {
+        builder
+            .route("x", "_", To::node("y"))
+            .route("y", "_", To::end())
+    })
+}
+
+/// What took the place of a graph.
+#[node(Case)]
+fn nothing() {
+    panic!("it is executed")
+}
+
+/// A graph around another, or around a node in its place.
+fn around(
+    script: Option<&Script>,
+    within: impl FnOnce(GraphBuilder<Case>) -> GraphBuilder<Case>,
+    done: usize,
+) -> BuiltGraph<Case> {
+    let step = Step {
+        script: script.cloned(),
+        takes_item: false,
+    };
+    let builder = GraphBuilder::new("Desk")
+        .start("a")
+        .dyn_node("a", step.clone())
+        .dyn_node("z", step);
+    within(builder)
+        .guard("done", move |case| case.said.len() == done)
+        .route("a", "_", To::node("within"))
+        .route("within", "_", To::node("z"))
+        .route("z", On::any().when("done"), To::end())
+        .route("z", "_", To::node("a").limit(1).or_end())
+        .build()
+        .unwrap()
+}
+
+async fn what_is_hidden_in_a_node_is_counted_and_its_writes_are_known(at: &impl Place) {
+    let script = script([]);
+    let hidden = |script: Option<&Script>| {
+        let inner = two_steps(script);
+        around(script, |builder| builder.node("within", Wrapped(inner)), 4)
+    };
+    let runtime = Runtime::new(hidden(Some(&script))).journal(at.open().await);
+    let run = runtime.thread("t").run(Case::default()).await.unwrap();
+    assert_eq!(run.finished().unwrap().said.len(), 4);
+    let runtime = Runtime::new(hidden(None)).journal(ReadOnly(at.open().await));
+    let found = runtime.thread("t").reroute().await.unwrap();
+    assert!(found.is_same(), "{found:#?}");
+    assert_eq!((found.decisions, found.hidden), (3, 2));
+}
+
+async fn a_graph_within_that_is_a_node_today_has_written_what_it_has(at: &impl Place) {
+    let script = script([]);
+    let inner = two_steps(Some(&script));
+    let then = around(
+        Some(&script),
+        |builder| builder.subgraph("within", inner),
+        4,
+    );
+    let runtime = Runtime::new(then).journal(at.open().await);
+    let run = runtime.thread("t").run(Case::default()).await.unwrap();
+    assert_eq!(run.finished().unwrap().said.len(), 4);
+    for (done, differs) in [(4, false), (3, true)] {
+        let now = around(None, |builder| builder.node("within", Nothing), done);
+        let runtime = Runtime::new(now).journal(ReadOnly(at.open().await));
+        let found = runtime.thread("t").reroute().await.unwrap();
+        assert_eq!((found.decisions, found.hidden), (3, 2));
+        let lines: Vec<_> = found.differing.iter().map(ToString::to_string).collect();
+        let expected =
+            "entry 7: node `z` went `_ if done => end`, and today it goes `_ => a`".to_owned();
+        assert_eq!(lines, if differs { vec![expected] } else { vec![] });
+    }
+}
+
+// ---- People.
+
+fn approved(builder: GraphBuilder<Case>, to: To) -> GraphBuilder<Case> {
+    builder
+        .question("large", |case| case.steps)
+        .route("a", "_", to)
+        .route("b", "Yes", To::node("c"))
+        .route("b", "No", To::node("a"))
+        .route("c", "_", To::end())
+}
+
+async fn handoffs_that_a_person_decides_are_decisions_as_well(at: &impl Place) {
+    let then: Version = |builder| {
+        approved(
+            builder,
+            To::node("b").limit(3).approve("large").or_else("c"),
+        )
+    };
+    let free: Version = |builder| approved(builder, To::node("b").limit(3).or_else("c"));
+    let less: Version = |builder| {
+        approved(
+            builder,
+            To::node("b").limit(1).approve("large").or_else("c"),
+        )
+    };
+    let other: Version = |builder| {
+        approved(
+            builder,
+            To::node("b").limit(3).approve("large").or_else("d"),
+        )
+        .route("d", "_", To::end())
+    };
+    let script = script([("b", "found found")]);
+    let runtime = Runtime::new(graph(ABC, Some(&script), then)).journal(at.open().await);
+    let thread = runtime.thread("t");
+    let mut run = thread.run(Case::default()).await.unwrap();
+    for approval in [Approval::Approved, Approval::Refused("no".to_owned())] {
+        let Run::Paused(ask) = run else {
+            panic!("{run:?}");
+        };
+        run = thread.resume(ask.id, approval).await.unwrap();
+    }
+    assert!(matches!(run, Run::Finished(_)), "{run:?}");
+    assert_eq!(path(&thread.history().await.unwrap()), ["a", "b", "a", "c"]);
+
+    assert_eq!(rerouted(at, graph(ABC, None, then)).await, (5, vec![]));
+    let (_, differing) = rerouted(at, graph(ABC, None, free)).await;
+    assert_eq!(
+        differing,
+        [
+            "entry 2: node `a` went `_ => b, if approved`, and today it goes `_ => b`",
+            "entry 5: node `a` went `_ => b, if approved`, and today it goes `_ => b`",
+        ]
+    );
+    let (_, differing) = rerouted(at, graph(ABC, None, less)).await;
+    assert_eq!(
+        differing,
+        [
+            "entry 5: node `a` went `_ => b, if approved`, and today it goes \
+             `_ => c, as its limit is used up`"
+        ]
+    );
+    let (_, differing) = rerouted(at, graph("a b c d", None, other)).await;
+    assert_eq!(
+        differing,
+        ["entry 6: node `a` went `_ => c`, and today it goes `_ => d`"]
+    );
+}
+
+// ---- Long threads.
+
+async fn of_a_long_thread_each_state_is_that_of_its_step(at: &impl Place) {
+    let version: Version = |builder| {
+        builder
+            .guard("last", |case| {
+                case.said.len() > 600 && case.steps.get() > 600
+            })
+            .route("a", On::any().when("last"), To::end())
+            .route("a", "_", To::node("b"))
+            .route("b", "_", To::node("a").limit(1_000).or_end())
+    };
+    let finds = "found ".repeat(700);
+    let script = script([("b", finds.trim())]);
+    let (decisions, differing) = over(at, &script, ("a b", version), ("a b", version)).await;
+    assert_eq!((decisions, differing), (601, vec![]));
+}
+
 // ---- Types that have changed.
 
 mod then {
@@ -784,6 +965,81 @@ async fn states_and_outcomes_of_another_version_are_read_as_far_as_they_can_be(a
     );
 }
 
+/// A later version of `then`, in which all has another name.
+mod later {
+    use super::*;
+
+    #[derive(State, Clone, Debug, Default, Serialize, Deserialize)]
+    pub(crate) struct Ticket {
+        #[serde(alias = "amount")]
+        pub(crate) sum: u32,
+        pub(crate) words: String,
+    }
+
+    #[derive(Outcome)]
+    pub(crate) enum Topic {
+        Refund { amount: u32 },
+        Other,
+    }
+
+    #[node(Ticket)]
+    pub(crate) fn sort(sum: &mut u32) -> Topic {
+        panic!("{sum}: it is executed")
+    }
+
+    pub(crate) fn is_large(ticket: &Ticket) -> bool {
+        ticket.sum == 20 && ticket.words == "nn"
+    }
+
+    #[derive(AgentGraph)]
+    #[graph(state = Ticket, start = sort, renamed_from = "Desk")]
+    pub(crate) struct Office {
+        #[route(
+            Topic::Refund { .. } => sort(limit = 3, else = end),
+            Topic::Other if is_large => sort(limit = 1, else = end),
+            Topic::Other => end,
+        )]
+        #[node(renamed_from = "triage")]
+        pub(crate) sort: Sort,
+    }
+}
+
+async fn what_has_another_name_today_is_found_by_its_former_one(at: &impl Place) {
+    let desk = then::Desk {
+        triage: then::Triage,
+    };
+    let runtime = Runtime::new(desk).journal(at.open().await);
+    let run = runtime
+        .thread("t")
+        .run(then::Ticket::default())
+        .await
+        .unwrap();
+    assert_eq!(run.finished().unwrap().amount, 20);
+
+    let office = later::Office { sort: later::Sort };
+    let runtime = Runtime::new(office).journal(ReadOnly(at.open().await));
+    let runtime = runtime.migrate(|entry| -> Result<(), String> {
+        if let Recorded::Started { writes, .. } | Recorded::Stepped { writes, .. } =
+            &mut entry.event
+        {
+            writes.rename("note", "words");
+        }
+        Ok(())
+    });
+    let found = runtime.thread("t").reroute().await.unwrap();
+    let lines: Vec<_> = found.differing.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "entry 3: node `triage` went `Topic::Other => end`, and today it goes \
+             `Topic::Other if is_large => sort`"
+        ]
+    );
+    let failing = runtime.migrate(|_| Err("out of words"));
+    let error = failing.thread("t").reroute().await.unwrap_err();
+    assert!(matches!(error, RunError::Migrate { seq: 1, .. }), "{error}");
+}
+
 // ---- Threads that are none.
 
 async fn of_a_thread_that_is_not_there_nothing_is_told(at: &impl Place) {
@@ -811,6 +1067,11 @@ on_every_journal! {
     other_items_are_found_out
     branches_that_never_joined_are_looked_at_as_well
     guards_of_graphs_within_are_asked_in_their_own_states
+    what_is_hidden_in_a_node_is_counted_and_its_writes_are_known
+    a_graph_within_that_is_a_node_today_has_written_what_it_has
+    handoffs_that_a_person_decides_are_decisions_as_well
+    of_a_long_thread_each_state_is_that_of_its_step
     states_and_outcomes_of_another_version_are_read_as_far_as_they_can_be
+    what_has_another_name_today_is_found_by_its_former_one
     of_a_thread_that_is_not_there_nothing_is_told
 }

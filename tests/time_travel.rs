@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex};
 use common::{Place, Tally, chain, lines, path};
 use handoffs::prelude::*;
 use handoffs::{
-    Durability, Entry, Hash, Head, Journal, JournalError, NodeError, Record, Recorded, RunError,
-    Runnable, Thread, ThreadId, copy_thread,
+    Approval, Durability, Entry, Hash, Head, Journal, JournalError, NodeError, Record, Recorded,
+    RunError, Runnable, Thread, ThreadId, copy_thread,
 };
 
 // ---- Nodes that count how often they are executed.
@@ -195,6 +195,31 @@ fn within(desk: &Desk) -> Within {
 enum Lap {
     More,
     Done,
+}
+
+/// Hands over if somebody approves it.
+#[derive(AgentGraph)]
+#[graph(state = Trip, start = a)]
+struct Approved {
+    #[route(_ => b(approve = far, else = c))]
+    a: Say,
+    #[route(_ => c)]
+    b: Say,
+    #[route(_ => end)]
+    c: Say,
+}
+
+fn far(trip: &Trip) -> usize {
+    trip.said.len()
+}
+
+fn approved(desk: &Desk) -> Approved {
+    let say = || Say(desk.clone());
+    Approved {
+        a: say(),
+        b: say(),
+        c: say(),
+    }
 }
 
 /// Goes round until it has done so six times.
@@ -468,6 +493,31 @@ async fn a_fork_between_two_questions_asks_only_the_second_again(at: &impl Place
     assert_eq!(said(&trip), ["a", "i1:ans1", "i2:ans2", "b"]);
 }
 
+async fn a_handoff_that_was_approved_can_be_refused_in_a_fork(at: &impl Place) {
+    let desk = Desk::default();
+    let approved = thread(approved(&desk), at).await;
+    let ask = paused(approved.run(Trip::default()).await.unwrap());
+    let edited = approved.edit("while we wait", |trip| trip.laps = 7).await;
+    assert_eq!(edited.unwrap().laps, 7);
+    let run = approved.resume(ask.id, Approval::Approved).await.unwrap();
+    assert_eq!(said(&finished(run)), ["a", "b", "c"]);
+
+    let fork = approved.fork(ask.id.get(), "u").await.unwrap();
+    assert_eq!(fork.asks().await.unwrap(), std::slice::from_ref(&ask));
+    let refused = Approval::Refused("too far".to_owned());
+    let trip = finished(fork.resume(ask.id, refused).await.unwrap());
+    assert_eq!((said(&trip), trip.laps), (vec!["a", "c"], 0));
+    desk.calls(&[("a", 1), ("b", 1), ("c", 2)]);
+
+    let fork = approved.fork(ask.id.get() + 1, "v").await.unwrap();
+    fork.abandon("not now").await.unwrap();
+    assert_eq!(fork.asks().await.unwrap(), []);
+    let error = fork.resume(ask.id, Approval::Approved).await.unwrap_err();
+    assert!(matches!(error, RunError::NotAsked { .. }), "{error}");
+    let trip = fork.state().await.unwrap();
+    assert_eq!((said(&trip), trip.laps), (vec!["a"], 7));
+}
+
 async fn forks_from_every_entry_of_a_loop_run_the_rest_of_it(at: &impl Place) {
     let desk = Desk::default();
     let round = Loop {
@@ -694,6 +744,24 @@ async fn nobody_edits_what_branches_or_a_graph_within_are_at_work_on(at: &impl P
     assert_eq!(trip.laps, 1);
 }
 
+async fn who_does_it_is_written_down_and_how_many_questions_are_open(at: &impl Place) {
+    let talk = thread(talk(&Desk::default()), at).await.by("ada");
+    let ask = paused(talk.run(Trip::default()).await.unwrap());
+    talk.edit("why not", |trip| trip.laps = 1).await.unwrap();
+    let fork = talk.fork(ask.id.get(), "u").await.unwrap();
+    fork.abandon("no reason").await.unwrap();
+    paused(fork.run(Trip::default()).await.unwrap());
+    let told = |entry: &Entry| (entry.by.as_deref() == Some("ada"), entry.open);
+    let history = talk.history().await.unwrap();
+    let open: Vec<_> = history.iter().map(told).collect();
+    assert_eq!(open, [(true, 0), (true, 0), (true, 1), (true, 1)]);
+    // Three were copied; then it was said so, given up, and run again.
+    let history = fork.history().await.unwrap();
+    let open: Vec<_> = history[3..].iter().map(told).collect();
+    let expected = [(true, 1), (true, 0), (true, 0), (true, 0), (true, 1)];
+    assert_eq!(open, expected);
+}
+
 async fn of_two_who_edit_at_once_one_loses_and_nothing_is_lost(at: &impl Place) {
     let row = thread(row(&Desk::default()), at).await;
     finished(row.run(Trip::default()).await.unwrap());
@@ -728,6 +796,48 @@ async fn a_run_that_is_edited_while_it_is_at_work_stops_with_a_conflict(at: &imp
     let trip = talk.state().await.unwrap();
     assert_eq!(trip.laps, 3);
     assert_eq!(talk.asks().await.unwrap(), [ask]);
+}
+
+async fn a_graph_within_that_only_a_snapshot_tells_of_has_begun(at: &impl Place) {
+    let within = thread(within(&Desk::default()), at).await;
+    let ask = paused(within.run(Trip::default()).await.unwrap());
+    let head = within.verify(None).await.unwrap();
+    let base = within.trim(1).await.unwrap();
+    assert_eq!(base.seq, head.seq - 1);
+    let error = within.edit("now", |trip| trip.laps = 2).await.unwrap_err();
+    assert!(matches!(error, RunError::NotEditable { .. }), "{error}");
+    let ask = paused(within.resume(ask.id, "1").await.unwrap());
+    let trip = finished(within.resume(ask.id, "2").await.unwrap());
+    assert_eq!(said(&trip), ["first", "a", "i1:1", "i2:2", "b", "last"]);
+    within.edit("over", |trip| trip.laps = 2).await.unwrap();
+    assert_eq!(within.state().await.unwrap().laps, 2);
+}
+
+async fn what_was_trimmed_is_gone_and_what_came_after_is_told(at: &impl Place) {
+    let row = thread(row(&Desk::default()), at).await;
+    finished(row.run(Trip::default()).await.unwrap());
+    row.trim(2).await.unwrap();
+    for word in ["x", "y"] {
+        row.edit("more", |trip| trip.said.push(word.to_owned()))
+            .await
+            .unwrap();
+    }
+    for seq in [1, 2, 3] {
+        // Entry 3 is there, but not what it followed.
+        let error = row.state_at(seq).await.unwrap_err();
+        assert!(matches!(error, RunError::Trimmed { .. }), "{error}");
+    }
+    assert_eq!(said(&row.state_at(4).await.unwrap()), ["a", "b", "c"]);
+    assert_eq!(said(&row.state_at(5).await.unwrap()), ["a", "b", "c", "x"]);
+    assert_eq!(row.state_at(6).await.unwrap(), row.state().await.unwrap());
+    for seq in [1, 4, 6] {
+        let error = row.fork(seq, "u").await.map(drop).unwrap_err();
+        assert!(matches!(error, RunError::Trimmed { .. }), "{error}");
+    }
+    let error = row.reroute().await.unwrap_err();
+    assert!(matches!(error, RunError::Trimmed { .. }), "{error}");
+    row.abandon("it is over").await.unwrap();
+    finished(row.run(Trip::default()).await.unwrap());
 }
 
 // ---- Runs that are given up.
@@ -927,6 +1037,7 @@ on_every_journal! {
     a_fork_takes_no_name_that_is_taken
     a_replay_from_before_a_question_asks_it_again
     a_fork_between_two_questions_asks_only_the_second_again
+    a_handoff_that_was_approved_can_be_refused_in_a_fork
     forks_from_every_entry_of_a_loop_run_the_rest_of_it
     each_prefix_of_a_thread_is_one
     so_is_each_prefix_where_a_graph_is_within
@@ -936,8 +1047,11 @@ on_every_journal! {
     an_edit_is_news_to_a_loop
     of_a_thread_that_is_over_the_next_run_differs_from_what_was_edited
     nobody_edits_what_branches_or_a_graph_within_are_at_work_on
+    who_does_it_is_written_down_and_how_many_questions_are_open
     of_two_who_edit_at_once_one_loses_and_nothing_is_lost
     a_run_that_is_edited_while_it_is_at_work_stops_with_a_conflict
+    a_graph_within_that_only_a_snapshot_tells_of_has_begun
+    what_was_trimmed_is_gone_and_what_came_after_is_told
     an_abandoned_run_is_over_and_its_questions_are_closed
     a_run_can_be_abandoned_whatever_it_is_at
     a_copy_says_what_the_thread_says_through_any_layer

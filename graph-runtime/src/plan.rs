@@ -1,5 +1,6 @@
 //! What a run has to know of its graph, and the name by which a journal knows the graph.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use handoffs_core::{
@@ -8,7 +9,7 @@ use handoffs_core::{
 };
 
 use crate::execute::{Known, Runnable};
-use crate::journal::{GraphId, Hash};
+use crate::journal::{GraphId, Hash, Writes};
 use crate::policy::Policy;
 
 /// What the engine has to know of a graph.
@@ -313,9 +314,24 @@ impl Plan {
         place.map_or_else(former, |place| u16::try_from(place).ok())
     }
 
-    /// Returns the place of the edge of which an entry speaks, whichever graph wrote it.
-    pub(crate) fn find_edge(&self, from: u16, on: &str) -> Option<u16> {
-        self.edges_from(from, |edge| edge.label() == on).next()
+    /// Returns the place of an edge that another graph had, which led there: the one with the same
+    /// condition that still does, or else the only one that does.
+    pub(crate) fn find_edge(
+        &self,
+        from: u16,
+        on: &str,
+        to: Option<u16>,
+        forks: bool,
+    ) -> Option<u16> {
+        let leads = |edge: &Edge<NodeIndex>| {
+            let target = edge.route.target().node().map(|node| node.0);
+            target == to && edge.route.fork().is_some() == forks
+        };
+        let mut alike = self.edges_from(from, |edge| edge.label() == on && leads(edge));
+        alike.next().or_else(|| {
+            let mut same_way = self.edges_from(from, leads);
+            same_way.next().filter(|_| same_way.next().is_none())
+        })
     }
 
     /// Returns the places of the edges that leave a node, of which this holds.
@@ -341,6 +357,25 @@ impl Plan {
     pub(crate) fn is_known_as(&self, graph: &GraphId) -> bool {
         let name = graph.name();
         self.topology.name() == name || self.topology.former_names().any(|former| former == name)
+    }
+
+    /// Returns the writes to fields that the state has today, under their names of today.
+    pub(crate) fn known_writes(&self, writes: &Writes) -> Writes {
+        let known = writes.0.iter();
+        let known = known.filter_map(|(name, write)| Some((self.find_field(name)?, write.clone())));
+        Writes(known.map(|(name, write)| (name.into(), write)).collect())
+    }
+
+    /// Returns the names of today of the fields that the state has today.
+    pub(crate) fn known_fields(&self, names: &[Cow<'static, str>]) -> Vec<Cow<'static, str>> {
+        let known = names.iter().filter_map(|name| self.find_field(name));
+        known.map(Cow::Borrowed).collect()
+    }
+
+    /// Returns whether this very graph, or one within it, goes by this name and fingerprint.
+    pub(crate) fn wrote(&self, graph: &GraphId) -> bool {
+        let mut within = self.nodes.iter().filter_map(|node| node.inner.as_ref());
+        self.id == *graph || within.any(|inner| inner.plan.wrote(graph))
     }
 
     /// Returns the places of the edges that leave a node: of those that it takes when it fails, or else of

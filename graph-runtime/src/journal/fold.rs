@@ -20,7 +20,7 @@ use crate::marks::{Gathered, Marks};
 use crate::migration::Migration;
 use crate::once::Effects;
 use crate::plan::Plan;
-pub(super) use past::Past;
+pub(super) use past::{Past, rename_ask, rename_field, rename_fields, rename_fork, rename_node};
 use past::{Told, began_at};
 
 /// A thread's entries by the path that they belong to, from its snapshot on where it was read so.
@@ -35,9 +35,11 @@ pub(crate) struct Branches {
     pub(super) snapshot: Option<Arc<Snapshot>>,
     /// The last entry that was trimmed, if the snapshot stands for entries that are gone.
     pub(super) base: Option<Head>,
+    /// The last entry; none if there is none.
+    pub(super) head: Option<Head>,
     pub(super) extent: Extent,
     /// What puts entries of other graphs into the words of the one that runs.
-    migration: Option<Migration>,
+    pub(super) migration: Option<Migration>,
 }
 
 /// How much was written since the last snapshot.
@@ -122,7 +124,9 @@ impl Branches {
         self.extent.entries += records.len() as u64;
         self.extent.bytes += bytes as u64;
         let last = records.last();
-        Ok(last.map_or(head, |last| Head::new(last.seq, last.hash)))
+        let head = last.map_or(head, |last| Head::new(last.seq, last.hash));
+        self.head = Some(head).filter(|head| head.seq > 0);
+        Ok(head)
     }
 
     /// Returns the graph that the thread runs.
@@ -133,8 +137,14 @@ impl Branches {
     }
 
     /// Returns whether anything was written on a path.
-    pub(crate) fn has(&self, branch: &BranchId) -> bool {
+    pub(super) fn has(&self, branch: &BranchId) -> bool {
         self.paths.contains_key(branch)
+    }
+
+    /// Returns whether anything was written on a path that is under way, also if a snapshot stands for it.
+    pub(crate) fn has_begun(&self, branch: &BranchId) -> bool {
+        let snapshot = self.snapshot.as_ref();
+        self.has(branch) || snapshot.is_some_and(|snapshot| snapshot.has(branch))
     }
 
     /// Returns whether a snapshot stands for some of the entries.

@@ -111,7 +111,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
                 let reason = "the branches that it forked into have not joined";
                 refused(from.unwrap_or(plan.start), reason)
             }
-            Action::Execute(node) if told.has(&BranchId::TRUNK.child(folded.arrived, 0)) => {
+            Action::Execute(node) if told.has_begun(&BranchId::TRUNK.child(folded.arrived, 0)) => {
                 refused(node, "the graph that it is has begun")
             }
             Action::Execute(_)

@@ -41,7 +41,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         };
         let plan = &self.runtime.plan;
         let kept = async {
-            let read = ledger.read(&plan.id).await;
+            let read = ledger.read_on(scope.take_told(), &plan.id).await;
             let (told, head) = read.map_err(|source| self.journal_error(source))?;
             let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
             let Some(snapshot) = told.save(plan, &self.id, &folded, head)? else {

@@ -29,11 +29,15 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// # Errors
     ///
-    /// [`RunError::NoEntry`] if the thread has no such entry, and all that [`state`](Self::state) fails with.
+    /// [`RunError::NoEntry`] if the thread has no such entry, [`RunError::Trimmed`] if it was trimmed, or
+    /// another one that its state follows from, and all that [`state`](Self::state) fails with.
     pub async fn state_at(&self, seq: u64) -> Result<G::State, RunError> {
-        let records = self.until(seq).await?;
-        let (told, _) =
-            Branches::read(&self.id, &records).map_err(|source| self.journal_error(source))?;
+        let mut kept = self.until(seq).await?;
+        let base = kept.base;
+        if !kept.cut(seq) {
+            return Err(self.trimmed(seq, base));
+        }
+        let (told, _) = self.migrating(Branches::of_kept(&self.id, kept))?;
         let folded = told.fold(&self.runtime.plan, &self.id, &BranchId::TRUNK)?;
         folded.state(&self.id)
     }
@@ -63,7 +67,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// # Errors
     ///
     /// [`RunError::Exists`] if there is a thread of this name, [`RunError::NoEntry`] if this one has no such
-    /// entry, [`RunError::UnknownThread`] if it is not there, and [`RunError::Journal`] if the journal
+    /// entry, [`RunError::Trimmed`] if its first entries are not kept any more, [`RunError::UnknownThread`] if it is not there, and [`RunError::Journal`] if the journal
     /// cannot be read or written, or is damaged. It does not matter which graph wrote the thread.
     ///
     /// # Cancel safety
@@ -71,7 +75,13 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Dropping the future leaves the new thread whole, or none.
     pub async fn fork(&self, seq: u64, id: impl Into<ThreadId> + Send) -> Result<Self, RunError> {
         let id = id.into();
-        let records = self.until(seq).await?;
+        let mut kept = self.until(seq).await?;
+        kept.cut(seq);
+        let Kept { base, records, .. } = kept;
+        if base.seq > 0 {
+            // A thread begins with its first entry, so there is none of what is left.
+            return Err(self.trimmed(1, base));
+        }
         let copying = Copying {
             from: &self.id,
             to: &id,
@@ -79,7 +89,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
             by: self.by.clone(),
         };
         match copying.append(self.kept(), records).await {
-            Ok(_) => Ok(Self::new(self.runtime.clone(), id)),
+            Ok(_) => Ok(Self { id, ..self.clone() }),
             Err(error) if error.is_conflict() => Err(RunError::Exists { thread: id }),
             Err(error) => Err(self.journal_error(error)),
         }
@@ -105,23 +115,20 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         self.fork(seq, id).await?.recover().await
     }
 
-    /// Reads the records up to an entry.
-    async fn until(&self, seq: u64) -> Result<Vec<Record>, RunError> {
-        let Kept {
-            base, mut records, ..
-        } = self.all().await?;
-        let Some(Record { seq: last, .. }) = records.last() else {
+    /// Reads the thread, which must have an entry of this number.
+    async fn until(&self, seq: u64) -> Result<Kept, RunError> {
+        let kept = self.all().await?;
+        let Some(Record { seq: last, .. }) = kept.records.last() else {
             return Err(self.unknown());
         };
         let last = *last;
-        if base.seq > 0 {
-            return Err(self.trimmed(seq, base));
-        }
         if seq == 0 || seq > last {
             let thread = self.id.clone();
             return Err(RunError::NoEntry { thread, seq, last });
         }
-        records.retain(|record| record.seq <= seq);
-        Ok(records)
+        if seq <= kept.base.seq {
+            return Err(self.trimmed(seq, kept.base));
+        }
+        Ok(kept)
     }
 }

@@ -21,6 +21,16 @@ pub(crate) struct Kept {
     snapshot: Option<Record>,
 }
 
+impl Kept {
+    /// Keeps only the records up to a number. Returns whether what they add up to is known: not before
+    /// the snapshot that stands for those that were trimmed.
+    pub(crate) fn cut(&mut self, seq: u64) -> bool {
+        self.records.retain(|record| record.seq <= seq);
+        let snapshot = self.snapshot.as_ref();
+        snapshot.is_none_or(|snapshot| snapshot.seq <= seq)
+    }
+}
+
 /// Reads all that is kept of a thread.
 pub(crate) async fn kept(journal: &dyn Journal, thread: &ThreadId) -> Result<Kept, JournalError> {
     for _ in 0..READS {
@@ -115,11 +125,17 @@ impl Branches {
         journal: &dyn Journal,
         thread: &ThreadId,
     ) -> Result<(Self, Head), JournalError> {
+        let kept = kept(journal, thread).await?;
+        Self::of_kept(thread, kept)
+    }
+
+    /// Puts a thread together of what is kept of it.
+    pub(crate) fn of_kept(thread: &ThreadId, kept: Kept) -> Result<(Self, Head), JournalError> {
         let Kept {
             base,
             records,
             snapshot,
-        } = kept(journal, thread).await?;
+        } = kept;
         let Some(record) = snapshot else {
             return Self::read(thread, &records);
         };
@@ -136,6 +152,25 @@ impl Branches {
         let (mut told, head) = Self::behind(thread, snapshot, record.body.len(), records)?;
         told.base = Some(base);
         Ok((told, head))
+    }
+
+    /// Reads what was written since these entries were read, and returns the end.
+    pub(crate) async fn read_on(
+        mut self,
+        journal: &dyn Journal,
+        thread: &ThreadId,
+        graph: &GraphId,
+    ) -> Result<(Self, Head), JournalError> {
+        let from = self.head.unwrap_or_else(|| Head::of(thread));
+        let records = journal.read(thread, from.seq).await?;
+        match records.first() {
+            // The thread was trimmed meanwhile.
+            Some(first) if first.seq != from.seq + 1 => Self::load(journal, thread, graph).await,
+            _ => {
+                let head = self.add(thread, from, &records)?;
+                Ok((self, head))
+            }
+        }
     }
 
     /// Puts a thread together of a snapshot and its records, of which the first is the last that the
@@ -177,11 +212,19 @@ impl Branches {
         if !plan.is_known_as(graph) {
             return Err((graph.clone(), "it is another graph".to_owned()));
         }
-        let restored = saved.restore(legend, plan, begun);
-        let mut folded = restored.map_err(|reason| (graph.clone(), reason))?;
-        if *graph != plan.id {
-            folded.past = Some(Past::of(snapshot.head.seq, graph.clone(), plan));
+        let unfit = |reason| (graph.clone(), reason);
+        if *graph == plan.id {
+            return saved.restore(legend, plan, begun).map_err(unfit);
         }
+        if self.migration.is_some() {
+            let reason =
+                "`Runtime::migrate` does not see into it; let the thread come to its end first";
+            return Err(unfit(reason.to_owned()));
+        }
+        let renamed = saved.renamed(plan);
+        let renamed = renamed.map_err(|difference| unfit(format!("it {difference}")))?;
+        let mut folded = renamed.restore(legend, plan, begun).map_err(unfit)?;
+        folded.past = Some(Past::of(snapshot.head.seq, graph.clone(), plan));
         Ok(folded)
     }
 }

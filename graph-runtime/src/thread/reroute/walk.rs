@@ -1,40 +1,40 @@
 //! Goes along the paths of a thread as they were gone, and asks at each decision where it leads today.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Handoff, NoHandoff, Reroute, Rerouted};
-use crate::any_graph::{AnyGraph, Picked, Scene};
+use super::Reroute;
+use super::decide::{Decision, Held, decided};
+use crate::any_graph::{AnyGraph, Replica};
 use crate::driver::node_of;
-use crate::engine::{Engine, Hop, Refused};
-use crate::journal::{
-    BranchId, Conclusion, Entry, Fields, Forked, Masked, Recorded, ThreadId, Writes,
-};
+use crate::engine::Engine;
+use crate::journal::{Approval, BranchId, Entry, Fields, Forked, Recorded, ThreadId, Writes};
 use crate::marks::{Gathered, Marks};
 use crate::plan::Plan;
 
 /// A thread's entries, path by path, and what was found on the way.
 pub(super) struct Walk<'a> {
-    thread: &'a ThreadId,
-    watches: bool,
+    pub(super) thread: &'a ThreadId,
+    pub(super) watches: bool,
     paths: HashMap<BranchId, Vec<Entry>>,
 }
 
 /// How far one path was gone, by the plan of today.
-struct Trail<'a> {
+pub(super) struct Trail<'a> {
     /// The graph; none if it is hidden in a node, or gone.
-    graph: Option<&'a dyn AnyGraph>,
-    plan: &'a Plan,
+    pub(super) graph: Option<&'a dyn AnyGraph>,
+    pub(super) plan: &'a Plan,
     branch: BranchId,
-    engine: Engine,
-    fields: Fields,
+    pub(super) engine: Engine,
+    pub(super) fields: Fields,
     marks: Marks,
     /// The last entry that brought the path to the node which is due.
     arrived: u64,
     /// The node that is due, if there is such a one today.
     due: Option<u16>,
     fork: Option<Open<'a>>,
+    pub(super) held: Option<Held<'a>>,
+    pub(super) replica: Replica,
 }
 
 /// A fork whose branches have not joined.
@@ -45,19 +45,6 @@ struct Open<'a> {
     /// Where its branches begin today.
     entries: Vec<Option<u16>>,
     under: Arc<Fields>,
-}
-
-/// A decision as it was recorded.
-struct Decision<'a> {
-    entry: &'a Entry,
-    node: &'a str,
-    outcome: Option<&'a Conclusion>,
-    on: &'a str,
-    masked: Option<Masked>,
-    to: Option<&'a str>,
-    fork: Option<&'a Forked>,
-    /// What follows on the path.
-    rest: &'a [Entry],
 }
 
 impl<'a> Walk<'a> {
@@ -85,7 +72,7 @@ impl<'a> Walk<'a> {
         found
     }
 
-    fn of(&self, branch: &BranchId) -> &[Entry] {
+    pub(super) fn of(&self, branch: &BranchId) -> &[Entry] {
         self.paths
             .get(branch)
             .map(Vec::as_slice)
@@ -99,8 +86,9 @@ impl<'a> Walk<'a> {
             match &entry.event {
                 Recorded::Started { writes, whole } => {
                     self.leave(&mut trail, found);
-                    if *whole {
+                    if *whole && trail.branch.is_trunk() {
                         trail.fields = Fields::new(&trail.plan.fields);
+                        trail.replica = Replica::default();
                     }
                     trail.take(writes);
                     trail.marks = Marks::default();
@@ -114,11 +102,15 @@ impl<'a> Walk<'a> {
                     let to = trail.plan.find_node(to);
                     trail.settle(entry.seq, to);
                 }
-                Recorded::Answered { .. } => trail.engine.retrace_input(true),
-                Recorded::Decided { to, .. } => {
+                Recorded::Decided { approval, to, .. } => {
+                    let is_approved = matches!(approval, Approval::Approved);
+                    decided(&mut trail, entry, is_approved, to.as_deref(), found);
+                }
+                Recorded::Expired { to, .. } if trail.held.is_some() => {
+                    decided(&mut trail, entry, false, to.as_deref(), found);
+                }
+                Recorded::Answered { .. } | Recorded::Expired { .. } => {
                     trail.engine.retrace_input(true);
-                    let to = to.as_deref().and_then(|to| trail.plan.find_node(to));
-                    trail.settle(entry.seq, to);
                 }
                 Recorded::Edited { writes, .. } => {
                     let marks = trail.take(writes);
@@ -131,7 +123,6 @@ impl<'a> Walk<'a> {
                 }
                 Recorded::Attempted { .. }
                 | Recorded::Asked(_)
-                | Recorded::Expired { .. }
                 | Recorded::Once { .. }
                 | Recorded::Failed { .. }
                 | Recorded::Copied { .. } => {}
@@ -143,6 +134,7 @@ impl<'a> Walk<'a> {
 
     /// Looks at what was under way when the path came to nothing, and forgets it.
     fn leave(&self, trail: &mut Trail<'_>, found: &mut Reroute) {
+        trail.held = None;
         if let Some(fork) = trail.fork.take() {
             for index in 0..fork.forked.branches {
                 drop(self.branch(trail, &fork, index, found));
@@ -170,6 +162,7 @@ impl<'a> Walk<'a> {
             writes,
             replaced,
             cached,
+            approval,
             ..
         } = &entry.event
         else {
@@ -179,7 +172,7 @@ impl<'a> Walk<'a> {
         // What an attempt had written that a cached result came before is no part of the state.
         self.within(trail, from, writes.is_empty() && !cached, found);
         let mut marks = trail.take(writes);
-        marks.replaced = trail.fields.named(replaced);
+        marks.replaced = trail.fields.named(&trail.plan.known_fields(replaced));
         trail.marks.add(marks);
         let decision = Decision {
             entry,
@@ -189,6 +182,7 @@ impl<'a> Walk<'a> {
             masked: *masked,
             to: to.as_deref(),
             fork: fork.as_ref(),
+            asks: approval.is_some(),
             rest,
         };
         let edge = self.decide(trail, from, &decision, found);
@@ -240,117 +234,12 @@ impl<'a> Walk<'a> {
             masked: *masked,
             to: to.as_deref(),
             fork: None,
+            asks: false,
             rest,
         };
         self.decide(trail, from, &decision, found);
         let to = to.as_deref().and_then(|to| trail.plan.find_node(to));
         trail.settle(entry.seq, to);
-    }
-
-    /// Asks where a decision leads, goes on along the way that was taken, and returns its edge of today.
-    fn decide(
-        &self,
-        trail: &mut Trail<'_>,
-        from: Option<u16>,
-        decision: &Decision<'_>,
-        found: &mut Reroute,
-    ) -> Option<u16> {
-        let plan = trail.plan;
-        let taken = from.and_then(|from| Taken::of(plan, from, decision));
-        let Some(graph) = trail.graph else {
-            found.hidden += 1;
-            return None;
-        };
-        found.decisions += 1;
-        let (today, progress) = match from {
-            None => (Err(NoHandoff::NoNode), None),
-            Some(node) => {
-                let scene = Scene {
-                    thread: self.thread,
-                    node,
-                    outcome: decision.outcome,
-                    fields: &trail.fields,
-                    watched: self.watches && plan.watches(node),
-                };
-                let Picked { edge, progress } = graph.picked(&scene);
-                let today = edge.and_then(|edge| {
-                    let edge = edge.or_else(|| plan.error_edge(node, trail.engine.came_from()));
-                    let edge = edge.ok_or(NoHandoff::NoErrorEdge)?;
-                    let hop = trail.engine.would_go(plan, node, edge, progress);
-                    let hop = hop.map_err(|refused| no_hop(plan, refused))?;
-                    let items = match plan.fork(edge) {
-                        Some(fork) if hop.forks && fork.is_each => {
-                            graph.handed_out(edge, &scene)?
-                        }
-                        _ => Vec::new(),
-                    };
-                    Ok((edge, hop, handoff(plan, edge, hop, items)))
-                });
-                (today, progress)
-            }
-        };
-        let recorded = self.recorded(decision, today.as_ref().ok().map(|(_, _, today)| today));
-        let is_same = today
-            .as_ref()
-            .is_ok_and(|(edge, hop, today)| is_same(plan, &recorded, taken, *edge, *hop, today));
-        if !is_same {
-            found.differing.push(Rerouted {
-                seq: decision.entry.seq,
-                branch: decision.entry.branch.clone(),
-                node: decision.node.to_owned(),
-                outcome: decision.outcome.cloned(),
-                recorded,
-                today: today.map(|(_, _, today)| today),
-            });
-        }
-        let taken = taken.map(|taken| taken.edge);
-        let counted = taken.filter(|_| decision.masked.is_none());
-        trail
-            .engine
-            .retrace(plan, from, counted, progress, decision.fork.is_some());
-        taken
-    }
-
-    /// Returns the way that was taken.
-    fn recorded(&self, decision: &Decision<'_>, today: Option<&Handoff>) -> Handoff {
-        let Decision {
-            entry,
-            on,
-            masked,
-            to,
-            fork,
-            rest,
-            ..
-        } = decision;
-        let mut handoff = Handoff {
-            // An older version did not write down that of an error edge.
-            on: if on.is_empty() { "error" } else { on }.to_owned(),
-            to: to.map(str::to_owned),
-            masked: *masked,
-            branches: Vec::new(),
-            items: Vec::new(),
-            forks: fork.is_some(),
-        };
-        let Some(fork) = fork else {
-            return handoff;
-        };
-        handoff.items.clone_from(&fork.items);
-        let branch = |index: u32| {
-            let path = self.of(&entry.branch.child(entry.seq, index));
-            let begun = path.iter().find_map(|entry| node_of(&entry.event));
-            let expected = || today?.branches.get(index as usize).cloned();
-            begun.or_else(expected).unwrap_or_else(|| "?".to_owned())
-        };
-        handoff.branches = (0..fork.branches).map(branch).collect();
-        // Until the branches have joined, or the run is given up, nothing else happens on the path.
-        let joined = rest.iter().find_map(|entry| match &entry.event {
-            Recorded::Joined { to, .. } => Some(Some(to)),
-            Recorded::Started { .. } | Recorded::Abandoned { .. } => Some(None),
-            _ => None,
-        });
-        let joined = joined.flatten().map(|to| to.clone().into_owned());
-        handoff.to = joined.or_else(|| today.filter(|today| today.forks)?.to.clone());
-        handoff
     }
 
     /// Goes along a branch of a fork.
@@ -378,6 +267,8 @@ impl<'a> Walk<'a> {
             arrived: fork.seq,
             due,
             fork: None,
+            held: None,
+            replica: trail.replica.copied(),
         };
         self.follow(begun, found)
     }
@@ -389,6 +280,7 @@ impl<'a> Walk<'a> {
         let mut all = trail.engine.clone();
         let mut fields = Fields::over(&fork.under);
         // What a function had merged stands with the join, whatever merges today.
+        let writes = trail.plan.known_writes(writes);
         let written: Vec<_> = writes
             .iter()
             .map(|(name, _)| name.to_owned().into())
@@ -401,9 +293,10 @@ impl<'a> Walk<'a> {
             fields.bring(&mut gathered, &branch.fields, branch.marks);
         }
         trail.engine.retrace_join(all, fork.from);
-        fields.take_known(writes.clone());
+        fields.take_known(writes);
         drop(fork);
         trail.fields = fields.settle();
+        trail.replica = Replica::default();
         trail.marks.add(gathered.marks);
     }
 
@@ -426,9 +319,18 @@ impl<'a> Walk<'a> {
             None => Fields::default(),
         };
         let graph = graph.filter(|_| planned.is_some());
-        let gone = self.follow(Trail::new(graph, plan, branch, fields), found);
-        let Trail { fields, marks, .. } = gone;
+        let mut begun = Trail::new(graph, plan, branch, fields);
+        if shares {
+            begun.replica = trail.replica.copied();
+        }
+        let Trail {
+            fields,
+            marks,
+            replica,
+            ..
+        } = self.follow(begun, found);
         if adopts && shares {
+            trail.replica = replica;
             trail.marks.add(marks);
             drop(under);
             trail.fields = fields.settle();
@@ -456,128 +358,20 @@ impl<'a> Trail<'a> {
             arrived: 0,
             due: None,
             fork: None,
+            held: None,
+            replica: Replica::default(),
         }
     }
 
     /// Takes the fields in that the state has today.
     fn take(&mut self, writes: &Writes) -> Marks {
-        self.fields.take_known(writes.clone())
+        let writes = self.plan.known_writes(writes);
+        self.replica.note(&writes);
+        self.fields.take_known(writes)
     }
 
-    fn settle(&mut self, seq: u64, due: Option<u16>) {
+    pub(super) fn settle(&mut self, seq: u64, due: Option<u16>) {
         self.arrived = seq;
         self.due = due;
-    }
-}
-
-/// An edge of today that stands for the one which was taken.
-#[derive(Clone, Copy)]
-struct Taken {
-    edge: u16,
-    /// Whether it is written as it was.
-    is_named: bool,
-}
-
-impl Taken {
-    /// Finds the edge by its condition, or else the only one that leads where it led.
-    fn of(plan: &Plan, from: u16, decision: &Decision<'_>) -> Option<Self> {
-        let to = decision.to.and_then(|to| plan.find_node(to));
-        let leads = |edge: &u16| {
-            let Some(edge) = plan.edges.get(usize::from(*edge)) else {
-                return false;
-            };
-            match decision.masked {
-                Some(_) => edge
-                    .otherwise
-                    .is_some_and(|otherwise| otherwise.node() == to),
-                None if decision.fork.is_some() => edge.fork.is_some(),
-                None => edge.fork.is_none() && edge.to.node() == to,
-            }
-        };
-        let is_error = decision.outcome.is_none();
-        let edges = plan.edges_of(from, is_error);
-        let named: Vec<_> = edges
-            .iter()
-            .copied()
-            .filter(|edge| label(plan, *edge) == decision.on)
-            .collect();
-        let found = named.iter().copied().find(leads).or(named.first().copied());
-        if let Some(edge) = found {
-            let is_named = true;
-            return Some(Self { edge, is_named });
-        }
-        // Of an error edge, an older version wrote down only where it leads.
-        let is_named = decision.on.is_empty();
-        let mut others = edges.into_iter().filter(leads);
-        let edge = others.next().filter(|_| others.next().is_none())?;
-        Some(Self { edge, is_named })
-    }
-}
-
-/// Returns whether a decision leads today where it led, along the same edge.
-fn is_same(
-    plan: &Plan,
-    recorded: &Handoff,
-    taken: Option<Taken>,
-    edge: u16,
-    hop: Hop,
-    today: &Handoff,
-) -> bool {
-    let leads = |name: &Option<String>| name.as_deref().map(|name| plan.find_node(name));
-    let to = match leads(&recorded.to) {
-        None => hop.to.node().is_none(),
-        Some(then) => then.is_some() && then == hop.to.node(),
-    };
-    let branches = recorded.branches.iter().zip(&today.branches);
-    to && recorded.masked == hop.masked
-        && recorded.forks == hop.forks
-        && recorded.branches.len() == today.branches.len()
-        && branches
-            .into_iter()
-            .all(|(then, now)| plan.find_node(then) == plan.find_node(now))
-        && recorded.items == today.items
-        && taken.is_some_and(|taken| taken.is_named && taken.edge == edge)
-}
-
-/// Returns the way of a hop.
-fn handoff(plan: &Plan, edge: u16, hop: Hop, items: Vec<crate::journal::Json>) -> Handoff {
-    let name = |node: &u16| plan.name(*node).to_owned();
-    let branches = match plan.fork(edge) {
-        Some(fork) if hop.forks && fork.is_each => {
-            let worker = fork.entries.first().map(name).unwrap_or_default();
-            vec![worker; items.len()]
-        }
-        Some(fork) if hop.forks => fork.entries.iter().map(name).collect(),
-        _ => Vec::new(),
-    };
-    Handoff {
-        on: label(plan, edge).into_owned(),
-        to: hop.to.node().as_ref().map(name),
-        masked: hop.masked,
-        branches,
-        items,
-        forks: hop.forks,
-    }
-}
-
-fn label(plan: &Plan, edge: u16) -> Cow<'_, str> {
-    plan.edge(edge).map(|edge| edge.label()).unwrap_or_default()
-}
-
-/// Returns why a decision leads nowhere.
-fn no_hop(plan: &Plan, refused: Refused) -> NoHandoff {
-    match refused {
-        Refused::Loop {
-            edge,
-            why,
-            cycle,
-            laps,
-        } => NoHandoff::Loop {
-            on: label(plan, edge).into_owned(),
-            cycle: Refused::cycle_text(plan, &cycle),
-            laps,
-            why,
-        },
-        Refused::Impossible(reason) => NoHandoff::NoOutcome(reason.to_owned()),
     }
 }
