@@ -1,4 +1,5 @@
 //! How safe a step is before the next one begins, at each level.
+#![allow(unused_must_use, reason = "a run is made for what it leaves behind")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 #![allow(
     clippy::ignored_unit_patterns,

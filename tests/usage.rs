@@ -82,7 +82,7 @@ async fn each_attempt_says_what_it_used_and_each_step_how_long_it_took(place: &i
     let runtime = Runtime::new(desk).journal(place.open().await);
     let thread = runtime.thread("t");
     thread.run(Chat::default()).await.unwrap_err();
-    thread.recover().await.unwrap();
+    thread.recover().await.unwrap().finished().unwrap();
 
     let asked = Usage::calls(1) + Usage::tokens(100, 0);
     let whole = asked + Usage::tokens(0, 7) + Usage::cost_micros(5_400);
