@@ -427,7 +427,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Answers a question, and runs on to the end or to the next question.
     ///
     /// The answer is written to the journal together with what comes of it, so an answer that does
-    /// not fit leaves the question open.
+    /// not fit leaves the question open. Whether a handoff may be is answered with an
+    /// [`Approval`](crate::Approval).
     ///
     /// # Errors
     ///
@@ -554,7 +555,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Returns the questions that are open, in the order in which they were asked.
     ///
     /// There can be several where the run has forked; each is answered by its own
-    /// [`resume`](Self::resume), in any order.
+    /// [`resume`](Self::resume), in any order. One whose time is over stays among them until the thread
+    /// is [recovered](Self::recover).
     ///
     /// # Errors
     ///

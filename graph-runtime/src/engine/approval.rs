@@ -64,3 +64,125 @@ impl Engine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use handoffs_core::{Edge, Field, NodeShape, Route, Target, Topology};
+
+    use super::*;
+    use crate::engine::{Action, Fact};
+    use crate::journal::Masked;
+
+    const FIELDS: &[Field] = &[Field::__new("count", false)];
+
+    /// `a` hands over to `b`, and `b` back: the first twice, and only if a person approves.
+    fn plan(approve: Option<&'static str>) -> Plan {
+        let mut topology = Topology::new("Test");
+        let [a, b, c] = ["a", "b", "c"].map(|name| topology.node(NodeShape::new(name)));
+        topology.start(a);
+        let route = Route::to(b).limit(2).or_else(c);
+        let route = match approve {
+            Some(question) => route.approve(question),
+            None => route,
+        };
+        topology.edge(Edge::new(a, "_", route));
+        topology.edge(Edge::new(b, "_", Route::to(a)));
+        topology.edge(Edge::new(c, "_", Route::end()));
+        Plan::new(topology, FIELDS, Vec::new())
+    }
+
+    fn started(plan: &Plan) -> Engine {
+        let mut engine = Engine::new(plan);
+        engine.on(plan, Fact::Started).unwrap();
+        engine
+    }
+
+    /// Asks, decides, and returns where it went.
+    fn decided(plan: &Plan, engine: &mut Engine, approved: bool, progress: u64) -> Target<u16> {
+        let hop = engine.decide(plan, 0, Some(progress)).unwrap();
+        assert!(hop.asks);
+        engine.on(plan, Fact::Asked(AskId(7))).unwrap();
+        assert_eq!(engine.next(), Action::Approve(0, AskId(7)));
+        let hop = engine.hand_over(plan, approved).unwrap();
+        assert!(!hop.asks);
+        hop.to
+    }
+
+    #[test]
+    fn a_handoff_waits_until_it_is_decided_and_is_one_either_way() {
+        let plan = plan(Some("f"));
+        for (approved, to) in [(true, 1), (false, 2)] {
+            let mut engine = started(&plan);
+            assert_eq!(decided(&plan, &mut engine, approved, 0), Target::Node(to));
+            assert_eq!((engine.next(), engine.handoffs()), (Action::Execute(to), 1));
+            assert_eq!(engine.came_from(), Some(0));
+        }
+    }
+
+    #[test]
+    fn only_what_was_approved_counts_against_the_limit_and_then_nobody_is_asked() {
+        let plan = plan(Some("f"));
+        let mut engine = started(&plan);
+        for progress in 0..2 {
+            decided(&plan, &mut engine, true, progress);
+            engine.decide(&plan, 1, None).unwrap();
+        }
+        let hop = engine.decide(&plan, 0, Some(2)).unwrap();
+        assert_eq!((hop.asks, hop.masked), (false, Some(Masked::Limit)));
+        assert_eq!(engine.next(), Action::Execute(2), "at its `else`");
+    }
+
+    #[test]
+    fn the_decision_is_news_and_after_it_nothing_has_happened() {
+        let plan = plan(Some("f"));
+        let mut engine = started(&plan);
+        decided(&plan, &mut engine, true, 5);
+        engine.decide(&plan, 1, None).unwrap();
+        let hop = engine.decide(&plan, 0, Some(5)).unwrap();
+        assert_eq!((hop.asks, hop.masked), (false, Some(Masked::NoProgress)));
+    }
+
+    #[test]
+    fn what_cannot_have_happened_is_refused() {
+        let plan = plan(Some("f"));
+        let mut engine = started(&plan);
+        assert!(matches!(
+            engine.hand_over(&plan, true),
+            Err(Refused::Impossible("no handoff waited for approval"))
+        ));
+        engine.decide(&plan, 0, None).unwrap();
+        engine.on(&plan, Fact::Asked(AskId(7))).unwrap();
+        for fact in [
+            Fact::Started,
+            Fact::Asked(AskId(8)),
+            Fact::Answered,
+            Fact::Expired,
+            Fact::Failed,
+        ] {
+            let before = engine.clone();
+            assert!(engine.on(&plan, fact).is_err(), "{fact:?}");
+            assert_eq!(engine, before);
+        }
+        assert!(engine.decide(&plan, 0, None).is_err());
+    }
+
+    #[test]
+    fn a_journal_relies_on_what_is_asked() {
+        let ids = [None, Some("f"), Some("g")].map(|approve| plan(approve).id);
+        assert_ne!(ids[0], ids[1]);
+        assert_ne!(ids[1], ids[2]);
+        let name = plan(Some("f"));
+        assert_eq!(name.human(), Some("a"));
+    }
+
+    #[test]
+    fn an_engine_that_waits_is_written_down_and_read_back() {
+        let plan = plan(Some("f"));
+        let mut engine = started(&plan);
+        engine.decide(&plan, 0, Some(3)).unwrap();
+        engine.on(&plan, Fact::Asked(AskId(7))).unwrap();
+        let text = serde_json::to_string(&engine).unwrap();
+        let read: Engine = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, engine);
+    }
+}

@@ -75,7 +75,8 @@ impl Legend {
         let found = if self.graph == plan.id {
             Some(place)
         } else {
-            plan.find_edge(from, &edge.on)
+            let to = edge.to.map(|to| self.node(plan, to)).transpose()?;
+            plan.find_edge(from, &edge.on, to, !edge.entries.is_empty())
         };
         let leaves = |found: &u16| {
             let edge = plan.edges.get(usize::from(*found));

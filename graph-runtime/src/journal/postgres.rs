@@ -214,14 +214,16 @@ impl Shared {
             };
             match rows.await {
                 Ok(rows) => return Ok(rows),
-                Err(error) if error::is_lost(&error) => {
-                    line.discard();
-                    if turn == TURNS {
+                Err(error) => {
+                    let lost = error::is_lost(&error);
+                    if lost {
+                        line.discard();
+                    }
+                    if turn == TURNS || !(lost || error::is_taken_back(&error)) {
                         return Err(failed(&self.place, action, error));
                     }
                     turn += 1;
                 }
-                Err(error) => return Err(failed(&self.place, action, error)),
             }
         }
     }

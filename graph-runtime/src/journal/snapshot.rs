@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BranchId, GraphId, Hash, Head, Open, Record};
 use crate::engine::Legend;
-use path::SavedPath;
+pub(super) use path::SavedPath;
 pub(crate) use read::{Kept, kept};
 
 /// The number of the format that this version writes; it reads no other.
@@ -81,6 +81,11 @@ impl Snapshot {
     /// Returns the graph of the trunk.
     pub(crate) fn graph(&self) -> Option<&GraphId> {
         self.legends.first().map(|legend| &legend.graph)
+    }
+
+    /// Returns a path that was under way.
+    pub(super) fn path(&self, branch: &BranchId) -> Option<&SavedPath> {
+        self.paths.get(branch)
     }
 
     /// Returns whether a path was under way.

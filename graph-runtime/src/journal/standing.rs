@@ -34,12 +34,15 @@ impl Folded {
             Action::Abandon => standing.abandoned = Some(self.error.clone().unwrap_or_default()),
             Action::Wait(..) | Action::Approve(..) => standing.asks.extend(self.open.clone()),
             Action::Execute(node) => {
+                let mut has_failed = self.engine.has_failed();
                 let inner = plan.node(node).and_then(|node| node.inner.as_ref());
                 if let Some(inner) = inner {
                     let branch = branch.child(self.arrived, 0);
                     let within = all.fold(&inner.plan, thread, &branch)?;
                     let within = within.standing(all, &inner.plan, thread, &branch)?;
                     let is_due = within.due.is_some() || within.failed.is_some();
+                    // Since it failed it was taken up again, and now waits for nothing but an answer.
+                    has_failed &= is_due || within.asks.is_empty();
                     standing.due = (is_due || within.asks.is_empty()).then_some(node);
                     standing.asks = within.asks;
                 } else {
@@ -49,7 +52,7 @@ impl Folded {
                     }
                     standing.due = standing.asks.is_empty().then_some(node);
                 }
-                if self.engine.has_failed() {
+                if has_failed {
                     // What was asked within, before another branch failed, can still be answered.
                     let error = self.error.clone().unwrap_or_default();
                     standing.failed = Some((node, error));

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 
 use handoffs_core::{Edge, NodeIndex, Target};
 
-use super::super::entry::{Ask, Entry, Forked, GraphId, Masked, Recorded, Writes};
-use super::super::{BranchId, Branches, ThreadId};
+use super::super::entry::{Ask, Entry, Forked, GraphId, Masked, Recorded};
+use super::super::snapshot::SavedPath;
+use super::super::{BranchId, Branches, ThreadId, Writes};
 use super::{Folded, FoldedFork, Path, Unfolded};
 use crate::difference::Difference;
 use crate::engine::{Action, Hop};
@@ -88,11 +89,22 @@ impl Path<'_> {
     }
 }
 
+/// Puts the name that a node has now into a question.
+pub(in crate::journal) fn rename_ask(ask: &mut Ask, plan: &Plan) -> Result<(), Difference> {
+    rename_node(&mut ask.node, plan)
+}
+
+/// Puts the names that nodes have now into what is known of a fork.
+pub(in crate::journal) fn rename_fork(fork: &mut Forked, plan: &Plan) -> Result<(), Difference> {
+    let mut begin = fork.begin.iter_mut();
+    begin.try_for_each(|name| rename_node(name, plan))
+}
+
 /// Puts the names that nodes and fields have now into what happened.
 fn rename(event: &mut Recorded, plan: &Plan) -> Result<(), Difference> {
     let node = |name: &mut Cow<'static, str>| rename_node(name, plan);
     let to = |to: &mut Option<Cow<'static, str>>| to.iter_mut().try_for_each(node);
-    let asked = |ask: &mut Ask| node(&mut ask.node);
+    let asked = |ask: &mut Ask| rename_ask(ask, plan);
     match event {
         Recorded::Started { writes, .. } | Recorded::Edited { writes, .. } => {
             rename_fields(writes, plan)
@@ -108,8 +120,8 @@ fn rename(event: &mut Recorded, plan: &Plan) -> Result<(), Difference> {
         } => {
             node(from)?;
             to(target)?;
-            let begin = fork.iter_mut().flat_map(|fork| &mut fork.begin);
-            begin.into_iter().try_for_each(node)?;
+            fork.iter_mut()
+                .try_for_each(|fork| rename_fork(fork, plan))?;
             approval.iter_mut().try_for_each(asked)?;
             replaced
                 .iter_mut()
@@ -137,7 +149,10 @@ fn rename(event: &mut Recorded, plan: &Plan) -> Result<(), Difference> {
     }
 }
 
-fn rename_node(name: &mut Cow<'static, str>, plan: &Plan) -> Result<(), Difference> {
+pub(in crate::journal) fn rename_node(
+    name: &mut Cow<'static, str>,
+    plan: &Plan,
+) -> Result<(), Difference> {
     let Some(node) = plan.find_node(name) else {
         let node = name.as_ref().into();
         return Err(Difference::NodeGone { node });
@@ -148,7 +163,10 @@ fn rename_node(name: &mut Cow<'static, str>, plan: &Plan) -> Result<(), Differen
     Ok(())
 }
 
-fn rename_field(name: &mut Cow<'static, str>, plan: &Plan) -> Result<(), Difference> {
+pub(in crate::journal) fn rename_field(
+    name: &mut Cow<'static, str>,
+    plan: &Plan,
+) -> Result<(), Difference> {
     let Some(field) = plan.find_field(name) else {
         let field = name.as_ref().into();
         return Err(Difference::FieldGone { field });
@@ -157,7 +175,10 @@ fn rename_field(name: &mut Cow<'static, str>, plan: &Plan) -> Result<(), Differe
     Ok(())
 }
 
-fn rename_fields(writes: &mut Writes, plan: &Plan) -> Result<(), Difference> {
+pub(in crate::journal) fn rename_fields(
+    writes: &mut Writes,
+    plan: &Plan,
+) -> Result<(), Difference> {
     let mut names = writes.0.iter_mut().map(|(name, _)| name);
     names.try_for_each(|name| rename_field(name, plan))
 }
@@ -414,7 +435,7 @@ impl Branches {
             )
         });
         let Some(last) = last else {
-            return false;
+            return self.was_at_rest(branch);
         };
         match &last.event {
             Recorded::Failed { .. } => true,
@@ -431,6 +452,22 @@ impl Branches {
             | Recorded::Caught { to: None, .. }
             | Recorded::Decided { to: None, .. } => is_trunk,
             _ => false,
+        }
+    }
+
+    /// Returns whether a path was at rest when the thread's snapshot was taken, behind which nothing was
+    /// written on it.
+    fn was_at_rest(&self, branch: &BranchId) -> bool {
+        let saved = self
+            .snapshot
+            .as_ref()
+            .and_then(|snapshot| snapshot.path(branch));
+        match saved.map(SavedPath::rest) {
+            None => false,
+            Some(Ok(is_at_rest)) => is_at_rest,
+            Some(Err((seq, branches))) => {
+                (0..branches).any(|index| self.is_at_rest(&branch.child(seq, index), false))
+            }
         }
     }
 }

@@ -5,18 +5,22 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::entry::{Ask, Failure, Forked, Writes};
+use super::super::entry::{Ask, Failure, Forked};
 use super::super::fields::Fields;
-use super::super::fold::{Folded, FoldedFork};
+use super::super::fold::{
+    Folded, FoldedFork, rename_ask, rename_field, rename_fields, rename_fork, rename_node,
+};
+use super::super::writes::Writes;
 use super::super::{Json, JsonError};
+use crate::difference::Difference;
 use crate::engine::{Action, Engine, Legend};
 use crate::marks::Marks;
 use crate::once::Effects;
 use crate::plan::Plan;
 
 /// What the entries of one path add up to, without the paths that have left it.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct SavedPath {
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::journal) struct SavedPath {
     /// Which of the snapshot's legends tells the engine's places.
     pub(super) legend: usize,
     engine: Engine,
@@ -45,7 +49,7 @@ pub(super) struct SavedPath {
 }
 
 /// A fork whose branches are under way.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct SavedFork {
     seq: u64,
     forked: Forked,
@@ -54,7 +58,7 @@ struct SavedFork {
 }
 
 /// Marks of fields, by their names.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Marked {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     changed: Vec<Cow<'static, str>>,
@@ -93,6 +97,40 @@ impl SavedPath {
 
     pub(super) const fn open(&self) -> Option<&Ask> {
         self.open.as_ref()
+    }
+
+    /// Returns the same path as the graph that runs would have saved it, as far as names go.
+    pub(super) fn renamed(&self, plan: &Plan) -> Result<Self, Difference> {
+        let mut path = self.clone();
+        rename_fields(&mut path.fields, plan)?;
+        let Marked {
+            changed,
+            appended,
+            replaced,
+        } = &mut path.marks;
+        let mut marked = changed.iter_mut().chain(appended).chain(replaced);
+        marked.try_for_each(|name| rename_field(name, plan))?;
+        if let Some(ask) = &mut path.open {
+            rename_ask(ask, plan)?;
+        }
+        if let Some(failure) = &mut path.caught {
+            rename_node(&mut failure.node, plan)?;
+        }
+        if let Some(fork) = &mut path.fork {
+            rename_fork(&mut fork.forked, plan)?;
+            rename_fields(&mut fork.under, plan)?;
+        }
+        Ok(path)
+    }
+
+    /// Returns whether the path was over or had failed, or else how many branches were under way, and
+    /// after which entry they had left it.
+    pub(in crate::journal) fn rest(&self) -> Result<bool, (u64, u32)> {
+        match (self.engine.next(), &self.fork) {
+            (Action::Finish(..) | Action::Abandon, _) => Ok(true),
+            (_, Some(fork)) => Err((fork.seq, fork.forked.branches)),
+            _ => Ok(self.engine.has_failed()),
+        }
     }
 
     /// Returns the path as it was saved, which was `begun`; or says why it has no place in the graph.

@@ -154,6 +154,25 @@ impl Branches {
         Ok((told, head))
     }
 
+    /// Reads what was written since these entries were read, and returns the end.
+    pub(crate) async fn read_on(
+        mut self,
+        journal: &dyn Journal,
+        thread: &ThreadId,
+        graph: &GraphId,
+    ) -> Result<(Self, Head), JournalError> {
+        let from = self.head.unwrap_or_else(|| Head::of(thread));
+        let records = journal.read(thread, from.seq).await?;
+        match records.first() {
+            // The thread was trimmed meanwhile.
+            Some(first) if first.seq != from.seq + 1 => Self::load(journal, thread, graph).await,
+            _ => {
+                let head = self.add(thread, from, &records)?;
+                Ok((self, head))
+            }
+        }
+    }
+
     /// Puts a thread together of a snapshot and its records, of which the first is the last that the
     /// snapshot takes in.
     fn behind(
@@ -193,11 +212,19 @@ impl Branches {
         if !plan.is_known_as(graph) {
             return Err((graph.clone(), "it is another graph".to_owned()));
         }
-        let restored = saved.restore(legend, plan, begun);
-        let mut folded = restored.map_err(|reason| (graph.clone(), reason))?;
-        if *graph != plan.id {
-            folded.past = Some(Past::of(snapshot.head.seq, graph.clone(), plan));
+        let unfit = |reason| (graph.clone(), reason);
+        if *graph == plan.id {
+            return saved.restore(legend, plan, begun).map_err(unfit);
         }
+        if self.migration.is_some() {
+            let reason =
+                "`Runtime::migrate` does not see into it; let the thread come to its end first";
+            return Err(unfit(reason.to_owned()));
+        }
+        let renamed = saved.renamed(plan);
+        let renamed = renamed.map_err(|difference| unfit(format!("it {difference}")))?;
+        let mut folded = renamed.restore(legend, plan, begun).map_err(unfit)?;
+        folded.past = Some(Past::of(snapshot.head.seq, graph.clone(), plan));
         Ok(folded)
     }
 }

@@ -1,84 +1,173 @@
-//! The rules of deleting what nobody has written to meanwhile.
+//! The rules of deleting.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
+
+use futures_util::future::poll_fn;
+use tokio::task::yield_now;
 
 use super::{
-    JournalPlace, On, append, assert_conflict, at_once, bodies, records, refused, threads,
+    JournalPlace, On, append, assert_conflict, at_once, bodies, compact, delete, heads, read,
+    records, refused, snapshot, snapshot_of, threads,
 };
 use crate::error::chain;
-use crate::journal::{Durability, Journal, JournalError, ThreadId};
+use crate::journal::{Durability, Journal, ThreadId};
 
-async fn delete(journal: &impl Journal, thread: &ThreadId, head: Option<u64>) {
-    if let Err(error) = journal.delete(thread, head).await {
-        panic!("could not delete {thread:?} at {head:?}: {}", chain(&error));
-    }
-}
-
-pub(super) async fn a_thread_that_is_not_at_the_expected_head_is_not_deleted(
+pub(super) async fn a_deletion_removes_all_of_its_thread_and_nothing_else(
     place: &impl JournalPlace,
 ) {
     let journal = place.open().await;
-    let (thread, other) = (ThreadId::new("t"), ThreadId::new("u"));
-    append(&journal, &thread, 0, records(0, ["1", "2", "3"])).await;
-    append(&journal, &other, 0, records(0, ["1", "2"])).await;
-    for head in [0, 2, 4, i64::MAX.unsigned_abs(), u64::MAX] {
-        match journal.delete(&thread, Some(head)).await {
-            Err(error) => assert_conflict(&error),
-            Ok(()) => panic!("it was deleted at {head}, and its head is 3"),
-        }
+    let thread = ThreadId::new("t");
+    let others = ["", "T", "t\0", "t ", "tt", "u"].map(ThreadId::new);
+    for thread in others.iter().chain([&thread]) {
+        append(&journal, thread, 0, records(0, ["1", "2", "3"])).await;
+        compact(&journal, thread, snapshot(2, "two"), 1).await;
     }
-    assert_eq!(bodies(&journal, &thread).await, ["1", "2", "3"]);
-    append(&journal, &thread, 3, records(3, ["4"])).await;
-
-    delete(&journal, &thread, Some(4)).await;
-    assert_eq!(bodies(&journal, &thread).await, [""; 0]);
-    assert_eq!(bodies(&journal, &other).await, ["1", "2"]);
-    assert_eq!(threads(&journal).await, [other]);
-    // What is not there, is at no other head.
-    delete(&journal, &thread, Some(4)).await;
-    let late = refused(&journal, &thread, 4, records(4, ["5"])).await;
-    assert_conflict(&late);
-    append(&journal, &thread, 0, records(0, ["anew"])).await;
+    delete(&journal, &thread).await;
+    check_is_gone(&journal, &thread, &others).await;
+    drop(journal);
+    check_is_gone(&place.open().await, &thread, &others).await;
 }
 
-pub(super) async fn of_a_deletion_and_an_append_at_one_head_one_comes_first(
-    place: &impl JournalPlace,
-) {
+async fn check_is_gone(journal: &impl Journal, thread: &ThreadId, others: &[ThreadId]) {
+    assert_eq!(read(journal, thread, 0).await, [], "its records");
+    assert_eq!(snapshot_of(journal, thread).await, None, "its snapshot");
+    assert_eq!(threads(journal).await, others, "the other threads");
+    for other in others {
+        assert_eq!(read(journal, other, 0).await, records(1, ["2", "3"]));
+        assert_eq!(snapshot_of(journal, other).await, Some(snapshot(2, "two")));
+    }
+    let last = records(2, ["3"]).remove(0);
+    let expected: Vec<_> = others.iter().map(|id| (id.clone(), last.clone())).collect();
+    assert_eq!(heads(journal, None, 99).await, expected);
+}
+
+pub(super) async fn a_deletion_of_nothing_is_no_error(place: &impl JournalPlace) {
+    let journal = place.open().await;
+    let (thread, nobody) = (ThreadId::new("t"), ThreadId::new("nobody"));
+    delete(&journal, &nobody).await;
+    append(&journal, &thread, 0, records(0, ["1"])).await;
+    delete(&journal, &nobody).await;
+    assert_eq!(bodies(&journal, &thread).await, ["1"]);
+    for _ in 0..3 {
+        delete(&journal, &thread).await;
+        assert_eq!(threads(&journal).await, []);
+    }
+}
+
+pub(super) async fn a_deleted_thread_can_begin_again(place: &impl JournalPlace) {
+    let thread = ThreadId::new("t");
+    for reopened in [false, true] {
+        let mut journal = place.open().await;
+        append(&journal, &thread, 0, records(0, ["1", "2", "3"])).await;
+        compact(&journal, &thread, snapshot(3, "three"), 2).await;
+        delete(&journal, &thread).await;
+        if reopened {
+            drop(journal);
+            journal = place.open().await;
+        }
+        // Somebody who has not heard of it.
+        let late = refused(&journal, &thread, 3, records(3, ["4"])).await;
+        assert_conflict(&late);
+        append(&journal, &thread, 0, records(0, ["new"])).await;
+        append(&journal, &thread, 1, records(1, ["2", "3"])).await;
+        assert_eq!(bodies(&journal, &thread).await, ["new", "2", "3"]);
+        assert_eq!(snapshot_of(&journal, &thread).await, None);
+        compact(&journal, &thread, snapshot(1, "one"), 1).await;
+        assert_eq!(
+            snapshot_of(&journal, &thread).await,
+            Some(snapshot(1, "one"))
+        );
+        assert_eq!(bodies(&journal, &thread).await, ["2", "3"]);
+        delete(&journal, &thread).await;
+    }
+}
+
+pub(super) async fn a_deletion_among_appends_leaves_whole_threads(place: &impl JournalPlace) {
     let journal = Arc::new(place.open().await);
-    for (round, on) in (0..20).zip([On::OneThread, On::ManyThreads].into_iter().cycle()) {
-        let thread = ThreadId::new(format!("t{round}"));
-        append(&*journal, &thread, 0, records(0, ["1", "2"])).await;
-        // Both orders, as one is asked first.
-        let turns = (0..4).map(|turn| {
+    for on in [On::OneThread, On::ManyThreads] {
+        let thread = ThreadId::new(format!("{on:?}"));
+        let workers = (0..5).map(|worker: u8| {
             let (journal, thread) = (journal.clone(), thread.clone());
             async move {
-                let appends = (turn + round) % 2 == 0;
-                let done = if appends {
-                    let new = records(2, [turn.to_string()]);
-                    journal.append(&thread, 2, new, Durability::Sync).await
-                } else {
-                    journal.delete(&thread, Some(2)).await
-                };
-                (appends, done)
+                for _ in 0..24 {
+                    match worker {
+                        0 => delete(&journal, &thread).await,
+                        1 => try_compact(&journal, &thread).await,
+                        _ => try_append(&journal, &thread).await,
+                    }
+                    yield_now().await;
+                }
             }
         });
-        let turns = at_once(on, turns).await;
-        let done = |appends: bool| {
-            let of_kind = turns.iter().filter(|(kind, _)| *kind == appends);
-            of_kind
-                .map(|(_, done)| done)
-                .collect::<Vec<&Result<(), JournalError>>>()
-        };
-        let errors = turns.iter().filter_map(|(_, done)| done.as_ref().err());
-        errors.for_each(assert_conflict);
-        let appended = done(true).iter().filter(|done| done.is_ok()).count();
-        let deleted = done(false).iter().filter(|done| done.is_ok()).count();
-        let left = bodies(&*journal, &thread).await.len();
-        match (appended, deleted) {
-            (1, 0) => assert_eq!(left, 3, "on {on:?}"),
-            // Whoever deletes second finds nothing.
-            (0, 1 | 2) => assert_eq!(left, 0, "on {on:?}"),
-            other => panic!("{other:?} appends and deletions were done on {on:?}"),
+        at_once(on, workers).await;
+        check_is_whole(&journal, &thread).await;
+        delete(&journal, &thread).await;
+        assert_eq!(read(&journal, &thread, 0).await, []);
+        append(&journal, &thread, 0, records(0, ["1"])).await;
+        assert_eq!(bodies(&journal, &thread).await, ["1"]);
+        assert_eq!(snapshot_of(&journal, &thread).await, None);
+    }
+}
+
+/// Checks that each record says its number, from 1 on, and returns the last.
+async fn check_is_whole(journal: &impl Journal, thread: &ThreadId) -> u64 {
+    let read = read(journal, thread, 0).await;
+    let numbers = (1..=read.len() as u64).map(|seq| seq.to_string());
+    assert!(read == records(0, numbers), "not whole: {read:?}");
+    assert!(read.len().is_multiple_of(2), "half of an append was seen");
+    read.len() as u64
+}
+
+async fn try_append(journal: &impl Journal, thread: &ThreadId) {
+    let head = check_is_whole(journal, thread).await;
+    let new = records(head, [head + 1, head + 2].map(|seq| seq.to_string()));
+    let appended = journal.append(thread, head, new, Durability::Sync).await;
+    if let Err(error) = appended {
+        assert_conflict(&error);
+    }
+}
+
+async fn try_compact(journal: &impl Journal, thread: &ThreadId) {
+    let head = check_is_whole(journal, thread).await;
+    let new = snapshot(head, head.to_string());
+    match journal.compact(thread, new, 0).await {
+        Err(error) if !error.is_retryable() => assert_conflict(&error),
+        _ => {}
+    }
+}
+
+pub(super) async fn a_dropped_deletion_leaves_all_or_nothing(place: &impl JournalPlace) {
+    let journal = place.open().await;
+    for polls in 0..32 {
+        let thread = ThreadId::new(format!("dropped after {polls} polls"));
+        append(&journal, &thread, 0, records(0, ["1", "2", "3"])).await;
+        compact(&journal, &thread, snapshot(3, "three"), 0).await;
+        {
+            let mut delete = pin!(journal.delete(&thread, None));
+            for _ in 0..polls {
+                let polled = poll_fn(|cx| Poll::Ready(delete.as_mut().poll(cx))).await;
+                if polled.is_ready() {
+                    break;
+                }
+                yield_now().await;
+            }
         }
+        // It may be done after the first look, but not after that.
+        let mut looks = Vec::new();
+        for _ in 0..3 {
+            let records = read(&journal, &thread, 0).await.len();
+            let kept = snapshot_of(&journal, &thread).await.is_some();
+            looks.push((records, kept));
+        }
+        let settled = [[(3, true); 2], [(0, false); 2]]
+            .iter()
+            .any(|two| looks.ends_with(two));
+        assert!(settled, "{thread}: {looks:?}");
+        if let Err(error) = journal.delete(&thread, None).await {
+            panic!("could not delete {thread:?}: {}", chain(&error));
+        }
+        assert_eq!(read(&journal, &thread, 0).await, []);
     }
 }
