@@ -177,6 +177,17 @@ where
     run.unwrap().finished().unwrap()
 }
 
+/// By the graph's own edges, each decision leads where it led.
+async fn leads_where_it_led<G, J>(thread: &Thread<G, J>)
+where
+    G: handoffs::Runnable,
+    J: Journal,
+{
+    let rerouted = thread.reroute().await.unwrap();
+    assert!(rerouted.is_same(), "{rerouted:#?}");
+    assert!(rerouted.decisions > 0);
+}
+
 // ---- The same state: an end that is typed, and a loop of the graph around it.
 
 #[derive(AgentGraph)]
@@ -796,12 +807,14 @@ async fn whatever_append_a_run_dies_at_its_graphs_go_on_where_they_were(at: &imp
                 assert!(matches!(error, RunError::UnknownThread { .. }), "{error:?}");
                 continue;
             }
+            assert!(thread.reroute().await.unwrap().is_same(), "{name}");
             let state = thread.recover().await;
             let state = state.unwrap_or_else(|error| panic!("{name}: {error:?}"));
             assert_eq!(state.finished().as_ref(), Some(&expected), "{name}");
             let after = thread.history().await.unwrap();
             each_step_was_executed_once(&desk, &before, &after, &name);
             assert_eq!(thread.state().await.unwrap(), expected, "{name}");
+            leads_where_it_led(&thread).await;
         }
     }
     assert!(cases > 40, "{cases}");
@@ -1083,6 +1096,7 @@ async fn whatever_append_a_run_with_retries_dies_at_it_goes_on(at: &impl Place) 
                 }
             }
             assert_eq!(thread.state().await.unwrap(), state, "{name}");
+            leads_where_it_led(&thread).await;
         }
     }
     assert!(died > 12, "{died}");
