@@ -20,8 +20,8 @@ use async_trait::async_trait;
 use common::{Place, Tally, chain, timeless};
 use handoffs::prelude::*;
 use handoffs::{
-    Ask, Contract, Counter, Durability, Execute, Hash, Head, Journal, JournalError, Layer, Node,
-    NodeError, NodeKind, Record, RunError, Runnable, Thread, ThreadId, verify_export,
+    Ask, Contract, Counter, Difference, Durability, Execute, Hash, Head, Journal, JournalError,
+    Layer, Node, NodeError, NodeKind, Record, RunError, Runnable, Thread, ThreadId, verify_export,
     verify_export_from,
 };
 use serde::{Deserialize, Serialize};
@@ -661,7 +661,7 @@ async fn a_snapshot_that_does_not_hold_is_passed_over(at: &impl Place) {
     for (snapshot, why) in wrong(head).await {
         // A store keeps of two with one number the first.
         let records = journal.read(&id, 0).await.unwrap();
-        journal.delete(&id).await.unwrap();
+        journal.delete(&id, None).await.unwrap();
         append(&journal, 0, records).await;
         journal.compact(&id, snapshot.clone(), 0).await.unwrap();
         assert_eq!(
@@ -689,7 +689,7 @@ async fn a_trimmed_thread_without_its_snapshot_is_damaged(at: &impl Place) {
     let records = journal.read(&id, 0).await.unwrap();
     all.truncate(7);
     for (snapshot, why) in all {
-        journal.delete(&id).await.unwrap();
+        journal.delete(&id, None).await.unwrap();
         append(&journal, 0, records.clone()).await;
         journal.compact(&id, snapshot, head.seq - 2).await.unwrap();
         let error = chain(&thread.recover().await.unwrap_err());
@@ -788,6 +788,9 @@ on_every_journal! {
     a_trimmed_thread_without_its_snapshot_is_damaged
     what_is_left_of_a_trimmed_thread_is_whole
     a_thread_that_was_trimmed_runs_again
+    what_is_left_of_a_trimmed_thread_is_known_by_names
+    what_a_snapshot_speaks_of_and_a_graph_has_not_is_refused
+    in_a_trimmed_thread_that_is_over_any_graph_may_begin
     a_snapshot_is_taken_when_a_run_comes_to_rest_and_read_instead_of_what_it_takes_in
 }
 
@@ -934,4 +937,175 @@ async fn a_run_is_none_the_worse_for_a_snapshot_that_cannot_be_kept() {
     assert_eq!(thread.state().await.unwrap().count, 1_800);
     assert!(thread.trim(1).await.is_err());
     assert_eq!(thread.history().await.unwrap()[0].seq, 1);
+}
+
+// ---- Graphs that have changed since.
+
+/// Later versions of the conversation.
+mod later {
+    use super::Next;
+    use handoffs::NodeError;
+    use handoffs::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    /// Nodes were added and renamed, and so were fields.
+    pub(super) mod grown {
+        use super::*;
+
+        #[derive(State, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        pub(crate) struct Talk {
+            #[serde(default)]
+            pub(crate) mood: String,
+            #[serde(alias = "count")]
+            pub(crate) turns: u64,
+            pub(crate) messages: Log<String>,
+        }
+
+        #[node(Talk)]
+        pub(crate) async fn sigh(mood: &mut String) {
+            mood.push_str("sigh");
+        }
+
+        #[node(Talk)]
+        pub(crate) async fn speak(messages: &mut Log<String>, turns: &mut u64) -> Next {
+            messages.push("later".to_owned());
+            *turns += 1;
+            Next::Ask
+        }
+
+        #[node(Talk)]
+        pub(crate) async fn hear(
+            messages: &mut Log<String>,
+            cx: &mut Context<'_>,
+        ) -> Result<(), NodeError> {
+            let heard: String = cx.ask("next", "And then?").await?;
+            messages.push(heard);
+            Ok(())
+        }
+
+        #[derive(AgentGraph)]
+        #[graph(state = Talk, start = speak)]
+        pub(crate) struct Conversation {
+            #[route(_ => end)]
+            pub(crate) sigh: Sigh,
+            #[route(_ => speak(limit = 1_000_000, else = end))]
+            #[node(renamed_from = "listen")]
+            #[on_error(then = sigh)]
+            pub(crate) hear: Hear,
+            #[route(Next::Ask => hear, Next::Again => speak(limit = 1_000_000, else = end))]
+            pub(crate) speak: Speak,
+        }
+
+        pub(crate) const CONVERSATION: Conversation = Conversation {
+            sigh: Sigh,
+            hear: Hear,
+            speak: Speak,
+        };
+    }
+
+    /// Nobody listens any more.
+    pub(super) mod shrunk {
+        use super::*;
+
+        #[derive(State, Clone, Debug, Default, PartialEq)]
+        pub(crate) struct Talk {
+            pub(crate) messages: Log<String>,
+            pub(crate) count: u64,
+        }
+
+        #[node(Talk)]
+        pub(crate) async fn speak(messages: &mut Log<String>, count: &mut u64) {
+            messages.push("alone".to_owned());
+            *count += 1;
+        }
+
+        #[derive(AgentGraph)]
+        #[graph(state = Talk, start = speak)]
+        pub(crate) struct Conversation {
+            #[route(_ => end)]
+            pub(crate) speak: Speak,
+        }
+    }
+}
+
+async fn what_is_left_of_a_trimmed_thread_is_known_by_names(at: &impl Place) {
+    let journal = at.open().await;
+    let old = durable(conversation(3, 1), journal.clone());
+    talk(&old, 3).await;
+    old.trim(1).await.unwrap();
+    let said = old.state().await.unwrap().messages.len();
+
+    let thread = durable(later::grown::CONVERSATION, journal.clone());
+    let asks = thread.asks().await.unwrap();
+    assert_eq!(asks[0].node, "hear");
+    assert_eq!(thread.state().await.unwrap().turns, 12);
+    let ask = thread.resume(asks[0].id, "so").await.unwrap().paused();
+    let state = thread.state().await.unwrap();
+    assert_eq!((state.turns, state.messages.len()), (13, said + 2));
+    assert_eq!(state.mood, "");
+
+    // From here on it is a thread of the new graph.
+    thread.trim(1).await.unwrap();
+    assert_eq!(standing_of(&thread).await, (ask.clone(), state.clone()));
+    let thread = durable(later::grown::CONVERSATION, at.open().await);
+    assert_eq!(standing_of(&thread).await, (ask, state));
+}
+
+async fn standing_of(
+    thread: &Thread<later::grown::Conversation, impl Journal>,
+) -> (Option<Ask>, later::grown::Talk) {
+    let asks = thread.asks().await.unwrap();
+    (asks.into_iter().next(), thread.state().await.unwrap())
+}
+
+async fn what_a_snapshot_speaks_of_and_a_graph_has_not_is_refused(at: &impl Place) {
+    let journal = at.open().await;
+    let old = durable(conversation(3, 1), journal.clone());
+    talk(&old, 3).await;
+    let shrunk = || later::shrunk::Conversation {
+        speak: later::shrunk::Speak,
+    };
+    let gone = |error: &RunError| match error {
+        RunError::OtherGraph { difference, .. } => match &**difference {
+            Difference::NodeGone { node, .. } => node.to_string(),
+            other => other.to_string(),
+        },
+        other => panic!("{other:?}"),
+    };
+    for _ in 0..2 {
+        let thread = durable(shrunk(), journal.clone());
+        assert_eq!(gone(&thread.status().await.unwrap_err()), "listen");
+        assert_eq!(gone(&thread.trim(1).await.unwrap_err()), "listen");
+        old.trim(1).await.unwrap();
+    }
+    // A function that puts entries right has not seen those that are gone.
+    let then = Runtime::new(later::grown::CONVERSATION);
+    let thread = then
+        .migrate(|_| Ok::<_, NodeError>(()))
+        .journal(journal)
+        .thread("t");
+    let refused = gone(&thread.recover().await.unwrap_err());
+    assert!(
+        refused.contains("has not seen what was trimmed"),
+        "{refused}"
+    );
+}
+
+async fn in_a_trimmed_thread_that_is_over_any_graph_may_begin(at: &impl Place) {
+    let journal = at.open().await;
+    let old = durable(conversation(3, 1), journal.clone());
+    talk(&old, 3).await;
+    old.trim(1).await.unwrap();
+    let shrunk = || later::shrunk::Conversation {
+        speak: later::shrunk::Speak,
+    };
+    let thread = durable(shrunk(), journal.clone());
+    let state = later::shrunk::Talk::default();
+    assert!(thread.run(state.clone()).await.is_err(), "it is paused");
+    old.abandon("enough").await.unwrap();
+    old.trim(1).await.unwrap();
+    let ended = thread.run(state).await.unwrap().finished().unwrap();
+    assert_eq!(ended.count, 1);
+    thread.trim(2).await.unwrap();
+    assert_eq!(thread.state().await.unwrap(), ended);
 }

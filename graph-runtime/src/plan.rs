@@ -313,11 +313,6 @@ impl Plan {
         place.map_or_else(former, |place| u16::try_from(place).ok())
     }
 
-    /// Returns the place of the edge of which an entry speaks, whichever graph wrote it.
-    pub(crate) fn find_edge(&self, from: u16, on: &str) -> Option<u16> {
-        self.edges_from(from, |edge| edge.label() == on).next()
-    }
-
     /// Returns the places of the edges that leave a node, of which this holds.
     pub(crate) fn edges_from(
         &self,

@@ -20,7 +20,7 @@ use crate::marks::{Gathered, Marks};
 use crate::migration::Migration;
 use crate::once::Effects;
 use crate::plan::Plan;
-pub(super) use past::Past;
+pub(super) use past::{Past, rename_field, rename_fields, rename_node};
 use past::{Told, began_at};
 
 /// A thread's entries by the path that they belong to, from its snapshot on where it was read so.
@@ -164,6 +164,11 @@ impl Branches {
         Self { migration, ..self }
     }
 
+    /// Returns whether a user's function puts entries of other graphs right.
+    pub(super) const fn migrates(&self) -> bool {
+        self.migration.is_some()
+    }
+
     /// Returns the questions that were asked on a path, or on one that leaves it, and not answered.
     pub(super) fn open_below(&self, branch: &BranchId) -> Vec<Ask> {
         self.open.on(branch)
@@ -205,8 +210,7 @@ impl Branches {
         } else {
             self.restore(plan, branch, begun)
         };
-        let mut folded =
-            restored.map_err(|(graph, reason)| self.unfit(plan, thread, graph, reason))?;
+        let mut folded = restored.map_err(|(graph, why)| self.unfit(plan, thread, graph, why))?;
         let path = Path {
             all: self,
             plan,
@@ -616,16 +620,21 @@ impl Folded {
 
 impl Branches {
     /// Says that a snapshot has no place in a graph.
-    fn unfit(&self, plan: &Plan, thread: &ThreadId, graph: GraphId, reason: String) -> RunError {
+    fn unfit(
+        &self,
+        plan: &Plan,
+        thread: &ThreadId,
+        graph: GraphId,
+        difference: Difference,
+    ) -> RunError {
         let head = self
             .snapshot
             .as_ref()
             .map_or(0, |snapshot| snapshot.head.seq);
         if graph != plan.id {
-            let reason = reason.into();
-            return Past::of(head, graph, plan).differs(thread, Difference::Snapshot { reason });
+            return Past::of(head, graph, plan).differs(thread, difference);
         }
-        let reason = format!("the snapshot that ends with it does not fit: {reason}");
+        let reason = format!("the snapshot that ends with it does not fit: it {difference}");
         RunError::journal(thread, None, JournalError::damaged(thread, head, reason))
     }
 }

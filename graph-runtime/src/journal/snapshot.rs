@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BranchId, GraphId, Hash, Head, Open, Record};
 use crate::engine::Legend;
+pub(super) use path::Rest;
 use path::SavedPath;
 pub(crate) use read::{Kept, kept};
 
@@ -81,6 +82,16 @@ impl Snapshot {
     /// Returns the graph of the trunk.
     pub(crate) fn graph(&self) -> Option<&GraphId> {
         self.legends.first().map(|legend| &legend.graph)
+    }
+
+    /// Returns the paths that were under way.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &BranchId> {
+        self.paths.keys()
+    }
+
+    /// Returns how a path had come to rest.
+    pub(super) fn rest(&self, branch: &BranchId) -> Rest {
+        self.paths.get(branch).map_or(Rest::None, SavedPath::rest)
     }
 
     /// Returns whether a path was under way.

@@ -42,7 +42,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         let plan = &self.runtime.plan;
         let kept = async {
             let read = ledger.read_on(scope.take_told(), &plan.id).await;
-            let (told, head) = read.map_err(|source| self.journal_error(source))?;
+            let (told, head) = self.migrating(read)?;
             let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
             let Some(snapshot) = told.save(plan, &self.id, &folded, head)? else {
                 return Ok(());
@@ -99,8 +99,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// # Errors
     ///
-    /// [`RunError::UnknownThread`] if there is no such thread, [`RunError::OtherGraph`] if another graph
-    /// wrote it, and [`RunError::Journal`] if the journal cannot be read or written. Then nothing is
+    /// [`RunError::UnknownThread`] if there is no such thread, [`RunError::OtherGraph`] and
+    /// [`RunError::Decode`] if this graph cannot go on with it, and [`RunError::Journal`] if the journal cannot be read or written. Then nothing is
     /// dropped.
     ///
     /// # Cancel safety
@@ -113,6 +113,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         if head.seq == 0 {
             return Err(self.unknown());
         }
+        // Of what cannot be read, nothing may be dropped.
+        let _: G::State = folded.state(&self.id)?;
         let plan = &self.runtime.plan;
         if let Some(snapshot) = told.save(plan, &self.id, &folded, head)? {
             let record = snapshot.record().map_err(|error| self.unsaved(error))?;

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use handoffs_core::{Edge, NodeIndex, Target};
 
 use super::super::entry::{Ask, Entry, Forked, GraphId, Masked, Recorded, Writes};
+use super::super::snapshot::Rest;
 use super::super::{BranchId, Branches, ThreadId};
 use super::{Folded, FoldedFork, Path, Unfolded};
 use crate::difference::Difference;
@@ -137,7 +138,10 @@ fn rename(event: &mut Recorded, plan: &Plan) -> Result<(), Difference> {
     }
 }
 
-fn rename_node(name: &mut Cow<'static, str>, plan: &Plan) -> Result<(), Difference> {
+pub(in crate::journal) fn rename_node(
+    name: &mut Cow<'static, str>,
+    plan: &Plan,
+) -> Result<(), Difference> {
     let Some(node) = plan.find_node(name) else {
         let node = name.as_ref().into();
         return Err(Difference::NodeGone { node });
@@ -148,7 +152,10 @@ fn rename_node(name: &mut Cow<'static, str>, plan: &Plan) -> Result<(), Differen
     Ok(())
 }
 
-fn rename_field(name: &mut Cow<'static, str>, plan: &Plan) -> Result<(), Difference> {
+pub(in crate::journal) fn rename_field(
+    name: &mut Cow<'static, str>,
+    plan: &Plan,
+) -> Result<(), Difference> {
     let Some(field) = plan.find_field(name) else {
         let field = name.as_ref().into();
         return Err(Difference::FieldGone { field });
@@ -157,7 +164,10 @@ fn rename_field(name: &mut Cow<'static, str>, plan: &Plan) -> Result<(), Differe
     Ok(())
 }
 
-fn rename_fields(writes: &mut Writes, plan: &Plan) -> Result<(), Difference> {
+pub(in crate::journal) fn rename_fields(
+    writes: &mut Writes,
+    plan: &Plan,
+) -> Result<(), Difference> {
     let mut names = writes.0.iter_mut().map(|(name, _)| name);
     names.try_for_each(|name| rename_field(name, plan))
 }
@@ -382,7 +392,9 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 impl Branches {
     /// Returns whether there is an entry on a path, or on one that leaves it.
     fn has_entries_on(&self, branch: &BranchId) -> bool {
-        self.paths.keys().any(|path| path.is_on(branch))
+        let saved = self.snapshot.iter().flat_map(|snapshot| snapshot.paths());
+        let mut paths = self.paths.keys().chain(saved);
+        paths.any(|path| path.is_on(branch))
     }
 
     /// Returns whether the run of a graph within wrote fields of the state around it.
@@ -414,7 +426,15 @@ impl Branches {
             )
         });
         let Some(last) = last else {
-            return false;
+            // Nothing has happened there since the snapshot was taken.
+            return match self.snapshot.as_ref().map(|snapshot| snapshot.rest(branch)) {
+                Some(Rest::Failed) => true,
+                Some(Rest::Over) => is_trunk,
+                Some(Rest::Forked(seq, branches)) => {
+                    (0..branches).any(|index| self.is_at_rest(&branch.child(seq, index), false))
+                }
+                Some(Rest::None) | None => false,
+            };
         };
         match &last.event {
             Recorded::Failed { .. } => true,

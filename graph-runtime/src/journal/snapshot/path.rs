@@ -7,15 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::super::entry::{Ask, Failure, Forked, Writes};
 use super::super::fields::Fields;
-use super::super::fold::{Folded, FoldedFork};
+use super::super::fold::{Folded, FoldedFork, rename_field, rename_fields, rename_node};
 use super::super::{Json, JsonError};
+use crate::difference::Difference;
 use crate::engine::{Action, Engine, Legend};
 use crate::marks::Marks;
 use crate::once::Effects;
 use crate::plan::Plan;
 
 /// What the entries of one path add up to, without the paths that have left it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SavedPath {
     /// Which of the snapshot's legends tells the engine's places.
     pub(super) legend: usize,
@@ -45,7 +46,7 @@ pub(super) struct SavedPath {
 }
 
 /// A fork whose branches are under way.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct SavedFork {
     seq: u64,
     forked: Forked,
@@ -54,7 +55,7 @@ struct SavedFork {
 }
 
 /// Marks of fields, by their names.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Marked {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     changed: Vec<Cow<'static, str>>,
@@ -62,6 +63,18 @@ struct Marked {
     appended: Vec<Cow<'static, str>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     replaced: Vec<Cow<'static, str>>,
+}
+
+/// How a path had come to rest.
+pub(in crate::journal) enum Rest {
+    /// With an error.
+    Failed,
+    /// At an end, or given up.
+    Over,
+    /// At a fork, the entry of which has this number, with so many branches.
+    Forked(u64, u32),
+    /// It is under way, or unknown.
+    None,
 }
 
 impl SavedPath {
@@ -95,19 +108,66 @@ impl SavedPath {
         self.open.as_ref()
     }
 
+    /// Returns how the path had come to rest.
+    pub(super) fn rest(&self) -> Rest {
+        match (self.engine.next(), &self.fork) {
+            _ if self.engine.has_failed() => Rest::Failed,
+            (Action::Finish(..) | Action::Abandon, _) => Rest::Over,
+            (Action::Branch(_), Some(_)) if self.error.is_some() => Rest::Failed,
+            (Action::Branch(_), Some(fork)) => Rest::Forked(fork.seq, fork.forked.branches),
+            _ => Rest::None,
+        }
+    }
+
     /// Returns the path as it was saved, which was `begun`; or says why it has no place in the graph.
     pub(super) fn restore(
         &self,
         legend: &Legend,
         plan: &Plan,
         begun: Folded,
-    ) -> Result<Folded, String> {
+    ) -> Result<Folded, Difference> {
+        if legend.graph != plan.id {
+            let mut renamed = self.clone();
+            renamed.rename(plan)?;
+            return renamed.restored(legend, plan, begun);
+        }
+        self.restored(legend, plan, begun)
+    }
+
+    /// Puts the names that nodes and fields have now into what was saved.
+    fn rename(&mut self, plan: &Plan) -> Result<(), Difference> {
+        rename_fields(&mut self.fields, plan)?;
+        let Marked {
+            changed,
+            appended,
+            replaced,
+        } = &mut self.marks;
+        let mut marked = changed.iter_mut().chain(appended).chain(replaced);
+        marked.try_for_each(|name| rename_field(name, plan))?;
+        if let Some(open) = &mut self.open {
+            rename_node(&mut open.node, plan)?;
+        }
+        if let Some(caught) = &mut self.caught {
+            rename_node(&mut caught.node, plan)?;
+        }
+        if let Some(fork) = &mut self.fork {
+            rename_fields(&mut fork.under, plan)?;
+            let mut begin = fork.forked.begin.iter_mut();
+            begin.try_for_each(|name| rename_node(name, plan))?;
+        }
+        Ok(())
+    }
+
+    fn restored(&self, legend: &Legend, plan: &Plan, begun: Folded) -> Result<Folded, Difference> {
+        let unfit = |reason: String| Difference::Snapshot {
+            reason: reason.into(),
+        };
         let mut fields = begun.fields;
-        let marks = self.marks.within(&fields)?;
+        let marks = self.marks.within(&fields).map_err(unfit)?;
         let engine = self.engine.moved(legend, plan)?;
         let fork = match (&self.fork, engine.next()) {
             (Some(fork), Action::Branch(_)) => {
-                fields.take(&fork.under)?;
+                fields.take(&fork.under).map_err(unfit)?;
                 Some(FoldedFork {
                     seq: fork.seq,
                     forked: fork.forked.clone(),
@@ -116,10 +176,11 @@ impl SavedPath {
                 })
             }
             (None, Action::Branch(_)) | (Some(_), _) => {
-                return Err("it has branches where nothing had forked, or none".to_owned());
+                let reason = "it has branches where nothing had forked, or none";
+                return Err(unfit(reason.to_owned()));
             }
             (None, _) => {
-                fields.take(&self.fields)?;
+                fields.take(&self.fields).map_err(unfit)?;
                 None
             }
         };

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Header, Snapshot};
+use crate::difference::Difference;
 use crate::engine::Legend;
 use crate::journal::fold::{Folded, Past};
 use crate::journal::{BranchId, Branches, GraphId, Head, Journal, JournalError, Record, ThreadId};
@@ -197,7 +198,7 @@ impl Branches {
         plan: &Plan,
         branch: &BranchId,
         begun: Folded,
-    ) -> Result<Folded, (GraphId, String)> {
+    ) -> Result<Folded, (GraphId, Difference)> {
         let Some(snapshot) = &self.snapshot else {
             return Ok(begun);
         };
@@ -205,12 +206,19 @@ impl Branches {
             return Ok(begun);
         };
         let Some(legend) = snapshot.legends.get(saved.legend) else {
-            let reason = "a path is on no graph".to_owned();
-            return Err((plan.id.clone(), reason));
+            let reason = "a path is on no graph".into();
+            return Err((plan.id.clone(), Difference::Snapshot { reason }));
         };
         let Legend { graph, .. } = legend;
         if !plan.is_known_as(graph) {
-            return Err((graph.clone(), "it is another graph".to_owned()));
+            let name = graph.name().into();
+            return Err((graph.clone(), Difference::Graph { name }));
+        }
+        if *graph != plan.id && self.migrates() {
+            let reason = "the function given to `Runtime::migrate` has not seen what was trimmed; \
+                          run the thread without one, or begin another";
+            let reason = reason.into();
+            return Err((graph.clone(), Difference::Snapshot { reason }));
         }
         let restored = saved.restore(legend, plan, begun);
         let mut folded = restored.map_err(|reason| (graph.clone(), reason))?;
