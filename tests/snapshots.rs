@@ -20,11 +20,12 @@ use async_trait::async_trait;
 use common::{Place, Tally, chain, timeless};
 use handoffs::prelude::*;
 use handoffs::{
-    Ask, Contract, Counter, Difference, Durability, Execute, Hash, Head, Journal, JournalError,
-    Layer, Node, NodeError, NodeKind, Record, RunError, Runnable, Thread, ThreadId, verify_export,
-    verify_export_from,
+    Approval, Ask, Contract, Counter, Difference, Durability, Execute, Hash, Head, Journal,
+    JournalError, Layer, Node, NodeError, NodeKind, Record, RunError, Runnable, Thread, ThreadId,
+    verify_export, verify_export_from,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 // ---- A graph with all that a path can come to: forks in forks, graphs over the same state and another,
 // questions, attempts, fallbacks, loops and their limits.
@@ -128,6 +129,10 @@ impl Usher {
     }
 }
 
+fn may_it(case: &Case) -> String {
+    format!("{} times?", case.sum.get())
+}
+
 fn visitors(_: &Case) -> Vec<u32> {
     vec![0, 1, 2]
 }
@@ -166,8 +171,11 @@ impl Ink {
         level: &mut u32,
         cx: &mut Context<'_>,
     ) -> Result<(), NodeError> {
+        let dip = async || Ok::<_, io::Error>(*level);
+        let was_done = async || Ok::<_, io::Error>(None);
+        let done = cx.once_checked("dip", dip, was_done).await?;
         if self.asks {
-            let answer: u32 = cx.ask("ink", &*level).await?;
+            let answer: u32 = cx.ask("ink", &done).await?;
             *level += answer;
         }
         lines.push(format!("ink {level}"));
@@ -225,7 +233,7 @@ struct City {
     mend: Say,
     #[route(_ => again)]
     tear: Tear,
-    #[route(Verdict::No => plan(limit = 3, else = end), Verdict::Yes => last)]
+    #[route(Verdict::No => plan(limit = 3, approve = may_it, else = end), Verdict::Yes => last)]
     again: Say,
     #[route(_ => end)]
     last: Office,
@@ -299,6 +307,7 @@ async fn bring_to_an_end<G: Runnable, J: Journal>(thread: &Thread<G, J>) -> G::S
     for _ in 0..200 {
         let asks = thread.asks().await.unwrap();
         let run = match asks.last() {
+            Some(ask) if ask.key == "approve" => thread.resume(ask.id, Approval::Approved).await,
             Some(ask) => thread.resume(ask.id, answer(ask)).await,
             None => thread.recover().await,
         };
@@ -791,6 +800,7 @@ on_every_journal! {
     what_is_left_of_a_trimmed_thread_is_known_by_names
     what_a_snapshot_speaks_of_and_a_graph_has_not_is_refused
     in_a_trimmed_thread_that_is_over_any_graph_may_begin
+    a_run_goes_on_whose_thread_is_trimmed_meanwhile
     a_snapshot_is_taken_when_a_run_comes_to_rest_and_read_instead_of_what_it_takes_in
 }
 
@@ -1072,10 +1082,15 @@ async fn what_a_snapshot_speaks_of_and_a_graph_has_not_is_refused(at: &impl Plac
         },
         other => panic!("{other:?}"),
     };
-    for _ in 0..2 {
+    for expected in ["edge `Next::Again => speak`", "listen"] {
         let thread = durable(shrunk(), journal.clone());
-        assert_eq!(gone(&thread.status().await.unwrap_err()), "listen");
-        assert_eq!(gone(&thread.trim(1).await.unwrap_err()), "listen");
+        for refused in [
+            gone(&thread.status().await.unwrap_err()),
+            gone(&thread.trim(1).await.unwrap_err()),
+        ] {
+            assert!(refused.contains(expected), "{refused}");
+        }
+        // What is trimmed, nobody asks for any more.
         old.trim(1).await.unwrap();
     }
     // A function that puts entries right has not seen those that are gone.
@@ -1108,4 +1123,72 @@ async fn in_a_trimmed_thread_that_is_over_any_graph_may_begin(at: &impl Place) {
     assert_eq!(ended.count, 1);
     thread.trim(2).await.unwrap();
     assert_eq!(thread.state().await.unwrap(), ended);
+}
+
+// ---- Trimmed by another while it runs.
+
+/// Waits once until it is let go on, and fails then.
+#[derive(Clone, Default)]
+struct Gate {
+    reached: Arc<Notify>,
+    opened: Arc<Notify>,
+    tally: Tally,
+}
+
+#[node(Case)]
+impl Gate {
+    async fn run(&self, said: &mut Log<String>) -> Result<(), NodeError> {
+        if self.tally.count("gate") == 0 {
+            self.reached.notify_one();
+            self.opened.notified().await;
+            return Err(NodeError::new(io::Error::other("once more")));
+        }
+        said.push("gate".to_owned());
+        Ok(())
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = first)]
+struct Yard {
+    #[route(_ => gate)]
+    first: Say,
+    #[route(_ => end)]
+    gate: Gate,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = plan)]
+struct Castle {
+    #[route(_ => yard)]
+    plan: Say,
+    #[route(_ => end)]
+    #[retry(times = 2, backoff = "0ms")]
+    yard: Yard,
+}
+
+async fn a_run_goes_on_whose_thread_is_trimmed_meanwhile(at: &impl Place) {
+    let gate = Gate::default();
+    let castle = || Castle {
+        plan: say("plan"),
+        yard: Yard {
+            first: say("first"),
+            gate: gate.clone(),
+        },
+    };
+    let thread = durable(castle(), at.open().await);
+    let trim = async {
+        gate.reached.notified().await;
+        let other = durable(castle(), at.open().await);
+        let base = other.trim(1).await.unwrap();
+        assert_eq!(base.seq, 3);
+        gate.opened.notify_one();
+    };
+    // The graph within is taken up again as the journal has it, which is its snapshot now.
+    let (run, ()) = tokio::join!(thread.run(Case::default()), trim);
+    let said = run.unwrap().finished().unwrap().said;
+    let said: Vec<_> = said.iter().map(String::as_str).collect();
+    assert_eq!(said, ["plan", "first", "gate"]);
+    assert_eq!(thread.state().await.unwrap().said.len(), 3);
+    assert!(thread.history().await.unwrap()[0].seq > 3);
 }
