@@ -110,14 +110,12 @@ impl Legend {
         let mut same_way = plan
             .edges_from(from, |edge| edge.on_error == drawn.on_error)
             .filter(leads);
-        match (same_way.next(), same_way.next()) {
-            (Some(edge), None) => Ok(edge),
-            _ => Err(Difference::EdgeGone {
-                node,
-                on,
-                to: name(to),
-            }),
-        }
+        let only = same_way.next().filter(|_| same_way.next().is_none());
+        only.ok_or_else(|| Difference::EdgeGone {
+            node,
+            on,
+            to: name(to),
+        })
     }
 
     /// Returns an edge of this legend, and the places that the nodes have in another graph from which and

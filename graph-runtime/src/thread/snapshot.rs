@@ -13,24 +13,24 @@ use crate::scope::Scope;
 /// After how many entries another snapshot is taken.
 const EVERY: u64 = 512;
 
-impl<G: Runnable, J: Keep> Thread<G, J> {
-    /// Returns whether so much was written since the last snapshot that it is time for another. The run
-    /// was taken up at `head`.
-    ///
-    /// As that is never before as many bytes were written as the last one has, all snapshots together
-    /// are no larger than a multiple of the entries.
-    pub(super) fn has_grown(&self, scope: &Scope, head: Head) -> bool {
-        let Some(ledger) = &scope.ledger else {
-            return false;
-        };
-        let Extent {
-            entries,
-            bytes,
-            snapshot,
-        } = ledger.extent();
-        ledger.last() > head.seq && entries >= EVERY && bytes >= snapshot
-    }
+/// Returns whether so much was written since the last snapshot that it is time for another. The run
+/// was taken up at `head`.
+///
+/// As that is never before as many bytes were written as the last one has, all snapshots together
+/// are no larger than a multiple of the entries.
+pub(super) fn has_grown(scope: &Scope, head: Head) -> bool {
+    let Some(ledger) = &scope.ledger else {
+        return false;
+    };
+    let Extent {
+        entries,
+        bytes,
+        snapshot,
+    } = ledger.extent();
+    ledger.last() > head.seq && entries >= EVERY && bytes >= snapshot
+}
 
+impl<G: Runnable, J: Keep> Thread<G, J> {
     /// Keeps a snapshot of the thread as this run has left it. The run is what it is also without one,
     /// so it is no error if there is none.
     pub(super) async fn keep_snapshot(&self, scope: &Scope) {
