@@ -1101,7 +1101,7 @@ async fn what_a_snapshot_speaks_of_and_a_graph_has_not_is_refused(at: &impl Plac
         .thread("t");
     let refused = gone(&thread.recover().await.unwrap_err());
     assert!(
-        refused.contains("has not seen what was trimmed"),
+        refused.contains("does not see into it"),
         "{refused}"
     );
 }

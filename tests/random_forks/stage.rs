@@ -12,7 +12,7 @@ use handoffs::{
 };
 use tokio::sync::Notify;
 
-use crate::graph::{Chance, Data, Executed, Play};
+use crate::graph::{Chance, Data, Executed, Play, VERSIONS, unversioned};
 use crate::oracle::{Expected, Plain, Way, answer, line};
 use crate::shape::{Laid, Trouble};
 use handoffs::Durability;
@@ -165,7 +165,10 @@ fn told(history: &[Entry]) -> Told {
             }
         });
         let slash = if branch.is_empty() { "" } else { "/" };
-        let key = |node: &str| format!("t/{branch}{slash}{}/{node}", track.arrived + 1);
+        let key = |node: &str| {
+            let node = unversioned(node);
+            format!("t/{branch}{slash}{}/{node}", track.arrived + 1)
+        };
         let why = |masked: &Option<Masked>| match masked {
             None => "",
             Some(Masked::Limit) => ", its limit used up",
@@ -189,6 +192,7 @@ fn told(history: &[Entry]) -> Told {
                     forks.insert(entry.seq, (track.way.clone(), track.forks));
                     track.forks += 1;
                 }
+                let (node, to) = (unversioned(node), unversioned(to));
                 line(node, (*edge).into(), why(masked), to, branches)
             }
             Recorded::Caught {
@@ -207,14 +211,14 @@ fn told(history: &[Entry]) -> Told {
                 );
                 let masked = format!(", failed {} times{}", failure.attempts, why(masked));
                 line(
-                    &failure.node,
+                    unversioned(&failure.node),
                     (*edge).into(),
                     &masked,
-                    to.as_deref().unwrap_or("end"),
+                    unversioned(to.as_deref().unwrap_or("end")),
                     None,
                 )
             }
-            Recorded::Joined { to, .. } => format!("joined at {to}"),
+            Recorded::Joined { to, .. } => format!("joined at {}", unversioned(to)),
             Recorded::Started { .. } => {
                 track.arrived = entry.seq;
                 continue;
@@ -237,6 +241,8 @@ pub(crate) struct Stage {
     pub(crate) start: Plain,
     pub(crate) watch: bool,
     pub(crate) expected: Arc<Expected>,
+    /// Whether the graph is another version each time that the run is taken up.
+    pub(crate) changes: bool,
     /// Whether the thread is trimmed whenever it is at rest, so that nothing but the snapshot tells what
     /// its entries add up to.
     pub(crate) trims: bool,
@@ -278,6 +284,11 @@ impl Stage {
             laid: Arc::clone(&self.laid),
             executed: Arc::clone(executed),
             chance: Arc::clone(chance),
+            version: if self.changes {
+                1 + chance.below(VERSIONS - 1)
+            } else {
+                0
+            },
         };
         let runtime = Runtime::new(play).watch_loops(self.watch);
         match chance.below(3) {
@@ -407,7 +418,7 @@ impl Stage {
             );
         }
         // It goes along the whole thread, so not each time.
-        if history.len() % 5 == 1 && history[0].seq == 1 {
+        if history.len() % 5 == 1 && !self.trims {
             self.check_routes(thread).await;
         }
         thread.asks().await.unwrap()

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use handoffs_core::{Field, FieldSet, FieldSource, State};
 use serde::de::DeserializeOwned;
 
-use super::entry::{Write, Writes};
-use super::{Json, JsonError, ThreadId};
+use super::{Json, JsonError, ThreadId, Write, Writes};
 use crate::error::RunError;
 use crate::marks::{Bring, Gathered, Marks};
 

@@ -20,7 +20,7 @@ use crate::marks::{Gathered, Marks};
 use crate::migration::Migration;
 use crate::once::Effects;
 use crate::plan::Plan;
-pub(super) use past::{Past, rename_field, rename_fields, rename_node};
+pub(super) use past::{Past, rename_ask, rename_field, rename_fields, rename_fork, rename_node};
 use past::{Told, began_at};
 
 /// A thread's entries by the path that they belong to, from its snapshot on where it was read so.
@@ -39,7 +39,7 @@ pub(crate) struct Branches {
     pub(super) head: Option<Head>,
     pub(super) extent: Extent,
     /// What puts entries of other graphs into the words of the one that runs.
-    migration: Option<Migration>,
+    pub(super) migration: Option<Migration>,
 }
 
 /// How much was written since the last snapshot.
@@ -129,7 +129,14 @@ impl Branches {
         Ok(head)
     }
 
-    /// Returns whether there is an entry on a path.
+    /// Returns the graph that the thread runs.
+    pub(super) fn graph(&self) -> Option<&GraphId> {
+        let last = self.of(&BranchId::TRUNK).last();
+        let snapshot = || self.snapshot.as_ref()?.graph();
+        last.map(|entry| &entry.graph).or_else(snapshot)
+    }
+
+    /// Returns whether anything was written on a path.
     pub(super) fn has(&self, branch: &BranchId) -> bool {
         self.paths.contains_key(branch)
     }
@@ -162,11 +169,6 @@ impl Branches {
     /// Puts entries of other graphs into the words of the one that runs, where they are folded.
     pub(crate) fn migrating(self, migration: Option<Migration>) -> Self {
         Self { migration, ..self }
-    }
-
-    /// Returns whether a user's function puts entries of other graphs right.
-    pub(super) const fn migrates(&self) -> bool {
-        self.migration.is_some()
     }
 
     /// Returns the questions that were asked on a path, or on one that leaves it, and not answered.

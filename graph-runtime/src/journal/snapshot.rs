@@ -13,8 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BranchId, GraphId, Hash, Head, Open, Record};
 use crate::engine::Legend;
-pub(super) use path::Rest;
-use path::SavedPath;
+pub(super) use path::SavedPath;
 pub(crate) use read::{Kept, kept};
 
 /// The number of the format that this version writes; it reads no other.
@@ -89,9 +88,9 @@ impl Snapshot {
         self.paths.keys()
     }
 
-    /// Returns how a path had come to rest.
-    pub(super) fn rest(&self, branch: &BranchId) -> Rest {
-        self.paths.get(branch).map_or(Rest::None, SavedPath::rest)
+    /// Returns a path that was under way.
+    pub(super) fn path(&self, branch: &BranchId) -> Option<&SavedPath> {
+        self.paths.get(branch)
     }
 
     /// Returns whether a path was under way.

@@ -127,6 +127,24 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         Ok(base)
     }
 
+    /// Removes the thread with all that is kept of it, for ever, however it stands. It is no error if there
+    /// is none. [`Retention`](crate::Retention) removes those that are over.
+    ///
+    /// A run that is under way ends with a conflict as soon as it writes. After that the name can be used
+    /// anew.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the journal does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the thread as it was, or removed.
+    pub async fn delete(&self) -> Result<(), RunError> {
+        let deleted = self.kept().delete(&self.id, None).await;
+        deleted.map_err(|source| self.journal_error(source))
+    }
+
     /// Says that an entry is not kept any more.
     pub(super) fn trimmed(&self, seq: u64, base: Head) -> RunError {
         RunError::Trimmed {

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use handoffs_core::{Edge, NodeIndex, Target};
 
-use super::super::entry::{Ask, Entry, Forked, GraphId, Masked, Recorded, Writes};
-use super::super::snapshot::Rest;
-use super::super::{BranchId, Branches, ThreadId};
+use super::super::entry::{Ask, Entry, Forked, GraphId, Masked, Recorded};
+use super::super::snapshot::SavedPath;
+use super::super::{BranchId, Branches, ThreadId, Writes};
 use super::{Folded, FoldedFork, Path, Unfolded};
 use crate::difference::Difference;
 use crate::engine::{Action, Hop};
@@ -89,11 +89,22 @@ impl Path<'_> {
     }
 }
 
+/// Puts the name that a node has now into a question.
+pub(in crate::journal) fn rename_ask(ask: &mut Ask, plan: &Plan) -> Result<(), Difference> {
+    rename_node(&mut ask.node, plan)
+}
+
+/// Puts the names that nodes have now into what is known of a fork.
+pub(in crate::journal) fn rename_fork(fork: &mut Forked, plan: &Plan) -> Result<(), Difference> {
+    let mut begin = fork.begin.iter_mut();
+    begin.try_for_each(|name| rename_node(name, plan))
+}
+
 /// Puts the names that nodes and fields have now into what happened.
 fn rename(event: &mut Recorded, plan: &Plan) -> Result<(), Difference> {
     let node = |name: &mut Cow<'static, str>| rename_node(name, plan);
     let to = |to: &mut Option<Cow<'static, str>>| to.iter_mut().try_for_each(node);
-    let asked = |ask: &mut Ask| node(&mut ask.node);
+    let asked = |ask: &mut Ask| rename_ask(ask, plan);
     match event {
         Recorded::Started { writes, .. } | Recorded::Edited { writes, .. } => {
             rename_fields(writes, plan)
@@ -109,8 +120,8 @@ fn rename(event: &mut Recorded, plan: &Plan) -> Result<(), Difference> {
         } => {
             node(from)?;
             to(target)?;
-            let begin = fork.iter_mut().flat_map(|fork| &mut fork.begin);
-            begin.into_iter().try_for_each(node)?;
+            fork.iter_mut()
+                .try_for_each(|fork| rename_fork(fork, plan))?;
             approval.iter_mut().try_for_each(asked)?;
             replaced
                 .iter_mut()
@@ -426,15 +437,7 @@ impl Branches {
             )
         });
         let Some(last) = last else {
-            // Nothing has happened there since the snapshot was taken.
-            return match self.snapshot.as_ref().map(|snapshot| snapshot.rest(branch)) {
-                Some(Rest::Failed) => true,
-                Some(Rest::Over) => is_trunk,
-                Some(Rest::Forked(seq, branches)) => {
-                    (0..branches).any(|index| self.is_at_rest(&branch.child(seq, index), false))
-                }
-                Some(Rest::None) | None => false,
-            };
+            return self.was_at_rest(branch);
         };
         match &last.event {
             Recorded::Failed { .. } => true,
@@ -451,6 +454,22 @@ impl Branches {
             | Recorded::Caught { to: None, .. }
             | Recorded::Decided { to: None, .. } => is_trunk,
             _ => false,
+        }
+    }
+
+    /// Returns whether a path was at rest when the thread's snapshot was taken, behind which nothing was
+    /// written on it.
+    fn was_at_rest(&self, branch: &BranchId) -> bool {
+        let saved = self
+            .snapshot
+            .as_ref()
+            .and_then(|snapshot| snapshot.path(branch));
+        match saved.map(SavedPath::rest) {
+            None => false,
+            Some(Ok(is_at_rest)) => is_at_rest,
+            Some(Err((seq, branches))) => {
+                (0..branches).any(|index| self.is_at_rest(&branch.child(seq, index), false))
+            }
         }
     }
 }

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::entry::{Ask, Failure, Forked, Writes};
+use super::super::entry::{Ask, Failure, Forked};
 use super::super::fields::Fields;
-use super::super::fold::{Folded, FoldedFork, rename_field, rename_fields, rename_node};
+use super::super::fold::{
+    Folded, FoldedFork, rename_ask, rename_field, rename_fields, rename_fork, rename_node,
+};
+use super::super::writes::Writes;
 use super::super::{Json, JsonError};
 use crate::difference::Difference;
 use crate::engine::{Action, Engine, Legend};
@@ -17,7 +20,7 @@ use crate::plan::Plan;
 
 /// What the entries of one path add up to, without the paths that have left it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct SavedPath {
+pub(in crate::journal) struct SavedPath {
     /// Which of the snapshot's legends tells the engine's places.
     pub(super) legend: usize,
     engine: Engine,
@@ -65,18 +68,6 @@ struct Marked {
     replaced: Vec<Cow<'static, str>>,
 }
 
-/// How a path had come to rest.
-pub(in crate::journal) enum Rest {
-    /// With an error.
-    Failed,
-    /// At an end, or given up.
-    Over,
-    /// At a fork, the entry of which has this number, with so many branches.
-    Forked(u64, u32),
-    /// It is under way, or unknown.
-    None,
-}
-
 impl SavedPath {
     /// Saves a path through a graph.
     pub(super) fn of(folded: &Folded, plan: &Plan, legend: usize) -> Result<Self, JsonError> {
@@ -108,14 +99,39 @@ impl SavedPath {
         self.open.as_ref()
     }
 
-    /// Returns how the path had come to rest.
-    pub(super) fn rest(&self) -> Rest {
+    /// Returns the same path as the graph that runs would have saved it, as far as names go.
+    pub(super) fn renamed(&self, plan: &Plan) -> Result<Self, Difference> {
+        let mut path = self.clone();
+        rename_fields(&mut path.fields, plan)?;
+        let Marked {
+            changed,
+            appended,
+            replaced,
+        } = &mut path.marks;
+        let mut marked = changed.iter_mut().chain(appended).chain(replaced);
+        marked.try_for_each(|name| rename_field(name, plan))?;
+        if let Some(ask) = &mut path.open {
+            rename_ask(ask, plan)?;
+        }
+        if let Some(failure) = &mut path.caught {
+            rename_node(&mut failure.node, plan)?;
+        }
+        if let Some(fork) = &mut path.fork {
+            rename_fork(&mut fork.forked, plan)?;
+            rename_fields(&mut fork.under, plan)?;
+        }
+        Ok(path)
+    }
+
+    /// Returns whether the path was over or had failed, or else how many branches were under way, and
+    /// after which entry they had left it.
+    pub(in crate::journal) fn rest(&self) -> Result<bool, (u64, u32)> {
         match (self.engine.next(), &self.fork) {
-            _ if self.engine.has_failed() => Rest::Failed,
-            (Action::Finish(..) | Action::Abandon, _) => Rest::Over,
-            (Action::Branch(_), Some(_)) if self.error.is_some() => Rest::Failed,
-            (Action::Branch(_), Some(fork)) => Rest::Forked(fork.seq, fork.forked.branches),
-            _ => Rest::None,
+            (Action::Finish(..) | Action::Abandon, _) => Ok(true),
+            // The branches could not be joined.
+            (_, Some(_)) if self.error.is_some() => Ok(true),
+            (_, Some(fork)) => Err((fork.seq, fork.forked.branches)),
+            _ => Ok(self.engine.has_failed()),
         }
     }
 
@@ -126,39 +142,6 @@ impl SavedPath {
         plan: &Plan,
         begun: Folded,
     ) -> Result<Folded, Difference> {
-        if legend.graph != plan.id {
-            let mut renamed = self.clone();
-            renamed.rename(plan)?;
-            return renamed.restored(legend, plan, begun);
-        }
-        self.restored(legend, plan, begun)
-    }
-
-    /// Puts the names that nodes and fields have now into what was saved.
-    fn rename(&mut self, plan: &Plan) -> Result<(), Difference> {
-        rename_fields(&mut self.fields, plan)?;
-        let Marked {
-            changed,
-            appended,
-            replaced,
-        } = &mut self.marks;
-        let mut marked = changed.iter_mut().chain(appended).chain(replaced);
-        marked.try_for_each(|name| rename_field(name, plan))?;
-        if let Some(open) = &mut self.open {
-            rename_node(&mut open.node, plan)?;
-        }
-        if let Some(caught) = &mut self.caught {
-            rename_node(&mut caught.node, plan)?;
-        }
-        if let Some(fork) = &mut self.fork {
-            rename_fields(&mut fork.under, plan)?;
-            let mut begin = fork.forked.begin.iter_mut();
-            begin.try_for_each(|name| rename_node(name, plan))?;
-        }
-        Ok(())
-    }
-
-    fn restored(&self, legend: &Legend, plan: &Plan, begun: Folded) -> Result<Folded, Difference> {
         let unfit = |reason: String| Difference::Snapshot {
             reason: reason.into(),
         };

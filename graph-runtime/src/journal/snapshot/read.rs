@@ -214,17 +214,19 @@ impl Branches {
             let name = graph.name().into();
             return Err((graph.clone(), Difference::Graph { name }));
         }
-        if *graph != plan.id && self.migrates() {
-            let reason = "the function given to `Runtime::migrate` has not seen what was trimmed; \
-                          run the thread without one, or begin another";
+        let unfit = |difference| (graph.clone(), difference);
+        if *graph == plan.id {
+            return saved.restore(legend, plan, begun).map_err(unfit);
+        }
+        if self.migration.is_some() {
+            let reason =
+                "`Runtime::migrate` does not see into it; let the thread come to its end first";
             let reason = reason.into();
-            return Err((graph.clone(), Difference::Snapshot { reason }));
+            return Err(unfit(Difference::Snapshot { reason }));
         }
-        let restored = saved.restore(legend, plan, begun);
-        let mut folded = restored.map_err(|reason| (graph.clone(), reason))?;
-        if *graph != plan.id {
-            folded.past = Some(Past::of(snapshot.head.seq, graph.clone(), plan));
-        }
+        let renamed = saved.renamed(plan).map_err(unfit)?;
+        let mut folded = renamed.restore(legend, plan, begun).map_err(unfit)?;
+        folded.past = Some(Past::of(snapshot.head.seq, graph.clone(), plan));
         Ok(folded)
     }
 }
