@@ -212,8 +212,7 @@ impl Branches {
         } else {
             self.restore(plan, branch, begun)
         };
-        let mut folded =
-            restored.map_err(|(graph, reason)| self.unfit(plan, thread, graph, reason))?;
+        let mut folded = restored.map_err(|(graph, why)| self.unfit(plan, thread, graph, why))?;
         let path = Path {
             all: self,
             plan,
@@ -623,16 +622,21 @@ impl Folded {
 
 impl Branches {
     /// Says that a snapshot has no place in a graph.
-    fn unfit(&self, plan: &Plan, thread: &ThreadId, graph: GraphId, reason: String) -> RunError {
+    fn unfit(
+        &self,
+        plan: &Plan,
+        thread: &ThreadId,
+        graph: GraphId,
+        difference: Difference,
+    ) -> RunError {
         let head = self
             .snapshot
             .as_ref()
             .map_or(0, |snapshot| snapshot.head.seq);
         if graph != plan.id {
-            let reason = reason.into();
-            return Past::of(head, graph, plan).differs(thread, Difference::Snapshot { reason });
+            return Past::of(head, graph, plan).differs(thread, difference);
         }
-        let reason = format!("the snapshot that ends with it does not fit: {reason}");
+        let reason = format!("the snapshot that ends with it does not fit: it {difference}");
         RunError::journal(thread, None, JournalError::damaged(thread, head, reason))
     }
 }

@@ -403,7 +403,9 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 impl Branches {
     /// Returns whether there is an entry on a path, or on one that leaves it.
     fn has_entries_on(&self, branch: &BranchId) -> bool {
-        self.paths.keys().any(|path| path.is_on(branch))
+        let saved = self.snapshot.iter().flat_map(|snapshot| snapshot.paths());
+        let mut paths = self.paths.keys().chain(saved);
+        paths.any(|path| path.is_on(branch))
     }
 
     /// Returns whether the run of a graph within wrote fields of the state around it.
