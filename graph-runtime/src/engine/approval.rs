@@ -67,11 +67,13 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use handoffs_core::{Edge, NodeShape, Route, Target, Topology};
+    use handoffs_core::{Edge, Field, NodeShape, Route, Target, Topology};
 
     use super::*;
     use crate::engine::{Action, Fact};
     use crate::journal::Masked;
+
+    const FIELDS: &[Field] = &[Field::__new("count", false)];
 
     /// `a` hands over to `b`, and `b` back: the first twice, and only if a person approves.
     fn plan(approve: Option<&'static str>) -> Plan {
@@ -86,7 +88,7 @@ mod tests {
         topology.edge(Edge::new(a, "_", route));
         topology.edge(Edge::new(b, "_", Route::to(a)));
         topology.edge(Edge::new(c, "_", Route::end()));
-        Plan::new(topology, vec!["count"], Vec::new())
+        Plan::new(topology, FIELDS, Vec::new())
     }
 
     fn started(plan: &Plan) -> Engine {

@@ -349,13 +349,11 @@ fn edge_of(plan: &Plan, from: u16, told: &Told<'_>) -> Result<u16, Difference> {
         return Err(Difference::LeadsElsewhere { node, on, was, now });
     }
     let mut same_way = plan.edges_from(from, is_of_kind).filter(went);
-    match (same_way.next(), same_way.next()) {
-        (Some(edge), None) => Ok(edge),
-        _ => {
-            let to = told.text().into();
-            Err(Difference::EdgeGone { node, on, to })
-        }
+    if let (Some(edge), None) = (same_way.next(), same_way.next()) {
+        return Ok(edge);
     }
+    let to = told.text().into();
+    Err(Difference::EdgeGone { node, on, to })
 }
 
 /// Says that an edge no longer tells where a handoff leads that is refused, if so.
@@ -453,7 +451,6 @@ impl Branches {
         };
         match &last.event {
             Recorded::Failed { .. } => true,
-            Recorded::Abandoned { .. } => is_trunk,
             Recorded::Stepped {
                 fork: Some(fork), ..
             } => (0..fork.branches)
@@ -464,7 +461,8 @@ impl Branches {
                 ..
             }
             | Recorded::Caught { to: None, .. }
-            | Recorded::Decided { to: None, .. } => is_trunk,
+            | Recorded::Decided { to: None, .. }
+            | Recorded::Abandoned { .. } => is_trunk,
             _ => false,
         }
     }
