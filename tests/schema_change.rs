@@ -2,11 +2,14 @@
 //! one thing that stands against it, and left as they are.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 #![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
     clippy::ignored_unit_patterns,
     clippy::needless_pass_by_value,
     clippy::ptr_arg,
     clippy::trivially_copy_pass_by_ref,
-    reason = "so routes and nodes are written"
+    reason = "so routes, nodes and migrations are written"
 )]
 
 #[macro_use]
