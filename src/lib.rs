@@ -58,6 +58,9 @@ pub mod postgres {
 // How that is proven.
 pub use handoffs_runtime::{Export, HashError, Head, verify_export, verify_export_from};
 
+// What is done with all its threads.
+pub use handoffs_runtime::{Retention, Waiting, inbox};
+
 // How it lies on the disk: layers over any journal.
 #[cfg(feature = "zstd")]
 #[cfg_attr(docsrs, doc(cfg(feature = "zstd")))]

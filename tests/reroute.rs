@@ -16,8 +16,8 @@ use common::{Place, path};
 use handoffs::prelude::*;
 use handoffs::{
     Approval, BuiltGraph, Durability, DynContract, DynNode, DynOutcome, DynVariant, GraphBuilder,
-    Journal, JournalError, Layer, NoHandoff, NodeError, On, Record, RunError, Runnable, ThreadId,
-    To, async_trait,
+    Journal, JournalError, Layer, NoHandoff, NodeError, On, Record, Recorded, RunError, Runnable,
+    ThreadId, To, async_trait,
 };
 use serde::{Deserialize, Serialize};
 
@@ -965,6 +965,81 @@ async fn states_and_outcomes_of_another_version_are_read_as_far_as_they_can_be(a
     );
 }
 
+/// A later version of `then`, in which all has another name.
+mod later {
+    use super::*;
+
+    #[derive(State, Clone, Debug, Default, Serialize, Deserialize)]
+    pub(crate) struct Ticket {
+        #[serde(alias = "amount")]
+        pub(crate) sum: u32,
+        pub(crate) words: String,
+    }
+
+    #[derive(Outcome)]
+    pub(crate) enum Topic {
+        Refund { amount: u32 },
+        Other,
+    }
+
+    #[node(Ticket)]
+    pub(crate) fn sort(sum: &mut u32) -> Topic {
+        panic!("{sum}: it is executed")
+    }
+
+    pub(crate) fn is_large(ticket: &Ticket) -> bool {
+        ticket.sum == 20 && ticket.words == "nn"
+    }
+
+    #[derive(AgentGraph)]
+    #[graph(state = Ticket, start = sort, renamed_from = "Desk")]
+    pub(crate) struct Office {
+        #[route(
+            Topic::Refund { .. } => sort(limit = 3, else = end),
+            Topic::Other if is_large => sort(limit = 1, else = end),
+            Topic::Other => end,
+        )]
+        #[node(renamed_from = "triage")]
+        pub(crate) sort: Sort,
+    }
+}
+
+async fn what_has_another_name_today_is_found_by_its_former_one(at: &impl Place) {
+    let desk = then::Desk {
+        triage: then::Triage,
+    };
+    let runtime = Runtime::new(desk).journal(at.open().await);
+    let run = runtime
+        .thread("t")
+        .run(then::Ticket::default())
+        .await
+        .unwrap();
+    assert_eq!(run.finished().unwrap().amount, 20);
+
+    let office = later::Office { sort: later::Sort };
+    let runtime = Runtime::new(office).journal(ReadOnly(at.open().await));
+    let runtime = runtime.migrate(|entry| -> Result<(), String> {
+        if let Recorded::Started { writes, .. } | Recorded::Stepped { writes, .. } =
+            &mut entry.event
+        {
+            writes.rename("note", "words");
+        }
+        Ok(())
+    });
+    let found = runtime.thread("t").reroute().await.unwrap();
+    let lines: Vec<_> = found.differing.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "entry 3: node `triage` went `Topic::Other => end`, and today it goes \
+             `Topic::Other if is_large => sort`"
+        ]
+    );
+    let failing = runtime.migrate(|_| Err("out of words"));
+    let error = failing.thread("t").reroute().await.unwrap_err();
+    assert!(matches!(error, RunError::Migrate { seq: 1, .. }), "{error}");
+}
+
 // ---- Threads that are none.
 
 async fn of_a_thread_that_is_not_there_nothing_is_told(at: &impl Place) {
@@ -997,5 +1072,6 @@ on_every_journal! {
     handoffs_that_a_person_decides_are_decisions_as_well
     of_a_long_thread_each_state_is_that_of_its_step
     states_and_outcomes_of_another_version_are_read_as_far_as_they_can_be
+    what_has_another_name_today_is_found_by_its_former_one
     of_a_thread_that_is_not_there_nothing_is_told
 }

@@ -363,6 +363,9 @@ where
         }
         assert_eq!(standing(&other).await, expected, "at entry {}", record.seq);
 
+        if before > 100 && before % 7 > 0 {
+            continue;
+        }
         let gone_on = copy(&trimmed).await;
         let one_end = bring_to_an_end(&one).await;
         let other = durable(graph(), gone_on);
@@ -453,4 +456,482 @@ async fn behind_a_snapshot_after_any_entry_a_thread_goes_on_as_without() {
     let all = records(&disk).await;
     assert!(all.len() > 100, "{}", all.len());
     assert_eq!(compare(city, &all).await, 0);
+}
+
+// ---- Graphs within nodes of one's own.
+
+/// A node that runs another, and then asks, too. It says that it is a graph, or does not.
+struct Wrapped<N, const SAYS_SO: bool>(N);
+
+impl<S: State, N: Node<S>, const SAYS_SO: bool> Node<S> for Wrapped<N, SAYS_SO> {
+    type Outcome = N::Outcome;
+    const CONTRACT: Contract = N::CONTRACT;
+    const KIND: NodeKind = if SAYS_SO { N::KIND } else { NodeKind::Task };
+}
+
+impl<S: State, N: Execute<S>, const SAYS_SO: bool> Execute<S> for Wrapped<N, SAYS_SO> {
+    const REPORTS: bool = N::REPORTS;
+
+    async fn execute(&self, state: &mut S, cx: &mut Context<'_>) -> Result<N::Outcome, NodeError> {
+        let outcome = self.0.execute(state, cx).await?;
+        let _: u32 = cx.ask("and you", "?").await?;
+        Ok(outcome)
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = plan)]
+struct Fair<const SAYS_SO: bool> {
+    #[route(_ => all(tent, other) join last)]
+    plan: Say,
+    #[route(_ => last)]
+    tent: Wrapped<Office, SAYS_SO>,
+    #[route(_ => last)]
+    other: Say,
+    #[route(_ => end)]
+    last: Say,
+}
+
+fn fair<const SAYS_SO: bool>() -> Fair<SAYS_SO> {
+    Fair {
+        plan: say("plan"),
+        // Of a question in a hidden graph, nobody would know.
+        tent: Wrapped(Office {
+            left: say("left"),
+            ..office()
+        }),
+        other: asking("other"),
+        last: say("last"),
+    }
+}
+
+async fn at_the_fair<const SAYS_SO: bool>() -> usize {
+    let disk = Memory::default();
+    let thread = durable(fair::<SAYS_SO>(), disk.clone());
+    let _ = thread.run(Case::default()).await;
+    let _ = bring_to_an_end(&thread).await;
+    compare(fair::<SAYS_SO>, &records(&disk).await).await
+}
+
+#[tokio::test]
+async fn while_a_hidden_graph_is_at_work_there_is_no_snapshot() {
+    let (known, hidden) = (at_the_fair::<true>().await, at_the_fair::<false>().await);
+    assert!(hidden > 5, "{hidden}");
+    assert_eq!(
+        known, hidden,
+        "a graph in another node is hidden in any case"
+    );
+}
+
+// ---- Snapshots that do not hold.
+
+/// A conversation without an end.
+#[derive(State, Clone, Debug, Default, PartialEq)]
+struct Talk {
+    messages: Log<String>,
+    count: u64,
+}
+
+#[derive(Outcome)]
+enum Next {
+    Again,
+    Ask,
+}
+
+/// Says something long, and now and then wants to hear something, too.
+#[derive(Clone, Copy)]
+struct Speak {
+    every: u64,
+    bytes: usize,
+}
+
+#[node(Talk)]
+impl Speak {
+    async fn run(&self, messages: &mut Log<String>, count: &mut u64) -> Next {
+        messages.push("m".repeat(self.bytes));
+        *count += 1;
+        if count.is_multiple_of(self.every) {
+            Next::Ask
+        } else {
+            Next::Again
+        }
+    }
+}
+
+#[node(Talk)]
+async fn listen(messages: &mut Log<String>, cx: &mut Context<'_>) -> Result<(), NodeError> {
+    let heard: String = cx.ask("next", "And then?").await?;
+    messages.push(heard);
+    Ok(())
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Talk, start = speak)]
+struct Conversation {
+    #[route(Next::Again => speak(limit = 1_000_000, else = end), Next::Ask => listen)]
+    speak: Speak,
+    #[route(_ => speak(limit = 1_000_000, else = end))]
+    listen: Listen,
+}
+
+fn conversation(every: u64, bytes: usize) -> Conversation {
+    Conversation {
+        speak: Speak { every, bytes },
+        listen: Listen,
+    }
+}
+
+async fn ask(thread: &Thread<Conversation, impl Journal>) -> Ask {
+    let asks = thread.asks().await.unwrap();
+    asks.into_iter().next().unwrap()
+}
+
+/// Begins a conversation, and goes on with it so often.
+async fn talk(thread: &Thread<Conversation, impl Journal>, answers: usize) {
+    let mut run = thread.run(Talk::default()).await.unwrap();
+    for _ in 0..answers {
+        let ask = run.paused().unwrap();
+        run = thread.resume(ask.id, "so").await.unwrap();
+    }
+}
+
+fn record(seq: u64, body: &str) -> Record {
+    Record::new(seq, Hash::of(body.as_bytes()), body.as_bytes().to_vec())
+}
+
+/// Returns snapshots that do not hold for a thread that ends with `head`, and why.
+async fn wrong(head: Head) -> Vec<(Record, &'static str)> {
+    let other = Memory::default();
+    let thread = durable(conversation(3, 9), other.clone());
+    talk(&thread, 9).await;
+    thread.trim(u64::MAX).await.unwrap();
+    let snapshot = other.snapshot(&"t".into()).await.unwrap().unwrap();
+    let good = String::from_utf8(snapshot.body.clone()).unwrap();
+    let Head { seq, hash, .. } = head;
+    let own = format!(r#"{{"seq":{seq},"hash":"{hash}"}}"#);
+    let theirs = serde_json::to_string(&thread.verify(None).await.unwrap()).unwrap();
+    assert!(good.contains(&theirs) && good.contains("\"format\":1,"));
+    let mut flipped = record(seq, &good.replace(&theirs, &own));
+    flipped.body[40] ^= 1;
+    vec![
+        (flipped, "its hash is not that of its content"),
+        (record(seq, "no JSON"), "expected ident"),
+        (record(seq, "{}"), "missing field"),
+        (
+            record(seq, &format!(r#"{{"format":1,"head":{own}}}"#)),
+            "missing field",
+        ),
+        (
+            record(
+                seq,
+                &format!(r#"{{"format":1,"head":{own},"legends":[],"paths":{{}}}}"#),
+            ),
+            "it names no graph",
+        ),
+        (
+            record(
+                seq,
+                &good
+                    .replace(&theirs, &own)
+                    .replace("\"format\":1,", "\"format\":99,"),
+            ),
+            "it is of format 99, and this version reads format 1",
+        ),
+        (record(seq, &good), "it is another one than its number says"),
+        (
+            record(
+                seq,
+                &good.replace(
+                    &theirs,
+                    &format!(r#"{{"seq":{seq},"hash":"{}"}}"#, Hash::of(b"x")),
+                ),
+            ),
+            "it belongs to other entries",
+        ),
+    ]
+}
+
+async fn a_snapshot_that_does_not_hold_is_passed_over(at: &impl Place) {
+    let journal = at.open().await;
+    let id: ThreadId = "t".into();
+    let thread = durable(conversation(3, 9), journal.clone());
+    talk(&thread, 3).await;
+    let expected = standing(&thread).await;
+    let head = thread.verify(None).await.unwrap();
+    for (snapshot, why) in wrong(head).await {
+        // A store keeps of two with one number the first.
+        let records = journal.read(&id, 0).await.unwrap();
+        journal.delete(&id, None).await.unwrap();
+        append(&journal, 0, records).await;
+        journal.compact(&id, snapshot.clone(), 0).await.unwrap();
+        assert_eq!(
+            journal.snapshot(&id).await.unwrap(),
+            Some(snapshot),
+            "{why}"
+        );
+        assert_eq!(standing(&thread).await, expected, "{why}");
+        assert_eq!(thread.verify(head).await.unwrap(), head, "{why}");
+    }
+    let _ = thread.resume(ask(&thread).await.id, "so").await.unwrap();
+}
+
+async fn a_trimmed_thread_without_its_snapshot_is_damaged(at: &impl Place) {
+    let journal = at.open().await;
+    let id: ThreadId = "t".into();
+    let thread = durable(conversation(3, 9), journal.clone());
+    talk(&thread, 3).await;
+    let head = thread.verify(None).await.unwrap();
+    let mut all: Vec<_> = wrong(head)
+        .await
+        .into_iter()
+        .map(|(w, why)| (w, Some(why)))
+        .collect();
+    let records = journal.read(&id, 0).await.unwrap();
+    all.truncate(7);
+    for (snapshot, why) in all {
+        journal.delete(&id, None).await.unwrap();
+        append(&journal, 0, records.clone()).await;
+        journal.compact(&id, snapshot, head.seq - 2).await.unwrap();
+        let error = chain(&thread.recover().await.unwrap_err());
+        let expected = ["entries before it are missing", "were trimmed"];
+        assert!(expected.iter().any(|part| error.contains(part)), "{error}");
+        assert!(error.contains(why.unwrap()), "{error}");
+    }
+}
+
+// ---- Trimming.
+
+async fn what_is_left_of_a_trimmed_thread_is_whole(at: &impl Place) {
+    let journal = at.open().await;
+    let thread = durable(conversation(3, 9), journal.clone());
+    talk(&thread, 5).await;
+    let early = ask(&thread).await;
+    let _ = thread.resume(early.id, "so").await.unwrap();
+    let (before, expected) = (thread.export().await.unwrap(), standing(&thread).await);
+    let head = before.head();
+    assert_eq!(thread.trim(u64::MAX).await.unwrap().seq, 0);
+    let base = thread.trim(4).await.unwrap();
+    assert_eq!(base.seq, head.seq - 4);
+
+    let thread = durable(conversation(3, 9), at.open().await);
+    assert_eq!(standing(&thread).await, expected);
+    let history = thread.history().await.unwrap();
+    let numbers: Vec<_> = history.iter().map(|entry| entry.seq).collect();
+    assert_eq!(numbers, (base.seq + 1..=head.seq).collect::<Vec<_>>());
+    for noted in [None, Some(base), Some(head)] {
+        assert_eq!(thread.verify(noted).await.unwrap(), head);
+    }
+    let early_head = Head::new(base.seq - 1, history[0].prev);
+    let error = thread.verify(early_head).await.unwrap_err();
+    assert!(
+        matches!(error, RunError::Trimmed { seq, trimmed, .. } if (seq, trimmed) == (base.seq - 1, base.seq)),
+        "{error}"
+    );
+    let wrong = Head::new(base.seq, Hash::of(b"another"));
+    assert!(thread.verify(wrong).await.is_err(), "another base");
+
+    // What was exported before and what is left are the whole thread.
+    let after = thread.export().await.unwrap();
+    assert_eq!((after.base(), after.head()), (base, head));
+    let mut file = Vec::new();
+    after.write_to(&mut file).unwrap();
+    let id = thread.id();
+    assert_eq!(verify_export_from(id, base, &*file, head).unwrap(), head);
+    assert!(verify_export_from(id, wrong, &*file, head).is_err());
+    let refused = verify_export(id, &*file, head).unwrap_err().to_string();
+    assert!(refused.contains("stands in its place"), "{refused}");
+    let gone = usize::try_from(base.seq).unwrap();
+    let both: Vec<_> = before.lines().take(gone).chain(after.lines()).collect();
+    let both = both.join(&b'\n');
+    assert_eq!(verify_export(id, &*both, base).unwrap(), head);
+
+    // Nobody can tell any more what became of a question, but that it is not open.
+    let error = chain(&thread.resume(early.id, "so").await.unwrap_err());
+    assert!(
+        error.contains("the entries of that time were trimmed"),
+        "{error}"
+    );
+    let last = ask(&thread).await;
+    let _ = thread.resume(last.id, "so").await.unwrap();
+    let error = chain(&thread.resume(last.id, "so").await.unwrap_err());
+    assert!(error.contains("it was answered before"), "{error}");
+    assert!(thread.verify(head).await.unwrap().seq > head.seq);
+}
+
+async fn a_thread_that_was_trimmed_runs_again(at: &impl Place) {
+    let journal = at.open().await;
+    let thread = durable(city(), journal);
+    let _ = thread.run(Case::default()).await;
+    let state = bring_to_an_end(&thread).await;
+    let base = thread.trim(0).await.unwrap();
+    assert_eq!(
+        thread.history().await.unwrap().len(),
+        1,
+        "the last entry stays"
+    );
+    assert_eq!(thread.trim(0).await.unwrap(), base);
+    assert_eq!(
+        thread.recover().await.unwrap().finished(),
+        Some(state.clone())
+    );
+    let _ = thread.run(state).await;
+    let again = bring_to_an_end(&thread).await;
+    assert_eq!(thread.state().await.unwrap(), again);
+    assert!(thread.trim(3).await.unwrap().seq > base.seq);
+    let nobody = Runtime::new(city()).journal(Memory::default());
+    let error = nobody.thread("nobody").trim(1).await.unwrap_err();
+    assert!(matches!(error, RunError::UnknownThread { .. }), "{error}");
+}
+
+on_every_journal! {
+    a_snapshot_that_does_not_hold_is_passed_over
+    a_trimmed_thread_without_its_snapshot_is_damaged
+    what_is_left_of_a_trimmed_thread_is_whole
+    a_thread_that_was_trimmed_runs_again
+    a_snapshot_is_taken_when_a_run_comes_to_rest_and_read_instead_of_what_it_takes_in
+}
+
+// ---- At rest.
+
+/// A journal that counts what is read, and how many bytes are written.
+#[derive(Clone, Debug, Default)]
+struct Metered<J> {
+    within: J,
+    counts: Arc<Mutex<Counts>>,
+    /// Whether it has no room for snapshots.
+    refuses: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    read: usize,
+    written: usize,
+    snapshots: usize,
+    bytes_of_snapshots: usize,
+}
+
+impl<J> Metered<J> {
+    fn of(within: J) -> Self {
+        Self {
+            within,
+            counts: Arc::default(),
+            refuses: false,
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        *self.counts.lock().unwrap()
+    }
+}
+
+#[async_trait]
+impl<J: Journal> Layer for Metered<J> {
+    type Within = J;
+
+    fn within(&self) -> &J {
+        &self.within
+    }
+
+    async fn append(
+        &self,
+        thread: &ThreadId,
+        head: u64,
+        records: Vec<Record>,
+        durability: Durability,
+    ) -> Result<(), JournalError> {
+        let bytes: usize = records.iter().map(|record| record.body.len()).sum();
+        self.counts.lock().unwrap().written += bytes;
+        self.within.append(thread, head, records, durability).await
+    }
+
+    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
+        let records = self.within.read(thread, after).await?;
+        self.counts.lock().unwrap().read += records.len();
+        Ok(records)
+    }
+
+    async fn compact(
+        &self,
+        thread: &ThreadId,
+        snapshot: Record,
+        trim: u64,
+    ) -> Result<(), JournalError> {
+        if self.refuses {
+            return Err(JournalError::full("memory", "no room for snapshots"));
+        }
+        {
+            let mut counts = self.counts.lock().unwrap();
+            counts.snapshots += 1;
+            counts.bytes_of_snapshots += snapshot.body.len();
+        }
+        self.within.compact(thread, snapshot, trim).await
+    }
+}
+
+async fn a_snapshot_is_taken_when_a_run_comes_to_rest_and_read_instead_of_what_it_takes_in(
+    at: &impl Place,
+) {
+    let journal = Metered::of(at.open().await);
+    let thread = durable(conversation(600, 0), journal.clone());
+    talk(&thread, 0).await;
+    assert_eq!(journal.counts().snapshots, 1);
+    let before = journal.counts().read;
+    let _ = thread.resume(ask(&thread).await.id, "so").await.unwrap();
+    // The question is looked up and answered; then come 600 entries, and the next snapshot.
+    let read = journal.counts().read - before;
+    assert!((600..620).contains(&read), "{read}");
+    assert_eq!(journal.counts().snapshots, 2);
+    let expected = Talk {
+        messages: vec![String::new(); 600]
+            .into_iter()
+            .chain(["so".to_owned()])
+            .chain(vec![String::new(); 600])
+            .collect::<Vec<_>>()
+            .into(),
+        count: 1_200,
+    };
+    assert_eq!(thread.state().await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn all_snapshots_together_grow_no_faster_than_the_entries() {
+    for (every, bytes) in [(7, 100), (40, 900), (600, 0)] {
+        let journal = Metered::of(Memory::default());
+        let thread = durable(conversation(every, bytes), journal.clone());
+        let runs = usize::try_from(2_500 / every).unwrap();
+        talk(&thread, runs).await;
+        let Counts {
+            written,
+            snapshots,
+            bytes_of_snapshots,
+            read,
+        } = journal.counts();
+        let last = Journal::snapshot(&journal, &"t".into())
+            .await
+            .unwrap()
+            .unwrap()
+            .body
+            .len();
+        assert!(snapshots >= 3, "{snapshots}");
+        assert!(
+            bytes_of_snapshots - last <= written,
+            "{bytes_of_snapshots} of {written}"
+        );
+        let at_rest = runs + snapshots;
+        assert!(
+            read <= at_rest * 2_000,
+            "{read} entries in {at_rest} readings"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_none_the_worse_for_a_snapshot_that_cannot_be_kept() {
+    let mut journal = Metered::of(Memory::default());
+    journal.refuses = true;
+    let thread = durable(conversation(600, 0), journal.clone());
+    talk(&thread, 2).await;
+    assert_eq!(thread.state().await.unwrap().count, 1_800);
+    assert!(thread.trim(1).await.is_err());
+    assert_eq!(thread.history().await.unwrap()[0].seq, 1);
 }

@@ -744,6 +744,24 @@ async fn nobody_edits_what_branches_or_a_graph_within_are_at_work_on(at: &impl P
     assert_eq!(trip.laps, 1);
 }
 
+async fn who_does_it_is_written_down_and_how_many_questions_are_open(at: &impl Place) {
+    let talk = thread(talk(&Desk::default()), at).await.by("ada");
+    let ask = paused(talk.run(Trip::default()).await.unwrap());
+    talk.edit("why not", |trip| trip.laps = 1).await.unwrap();
+    let fork = talk.fork(ask.id.get(), "u").await.unwrap();
+    fork.abandon("no reason").await.unwrap();
+    paused(fork.run(Trip::default()).await.unwrap());
+    let told = |entry: &Entry| (entry.by.as_deref() == Some("ada"), entry.open);
+    let history = talk.history().await.unwrap();
+    let open: Vec<_> = history.iter().map(told).collect();
+    assert_eq!(open, [(true, 0), (true, 0), (true, 1), (true, 1)]);
+    // Three were copied; then it was said so, given up, and run again.
+    let history = fork.history().await.unwrap();
+    let open: Vec<_> = history[3..].iter().map(told).collect();
+    let expected = [(true, 1), (true, 0), (true, 0), (true, 0), (true, 1)];
+    assert_eq!(open, expected);
+}
+
 async fn of_two_who_edit_at_once_one_loses_and_nothing_is_lost(at: &impl Place) {
     let row = thread(row(&Desk::default()), at).await;
     finished(row.run(Trip::default()).await.unwrap());
@@ -1029,6 +1047,7 @@ on_every_journal! {
     an_edit_is_news_to_a_loop
     of_a_thread_that_is_over_the_next_run_differs_from_what_was_edited
     nobody_edits_what_branches_or_a_graph_within_are_at_work_on
+    who_does_it_is_written_down_and_how_many_questions_are_open
     of_two_who_edit_at_once_one_loses_and_nothing_is_lost
     a_run_that_is_edited_while_it_is_at_work_stops_with_a_conflict
     a_graph_within_that_only_a_snapshot_tells_of_has_begun

@@ -14,6 +14,7 @@ mod durability;
 mod entry;
 mod fields;
 mod fold;
+mod inbox;
 mod json;
 mod layer;
 mod ledger;
@@ -22,6 +23,7 @@ mod open;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod question;
+mod retention;
 #[cfg(feature = "seal")]
 mod sealed;
 mod snapshot;
@@ -47,6 +49,7 @@ pub use entry::{
 };
 pub(crate) use fields::Fields;
 pub(crate) use fold::{Branches, Extent, Folded, FoldedFork};
+pub use inbox::{Waiting, inbox};
 pub(crate) use json::keep;
 pub use json::{Json, JsonError};
 pub use layer::Layer;
@@ -55,6 +58,7 @@ pub use memory::Memory;
 pub(crate) use open::Open;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions, PostgresServer};
+pub use retention::Retention;
 #[cfg(feature = "seal")]
 pub use sealed::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
 pub(crate) use snapshot::{Kept, kept};
@@ -222,7 +226,8 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Fails if the store does.
+    /// Fails if the store does, or if one of the records is not what was written. The error names the
+    /// thread then, behind which another page can begin.
     async fn heads(
         &self,
         after: Option<&ThreadId>,
@@ -240,7 +245,8 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     ///
     /// The snapshot's number is that of the last record that it takes in. It stands in place of the one
     /// before, and is dropped itself if that has the same number or a higher one. The last record of a
-    /// thread is never trimmed, nor is one that the snapshot which is kept does not take in.
+    /// thread is never trimmed, nor is one that the snapshot which is kept does not take in. What was
+    /// compacted is on disk once this returns.
     ///
     /// # Errors
     ///
@@ -257,11 +263,12 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         trim: u64,
     ) -> Result<(), JournalError>;
 
-    /// Removes a thread with all that is kept of it: whatever its last record is, or only if that is
-    /// number `head`. It is no error if there is no such thread.
+    /// Removes a thread with all that is kept of it, on disk as well once this returns: whatever its last
+    /// record is, or only if that is number `head`. It is no error if there is no such thread.
     ///
     /// What is appended at the same time either comes first, so that the thread is not at `head` any
-    /// more, or finds no thread.
+    /// more, or finds no thread: its worker gets [`JournalError::Conflict`]. A thread of the same name can
+    /// begin again, with record 1.
     ///
     /// # Errors
     ///

@@ -72,8 +72,8 @@ pub use journal::Sqlite;
 pub use journal::{
     Approval, Ask, AskId, BranchId, BranchIdError, Conclusion, Durability, Effect, Entry, Export,
     Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError, JournalPlace, Json,
-    JsonError, Layer, Masked, Memory, Record, Recorded, ThreadId, Usage, Write, Writes,
-    copy_thread, verify_export, verify_export_from,
+    JsonError, Layer, Masked, Memory, Record, Recorded, Retention, ThreadId, Usage, Waiting, Write,
+    Writes, copy_thread, inbox, verify_export, verify_export_from,
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};

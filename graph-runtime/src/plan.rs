@@ -1,5 +1,6 @@
 //! What a run has to know of its graph, and the name by which a journal knows the graph.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use handoffs_core::{
@@ -8,7 +9,7 @@ use handoffs_core::{
 };
 
 use crate::execute::{Known, Runnable};
-use crate::journal::{GraphId, Hash};
+use crate::journal::{GraphId, Hash, Writes};
 use crate::policy::Policy;
 
 /// What the engine has to know of a graph.
@@ -356,6 +357,25 @@ impl Plan {
     pub(crate) fn is_known_as(&self, graph: &GraphId) -> bool {
         let name = graph.name();
         self.topology.name() == name || self.topology.former_names().any(|former| former == name)
+    }
+
+    /// Returns the writes to fields that the state has today, under their names of today.
+    pub(crate) fn known_writes(&self, writes: &Writes) -> Writes {
+        let known = writes.0.iter();
+        let known = known.filter_map(|(name, write)| Some((self.find_field(name)?, write.clone())));
+        Writes(known.map(|(name, write)| (name.into(), write)).collect())
+    }
+
+    /// Returns the names of today of the fields that the state has today.
+    pub(crate) fn known_fields(&self, names: &[Cow<'static, str>]) -> Vec<Cow<'static, str>> {
+        let known = names.iter().filter_map(|name| self.find_field(name));
+        known.map(Cow::Borrowed).collect()
+    }
+
+    /// Returns whether this very graph, or one within it, goes by this name and fingerprint.
+    pub(crate) fn wrote(&self, graph: &GraphId) -> bool {
+        let mut within = self.nodes.iter().filter_map(|node| node.inner.as_ref());
+        self.id == *graph || within.any(|inner| inner.plan.wrote(graph))
     }
 
     /// Returns the places of the edges that leave a node: of those that it takes when it fails, or else of

@@ -5,13 +5,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::stream::BoxStream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::{Cache, MemoryCache};
 use crate::clock::Clock;
 use crate::execute::Runnable;
-use crate::journal::{Durability, Entry, GraphId, Journal, JournalError, ThreadId};
+use crate::journal::{
+    Durability, Entry, GraphId, Journal, JournalError, Retention, ThreadId, Waiting, inbox,
+};
 use crate::migration::Migration;
 use crate::plan::Plan;
 use crate::scope::Limits;
@@ -232,6 +235,43 @@ impl<G: Runnable, J: Journal> Runtime<G, J> {
     /// Fails if the journal cannot be read.
     pub async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
         self.keep.threads().await
+    }
+
+    /// Returns the threads that wait for people, in the order of their names: those behind `after`, or
+    /// all. They are those of all graphs that use the journal.
+    ///
+    /// ```
+    /// use futures_util::TryStreamExt;
+    /// use handoffs_runtime::{Journal, JournalError, Runnable, Runtime, ThreadId, Waiting};
+    ///
+    /// /// Returns a page of the inbox, behind the last thread of the page before.
+    /// async fn page<G: Runnable, J: Journal>(
+    ///     runtime: &Runtime<G, J>,
+    ///     after: Option<ThreadId>,
+    /// ) -> Result<Vec<Waiting>, JournalError> {
+    ///     use futures_util::StreamExt;
+    ///     runtime.inbox(after).take(20).try_collect().await
+    /// }
+    /// ```
+    ///
+    /// Without a runtime, [`inbox`](crate::inbox) does the same; it says more.
+    pub fn inbox(&self, after: Option<ThreadId>) -> BoxStream<'_, Result<Waiting, JournalError>> {
+        inbox(&*self.keep, after)
+    }
+
+    /// Removes the threads that are over and not to be kept, whichever graph wrote them, and returns
+    /// which they were; [`Retention`] says which.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the journal does; what was removed before is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves each thread as it was, or removed.
+    pub async fn retain(&self, retention: Retention) -> Result<Vec<ThreadId>, JournalError> {
+        let now_ms = self.limits.clock.now_ms();
+        retention.remove(&*self.keep, now_ms).await
     }
 }
 

@@ -71,6 +71,12 @@ impl Scope {
         Arc::clone(&self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Takes what the journal said when it was last read, once nobody else looks at it.
+    pub(crate) fn take_told(&self) -> Option<Branches> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::into_inner(std::mem::take(&mut *told))
+    }
+
     /// Reads again what the journal says, as this run itself has written to it.
     pub(crate) async fn read_again(&self) -> Result<(), RunError> {
         let Some(ledger) = &self.ledger else {

@@ -6,6 +6,9 @@
 #[path = "../../graph-runtime/src/journal/postgres/tests/server.rs"]
 pub(crate) mod server;
 
+#[cfg(unix)]
+pub(crate) mod children;
+
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
@@ -432,6 +435,37 @@ macro_rules! on_every_journal {
             async fn $test() {
                 super::$test(&super::common::Schema::new()).await;
             })*
+        }
+    };
+}
+
+/// Makes tests of each function: one for each journal at each level of durability.
+#[allow(unused_macros, reason = "each test file takes what it needs")]
+macro_rules! at_every_level {
+    (@level $level:ident, $durability:ident, $place:expr, [$($test:ident)*]) => {
+        mod $level {
+            $(#[tokio::test]
+            async fn $test() {
+                crate::$test(&$place, handoffs::Durability::$durability).await;
+            })*
+        }
+    };
+    (@place $name:ident, $place:expr, $tests:tt) => {
+        mod $name {
+            at_every_level! { @level sync, Sync, $place, $tests }
+            at_every_level! { @level step, Step, $place, $tests }
+            at_every_level! { @level exit, Exit, $place, $tests }
+        }
+    };
+    ($($test:ident)*) => {
+        mod levels {
+            at_every_level! { @place memory, handoffs::Memory::default(), [$($test)*] }
+
+            #[cfg(feature = "sqlite")]
+            at_every_level! { @place sqlite, crate::common::File::new(), [$($test)*] }
+
+            #[cfg(feature = "postgres")]
+            at_every_level! { @place postgres, crate::common::Schema::new(), [$($test)*] }
         }
     };
 }

@@ -33,6 +33,7 @@ pub(super) struct Onward {
     pub(super) concurrency: Option<Limit>,
     /// Whether an option could not be read.
     pub(super) broken: bool,
+    is_error: bool,
 }
 
 /// Where an edge leads.
@@ -113,7 +114,7 @@ impl Onward {
             let message = "H011: the arm does not name a node to go to";
             return Err(said(input, message, NAME));
         }
-        Self::read_any(input, mistakes)
+        Self::read_any(input, false, mistakes)
     }
 
     /// Reads what stands behind `then =`, where an error leads.
@@ -126,11 +127,12 @@ impl Onward {
             let help = "lead the error to a node, which then forks by its own route";
             return Err(said(input, "H011: an error leads to one node", help));
         }
-        Self::read_any(input, mistakes)
+        Self::read_any(input, true, mistakes)
     }
 
-    fn to(to: To) -> Self {
+    fn to(to: To, is_error: bool) -> Self {
         Self {
+            is_error,
             to,
             limit: None,
             otherwise: None,
@@ -140,7 +142,11 @@ impl Onward {
         }
     }
 
-    fn read_any(input: ParseStream<'_>, mistakes: &mut Mistakes) -> syn::Result<Self> {
+    fn read_any(
+        input: ParseStream<'_>,
+        is_error: bool,
+        mistakes: &mut Mistakes,
+    ) -> syn::Result<Self> {
         let ident: Ident = input.parse()?;
         let to = match ident.to_string().as_str() {
             "all" => read_all(&ident, input)?,
@@ -153,14 +159,14 @@ impl Onward {
             _ => {
                 let stop = Stop::read(ident, input, mistakes)?;
                 let is_end = stop.ident == END;
-                let mut onward = Self::to(To::Stop(stop));
+                let mut onward = Self::to(To::Stop(stop), is_error);
                 if !is_end {
                     onward.read_options(input, mistakes)?;
                 }
                 return no_join(onward, input);
             }
         };
-        let mut onward = Self::to(to);
+        let mut onward = Self::to(to, is_error);
         onward.read_options(input, mistakes)?;
         Ok(onward)
     }
@@ -232,7 +238,9 @@ impl Onward {
                 Ok(false)
             }
             _ => {
-                let knows = if is_fork {
+                let knows = if self.is_error {
+                    "an error edge knows: `limit = N`, `else = node`"
+                } else if is_fork {
                     "a fork knows: `limit = N`, `else = node`, `concurrency = N`"
                 } else {
                     "an edge knows: `limit = N`, `approve = f`, `else = node`"

@@ -69,7 +69,7 @@ pub(super) fn cache_key(graph: &Graph, cache: &Cache) -> TokenStream {
     let given = quote_spanned! {key.span()=>
         let #name: fn(&#state) -> _ = #key;
     };
-    let seen = Ident::new("state", Span::call_site().located_at(key.span()));
+    let seen = Ident::new("__state", Span::call_site().located_at(key.span()));
     let made = quote_spanned!(key.span()=> #krate::cache_key(#name, #seen));
     quote!({ #given #made })
 }

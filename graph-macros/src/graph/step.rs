@@ -65,10 +65,10 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
 
             fn items(
                 &self,
-                edge: ::core::primitive::usize,
-                state: &#state,
+                __edge: ::core::primitive::usize,
+                __state: &#state,
             ) -> ::std::vec::Vec<#krate::Item> {
-                match edge {
+                match __edge {
                     #items
                     _ => ::std::vec::Vec::new(),
                 }
@@ -76,10 +76,10 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
 
             fn question(
                 &self,
-                edge: ::core::primitive::usize,
-                state: &#state,
+                __edge: ::core::primitive::usize,
+                __state: &#state,
             ) -> ::core::option::Option<::core::result::Result<#krate::Json, #krate::JsonError>> {
-                match edge {
+                match __edge {
                     #questions
                     _ => ::core::option::Option::None,
                 }
@@ -141,10 +141,10 @@ fn facts(graph: &Graph) -> TokenStream {
 
         fn cache_key(
             &self,
-            node: ::core::primitive::usize,
-            state: &#state,
+            __node: ::core::primitive::usize,
+            __state: &#state,
         ) -> ::core::option::Option<::core::result::Result<#krate::Json, #krate::JsonError>> {
-            match node {
+            match __node {
                 #(#keys)*
                 _ => ::core::option::Option::None,
             }
@@ -288,7 +288,7 @@ fn items(model: &Model) -> TokenStream {
         Some(quote! {
             #index => {
                 #listed
-                #krate::items(#name(state))
+                #krate::items(#name(__state))
             }
         })
     });
@@ -305,7 +305,7 @@ fn questions(model: &Model) -> TokenStream {
         let given = quote_spanned! {question.span()=>
             let #name: fn(&#state) -> _ = #question;
         };
-        let seen = Ident::new("state", Span::call_site().located_at(question.span()));
+        let seen = Ident::new("__state", Span::call_site().located_at(question.span()));
         let made = quote_spanned!(question.span()=> #krate::question(#name, #seen));
         Some(quote! {
             #index => {

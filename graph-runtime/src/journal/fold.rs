@@ -35,6 +35,8 @@ pub(crate) struct Branches {
     pub(super) snapshot: Option<Arc<Snapshot>>,
     /// The last entry that was trimmed, if the snapshot stands for entries that are gone.
     pub(super) base: Option<Head>,
+    /// The last entry; none if there is none.
+    pub(super) head: Option<Head>,
     pub(super) extent: Extent,
     /// What puts entries of other graphs into the words of the one that runs.
     pub(super) migration: Option<Migration>,
@@ -122,10 +124,19 @@ impl Branches {
         self.extent.entries += records.len() as u64;
         self.extent.bytes += bytes as u64;
         let last = records.last();
-        Ok(last.map_or(head, |last| Head::new(last.seq, last.hash)))
+        let head = last.map_or(head, |last| Head::new(last.seq, last.hash));
+        self.head = Some(head).filter(|head| head.seq > 0);
+        Ok(head)
     }
 
-    /// Returns whether there is an entry on a path.
+    /// Returns the graph that the thread runs.
+    pub(super) fn graph(&self) -> Option<&GraphId> {
+        let last = self.of(&BranchId::TRUNK).last();
+        let snapshot = || self.snapshot.as_ref()?.graph();
+        last.map(|entry| &entry.graph).or_else(snapshot)
+    }
+
+    /// Returns whether anything was written on a path.
     pub(super) fn has(&self, branch: &BranchId) -> bool {
         self.paths.contains_key(branch)
     }

@@ -246,9 +246,22 @@ impl Ledger {
     ///
     /// [`JournalError::Conflict`] if another worker has written since; all others as the journal's.
     pub(crate) async fn read(&self, graph: &GraphId) -> Result<(Branches, Head), JournalError> {
+        self.read_on(None, graph).await
+    }
+
+    /// Does the same, and reads only what was written since `told` was read.
+    pub(crate) async fn read_on(
+        &self,
+        told: Option<Branches>,
+        graph: &GraphId,
+    ) -> Result<(Branches, Head), JournalError> {
         self.flush().await?;
         let written = self.desk().written;
-        let (told, head) = Branches::load(&*self.journal, &self.thread, graph).await?;
+        let (journal, thread) = (&*self.journal, &self.thread);
+        let (told, head) = match told {
+            Some(told) => told.read_on(journal, thread, graph).await?,
+            None => Branches::load(journal, thread, graph).await?,
+        };
         if head.seq == written {
             Ok((told, head))
         } else {

@@ -95,7 +95,7 @@ rules! {
     a_thread_that_is_not_at_the_expected_head_is_not_deleted,
     of_a_deletion_and_an_append_at_one_head_one_comes_first,
     of_two_handles_of_one_place_exactly_one_wins,
-    bodies_of_ten_megabytes_are_kept,
+    a_body_of_ten_megabytes_is_kept,
     what_was_appended_at_any_level_is_read_back_after_reopening,
     the_last_record_of_each_thread_is_listed,
     last_records_are_listed_page_by_page,

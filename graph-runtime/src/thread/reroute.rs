@@ -21,8 +21,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// each guard sees the state behind the step, and limits and masks count what came before. What would
     /// have followed after a decision that leads elsewhere, nobody knows.
     ///
-    /// It does not matter which version of the graph wrote the thread: nodes are found by their names, and
-    /// edges by their node and what stands before the arrow. Errors on which a run ended are no decisions.
+    /// It does not matter which version of the graph wrote the thread: nodes are found by their names, also
+    /// by former ones, and edges by their node and what stands before the arrow. Errors on which a run ended are no decisions.
     ///
     /// ```
     /// use handoffs_runtime::{Journal, Runnable, Runtime};
@@ -42,8 +42,9 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// # Errors
     ///
-    /// [`RunError::UnknownThread`] if there is no such thread, and [`RunError::Journal`] if the journal cannot
-    /// be read or is damaged.
+    /// [`RunError::UnknownThread`] if there is no such thread, [`RunError::Trimmed`] if its first entries are
+    /// not kept any more, [`RunError::Migrate`] if the function of [`Runtime::migrate`](crate::Runtime::migrate)
+    /// fails, and [`RunError::Journal`] if the journal cannot be read or is damaged.
     pub async fn reroute(&self) -> Result<Reroute, RunError> {
         let history = self.history().await?;
         let Some(first) = history.first() else {
@@ -54,8 +55,22 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
             return Err(self.trimmed(1, base));
         }
         let runtime = &self.runtime;
-        let watches = !runtime.limits.ignore_loops;
-        Ok(Walk::new(&self.id, watches, history).along(&*runtime.graph, &runtime.plan))
+        let (plan, limits) = (&runtime.plan, &runtime.limits);
+        let history = match &limits.migration {
+            None => history,
+            Some(migration) => {
+                let migrated = history.iter().map(|entry| {
+                    if plan.wrote(&entry.graph) {
+                        Ok(entry.clone())
+                    } else {
+                        migration.apply(&self.id, entry)
+                    }
+                });
+                migrated.collect::<Result<_, _>>()?
+            }
+        };
+        let walk = Walk::new(&self.id, !limits.ignore_loops, history);
+        Ok(walk.along(&*runtime.graph, plan))
     }
 }
 
@@ -94,21 +109,14 @@ pub struct Rerouted {
     pub recorded: Handoff,
     /// Where it would lead today, or why nowhere.
     pub today: Result<Handoff, NoHandoff>,
+    /// Whether it leads to another place.
+    elsewhere: bool,
 }
 
 impl Rerouted {
     /// Returns whether the run would be somewhere else, and not only there along another edge.
-    pub fn leads_elsewhere(&self) -> bool {
-        let Ok(today) = &self.today else {
-            return true;
-        };
-        let Handoff {
-            to,
-            branches,
-            items,
-            ..
-        } = &self.recorded;
-        (to, branches, items) != (&today.to, &today.branches, &today.items)
+    pub const fn leads_elsewhere(&self) -> bool {
+        self.elsewhere
     }
 }
 
@@ -142,8 +150,8 @@ pub struct Handoff {
     pub to: Option<String>,
     /// Why the edge was masked and its `else` taken, if so.
     pub masked: Option<Masked>,
-    /// The nodes at which the branches of a fork begin. Of a branch that has left no trace, that is taken
-    /// to be the node of today.
+    /// The nodes at which the branches of a fork begin. Of a branch that an older version has recorded, and
+    /// that has left no trace, that is taken to be the node of today.
     pub branches: Vec<String>,
     /// The items of an `each`, one for each branch.
     pub items: Vec<Json>,

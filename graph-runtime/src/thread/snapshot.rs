@@ -41,7 +41,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         };
         let plan = &self.runtime.plan;
         let kept = async {
-            let read = ledger.read(&plan.id).await;
+            let read = ledger.read_on(scope.take_told(), &plan.id).await;
             let (told, head) = read.map_err(|source| self.journal_error(source))?;
             let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
             let Some(snapshot) = told.save(plan, &self.id, &folded, head)? else {
@@ -123,6 +123,24 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         }
         let Kept { base, .. } = self.all().await?;
         Ok(base)
+    }
+
+    /// Removes the thread with all that is kept of it, for ever, however it stands. It is no error if there
+    /// is none. [`Retention`](crate::Retention) removes those that are over.
+    ///
+    /// A run that is under way ends with a conflict as soon as it writes. After that the name can be used
+    /// anew.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the journal does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the thread as it was, or removed.
+    pub async fn delete(&self) -> Result<(), RunError> {
+        let deleted = self.kept().delete(&self.id, None).await;
+        deleted.map_err(|source| self.journal_error(source))
     }
 
     /// Says that an entry is not kept any more.

@@ -37,8 +37,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         if !kept.cut(seq) {
             return Err(self.trimmed(seq, base));
         }
-        let told = Branches::of_kept(&self.id, kept);
-        let (told, _) = told.map_err(|source| self.journal_error(source))?;
+        let (told, _) = self.migrating(Branches::of_kept(&self.id, kept))?;
         let folded = told.fold(&self.runtime.plan, &self.id, &BranchId::TRUNK)?;
         folded.state(&self.id)
     }
@@ -90,7 +89,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
             by: self.by.clone(),
         };
         match copying.append(self.kept(), records).await {
-            Ok(_) => Ok(Self::new(self.runtime.clone(), id)),
+            Ok(_) => Ok(Self { id, ..self.clone() }),
             Err(error) if error.is_conflict() => Err(RunError::Exists { thread: id }),
             Err(error) => Err(self.journal_error(error)),
         }

@@ -28,7 +28,7 @@ mod of_desks {
     }
 }
 
-/// A name that generated code uses.
+/// A name that generated code uses as well.
 fn state(_: &Ticket) {}
 
 fn question<T: Serialize + From<u8>>(_: &Ticket) -> T {

@@ -111,6 +111,11 @@ impl Statements {
         )
     }
 
+    #[cfg(test)]
+    pub(super) fn text(&self, text: Text) -> &str {
+        &self.texts[text as usize]
+    }
+
     /// Returns of how many connections statements are remembered.
     #[cfg(test)]
     pub(super) fn connections(&self) -> usize {

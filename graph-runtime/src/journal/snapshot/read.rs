@@ -154,6 +154,25 @@ impl Branches {
         Ok((told, head))
     }
 
+    /// Reads what was written since these entries were read, and returns the end.
+    pub(crate) async fn read_on(
+        mut self,
+        journal: &dyn Journal,
+        thread: &ThreadId,
+        graph: &GraphId,
+    ) -> Result<(Self, Head), JournalError> {
+        let from = self.head.unwrap_or_else(|| Head::of(thread));
+        let records = journal.read(thread, from.seq).await?;
+        match records.first() {
+            // The thread was trimmed meanwhile.
+            Some(first) if first.seq != from.seq + 1 => Self::load(journal, thread, graph).await,
+            _ => {
+                let head = self.add(thread, from, &records)?;
+                Ok((self, head))
+            }
+        }
+    }
+
     /// Puts a thread together of a snapshot and its records, of which the first is the last that the
     /// snapshot takes in.
     fn behind(

@@ -79,9 +79,10 @@ impl Walk<'_> {
             }
         };
         let recorded = self.recorded(decision, today.as_ref().ok().map(|(_, _, today)| today));
-        let is_same = today
-            .as_ref()
-            .is_ok_and(|(edge, hop, today)| is_same(plan, &recorded, taken, *edge, *hop, today));
+        let alike = today.as_ref().ok();
+        let alike = alike.filter(|(_, hop, today)| is_alike(plan, &recorded, *hop, today));
+        let is_same = alike.is_some_and(|(edge, hop, _)| is_same(&recorded, taken, *edge, *hop));
+        let elsewhere = alike.is_none();
         if !is_same {
             found.differing.push(Rerouted {
                 seq: decision.entry.seq,
@@ -90,6 +91,7 @@ impl Walk<'_> {
                 outcome: decision.outcome.cloned(),
                 recorded,
                 today: today.map(|(_, _, today)| today),
+                elsewhere,
             });
         }
         let taken = taken.map(|taken| taken.edge);
@@ -138,9 +140,17 @@ impl Walk<'_> {
         handoff.items.clone_from(&fork.items);
         let branch = |index: u32| {
             let path = self.of(&entry.branch.child(entry.seq, index));
-            let begun = path.iter().find_map(|entry| node_of(&entry.event));
+            let place = if fork.begin.len() == 1 {
+                0
+            } else {
+                index as usize
+            };
+            let told = fork.begin.get(place).map(|node| node.clone().into_owned());
+            let begun = || path.iter().find_map(|entry| node_of(&entry.event));
             let expected = || today?.branches.get(index as usize).cloned();
-            begun.or_else(expected).unwrap_or_else(|| "?".to_owned())
+            told.or_else(begun)
+                .or_else(expected)
+                .unwrap_or_else(|| "?".to_owned())
         };
         handoff.branches = (0..fork.branches).map(branch).collect();
         // Until the branches have joined, or the run is given up, nothing else happens on the path.
@@ -190,6 +200,7 @@ pub(super) fn decided(
                     outcome: None,
                     recorded,
                     today: Ok(today),
+                    elsewhere: true,
                 });
             }
         }
@@ -241,29 +252,24 @@ impl Taken {
     }
 }
 
-/// Returns whether a decision leads today where it led, along the same edge.
-fn is_same(
-    plan: &Plan,
-    recorded: &Handoff,
-    taken: Option<Taken>,
-    edge: u16,
-    hop: Hop,
-    today: &Handoff,
-) -> bool {
+/// Returns whether the run comes today where it came.
+fn is_alike(plan: &Plan, recorded: &Handoff, hop: Hop, today: &Handoff) -> bool {
     let leads = |name: &Option<String>| name.as_deref().map(|name| plan.find_node(name));
     let to = match leads(&recorded.to) {
         None => hop.to.node().is_none(),
         Some(then) => then.is_some() && then == hop.to.node(),
     };
-    let branches = recorded.branches.iter().zip(&today.branches);
-    to && recorded.masked == hop.masked
-        && recorded.forks == hop.forks
-        && recorded.asks == hop.asks
+    let mut branches = recorded.branches.iter().zip(&today.branches);
+    to && recorded.forks == hop.forks
         && recorded.branches.len() == today.branches.len()
-        && branches
-            .into_iter()
-            .all(|(then, now)| plan.find_node(then) == plan.find_node(now))
+        && branches.all(|(then, now)| plan.find_node(then) == plan.find_node(now))
         && recorded.items == today.items
+}
+
+/// Returns whether a decision takes today the edge that it took, and in the same way.
+fn is_same(recorded: &Handoff, taken: Option<Taken>, edge: u16, hop: Hop) -> bool {
+    recorded.masked == hop.masked
+        && recorded.asks == hop.asks
         && taken.is_some_and(|taken| taken.is_named && taken.edge == edge)
 }
 

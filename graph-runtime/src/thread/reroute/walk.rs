@@ -86,7 +86,7 @@ impl<'a> Walk<'a> {
             match &entry.event {
                 Recorded::Started { writes, whole } => {
                     self.leave(&mut trail, found);
-                    if *whole {
+                    if *whole && trail.branch.is_trunk() {
                         trail.fields = Fields::new(&trail.plan.fields);
                         trail.replica = Replica::default();
                     }
@@ -172,7 +172,7 @@ impl<'a> Walk<'a> {
         // What an attempt had written that a cached result came before is no part of the state.
         self.within(trail, from, writes.is_empty() && !cached, found);
         let mut marks = trail.take(writes);
-        marks.replaced = trail.fields.named(replaced);
+        marks.replaced = trail.fields.named(&trail.plan.known_fields(replaced));
         trail.marks.add(marks);
         let decision = Decision {
             entry,
@@ -280,6 +280,7 @@ impl<'a> Walk<'a> {
         let mut all = trail.engine.clone();
         let mut fields = Fields::over(&fork.under);
         // What a function had merged stands with the join, whatever merges today.
+        let writes = trail.plan.known_writes(writes);
         let written: Vec<_> = writes
             .iter()
             .map(|(name, _)| name.to_owned().into())
@@ -292,7 +293,7 @@ impl<'a> Walk<'a> {
             fields.bring(&mut gathered, &branch.fields, branch.marks);
         }
         trail.engine.retrace_join(all, fork.from);
-        fields.take_known(writes.clone());
+        fields.take_known(writes);
         drop(fork);
         trail.fields = fields.settle();
         trail.replica = Replica::default();
@@ -364,8 +365,9 @@ impl<'a> Trail<'a> {
 
     /// Takes the fields in that the state has today.
     fn take(&mut self, writes: &Writes) -> Marks {
-        self.replica.note(writes);
-        self.fields.take_known(writes.clone())
+        let writes = self.plan.known_writes(writes);
+        self.replica.note(&writes);
+        self.fields.take_known(writes)
     }
 
     pub(super) fn settle(&mut self, seq: u64, due: Option<u16>) {

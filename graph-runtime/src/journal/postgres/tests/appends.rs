@@ -190,31 +190,6 @@ async fn an_append_goes_on_when_the_one_before_it_is_taken_back() {
 }
 
 #[tokio::test]
-async fn an_append_to_a_thread_that_is_deleted_meanwhile_leaves_nothing_behind() {
-    let place = Place::new();
-    let journal = place.open().await;
-    let thread = ThreadId::new("t");
-    journal
-        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
-        .await
-        .unwrap();
-    let delete = "BEGIN; DELETE FROM $s.thread; DELETE FROM $s.entry;";
-    let other = place.sql(delete).await;
-    let append = tokio::spawn({
-        let (journal, thread) = (journal.clone(), thread.clone());
-        async move {
-            journal
-                .append(&thread, 1, records(1, ["2"]), Durability::Sync)
-                .await
-        }
-    });
-    place.until_waiting(1).await;
-    other.batch_execute("COMMIT").await.unwrap();
-    assert!(append.await.unwrap().unwrap_err().is_conflict());
-    assert_eq!(place.ask("SELECT count(*) FROM $s.entry").await, "0");
-}
-
-#[tokio::test]
 async fn a_statement_is_prepared_once_a_connection() {
     let place = Place::new();
     let pool = pool(1);
@@ -238,10 +213,16 @@ async fn a_statement_is_prepared_once_a_connection() {
             .unwrap();
         journal.read(&thread, 0).await.unwrap();
         journal.threads().await.unwrap();
+        journal.heads(None, 9).await.unwrap();
+        journal.snapshot(&thread).await.unwrap();
+        let snapshot = records(6, ["snapshot"]).remove(0);
+        journal.compact(&thread, snapshot, 2).await.unwrap();
+        let relaxed = journal.append(&thread, 7, records(7, ["z"]), Durability::Step);
+        relaxed.await.unwrap();
     }
     let line = pool.get().await.unwrap();
     let count = value(&line, "SELECT count(*) FROM pg_prepared_statements").await;
-    assert_eq!(count, "6");
+    assert_eq!(count, "10");
 }
 
 #[tokio::test]
