@@ -67,7 +67,7 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use handoffs_core::{Field, Edge, NodeShape, Route, Target, Topology};
+    use handoffs_core::{Edge, Field, NodeShape, Route, Target, Topology};
 
     use super::*;
     use crate::engine::{Action, Fact};
