@@ -661,7 +661,7 @@ async fn a_snapshot_that_does_not_hold_is_passed_over(at: &impl Place) {
     for (snapshot, why) in wrong(head).await {
         // A store keeps of two with one number the first.
         let records = journal.read(&id, 0).await.unwrap();
-        journal.delete(&id).await.unwrap();
+        journal.delete(&id, None).await.unwrap();
         append(&journal, 0, records).await;
         journal.compact(&id, snapshot.clone(), 0).await.unwrap();
         assert_eq!(
@@ -689,7 +689,7 @@ async fn a_trimmed_thread_without_its_snapshot_is_damaged(at: &impl Place) {
     let records = journal.read(&id, 0).await.unwrap();
     all.truncate(7);
     for (snapshot, why) in all {
-        journal.delete(&id).await.unwrap();
+        journal.delete(&id, None).await.unwrap();
         append(&journal, 0, records.clone()).await;
         journal.compact(&id, snapshot, head.seq - 2).await.unwrap();
         let error = chain(&thread.recover().await.unwrap_err());

@@ -63,7 +63,7 @@ async fn a_deletion_removes_what_was_written_while_it_waited() {
             .await;
         let deletion = tokio::spawn({
             let (journal, thread) = (journal.clone(), thread.clone());
-            async move { journal.delete(&thread).await }
+            async move { journal.delete(&thread, None).await }
         });
         place.until_waiting(1).await;
         if dropped {
