@@ -12,12 +12,13 @@ mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use common::{Place, Tally, lines, path, timeless, writes};
 use handoffs::prelude::*;
 use handoffs::{
-    Durability, Entry, Hash, Journal, JournalError, NodeError, Record, Recorded, Runnable, Thread,
-    ThreadId, copy_thread,
+    Durability, Entry, Hash, Journal, JournalError, NodeError, Record, Recorded, Retention,
+    Runnable, Thread, ThreadId, copy_thread,
 };
 
 async fn open<G: Runnable, P: Place>(graph: G, at: &P, level: Durability) -> Thread<G, P::Journal> {
@@ -592,6 +593,40 @@ async fn b65_what_is_trimmed_keeps_where_each_branch_stands(at: &impl Place, lev
     );
 }
 
+/// B65: `delete_for_runs_across_namespaces`, and what of it is for whole threads in `prune`.
+async fn b65_threads_that_are_over_are_removed_and_no_other_is(at: &impl Place, level: Durability) {
+    let tally = Tally::default();
+    let journal = at.open().await;
+    let runtime = Runtime::new(asked(&["i1"], &tally)).journal(journal.clone());
+    let runtime = runtime.durability(level);
+    for name in ["over", "waits", "is given up", "is over, too"] {
+        let thread = runtime.thread(name);
+        let ask = thread.run(Said::default()).await.unwrap().paused().unwrap();
+        if name.contains("over") {
+            let _ = thread.resume(ask.id, "one").await.unwrap();
+        } else if name.contains("given up") {
+            thread.abandon("no time").await.unwrap();
+        }
+    }
+    let now = SystemTime::now() + Duration::from_secs(3600);
+    let none = Retention::new().apply(&journal, now).await.unwrap();
+    assert_eq!(none, [], "nothing was said that could be removed");
+    let young = Retention::new().older_than(Duration::from_secs(7200));
+    assert_eq!(young.apply(&journal, now).await.unwrap(), []);
+    let old = Retention::new().older_than(Duration::from_secs(60));
+    let removed = old.apply(&journal, now).await.unwrap();
+    let names = ["is given up", "is over, too", "over"].map(ThreadId::new);
+    assert_eq!(removed, names);
+
+    assert_eq!(journal.threads().await.unwrap(), ["waits".into()]);
+    let waits = runtime.thread("waits");
+    let ask = waits.recover().await.unwrap().paused().unwrap();
+    let run = waits.resume(ask.id, "one").await.unwrap();
+    assert!(run.finished().is_some());
+    let removed = Retention::new().keep_last(0).apply(&journal, now).await;
+    assert_eq!(removed.unwrap(), ["waits".into()]);
+}
+
 at_every_level! {
     b41_a_replay_runs_what_came_after_it_and_one_of_the_end_runs_nothing
     b42_forks_go_on_from_another_state_and_do_not_see_each_other
@@ -607,5 +642,6 @@ at_every_level! {
     b65_questions_and_answers_are_kept_until_their_step_is_done
     b65_records_and_threads_are_listed_in_order_and_in_parts
     b65_what_is_appended_again_is_refused_and_is_there_once
+    b65_threads_that_are_over_are_removed_and_no_other_is
     b65_what_is_trimmed_keeps_where_each_branch_stands
 }
