@@ -193,12 +193,12 @@ async fn a_thread_of_three_versions_goes_on(place: &impl Place) {
 
     let runtime = Runtime::new(v3::DESK).journal(place.open().await);
     // Where there are several versions, an entry says which one wrote it.
-    let runtime = runtime.migrate(
-        move |entry| match first.contains(&entry.graph.to_string()) {
-            true => in_cents(entry),
-            false => Ok(()),
-        },
-    );
+    let runtime = runtime.migrate(move |entry| {
+        if first.contains(&entry.graph.to_string()) {
+            in_cents(entry)?;
+        }
+        Ok::<_, JsonError>(())
+    });
     let thread = runtime.thread("t");
     let done = thread.resume(more.id, 5).await.unwrap().finished().unwrap();
     assert_eq!((done.stars, done.price), (Some(5), 1350));
@@ -280,6 +280,17 @@ async fn a_trimmed_thread_whose_entries_had_to_be_migrated_is_refused(place: &im
     assert!(done.finished().is_some());
 }
 
+/// Whatever is called says the same.
+async fn refused<G: Runnable, J: Journal>(thread: Thread<G, J>, ask: AskId) -> Vec<String> {
+    let errors = [
+        thread.resume(ask, true).await.map(drop),
+        thread.recover().await.map(drop),
+        thread.status().await.map(drop),
+    ];
+    let texts = errors.map(|error| chain(&error.unwrap_err()));
+    texts.to_vec()
+}
+
 async fn a_migration_that_fails_or_panics_is_an_error_that_names_the_entry(place: &impl Place) {
     let ticket = v1::Ticket::that_asks("a refund");
     let ask = old(place, "t")
@@ -290,15 +301,6 @@ async fn a_migration_that_fails_or_panics_is_an_error_that_names_the_entry(place
         .paused()
         .unwrap();
     let before = bytes(place, "t").await;
-    async fn refused<G: Runnable, J: Journal>(thread: Thread<G, J>, ask: AskId) -> Vec<String> {
-        let errors = [
-            thread.resume(ask, true).await.map(drop),
-            thread.recover().await.map(drop),
-            thread.status().await.map(drop),
-        ];
-        let texts = errors.map(|error| chain(&error.unwrap_err()));
-        texts.to_vec()
-    }
     let runtime = Runtime::new(v2::DESK).journal(place.open().await);
     let fails = runtime.clone().migrate(|entry| match entry.seq {
         2 => Err("the rate of that day is not known"),
