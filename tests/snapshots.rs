@@ -1100,10 +1100,7 @@ async fn what_a_snapshot_speaks_of_and_a_graph_has_not_is_refused(at: &impl Plac
         .journal(journal)
         .thread("t");
     let refused = gone(&thread.recover().await.unwrap_err());
-    assert!(
-        refused.contains("does not see into it"),
-        "{refused}"
-    );
+    assert!(refused.contains("does not see into it"), "{refused}");
 }
 
 async fn in_a_trimmed_thread_that_is_over_any_graph_may_begin(at: &impl Place) {
