@@ -292,7 +292,9 @@ async fn complete<G: Runnable, J: Journal>(
 /// Finishes the tour from wherever it was cut off, and checks that only what was not written is done.
 async fn goes_on<J: Journal>(at: &impl Place, cut_off: Thread<Tour, J>, case: &str) {
     let id = cut_off.id().clone();
-    // An append that was under way is finished when the file is closed.
+    // An append that was under way is settled for whoever reads by the same handle; by another one, it may
+    // still come to be.
+    cut_off.history().await.unwrap();
     drop(cut_off);
     let desk = Desk::default();
     let runtime = Runtime::new(tour(&desk)).journal(at.open().await);
