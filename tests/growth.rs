@@ -137,6 +137,24 @@ async fn in_a_file_a_thread_takes_little_more_than_was_appended() {
     }
 }
 
+/// The same, of records that are compressed.
+#[cfg(all(feature = "sqlite", feature = "zstd"))]
+#[tokio::test]
+async fn in_a_file_a_compressed_thread_takes_less_than_was_appended() {
+    for level in LEVELS {
+        let mut grown = [0; 2];
+        for (times, grown) in (1..).zip(&mut grown) {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("book.db");
+            let size = || std::fs::metadata(&file).unwrap().len();
+            let journal = Sqlite::open(&file).await.unwrap();
+            write_book(handoffs::Compressed::new(journal), level, STEPS * times).await;
+            *grown = size();
+        }
+        check("SQLite, compressed", level, grown);
+    }
+}
+
 /// The size of all tables and indexes of the schema, with what `PostgreSQL` keeps of long values elsewhere and
 /// with the versions of rows that nobody sees any more, without that of empty ones.
 #[cfg(feature = "postgres")]
