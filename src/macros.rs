@@ -25,6 +25,8 @@
 /// | `#[state(progress)]` | a field | it counts as progress; with none marked, all fields count |
 /// | `#[state(merge = f)]` | a field | how branches that both wrote it are put together |
 /// | `#[state(crate = path)]` | the struct | the path of this crate, if it is renamed |
+/// | `#[serde(alias = "old")]` | a field | a name that it had before, for [threads that began then](derive@crate::AgentGraph#graphs-that-change) |
+/// | `#[serde(default)]` | a field, or the struct | what it is in a thread that has no value of it; `default = "f"` as well |
 ///
 /// Where a graph forks, each branch has a copy of the state, which holds no more of it than the
 /// branch can touch: any other field is the `Default` of its type, if it has one. Where the branches
@@ -167,6 +169,7 @@ pub use handoffs_macros::Outcome;
 /// | `start = node` | where a run starts |
 /// | `given(field, ..)` | the fields that the caller brings: they count as set, which is checked when a run starts |
 /// | `outcome = Type` | what the graph ends with, by `end(..)` |
+/// | `renamed_from = "Old"` | a name that the graph had [before](#graphs-that-change); there can be several |
 /// | `crate = path` | the path of this crate, if it is renamed |
 ///
 /// | attribute of a field | meaning |
@@ -177,6 +180,7 @@ pub use handoffs_macros::Outcome;
 /// | `#[on_error(..)]` | where to go when it has failed for good |
 /// | `#[cache(..)]` | [use its result again](#nodes-that-need-not-run) |
 /// | `#[subgraph(..)]` | the field is a [graph over another state](#a-graph-as-a-node) |
+/// | `#[node(renamed_from = "old")]` | a name that the node had [before](#graphs-that-change); there can be several |
 ///
 /// For a graph `Desk` this also makes the enum `DeskNode` of its nodes, an edge function
 /// `Desk::after_<node>(&state, &outcome)` for each node, and `Desk::MAX_HANDOFFS`. The graph is itself
@@ -523,6 +527,52 @@ pub use handoffs_macros::Outcome;
 /// ```
 ///
 /// `MAX_HANDOFFS` counts the handoffs inside too, as often as a run can come to the node.
+///
+/// # Graphs that change
+///
+/// A thread that began under an older version of its graph goes on under the new one, as long as the path
+/// that it has taken is one that the new graph still has. Nodes, edges, limits and optional fields may be
+/// added, in any order; what was renamed says so:
+///
+/// ```
+/// use handoffs::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(State, Clone, Debug, Default, Serialize, Deserialize)]
+/// struct Ticket {
+///     #[serde(alias = "messages")]
+///     transcript: Log<String>,
+///     language: Option<String>,
+///     #[serde(default)]
+///     priority: u32,
+/// }
+///
+/// #[node(Ticket)]
+/// fn work(transcript: &mut Log<String>) {
+///     transcript.push("done".to_owned());
+/// }
+///
+/// #[derive(AgentGraph)]
+/// #[graph(state = Ticket, start = reception, renamed_from = "HelpDesk")]
+/// struct SupportDesk {
+///     #[node(renamed_from = "intake")]
+///     #[route(_ => survey)]
+///     reception: Work,
+///     #[route(_ => end)]
+///     survey: Work,
+/// }
+/// ```
+///
+/// What the path contradicts is refused with [`RunError::OtherGraph`](crate::RunError::OtherGraph), whose
+/// [`Difference`](crate::Difference) names it and what to do, and the thread is left as it was: a node or
+/// an edge of the path that is gone, an edge that leads elsewhere, other branches of a fork that is under
+/// way, a field that is gone. What names alone do not tell, as that a field has another type, is for
+/// [`Runtime::migrate`](crate::Runtime::migrate). Over a run that is over, or has failed, another one may
+/// always begin.
+///
+/// An old name changes nothing else, and can be taken away when no thread that has entries of it is to be
+/// run any more. The [idempotency key](crate::Context::idempotency_key) of a node has its name in it: a
+/// step that was under way when its node was renamed is repeated with another key.
 ///
 /// # Generic graphs
 ///

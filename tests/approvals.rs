@@ -10,6 +10,8 @@
 #[macro_use]
 mod common;
 
+use std::fmt;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -152,7 +154,7 @@ async fn a_refund_over_100_waits_for_approval_and_is_escalated_after_48_hours(at
     assert_eq!(ask.question.to::<Refund>().unwrap(), shown);
     assert_eq!(ask.expires_ms, Some(clock.now_ms() + 48 * 60 * 60 * 1000));
     assert_eq!(thread.status().await.unwrap(), Status::Paused(ask.clone()));
-    assert_eq!(thread.asks().await.unwrap(), [ask.clone()]);
+    assert_eq!(thread.asks().await.unwrap(), from_ref(&ask));
     assert_eq!(said(&thread.state().await.unwrap()), ["judged"]);
     clock.hours(47);
     let run = thread.resume(ask.id, Approval::Approved).await.unwrap();
@@ -578,7 +580,7 @@ async fn a_handoff_in_a_graph_within_is_approved_and_its_state_is_that_of_the_no
     ] {
         let thread = runtime.thread(name);
         let ask = thread.run(refund(120)).await.unwrap().paused().unwrap();
-        assert_eq!(thread.asks().await.unwrap(), [ask.clone()]);
+        assert_eq!(thread.asks().await.unwrap(), from_ref(&ask));
         let run = thread.resume(ask.id, decision).await.unwrap();
         assert_eq!(said(&run.finished().unwrap()), ["judged", then, "after"]);
     }
@@ -639,7 +641,7 @@ fn sensible(ask: &Ask) -> Option<serde_json::Value> {
         "middle" => serde_json::to_value("Ada"),
         _ => serde_json::to_value(Approval::Approved),
     };
-    Some(answer.unwrap())
+    answer.ok()
 }
 
 #[tokio::test]
@@ -683,6 +685,63 @@ async fn a_decision_that_is_dropped_at_any_poll_is_taken_or_still_open(at: &impl
         }
     }
     assert!(cases > 4, "{cases}");
+}
+
+// ---- What waits is kept, wherever it is kept.
+
+/// Forgets what led to the questions that are open, and goes on by the snapshot alone.
+async fn forgets_and_goes_on<G>(at: &impl Place, graph: impl Fn() -> G, state: G::State)
+where
+    G: Runnable<State: PartialEq + fmt::Debug>,
+{
+    let runtime = Runtime::new(graph()).journal(at.open().await);
+    let whole = complete(&runtime.thread("whole"), state.clone(), &sensible, || ()).await;
+    let whole = whole.unwrap();
+    let thread = runtime.thread("trimmed");
+    let mut run = thread.run(state).await.unwrap();
+    let mut asked = 0;
+    while let Run::Paused(ask) = run {
+        let asks = thread.asks().await.unwrap();
+        thread.trim(1).await.unwrap();
+        assert_eq!(thread.history().await.unwrap().len(), 1);
+        let thread = Runtime::new(graph())
+            .journal(at.open().await)
+            .thread("trimmed");
+        assert_eq!(thread.asks().await.unwrap(), asks);
+        assert_eq!(thread.status().await.unwrap(), Status::Paused(ask.clone()));
+        run = thread.resume(ask.id, sensible(&ask)).await.unwrap();
+        asked += 1;
+    }
+    assert_eq!(run.finished().unwrap(), whole);
+    assert!(asked > 0);
+}
+
+async fn what_waits_survives_that_all_before_it_is_trimmed(at: &impl Place) {
+    let tally = Tally::default();
+    forgets_and_goes_on(at, || desk(&tally), refund(120)).await;
+}
+
+async fn what_waits_in_branches_survives_that_all_before_it_is_trimmed(at: &impl Place) {
+    let tally = Tally::default();
+    forgets_and_goes_on(at, || fork(&tally), refund(1)).await;
+}
+
+async fn what_waits_in_a_graph_within_survives_that_all_before_it_is_trimmed(at: &impl Place) {
+    let tally = Tally::default();
+    let office = || Office { desk: desk(&tally) };
+    forgets_and_goes_on(at, office, Day::default()).await;
+}
+
+async fn a_run_that_waits_is_given_up(at: &impl Place) {
+    let runtime = Runtime::new(desk(&Tally::default())).journal(at.open().await);
+    let thread = runtime.thread("t");
+    let ask = thread.run(refund(120)).await.unwrap().paused().unwrap();
+    thread.abandon("the customer left").await.unwrap();
+    assert_eq!(thread.asks().await.unwrap(), []);
+    let error = thread.resume(ask.id, Approval::Approved).await.unwrap_err();
+    assert!(matches!(error, RunError::NotAsked { .. }), "{error:?}");
+    let run = thread.run(refund(12)).await.unwrap();
+    assert_eq!(said(&run.finished().unwrap()), ["judged", "paid"]);
 }
 
 // ---- Two at once.
@@ -774,13 +833,13 @@ async fn of_one_who_answers_and_one_who_finds_the_time_to_be_over_one_is_told_of
             }
         };
         let (answer, (late, ())) = join(answer, join(late, first)).await;
-        let (won, lost, last) = if answer_is_first {
+        let (won, lost, end) = if answer_is_first {
             (answer, late, "paid")
         } else {
             (late, answer, "escalated: nobody answered in time")
         };
         let ticket = won.unwrap().finished().unwrap();
-        assert_eq!(said(&ticket), ["judged", last]);
+        assert_eq!(said(&ticket), ["judged", end]);
         let lost = lost.unwrap_err();
         assert!(lost.is_conflict(), "{lost:?}");
         assert_eq!(answers.state().await.unwrap(), ticket);
@@ -873,7 +932,7 @@ async fn a_built_graph_asks_the_same_and_goes_on_with_the_journal_of_a_derived_o
             .route("escalate", "_", To::end())
             .policy(
                 "judge",
-                Policy::new().answer(std::time::Duration::from_secs(48 * 60 * 60)),
+                Policy::new().answer(std::time::Duration::from_hours(48)),
             )
             .build()
     };
@@ -887,7 +946,7 @@ async fn a_built_graph_asks_the_same_and_goes_on_with_the_journal_of_a_derived_o
     let ask = derived.thread("t").run(refund(120)).await.unwrap();
     let thread = Runtime::new(graph).journal(disk).thread("t");
     let ask = ask.paused().unwrap();
-    assert_eq!(thread.asks().await.unwrap(), [ask.clone()]);
+    assert_eq!(thread.asks().await.unwrap(), from_ref(&ask));
     let run = thread.resume(ask.id, Approval::Approved).await.unwrap();
     assert_eq!(said(&run.finished().unwrap()), ["judged", "paid"]);
 
@@ -961,6 +1020,10 @@ on_every_journal! {
     a_handoff_in_a_graph_within_is_approved_and_its_state_is_that_of_the_node
     a_handoff_in_a_graph_over_another_state_is_approved_or_expires
     a_decision_that_is_dropped_at_any_poll_is_taken_or_still_open
+    what_waits_survives_that_all_before_it_is_trimmed
+    what_waits_in_branches_survives_that_all_before_it_is_trimmed
+    what_waits_in_a_graph_within_survives_that_all_before_it_is_trimmed
+    a_run_that_waits_is_given_up
     of_one_who_answers_and_one_who_finds_the_time_to_be_over_one_is_told_of_a_conflict
     a_question_that_cannot_be_made_ends_the_run_before_the_step_is_written
 }

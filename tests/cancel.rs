@@ -11,11 +11,10 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::future::{Future, pending, poll_fn};
+use std::future::pending;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;

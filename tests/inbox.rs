@@ -1,4 +1,5 @@
 //! The inbox: which questions are open, over all threads.
+#![allow(unused_must_use, reason = "a run is made for what it leaves behind")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 #![allow(
     clippy::ignored_unit_patterns,
@@ -361,7 +362,7 @@ async fn an_expired_question_is_listed_until_the_thread_is_recovered() {
     let journal = Memory::default();
     let now = city(journal.clone(), Durability::Sync);
     now.thread("t").run(case("one")).await.unwrap();
-    let in_a_day = || SystemTime::now() + Duration::from_secs(24 * 60 * 60);
+    let in_a_day = || SystemTime::now() + Duration::from_hours(24);
     let later = city(journal, Durability::Sync).clock(in_a_day);
     assert_eq!(names(&listed(&later).await), ["t: one"]);
     later.thread("t").recover().await.unwrap_err();

@@ -126,6 +126,8 @@ enum Mistake {
     DeletesOnlyWhatIsThere,
     NeverBeginsAgain,
     DeletesInTwoSteps,
+    DeletesAtAnyHead,
+    ChecksTheHeadAndDeletes,
 }
 
 /// A journal that makes one mistake.
@@ -425,6 +427,18 @@ impl Layer for Wrong {
                     "no such row",
                 ));
             }
+            Mistake::DeletesAtAnyHead => return self.kept.delete(thread, None).await,
+            Mistake::ChecksTheHeadAndDeletes => {
+                let read = self.kept.read(thread, 0).await?;
+                let found = read.last().map(|last| last.seq);
+                if let (Some(head), Some(found)) = (head, found)
+                    && head != found
+                {
+                    return Err(JournalError::conflict(thread, head));
+                }
+                yield_now().await;
+                return self.kept.delete(thread, None).await;
+            }
             Mistake::DeletesInTwoSteps => {
                 self.snapshots.lock().unwrap().insert(thread.clone(), None);
                 yield_now().await;
@@ -590,6 +604,16 @@ fn one_that_appends_or_reads_wrongly_is_found_out() {
             rules::what_was_appended_at_any_level_is_read_back_after_reopening,
             "at level Step",
         ),
+        (
+            wrong!(ReadsInTheOrderOfText),
+            rules::a_thread_is_copied_in_order_and_stays_as_it_is,
+            "record 10 of thread `from` is damaged: it follows record 1",
+        ),
+        (
+            wrong!(AppendsWhereverTheEndIs),
+            rules::a_copy_takes_the_place_of_no_thread,
+            "it was copied over ThreadId(\"there\")",
+        ),
     ]);
 }
 
@@ -701,6 +725,16 @@ fn one_that_compacts_or_deletes_wrongly_is_found_out() {
             wrong!(DeletesInTwoSteps),
             rules::a_dropped_deletion_leaves_all_or_nothing,
             "dropped after 1 polls",
+        ),
+        (
+            wrong!(DeletesAtAnyHead),
+            rules::a_thread_that_is_not_at_the_expected_head_is_not_deleted,
+            "it was deleted at 0, and its head is 3",
+        ),
+        (
+            wrong!(ChecksTheHeadAndDeletes),
+            rules::of_a_deletion_and_an_append_at_one_head_one_comes_first,
+            "(1, 1) appends and deletions were done on OneThread",
         ),
     ]);
 }

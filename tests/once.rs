@@ -1,5 +1,6 @@
 //! What is done once: whatever happens to the run, it is done exactly once, or the run says that nobody
 //! knows. What was done is counted outside of journal and state.
+#![allow(unused_must_use, reason = "a run is made for what it leaves behind")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 #![allow(
     clippy::ignored_unit_patterns,

@@ -2,11 +2,14 @@
 //! one thing that stands against it, and left as they are.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 #![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
     clippy::ignored_unit_patterns,
     clippy::needless_pass_by_value,
     clippy::ptr_arg,
     clippy::trivially_copy_pass_by_ref,
-    reason = "so routes and nodes are written"
+    reason = "so routes, nodes and migrations are written"
 )]
 
 #[macro_use]
@@ -190,12 +193,12 @@ async fn a_thread_of_three_versions_goes_on(place: &impl Place) {
 
     let runtime = Runtime::new(v3::DESK).journal(place.open().await);
     // Where there are several versions, an entry says which one wrote it.
-    let runtime = runtime.migrate(
-        move |entry| match first.contains(&entry.graph.to_string()) {
-            true => in_cents(entry),
-            false => Ok(()),
-        },
-    );
+    let runtime = runtime.migrate(move |entry| {
+        if first.contains(&entry.graph.to_string()) {
+            in_cents(entry)?;
+        }
+        Ok::<_, JsonError>(())
+    });
     let thread = runtime.thread("t");
     let done = thread.resume(more.id, 5).await.unwrap().finished().unwrap();
     assert_eq!((done.stars, done.price), (Some(5), 1350));
@@ -254,6 +257,40 @@ async fn without_the_migration_the_thread_is_refused_and_left_as_it_is(place: &i
     assert!(done.finished().is_some());
 }
 
+async fn a_trimmed_thread_whose_entries_had_to_be_migrated_is_refused(place: &impl Place) {
+    let ticket = v1::Ticket::that_asks("a refund");
+    let thread = old(place, "t").await;
+    let ask = thread.run(ticket).await.unwrap().paused().unwrap();
+    thread.trim(1).await.unwrap();
+    let before = bytes(place, "t").await;
+    let error = new(place, "t")
+        .await
+        .resume(ask.id, true)
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    let part =
+        "was trimmed, and what is left of it does not fit: `Runtime::migrate` does not see into it";
+    assert!(
+        matches!(error, RunError::OtherGraph { .. }) && text.contains(part),
+        "{text}"
+    );
+    assert_eq!(bytes(place, "t").await, before);
+    let done = thread.resume(ask.id, true).await.unwrap();
+    assert!(done.finished().is_some());
+}
+
+/// Whatever is called says the same.
+async fn refused<G: Runnable, J: Journal>(thread: Thread<G, J>, ask: AskId) -> Vec<String> {
+    let errors = [
+        thread.resume(ask, true).await.map(drop),
+        thread.recover().await.map(drop),
+        thread.status().await.map(drop),
+    ];
+    let texts = errors.map(|error| chain(&error.unwrap_err()));
+    texts.to_vec()
+}
+
 async fn a_migration_that_fails_or_panics_is_an_error_that_names_the_entry(place: &impl Place) {
     let ticket = v1::Ticket::that_asks("a refund");
     let ask = old(place, "t")
@@ -264,15 +301,6 @@ async fn a_migration_that_fails_or_panics_is_an_error_that_names_the_entry(place
         .paused()
         .unwrap();
     let before = bytes(place, "t").await;
-    async fn refused<G: Runnable, J: Journal>(thread: Thread<G, J>, ask: AskId) -> Vec<String> {
-        let errors = [
-            thread.resume(ask, true).await.map(drop),
-            thread.recover().await.map(drop),
-            thread.status().await.map(drop),
-        ];
-        let texts = errors.map(|error| chain(&error.unwrap_err()));
-        texts.to_vec()
-    }
     let runtime = Runtime::new(v2::DESK).journal(place.open().await);
     let fails = runtime.clone().migrate(|entry| match entry.seq {
         2 => Err("the rate of that day is not known"),
@@ -339,6 +367,9 @@ use fields::{
     fields_that_are_new_have_no_value_or_the_one_that_they_default_to,
 };
 use lines::{
+    a_handoff_that_waits_for_approval_goes_where_it_leads_now,
+    a_run_begins_anew_over_one_that_was_trimmed_and_is_over,
+    a_thread_that_was_trimmed_goes_on_by_what_is_left_of_it,
     changes_that_the_path_contradicts_are_refused_and_named,
     changes_that_the_path_does_not_contradict_are_taken,
 };
@@ -351,6 +382,10 @@ on_every_journal! {
     fields_that_are_new_have_no_value_or_the_one_that_they_default_to
     changes_that_the_path_does_not_contradict_are_taken
     changes_that_the_path_contradicts_are_refused_and_named
+    a_handoff_that_waits_for_approval_goes_where_it_leads_now
+    a_run_begins_anew_over_one_that_was_trimmed_and_is_over
+    a_thread_that_was_trimmed_goes_on_by_what_is_left_of_it
+    a_trimmed_thread_whose_entries_had_to_be_migrated_is_refused
     a_paused_thread_of_last_week_is_answered_today
     a_finished_thread_of_last_week_begins_another_run_today
     a_thread_that_was_cut_off_last_week_is_recovered_today

@@ -20,11 +20,12 @@ use async_trait::async_trait;
 use common::{Place, Tally, chain, timeless};
 use handoffs::prelude::*;
 use handoffs::{
-    Ask, Contract, Counter, Durability, Execute, Hash, Head, Journal, JournalError, Layer, Node,
-    NodeError, NodeKind, Record, RunError, Runnable, Thread, ThreadId, verify_export,
-    verify_export_from,
+    Approval, Ask, Contract, Counter, Difference, Durability, Execute, Hash, Head, Journal,
+    JournalError, Layer, Node, NodeError, NodeKind, Record, RunError, Runnable, Thread, ThreadId,
+    verify_export, verify_export_from,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 // ---- A graph with all that a path can come to: forks in forks, graphs over the same state and another,
 // questions, attempts, fallbacks, loops and their limits.
@@ -128,6 +129,10 @@ impl Usher {
     }
 }
 
+fn may_it(case: &Case) -> String {
+    format!("{} times?", case.sum.get())
+}
+
 fn visitors(_: &Case) -> Vec<u32> {
     vec![0, 1, 2]
 }
@@ -166,8 +171,11 @@ impl Ink {
         level: &mut u32,
         cx: &mut Context<'_>,
     ) -> Result<(), NodeError> {
+        let dip = async || Ok::<_, io::Error>(*level);
+        let was_done = async || Ok::<_, io::Error>(None);
+        let done = cx.once_checked("dip", dip, was_done).await?;
         if self.asks {
-            let answer: u32 = cx.ask("ink", &*level).await?;
+            let answer: u32 = cx.ask("ink", &done).await?;
             *level += answer;
         }
         lines.push(format!("ink {level}"));
@@ -225,7 +233,7 @@ struct City {
     mend: Say,
     #[route(_ => again)]
     tear: Tear,
-    #[route(Verdict::No => plan(limit = 3, else = end), Verdict::Yes => last)]
+    #[route(Verdict::No => plan(limit = 3, approve = may_it, else = end), Verdict::Yes => last)]
     again: Say,
     #[route(_ => end)]
     last: Office,
@@ -299,6 +307,7 @@ async fn bring_to_an_end<G: Runnable, J: Journal>(thread: &Thread<G, J>) -> G::S
     for _ in 0..200 {
         let asks = thread.asks().await.unwrap();
         let run = match asks.last() {
+            Some(ask) if ask.key == "approve" => thread.resume(ask.id, Approval::Approved).await,
             Some(ask) => thread.resume(ask.id, answer(ask)).await,
             None => thread.recover().await,
         };
@@ -788,6 +797,10 @@ on_every_journal! {
     a_trimmed_thread_without_its_snapshot_is_damaged
     what_is_left_of_a_trimmed_thread_is_whole
     a_thread_that_was_trimmed_runs_again
+    what_is_left_of_a_trimmed_thread_is_known_by_names
+    what_a_snapshot_speaks_of_and_a_graph_has_not_is_refused
+    in_a_trimmed_thread_that_is_over_any_graph_may_begin
+    a_run_goes_on_whose_thread_is_trimmed_meanwhile
     a_snapshot_is_taken_when_a_run_comes_to_rest_and_read_instead_of_what_it_takes_in
 }
 
@@ -934,4 +947,245 @@ async fn a_run_is_none_the_worse_for_a_snapshot_that_cannot_be_kept() {
     assert_eq!(thread.state().await.unwrap().count, 1_800);
     assert!(thread.trim(1).await.is_err());
     assert_eq!(thread.history().await.unwrap()[0].seq, 1);
+}
+
+// ---- Graphs that have changed since.
+
+/// Later versions of the conversation.
+mod later {
+    use super::Next;
+    use handoffs::NodeError;
+    use handoffs::prelude::*;
+    use serde::{Deserialize, Serialize};
+
+    /// Nodes were added and renamed, and so were fields.
+    pub(super) mod grown {
+        use super::*;
+
+        #[derive(State, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        pub(crate) struct Talk {
+            #[serde(default)]
+            pub(crate) mood: String,
+            #[serde(alias = "count")]
+            pub(crate) turns: u64,
+            pub(crate) messages: Log<String>,
+        }
+
+        #[node(Talk)]
+        pub(crate) async fn sigh(mood: &mut String) {
+            mood.push_str("sigh");
+        }
+
+        #[node(Talk)]
+        pub(crate) async fn speak(messages: &mut Log<String>, turns: &mut u64) -> Next {
+            messages.push("later".to_owned());
+            *turns += 1;
+            Next::Ask
+        }
+
+        #[node(Talk)]
+        pub(crate) async fn hear(
+            messages: &mut Log<String>,
+            cx: &mut Context<'_>,
+        ) -> Result<(), NodeError> {
+            let heard: String = cx.ask("next", "And then?").await?;
+            messages.push(heard);
+            Ok(())
+        }
+
+        #[derive(AgentGraph)]
+        #[graph(state = Talk, start = speak)]
+        pub(crate) struct Conversation {
+            #[route(_ => end)]
+            pub(crate) sigh: Sigh,
+            #[route(_ => speak(limit = 1_000_000, else = end))]
+            #[node(renamed_from = "listen")]
+            #[on_error(then = sigh)]
+            pub(crate) hear: Hear,
+            #[route(Next::Ask => hear, Next::Again => speak(limit = 1_000_000, else = end))]
+            pub(crate) speak: Speak,
+        }
+
+        pub(crate) const CONVERSATION: Conversation = Conversation {
+            sigh: Sigh,
+            hear: Hear,
+            speak: Speak,
+        };
+    }
+
+    /// Nobody listens any more.
+    pub(super) mod shrunk {
+        use super::*;
+
+        #[derive(State, Clone, Debug, Default, PartialEq)]
+        pub(crate) struct Talk {
+            pub(crate) messages: Log<String>,
+            pub(crate) count: u64,
+        }
+
+        #[node(Talk)]
+        pub(crate) async fn speak(messages: &mut Log<String>, count: &mut u64) {
+            messages.push("alone".to_owned());
+            *count += 1;
+        }
+
+        #[derive(AgentGraph)]
+        #[graph(state = Talk, start = speak)]
+        pub(crate) struct Conversation {
+            #[route(_ => end)]
+            pub(crate) speak: Speak,
+        }
+    }
+}
+
+async fn what_is_left_of_a_trimmed_thread_is_known_by_names(at: &impl Place) {
+    let journal = at.open().await;
+    let old = durable(conversation(3, 1), journal.clone());
+    talk(&old, 3).await;
+    old.trim(1).await.unwrap();
+    let said = old.state().await.unwrap().messages.len();
+
+    let thread = durable(later::grown::CONVERSATION, journal.clone());
+    let asks = thread.asks().await.unwrap();
+    assert_eq!(asks[0].node, "hear");
+    assert_eq!(thread.state().await.unwrap().turns, 12);
+    let ask = thread.resume(asks[0].id, "so").await.unwrap().paused();
+    let state = thread.state().await.unwrap();
+    assert_eq!((state.turns, state.messages.len()), (13, said + 2));
+    assert_eq!(state.mood, "");
+
+    // From here on it is a thread of the new graph.
+    thread.trim(1).await.unwrap();
+    assert_eq!(standing_of(&thread).await, (ask.clone(), state.clone()));
+    let thread = durable(later::grown::CONVERSATION, at.open().await);
+    assert_eq!(standing_of(&thread).await, (ask, state));
+}
+
+async fn standing_of(
+    thread: &Thread<later::grown::Conversation, impl Journal>,
+) -> (Option<Ask>, later::grown::Talk) {
+    let asks = thread.asks().await.unwrap();
+    (asks.into_iter().next(), thread.state().await.unwrap())
+}
+
+async fn what_a_snapshot_speaks_of_and_a_graph_has_not_is_refused(at: &impl Place) {
+    let journal = at.open().await;
+    let old = durable(conversation(3, 1), journal.clone());
+    talk(&old, 3).await;
+    let shrunk = || later::shrunk::Conversation {
+        speak: later::shrunk::Speak,
+    };
+    let gone = |error: &RunError| match error {
+        RunError::OtherGraph { difference, .. } => match &**difference {
+            Difference::NodeGone { node, .. } => node.to_string(),
+            other => other.to_string(),
+        },
+        other => panic!("{other:?}"),
+    };
+    for expected in ["edge `Next::Again => speak`", "listen"] {
+        let thread = durable(shrunk(), journal.clone());
+        for refused in [
+            gone(&thread.status().await.unwrap_err()),
+            gone(&thread.trim(1).await.unwrap_err()),
+        ] {
+            assert!(refused.contains(expected), "{refused}");
+        }
+        // What is trimmed, nobody asks for any more.
+        old.trim(1).await.unwrap();
+    }
+    // A function that puts entries right has not seen those that are gone.
+    let then = Runtime::new(later::grown::CONVERSATION);
+    let thread = then
+        .migrate(|_| Ok::<_, NodeError>(()))
+        .journal(journal)
+        .thread("t");
+    let refused = gone(&thread.recover().await.unwrap_err());
+    assert!(refused.contains("does not see into it"), "{refused}");
+}
+
+async fn in_a_trimmed_thread_that_is_over_any_graph_may_begin(at: &impl Place) {
+    let journal = at.open().await;
+    let old = durable(conversation(3, 1), journal.clone());
+    talk(&old, 3).await;
+    old.trim(1).await.unwrap();
+    let shrunk = || later::shrunk::Conversation {
+        speak: later::shrunk::Speak,
+    };
+    let thread = durable(shrunk(), journal.clone());
+    let state = later::shrunk::Talk::default();
+    assert!(thread.run(state.clone()).await.is_err(), "it is paused");
+    old.abandon("enough").await.unwrap();
+    old.trim(1).await.unwrap();
+    let ended = thread.run(state).await.unwrap().finished().unwrap();
+    assert_eq!(ended.count, 1);
+    thread.trim(2).await.unwrap();
+    assert_eq!(thread.state().await.unwrap(), ended);
+}
+
+// ---- Trimmed by another while it runs.
+
+/// Waits once until it is let go on, and fails then.
+#[derive(Clone, Default)]
+struct Gate {
+    reached: Arc<Notify>,
+    opened: Arc<Notify>,
+    tally: Tally,
+}
+
+#[node(Case)]
+impl Gate {
+    async fn run(&self, said: &mut Log<String>) -> Result<(), NodeError> {
+        if self.tally.count("gate") == 0 {
+            self.reached.notify_one();
+            self.opened.notified().await;
+            return Err(NodeError::new(io::Error::other("once more")));
+        }
+        said.push("gate".to_owned());
+        Ok(())
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = first)]
+struct Yard {
+    #[route(_ => gate)]
+    first: Say,
+    #[route(_ => end)]
+    gate: Gate,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = plan)]
+struct Castle {
+    #[route(_ => yard)]
+    plan: Say,
+    #[route(_ => end)]
+    #[retry(times = 2, backoff = "0ms")]
+    yard: Yard,
+}
+
+async fn a_run_goes_on_whose_thread_is_trimmed_meanwhile(at: &impl Place) {
+    let gate = Gate::default();
+    let castle = || Castle {
+        plan: say("plan"),
+        yard: Yard {
+            first: say("first"),
+            gate: gate.clone(),
+        },
+    };
+    let thread = durable(castle(), at.open().await);
+    let trim = async {
+        gate.reached.notified().await;
+        let other = durable(castle(), at.open().await);
+        let base = other.trim(1).await.unwrap();
+        assert_eq!(base.seq, 3);
+        gate.opened.notify_one();
+    };
+    // The graph within is taken up again as the journal has it, which is its snapshot now.
+    let (run, ()) = tokio::join!(thread.run(Case::default()), trim);
+    let said = run.unwrap().finished().unwrap().said;
+    let said: Vec<_> = said.iter().map(String::as_str).collect();
+    assert_eq!(said, ["plan", "first", "gate"]);
+    assert_eq!(thread.state().await.unwrap().said.len(), 3);
+    assert!(thread.history().await.unwrap()[0].seq > 3);
 }

@@ -414,6 +414,21 @@ async fn a_fork_goes_on_from_an_edited_state_and_forks_do_not_see_each_other(at:
     desk.calls(&[("a", 1), ("b", 3), ("c", 3)]);
 }
 
+async fn behind_a_join_only_what_follows_it_runs_from_what_was_edited(at: &impl Place) {
+    let desk = Desk::default();
+    let fork = thread(forked(&desk), at).await;
+    let ask = paused(fork.run(Trip::default()).await.unwrap());
+    finished(fork.resume(ask.id, "yes").await.unwrap());
+    desk.tally.clear();
+    let joined = entry(&fork, "joined at both").await;
+    let again = fork.fork(joined, "u").await.unwrap();
+    let edited = again.edit("one more", |trip| trip.said.push("doc5".to_owned()));
+    edited.await.unwrap();
+    let trip = finished(again.recover().await.unwrap());
+    assert_eq!(said(&trip), ["fan", "left", "right:yes", "doc5", "both"]);
+    desk.calls(&[("both", 1)]);
+}
+
 async fn a_fork_says_from_where_it_is_and_is_a_thread_as_any_other(at: &impl Place) {
     let row = thread(row(&Desk::default()), at).await;
     finished(row.run(Trip::default()).await.unwrap());
@@ -1033,6 +1048,7 @@ on_every_journal! {
     an_entry_that_is_not_there_is_refused
     a_replay_runs_what_came_after_the_entry_and_nothing_else
     a_fork_goes_on_from_an_edited_state_and_forks_do_not_see_each_other
+    behind_a_join_only_what_follows_it_runs_from_what_was_edited
     a_fork_says_from_where_it_is_and_is_a_thread_as_any_other
     a_fork_takes_no_name_that_is_taken
     a_replay_from_before_a_question_asks_it_again

@@ -41,9 +41,7 @@ pub struct Context<'a> {
     /// The answers that this visit of the node has got so far, by the keys of their questions.
     pub(crate) answers: Vec<(String, Json)>,
     /// What is to be written with the next entry, and not before: an answer that is not proven to fit.
-    pub(crate) pending: Option<Recorded>,
-    /// Whether the node has read it.
-    pub(crate) is_heard: bool,
+    pub(crate) pending: Option<Pending>,
     /// What this visit of the node has done once.
     pub(crate) effects: Effects,
     /// What the attempt said that it used.
@@ -114,6 +112,27 @@ impl Drop for Withdraw<'_> {
     }
 }
 
+/// What has happened, and is written with the next entry and not before.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    event: Recorded,
+    /// Whether the node has read the answer that it is.
+    pub(crate) is_heard: bool,
+}
+
+impl Pending {
+    pub(crate) const fn new(event: Recorded) -> Self {
+        Self {
+            event,
+            is_heard: false,
+        }
+    }
+
+    pub(crate) fn event(&self) -> Recorded {
+        self.event.clone()
+    }
+}
+
 /// A question that a node put to a person.
 #[derive(Debug)]
 pub(crate) struct Question {
@@ -133,7 +152,6 @@ impl<'a> Context<'a> {
             desk: Arc::default(),
             answers: Vec::new(),
             pending: None,
-            is_heard: false,
             effects: Effects::default(),
             usage: Usage::default(),
             misfit: None,
@@ -319,7 +337,10 @@ impl<'a> Context<'a> {
             let answer = serde_json::from_str(answer.as_str());
             if answer.is_ok() {
                 // The answer that is pending came last.
-                self.is_heard |= self.answers.last().is_some_and(|(last, _)| last == key);
+                let is_last = self.answers.last().is_some_and(|(last, _)| last == key);
+                if let Some(pending) = self.pending.as_mut().filter(|_| is_last) {
+                    pending.is_heard = true;
+                }
             }
             return answer.map_err(|source| {
                 self.misfit = Some(key.to_owned());

@@ -17,7 +17,7 @@ use tokio::task::coop::unconstrained;
 use tracing::Instrument;
 
 use crate::attempt::text;
-use crate::context::{Context, Kind, NodeError};
+use crate::context::{Context, Kind, NodeError, Pending};
 use crate::course::Course;
 use crate::engine::{Action, Fact, Refused};
 use crate::error::{RunError, chain};
@@ -294,7 +294,8 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             return Ok(HandedIn { seq: 0, node: None });
         };
         let node = node_of(&event);
-        let events = self.cx.pending.clone().into_iter().chain([event]);
+        let pending = self.cx.pending.as_ref().map(Pending::event);
+        let events = pending.into_iter().chain([event]);
         let graph = &self.plan().id;
         let seq = ledger
             .hand_in(graph, &self.cx.branch, events)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use handoffs_core::FieldSet;
 
-use crate::context::{Kind, NodeError};
+use crate::context::{Kind, NodeError, Pending};
 use crate::driver::{Done, Driver};
 use crate::engine::Fact;
 use crate::error::{RunError, chain};
@@ -175,13 +175,14 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     fn misfit(&self, error: NodeError) -> Result<NodeError, RunError> {
         // The answer that is pending came last.
         let is_misfit = self.cx.misfit.as_ref() == self.cx.answers.last().map(|(key, _)| key);
-        let (true, Some(Recorded::Answered { ask, .. })) = (is_misfit, &self.cx.pending) else {
+        let pending = self.cx.pending.as_ref().map(Pending::event);
+        let (true, Some(Recorded::Answered { ask, .. })) = (is_misfit, pending) else {
             return Ok(error);
         };
         Err(RunError::WrongAnswer {
             thread: self.scope.thread.clone(),
             node: self.due_name().to_owned(),
-            ask: *ask,
+            ask,
             source: match error.into_kind() {
                 Kind::Returned(source) => source,
                 Kind::WrongAnswer(source) => source.into(),

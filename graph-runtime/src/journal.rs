@@ -268,7 +268,9 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     ///
     /// What is appended at the same time either comes first, so that the thread is not at `head` any
     /// more, or finds no thread: its worker gets [`JournalError::Conflict`]. A thread of the same name can
-    /// begin again, with record 1.
+    /// begin again, with record 1. Do not let it while that worker may still be at work: once the new
+    /// thread has just as many records as the old one had, the late append fits its head and breaks its
+    /// chain.
     ///
     /// # Errors
     ///

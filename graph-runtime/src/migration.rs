@@ -11,9 +11,11 @@ use crate::journal::{Entry, ThreadId};
 
 type Boxed = Box<dyn Error + Send + Sync>;
 
+type Migrate = dyn Fn(&mut Entry) -> Result<(), Boxed> + Send + Sync;
+
 /// A user's function that puts old entries into the words of today's graph.
 #[derive(Clone)]
-pub(crate) struct Migration(Arc<dyn Fn(&mut Entry) -> Result<(), Boxed> + Send + Sync>);
+pub(crate) struct Migration(Arc<Migrate>);
 
 impl Migration {
     pub(crate) fn new<E: Into<Boxed>>(

@@ -6,7 +6,7 @@ use std::error::Error;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::context::{Context, Kind, NodeError, Signal};
+use crate::context::{Context, Kind, NodeError, Pending, Signal};
 use crate::error::{RunError, chain};
 use crate::journal::{Effect, Json, Recorded, keep};
 
@@ -238,14 +238,11 @@ impl Context<'_> {
         };
         // An answer that the node has read is written first, as the effect may come of it. One that it
         // has not is not proven to fit, and stays pending.
-        let answer = if self.is_heard {
-            self.pending.take()
-        } else {
-            None
-        };
+        let answer = self.pending.take_if(|pending| pending.is_heard);
         let seq = match &self.scope.ledger {
             Some(ledger) => {
-                let events = answer.clone().into_iter().chain([once]);
+                let heard = answer.as_ref().map(Pending::event);
+                let events = heard.into_iter().chain([once]);
                 let handed_in = ledger.hand_in(&self.course.plan.id, &self.branch, events);
                 handed_in.map_err(|error| {
                     self.pending = answer;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::attempt::{TimeoutKind, text};
-use crate::context::{Kind, NodeError, Question};
+use crate::context::{Kind, NodeError, Pending, Question};
 use crate::driver::{Done, Driver};
 use crate::engine::{Fact, Refused};
 use crate::error::RunError;
@@ -99,8 +99,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let open = self.opened(ask)?;
         if let Some(answer) = self.scope.answer_to(ask) {
             self.cx.answers.push((open.key, answer.clone()));
-            self.cx.is_heard = false;
-            self.cx.pending = Some(Recorded::Answered { ask, answer });
+            self.cx.pending = Some(Pending::new(Recorded::Answered { ask, answer }));
             self.tell(Fact::Answered)?;
             return Ok(None);
         }
@@ -108,7 +107,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             return Ok(Some(Done::Paused(Box::new(open))));
         }
         // Written together with what comes of it.
-        self.cx.pending = Some(Recorded::Expired { ask, to: None });
+        self.cx.pending = Some(Pending::new(Recorded::Expired { ask, to: None }));
         self.tell(Fact::Expired)?;
         let after = self.patience().unwrap_or_default();
         let late = NodeError::of(Kind::TimedOut(TimeoutKind::Answer, after));

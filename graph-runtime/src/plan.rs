@@ -314,26 +314,6 @@ impl Plan {
         place.map_or_else(former, |place| u16::try_from(place).ok())
     }
 
-    /// Returns the place of an edge that another graph had, which led there: the one with the same
-    /// condition that still does, or else the only one that does.
-    pub(crate) fn find_edge(
-        &self,
-        from: u16,
-        on: &str,
-        to: Option<u16>,
-        forks: bool,
-    ) -> Option<u16> {
-        let leads = |edge: &Edge<NodeIndex>| {
-            let target = edge.route.target().node().map(|node| node.0);
-            target == to && edge.route.fork().is_some() == forks
-        };
-        let mut alike = self.edges_from(from, |edge| edge.label() == on && leads(edge));
-        alike.next().or_else(|| {
-            let mut same_way = self.edges_from(from, leads);
-            same_way.next().filter(|_| same_way.next().is_none())
-        })
-    }
-
     /// Returns the places of the edges that leave a node, of which this holds.
     pub(crate) fn edges_from(
         &self,

@@ -256,7 +256,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             driver.start(writes, is_other).await?;
         }
         let done = driver.run().await;
-        if self.has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
+        if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
             Box::pin(self.keep_snapshot(&scope)).await;
         }
         driver.rested(done?)

@@ -2,8 +2,8 @@
 
 use handoffs::prelude::*;
 use handoffs::{
-    BuiltGraph, DynContract, DynNode, DynOutcome, GraphBuilder, NodeError, On, RunError, To,
-    async_trait,
+    Approval, BuiltGraph, DynContract, DynNode, DynOutcome, GraphBuilder, NodeError, On, RunError,
+    To, async_trait,
 };
 
 use super::bytes;
@@ -54,8 +54,8 @@ impl DynNode<Walk> for Step {
     }
 }
 
-/// Builds a graph of lines such as `a Left -> b limit 1 else c`, `a -> all x y join b`, `a error -> c`,
-/// `a was old` and `a is court`, a graph within.
+/// Builds a graph of lines such as `a Left -> b limit 1 else c`, `a -> b approve may else c`,
+/// `a -> all x y join b`, `a error -> c`, `a was old` and `a is Court`, the graph behind the bar.
 fn graph(name: &str, lines: &str) -> BuiltGraph<Walk> {
     let (lines, court) = lines.split_once('|').unwrap_or((lines, ""));
     let lines: Vec<Vec<_>> = lines
@@ -69,6 +69,9 @@ fn graph(name: &str, lines: &str) -> BuiltGraph<Walk> {
         }
     }
     let mut built = GraphBuilder::new(name.to_owned()).start(names[0]);
+    if lines.iter().flatten().any(|word| *word == "approve") {
+        built = built.question("may", |walk: &Walk| walk.done.len());
+    }
     for name in &names {
         let own = lines
             .iter()
@@ -117,6 +120,7 @@ fn lead(words: &[&str]) -> To {
         (to, rest) = match rest {
             [] => return to,
             ["limit", times, rest @ ..] => (to.limit(times.parse().unwrap()), rest),
+            ["approve", question, rest @ ..] => (to.approve(*question), rest),
             ["else", node, rest @ ..] => (to.or_else(*node), rest),
             _ => panic!("{rest:?}"),
         };
@@ -437,6 +441,127 @@ const REFUSED: [(&str, &str, &str, &str, u64, &str); 13] = [
       the thread pass it first",
     ),
 ];
+
+pub(super) async fn a_handoff_that_waits_for_approval_goes_where_it_leads_now(place: &impl Place) {
+    let old = "a -> b approve may else c; b -> end; c -> end";
+    let new = "a -> x approve may else y; x was b; x -> end; y was c; y -> end";
+    let unsaid = "a -> x limit 3 else y; x was b; x -> end; y was c; y -> end";
+    let cases = [
+        ("approved", new, Approval::Approved, "a x"),
+        ("refused", new, Approval::refused("no"), "a y"),
+        (
+            "refused, and not asked any more",
+            unsaid,
+            Approval::refused("no"),
+            "a y",
+        ),
+    ];
+    for (what, new, approval, expected) in cases {
+        let thread = Runtime::new(graph("Line", old)).journal(place.open().await);
+        let ask = thread
+            .thread(what)
+            .run(Walk::default())
+            .await
+            .unwrap()
+            .paused()
+            .unwrap();
+        let thread = Runtime::new(graph("Line", new))
+            .journal(place.open().await)
+            .thread(what);
+        assert_eq!(thread.asks().await.unwrap().first(), Some(&ask));
+        let done = thread
+            .resume(ask.id, approval)
+            .await
+            .unwrap()
+            .finished()
+            .unwrap();
+        assert_eq!(thread.state().await.unwrap(), done, "{what}");
+        assert_eq!(
+            path(&thread.history().await.unwrap()).join(" "),
+            expected,
+            "{what}"
+        );
+    }
+    let thread = Runtime::new(graph("Line", old)).journal(place.open().await);
+    let ask = thread
+        .thread("t")
+        .run(Walk::default())
+        .await
+        .unwrap()
+        .paused()
+        .unwrap();
+    let before = bytes(place, "t").await;
+    let without = graph("Line", "a -> b; b X -> c; b Y -> end; c -> end");
+    let thread = Runtime::new(without)
+        .journal(place.open().await)
+        .thread("t");
+    let error = thread.resume(ask.id, Approval::Approved).await.unwrap_err();
+    assert_eq!(
+        plain(&error),
+        "thread `t` belongs to the graph `Line` and not to `Line`: entry 2 took the edge `_` of node `a` to \
+         `b, or to its `else`, as a person decides`, and it says `b` now; lead it there as before; or run \
+         it with the graph that wrote it, or begin another thread"
+    );
+    assert_eq!(bytes(place, "t").await, before);
+}
+
+/// A thread whose entries are gone, save the last ones.
+pub(super) async fn a_thread_that_was_trimmed_goes_on_by_what_is_left_of_it(place: &impl Place) {
+    for (what, old, new, plan, whole, _) in COMPATIBLE {
+        if what.contains("another join") {
+            // Nothing tells any more whether a branch had come to the old one: it is refused.
+            continue;
+        }
+        let mut states = Vec::new();
+        for is_trimmed in [false, true] {
+            let what = format!("{what}, {is_trimmed}");
+            let stopping = Stopping::after(place.open().await, whole, false);
+            let runtime = Runtime::new(graph("Line", old)).journal(stopping);
+            let _ = runtime.thread(&what).run(Walk::along(plan)).await;
+            if is_trimmed {
+                let runtime = Runtime::new(graph("Line", old)).journal(place.open().await);
+                runtime.thread(&what).trim(1).await.unwrap();
+            }
+            let runtime = Runtime::new(graph("Line", new)).journal(place.open().await);
+            let thread = runtime.thread(&what);
+            let done = thread.recover().await;
+            let done = done
+                .unwrap_or_else(|error| panic!("{what}: {error}"))
+                .finished()
+                .unwrap();
+            assert_eq!(thread.state().await.unwrap(), done, "{what}");
+            thread.verify(None).await.unwrap();
+            states.push(done);
+        }
+        assert_eq!(states[0], states[1], "{what}");
+    }
+}
+
+pub(super) async fn a_run_begins_anew_over_one_that_was_trimmed_and_is_over(place: &impl Place) {
+    let runtime = Runtime::new(graph("Line", "a -> b; b -> end")).journal(place.open().await);
+    let _ = runtime.thread("t").run(Walk::default()).await.unwrap();
+    runtime.thread("t").trim(1).await.unwrap();
+    let failed = Runtime::new(graph("Line", "a -> b; b -> end")).journal(place.open().await);
+    failed
+        .thread("f")
+        .run(Walk::along("b=fail"))
+        .await
+        .unwrap_err();
+    failed.thread("f").trim(1).await.unwrap();
+
+    let other = Runtime::new(graph("Track", "x -> y; y -> end")).journal(place.open().await);
+    for thread in [other.thread("t"), other.thread("f")] {
+        thread.state().await.unwrap_err();
+        let done = thread
+            .run(Walk::default())
+            .await
+            .unwrap()
+            .finished()
+            .unwrap();
+        assert_eq!(done.done.len(), 2);
+        assert_eq!(thread.state().await.unwrap(), done);
+    }
+}
 
 /// Returns an error's text without the fingerprints.
 pub(super) fn plain(error: &RunError) -> String {

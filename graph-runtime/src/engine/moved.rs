@@ -1,12 +1,11 @@
 //! A path that was saved, in a graph that may have changed since: by the names of nodes and edges.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, Lap, Position};
+use crate::difference::Difference;
 use crate::journal::GraphId;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanEdge};
 
 /// What the places of a saved [`Engine`] mean: the nodes and the edges of the graph that it belongs to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,22 +26,26 @@ struct Drawn {
     /// Where the branches of a fork begin.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     entries: Vec<u16>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    on_error: bool,
 }
 
 impl Legend {
     pub(crate) fn of(plan: &Plan) -> Self {
-        let edges = plan.edges.iter().zip(0..).map(|(edge, place)| Drawn {
-            from: edge.from,
-            on: plan
-                .edge(place)
-                .map_or(Cow::Borrowed(""), |edge| edge.label())
-                .into_owned(),
-            to: edge.to.node(),
-            entries: edge
-                .fork
-                .as_ref()
-                .map_or_else(Vec::new, |fork| fork.entries.clone()),
-        });
+        let drawn = |(planned, place): (&PlanEdge, u16)| {
+            let edge = plan.edge(place);
+            Drawn {
+                from: planned.from,
+                on: edge.map_or_else(String::new, |edge| edge.label().into_owned()),
+                to: planned.to.node(),
+                entries: planned
+                    .fork
+                    .as_ref()
+                    .map_or_else(Vec::new, |fork| fork.entries.clone()),
+                on_error: edge.is_some_and(|edge| edge.on_error),
+            }
+        };
+        let edges = plan.edges.iter().zip(0..).map(drawn);
         Self {
             graph: plan.id.clone(),
             nodes: plan
@@ -55,59 +58,100 @@ impl Legend {
     }
 
     /// Returns the place that a node has in another graph.
-    fn node(&self, plan: &Plan, place: u16) -> Result<u16, String> {
+    fn node(&self, plan: &Plan, place: u16) -> Result<u16, Difference> {
         let name = self.nodes.get(usize::from(place));
-        let name = name.ok_or("it speaks of a node that its graph has not")?;
+        let name = name.ok_or_else(|| damaged("it speaks of a node that its graph has not"))?;
         let found = if self.graph == plan.id {
             Some(place)
         } else {
             plan.find_node(name)
         };
-        found
-            .filter(|found| usize::from(*found) < plan.nodes.len())
-            .ok_or_else(|| format!("the graph has no node `{name}`"))
+        let found = found.filter(|found| usize::from(*found) < plan.nodes.len());
+        found.ok_or_else(|| Difference::NodeGone {
+            node: name.as_str().into(),
+        })
     }
 
-    /// Returns the place that an edge has in another graph.
-    fn edge(&self, plan: &Plan, place: u16) -> Result<u16, String> {
-        let edge = self.drawn(place)?;
-        let from = self.node(plan, edge.from)?;
-        let found = if self.graph == plan.id {
-            Some(place)
-        } else {
-            let to = edge.to.map(|to| self.node(plan, to)).transpose()?;
-            plan.find_edge(from, &edge.on, to, !edge.entries.is_empty())
-        };
-        let leaves = |found: &u16| {
-            let edge = plan.edges.get(usize::from(*found));
-            edge.is_some_and(|edge| edge.from == from)
-        };
-        found
-            .filter(leaves)
-            .ok_or_else(|| format!("node `{}` has no edge `{}`", plan.name(from), edge.on))
-    }
-
-    fn drawn(&self, place: u16) -> Result<&Drawn, String> {
-        let edge = self.edges.get(usize::from(place));
-        edge.ok_or_else(|| "it speaks of an edge that its graph has not".to_owned())
-    }
-
-    /// Returns the place of the edge of a fork whose branches are under way: it must still lead to them,
-    /// and to the same join.
-    fn fork(&self, plan: &Plan, place: u16) -> Result<u16, String> {
-        let (found, drawn) = (self.edge(plan, place)?, self.drawn(place)?);
-        let edge = &plan.edges[usize::from(found)];
-        let to = drawn.to.map(|to| self.node(plan, to)).transpose()?;
-        let entries = drawn.entries.iter().map(|entry| self.node(plan, *entry));
-        let entries: Vec<_> = entries.collect::<Result<_, _>>()?;
-        match &edge.fork {
-            Some(fork) if fork.entries == entries && edge.to.node() == to => Ok(found),
-            _ => Err(format!(
-                "the branches that `{}` of node `{}` led to are under way, and it leads elsewhere",
-                drawn.on,
-                plan.name(edge.from)
-            )),
+    /// Returns the place that an edge has in another graph, which was taken: the edge with the same
+    /// condition, or else the only one that leads the same way. If its `else` was taken instead, it is
+    /// all the same where it leads.
+    fn edge(&self, plan: &Plan, place: u16, otherwise: bool) -> Result<u16, Difference> {
+        let (drawn, from, to) = self.drawn(plan, place)?;
+        if self.graph == plan.id {
+            let own = plan.edges.get(usize::from(place));
+            return match own {
+                Some(own) if own.from == from => Ok(place),
+                _ => Err(damaged("it speaks of an edge that its graph has not")),
+            };
         }
+        let leads = |edge: &u16| {
+            let edge = plan.edges.get(usize::from(*edge));
+            edge.is_some_and(|edge| {
+                edge.to.node() == to && edge.fork.is_some() != drawn.entries.is_empty()
+            })
+        };
+        let alike = plan.edges_from(from, |edge| {
+            edge.on_error == drawn.on_error && edge.label() == drawn.on
+        });
+        let alike: Vec<_> = alike.collect();
+        let same = alike.iter().copied().find(|edge| otherwise || leads(edge));
+        if let Some(edge) = same {
+            return Ok(edge);
+        }
+        let name = |to: Option<u16>| to.map_or("end", |to| plan.name(to)).into();
+        let (node, on) = (plan.name(from).into(), drawn.on.as_str().into());
+        if let Some(edge) = alike
+            .first()
+            .and_then(|edge| plan.edges.get(usize::from(*edge)))
+        {
+            let (was, now) = (name(to), name(edge.to.node()));
+            return Err(Difference::LeadsElsewhere { node, on, was, now });
+        }
+        let mut same_way = plan
+            .edges_from(from, |edge| edge.on_error == drawn.on_error)
+            .filter(leads);
+        let only = same_way.next().filter(|_| same_way.next().is_none());
+        only.ok_or_else(|| Difference::EdgeGone {
+            node,
+            on,
+            to: name(to),
+        })
+    }
+
+    /// Returns an edge of this legend, and the places that the nodes have in another graph from which and
+    /// to which it leads.
+    fn drawn(&self, plan: &Plan, place: u16) -> Result<(&Drawn, u16, Option<u16>), Difference> {
+        let drawn = self.edges.get(usize::from(place));
+        let drawn = drawn.ok_or_else(|| damaged("it speaks of an edge that its graph has not"))?;
+        let to = drawn.to.map(|to| self.node(plan, to)).transpose()?;
+        Ok((drawn, self.node(plan, drawn.from)?, to))
+    }
+
+    /// Returns the place of the edge of a fork whose branches are under way: it must still lead to them.
+    fn fork(&self, plan: &Plan, place: u16) -> Result<u16, Difference> {
+        let found = self.edge(plan, place, false)?;
+        let (drawn, from, _) = self.drawn(plan, place)?;
+        let entries = drawn.entries.iter().map(|entry| self.node(plan, *entry));
+        let was: Vec<_> = entries.collect::<Result<_, _>>()?;
+        let now = plan.fork(found).map_or(&[][..], |fork| &fork.entries);
+        if was == now {
+            return Ok(found);
+        }
+        let listed = |nodes: &[u16]| {
+            let names: Vec<_> = nodes.iter().map(|node| plan.name(*node)).collect();
+            names.join(", ").into()
+        };
+        Err(Difference::Branches {
+            node: plan.name(from).into(),
+            was: listed(&was),
+            now: listed(now),
+        })
+    }
+}
+
+fn damaged(reason: &str) -> Difference {
+    Difference::Snapshot {
+        reason: reason.into(),
     }
 }
 
@@ -116,9 +160,9 @@ impl Engine {
     /// why it has no place there.
     ///
     /// An edge that is watched only now counts from here.
-    pub(crate) fn moved(&self, legend: &Legend, plan: &Plan) -> Result<Self, String> {
+    pub(crate) fn moved(&self, legend: &Legend, plan: &Plan) -> Result<Self, Difference> {
         let node = |place| legend.node(plan, place);
-        let edge = |place| legend.edge(plan, place);
+        let edge = |place, otherwise| legend.edge(plan, place, otherwise);
         let position = match self.position {
             Position::New => Position::New,
             Position::At(due) => Position::At(node(due)?),
@@ -131,19 +175,19 @@ impl Engine {
                 ask,
             } => Position::Approving {
                 from: node(from)?,
-                edge: edge(by)?,
+                edge: edge(by, false)?,
                 progress,
                 ask,
             },
             Position::Abandoned => Position::Abandoned,
             Position::Forked(from, by) => Position::Forked(node(from)?, legend.fork(plan, by)?),
             Position::Arrived => Position::Arrived,
-            Position::Ended(by, otherwise) => Position::Ended(edge(by)?, otherwise),
+            Position::Ended(by, otherwise) => Position::Ended(edge(by, otherwise)?, otherwise),
         };
         let mut laps = vec![Lap::default(); plan.laps];
         for (lap, place) in self.laps.iter().zip(0..) {
             if *lap != Lap::default()
-                && let Some(moved) = laps.get_mut(usize::from(edge(place)?))
+                && let Some(moved) = laps.get_mut(usize::from(edge(place, false)?))
             {
                 *moved = *lap;
             }

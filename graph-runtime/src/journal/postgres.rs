@@ -83,6 +83,9 @@ const TURNS: u32 = 16;
 impl Postgres {
     /// Connects to a server, and creates the journal if there is none.
     ///
+    /// A journal of an older format is brought to the newest one, which only the owner of its tables can
+    /// do. From then on, older versions of `handoffs` refuse to open it.
+    ///
     /// What names the server is a URL, a text of `key=value` pairs, or a [`tokio_postgres::Config`].
     /// The connection is not encrypted: for TLS, make a pool with the connector of your choice and
     /// give it to [`on_pool`](Self::on_pool).

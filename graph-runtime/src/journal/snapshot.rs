@@ -83,6 +83,11 @@ impl Snapshot {
         self.legends.first().map(|legend| &legend.graph)
     }
 
+    /// Returns the paths that were under way.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &BranchId> {
+        self.paths.keys()
+    }
+
     /// Returns a path that was under way.
     pub(super) fn path(&self, branch: &BranchId) -> Option<&SavedPath> {
         self.paths.get(branch)

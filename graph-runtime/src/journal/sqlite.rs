@@ -123,6 +123,9 @@ impl Shared {
 impl Sqlite {
     /// Opens the journal in a file, and creates the file if there is none.
     ///
+    /// A file of an older format is brought to the newest one. From then on, older versions of `handoffs`
+    /// refuse to open it.
+    ///
     /// # Errors
     ///
     /// - [`JournalError::Foreign`] if the file is no journal, or one that a newer version has written.

@@ -13,24 +13,24 @@ use crate::scope::Scope;
 /// After how many entries another snapshot is taken.
 const EVERY: u64 = 512;
 
-impl<G: Runnable, J: Keep> Thread<G, J> {
-    /// Returns whether so much was written since the last snapshot that it is time for another. The run
-    /// was taken up at `head`.
-    ///
-    /// As that is never before as many bytes were written as the last one has, all snapshots together
-    /// are no larger than a multiple of the entries.
-    pub(super) fn has_grown(&self, scope: &Scope, head: Head) -> bool {
-        let Some(ledger) = &scope.ledger else {
-            return false;
-        };
-        let Extent {
-            entries,
-            bytes,
-            snapshot,
-        } = ledger.extent();
-        ledger.last() > head.seq && entries >= EVERY && bytes >= snapshot
-    }
+/// Returns whether so much was written since the last snapshot that it is time for another. The run
+/// was taken up at `head`.
+///
+/// As that is never before as many bytes were written as the last one has, all snapshots together
+/// are no larger than a multiple of the entries.
+pub(super) fn has_grown(scope: &Scope, head: Head) -> bool {
+    let Some(ledger) = &scope.ledger else {
+        return false;
+    };
+    let Extent {
+        entries,
+        bytes,
+        snapshot,
+    } = ledger.extent();
+    ledger.last() > head.seq && entries >= EVERY && bytes >= snapshot
+}
 
+impl<G: Runnable, J: Keep> Thread<G, J> {
     /// Keeps a snapshot of the thread as this run has left it. The run is what it is also without one,
     /// so it is no error if there is none.
     pub(super) async fn keep_snapshot(&self, scope: &Scope) {
@@ -42,7 +42,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         let plan = &self.runtime.plan;
         let kept = async {
             let read = ledger.read_on(scope.take_told(), &plan.id).await;
-            let (told, head) = read.map_err(|source| self.journal_error(source))?;
+            let (told, head) = self.migrating(read)?;
             let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
             let Some(snapshot) = told.save(plan, &self.id, &folded, head)? else {
                 return Ok(());
@@ -99,8 +99,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// # Errors
     ///
-    /// [`RunError::UnknownThread`] if there is no such thread, [`RunError::OtherGraph`] if another graph
-    /// wrote it, and [`RunError::Journal`] if the journal cannot be read or written. Then nothing is
+    /// [`RunError::UnknownThread`] if there is no such thread, [`RunError::OtherGraph`] and
+    /// [`RunError::Decode`] if this graph cannot go on with it, and [`RunError::Journal`] if the journal cannot be read or written. Then nothing is
     /// dropped.
     ///
     /// # Cancel safety
@@ -113,6 +113,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         if head.seq == 0 {
             return Err(self.unknown());
         }
+        // Of what cannot be read, nothing may be dropped.
+        let _: G::State = folded.state(&self.id)?;
         let plan = &self.runtime.plan;
         if let Some(snapshot) = told.save(plan, &self.id, &folded, head)? {
             let record = snapshot.record().map_err(|error| self.unsaved(error))?;

@@ -316,9 +316,9 @@ impl Folded {
                 let forked = planned.zip(self.fork.as_ref());
                 forked.and_then(|(edge, fork)| others(plan, edge, fork))
             }
+            Action::Approve(edge, _) => no_way_out(plan, edge),
             Action::Start
             | Action::Wait(..)
-            | Action::Approve(..)
             | Action::Arrive
             | Action::Finish(..)
             | Action::Abandon => None,
@@ -349,13 +349,25 @@ fn edge_of(plan: &Plan, from: u16, told: &Told<'_>) -> Result<u16, Difference> {
         return Err(Difference::LeadsElsewhere { node, on, was, now });
     }
     let mut same_way = plan.edges_from(from, is_of_kind).filter(went);
-    match (same_way.next(), same_way.next()) {
-        (Some(edge), None) => Ok(edge),
-        _ => {
-            let to = told.text().into();
-            Err(Difference::EdgeGone { node, on, to })
-        }
+    if let (Some(edge), None) = (same_way.next(), same_way.next()) {
+        return Ok(edge);
     }
+    let to = told.text().into();
+    Err(Difference::EdgeGone { node, on, to })
+}
+
+/// Says that an edge no longer tells where a handoff leads that is refused, if so.
+fn no_way_out(plan: &Plan, edge: u16) -> Option<Difference> {
+    let planned = plan.edges.get(usize::from(edge));
+    let known = planned.filter(|edge| edge.otherwise.is_none());
+    let (known, edge) = (known?, plan.edge(edge)?);
+    let to = known.to.node().map_or("end", |to| plan.name(to));
+    Some(Difference::LeadsElsewhere {
+        node: plan.name(known.from).into(),
+        on: edge.label().into(),
+        was: format!("{to}, or to its `else`, as a person decides").into(),
+        now: route_text(plan, edge).into(),
+    })
 }
 
 /// Says how an open fork's branches are others now, if they are.
@@ -403,7 +415,9 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 impl Branches {
     /// Returns whether there is an entry on a path, or on one that leaves it.
     fn has_entries_on(&self, branch: &BranchId) -> bool {
-        self.paths.keys().any(|path| path.is_on(branch))
+        let saved = self.snapshot.iter().flat_map(|snapshot| snapshot.paths());
+        let mut paths = self.paths.keys().chain(saved);
+        paths.any(|path| path.is_on(branch))
     }
 
     /// Returns whether the run of a graph within wrote fields of the state around it.
@@ -439,7 +453,6 @@ impl Branches {
         };
         match &last.event {
             Recorded::Failed { .. } => true,
-            Recorded::Abandoned { .. } => is_trunk,
             Recorded::Stepped {
                 fork: Some(fork), ..
             } => (0..fork.branches)
@@ -450,7 +463,8 @@ impl Branches {
                 ..
             }
             | Recorded::Caught { to: None, .. }
-            | Recorded::Decided { to: None, .. } => is_trunk,
+            | Recorded::Decided { to: None, .. }
+            | Recorded::Abandoned { .. } => is_trunk,
             _ => false,
         }
     }

@@ -128,6 +128,8 @@ impl SavedPath {
     pub(in crate::journal) fn rest(&self) -> Result<bool, (u64, u32)> {
         match (self.engine.next(), &self.fork) {
             (Action::Finish(..) | Action::Abandon, _) => Ok(true),
+            // The branches could not be joined.
+            (_, Some(_)) if self.error.is_some() => Ok(true),
             (_, Some(fork)) => Err((fork.seq, fork.forked.branches)),
             _ => Ok(self.engine.has_failed()),
         }
@@ -139,13 +141,16 @@ impl SavedPath {
         legend: &Legend,
         plan: &Plan,
         begun: Folded,
-    ) -> Result<Folded, String> {
+    ) -> Result<Folded, Difference> {
+        let unfit = |reason: String| Difference::Snapshot {
+            reason: reason.into(),
+        };
         let mut fields = begun.fields;
-        let marks = self.marks.within(&fields)?;
+        let marks = self.marks.within(&fields).map_err(unfit)?;
         let engine = self.engine.moved(legend, plan)?;
         let fork = match (&self.fork, engine.next()) {
             (Some(fork), Action::Branch(_)) => {
-                fields.take(&fork.under)?;
+                fields.take(&fork.under).map_err(unfit)?;
                 Some(FoldedFork {
                     seq: fork.seq,
                     forked: fork.forked.clone(),
@@ -154,10 +159,11 @@ impl SavedPath {
                 })
             }
             (None, Action::Branch(_)) | (Some(_), _) => {
-                return Err("it has branches where nothing had forked, or none".to_owned());
+                let reason = "it has branches where nothing had forked, or none";
+                return Err(unfit(reason.to_owned()));
             }
             (None, _) => {
-                fields.take(&self.fields)?;
+                fields.take(&self.fields).map_err(unfit)?;
                 None
             }
         };

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Header, Snapshot};
+use crate::difference::Difference;
 use crate::engine::Legend;
 use crate::journal::fold::{Folded, Past};
 use crate::journal::{BranchId, Branches, GraphId, Head, Journal, JournalError, Record, ThreadId};
@@ -197,7 +198,7 @@ impl Branches {
         plan: &Plan,
         branch: &BranchId,
         begun: Folded,
-    ) -> Result<Folded, (GraphId, String)> {
+    ) -> Result<Folded, (GraphId, Difference)> {
         let Some(snapshot) = &self.snapshot else {
             return Ok(begun);
         };
@@ -205,24 +206,25 @@ impl Branches {
             return Ok(begun);
         };
         let Some(legend) = snapshot.legends.get(saved.legend) else {
-            let reason = "a path is on no graph".to_owned();
-            return Err((plan.id.clone(), reason));
+            let reason = "a path is on no graph".into();
+            return Err((plan.id.clone(), Difference::Snapshot { reason }));
         };
         let Legend { graph, .. } = legend;
         if !plan.is_known_as(graph) {
-            return Err((graph.clone(), "it is another graph".to_owned()));
+            let name = graph.name().into();
+            return Err((graph.clone(), Difference::Graph { name }));
         }
-        let unfit = |reason| (graph.clone(), reason);
+        let unfit = |difference| (graph.clone(), difference);
         if *graph == plan.id {
             return saved.restore(legend, plan, begun).map_err(unfit);
         }
         if self.migration.is_some() {
             let reason =
                 "`Runtime::migrate` does not see into it; let the thread come to its end first";
-            return Err(unfit(reason.to_owned()));
+            let reason = reason.into();
+            return Err(unfit(Difference::Snapshot { reason }));
         }
-        let renamed = saved.renamed(plan);
-        let renamed = renamed.map_err(|difference| unfit(format!("it {difference}")))?;
+        let renamed = saved.renamed(plan).map_err(unfit)?;
         let mut folded = renamed.restore(legend, plan, begun).map_err(unfit)?;
         folded.past = Some(Past::of(snapshot.head.seq, graph.clone(), plan));
         Ok(folded)

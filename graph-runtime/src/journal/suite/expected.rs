@@ -52,7 +52,7 @@ pub(super) async fn of_a_deletion_and_an_append_at_one_head_one_comes_first(
         let turns = (0..4).map(|turn| {
             let (journal, thread) = (journal.clone(), thread.clone());
             async move {
-                let appends = (turn + round) % 2 == 0;
+                let appends = (turn + round / 2) % 2 == 0;
                 let done = if appends {
                     let new = records(2, [turn.to_string()]);
                     journal.append(&thread, 2, new, Durability::Sync).await
