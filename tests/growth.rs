@@ -1,6 +1,10 @@
 //! How much a thread takes to be kept, in bytes.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 #![allow(
+    clippy::print_stdout,
+    reason = "what a test has counted is worth a line"
+)]
+#![allow(
     clippy::ignored_unit_patterns,
     clippy::trivially_copy_pass_by_ref,
     reason = "so routes and nodes are written"
