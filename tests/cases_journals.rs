@@ -11,6 +11,8 @@
 #[macro_use]
 mod common;
 
+use std::slice::from_ref;
+
 use common::{Counting, Place, Tally, chain, path};
 use handoffs::prelude::*;
 use handoffs::{CancellationToken, Durability, Journal, NodeError, RunError, Thread};
@@ -158,14 +160,14 @@ impl Idle {
 }
 
 #[derive(AgentGraph)]
-#[graph(state = Nothing, start = step_1)]
+#[graph(state = Nothing, start = first)]
 struct ThreeSteps {
-    #[route(_ => step_2)]
-    step_1: Idle,
-    #[route(_ => step_3)]
-    step_2: Idle,
+    #[route(_ => second)]
+    first: Idle,
+    #[route(_ => third)]
+    second: Idle,
     #[route(_ => end)]
-    step_3: Idle,
+    third: Idle,
 }
 
 /// B27.
@@ -173,21 +175,21 @@ async fn b27_a_run_that_is_stopped_behind_each_step_goes_on_with_the_next(
     at: &impl Place,
     level: Durability,
 ) {
-    use ThreeStepsNode::{Step2, Step3};
+    use ThreeStepsNode::{Second, Third};
 
     let journal = Counting::of(at.open().await);
     let thread = || {
         let drain = CancellationToken::new();
         let idle = || Idle(drain.clone());
         let graph = ThreeSteps {
-            step_1: idle(),
-            step_2: idle(),
-            step_3: idle(),
+            first: idle(),
+            second: idle(),
+            third: idle(),
         };
         let runtime = Runtime::new(graph).journal(journal.clone());
         runtime.durability(level).drain_on(drain).thread("t")
     };
-    let stopped = [Status::Unfinished(Step2), Status::Unfinished(Step3)];
+    let stopped = [Status::Unfinished(Second), Status::Unfinished(Third)];
     for (calls, next) in (1..).zip(stopped) {
         let error = thread().run_once(Nothing {}).await.unwrap_err();
         assert!(matches!(error, RunError::Drained { .. }), "{error:?}");
@@ -216,7 +218,7 @@ struct Text {
 async fn asks_twice(my_key: &mut String, cx: &mut Context<'_>) -> Result<(), NodeError> {
     let first: String = cx.ask("first", &Value { value: 1 }).await?;
     let second: String = cx.ask("second", &Value { value: 2 }).await?;
-    my_key.push_str(&format!("{first} {second}"));
+    my_key.extend([first, " ".to_owned(), second]);
     Ok(())
 }
 
@@ -386,7 +388,7 @@ async fn b39_a_question_is_open_until_the_run_is_given_up(at: &impl Place, level
     assert_eq!(run.finished().unwrap().my_key, "US all good");
 
     let thread = runtime.thread("1");
-    assert_eq!(thread.asks().await.unwrap(), [ask.clone()]);
+    assert_eq!(thread.asks().await.unwrap(), from_ref(&ask));
     thread.abandon("nobody asks any more").await.unwrap();
     assert_eq!(thread.asks().await.unwrap(), []);
     let error = thread.resume(ask.id, " my answer").await.unwrap_err();

@@ -4,6 +4,10 @@
 #![cfg(all(unix, feature = "sqlite"))]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 #![allow(
+    clippy::print_stdout,
+    reason = "what a test has counted is worth a line"
+)]
+#![allow(
     clippy::ignored_unit_patterns,
     clippy::trivially_copy_pass_by_ref,
     reason = "so routes and nodes are written"

@@ -1,6 +1,10 @@
 //! How much a thread takes to be kept, in bytes.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 #![allow(
+    clippy::print_stdout,
+    reason = "what a test has counted is worth a line"
+)]
+#![allow(
     clippy::ignored_unit_patterns,
     clippy::trivially_copy_pass_by_ref,
     reason = "so routes and nodes are written"
@@ -134,6 +138,24 @@ async fn in_a_file_a_thread_takes_little_more_than_was_appended() {
             *grown = size() - empty;
         }
         check("SQLite", level, grown);
+    }
+}
+
+/// The same, of records that are compressed.
+#[cfg(all(feature = "sqlite", feature = "zstd"))]
+#[tokio::test]
+async fn in_a_file_a_compressed_thread_takes_less_than_was_appended() {
+    for level in LEVELS {
+        let mut grown = [0; 2];
+        for (times, grown) in (1..).zip(&mut grown) {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("book.db");
+            let size = || std::fs::metadata(&file).unwrap().len();
+            let journal = Sqlite::open(&file).await.unwrap();
+            write_book(handoffs::Compressed::new(journal), level, STEPS * times).await;
+            *grown = size();
+        }
+        check("SQLite, compressed", level, grown);
     }
 }
 
