@@ -15,7 +15,7 @@ mod steps;
 #[doc(hidden)]
 pub use back::{senders, ways};
 pub use edge::{Edge, EdgeIndex, Way};
-pub(crate) use loops::{Loop, Loops};
+pub(crate) use loops::Loops;
 pub use node::{NodeIndex, NodeKind, NodeShape};
 pub(crate) use regions::{Clash, Walk};
 pub use regions::{Region, Regions};

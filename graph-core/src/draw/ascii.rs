@@ -139,10 +139,6 @@ fn order(scene: &Scene<'_>) -> Vec<NodeIndex> {
     let mut met = vec![false; leading.len()];
     let nodes: Vec<_> = topology.nodes().map(|(index, _)| index).collect();
     for root in nodes.into_iter().rev().chain(topology.start_node()) {
-        let is_start = topology.start_node() == Some(root);
-        if is_start && left.len() < leading.len() && !met[usize::from(root.0)] && left.is_empty() {
-            // It is gone through at the end, so that it stands first.
-        }
         if std::mem::replace(&mut met[usize::from(root.0)], true) {
             continue;
         }
@@ -193,7 +189,7 @@ impl List<'_, '_> {
         let gutter = if own.is_empty() { "   " } else { "│  " };
         if let Some(inner) = self.scene.inner(node) {
             for text in lines(&inner, self.width.saturating_sub(3)) {
-                rows.push(Row::plain(format!("{}┊ {text}", &gutter[..gutter.len() - 2])));
+                rows.push(Row::plain(format!("{}┊ {text}", &gutter[..gutter.len() - 1])));
             }
         }
         let labels: Vec<String> = own.iter().map(|arrow| self.label(arrow)).collect();
@@ -231,7 +227,7 @@ impl List<'_, '_> {
             row.lines.push(match place {
                 0 if label.is_empty() => {
                     let begin = begin.trim_end();
-                    let fill = if widest == 0 { 1 } else { widest + 2 };
+                    let fill = if widest == 0 { 1 } else { widest + 3 };
                     format!("{begin}{}▶ {target}", stroke.repeat(fill))
                 }
                 0 => format!("{begin}{label} {}▶ {target}", stroke.repeat(fill + 1)),

@@ -129,9 +129,10 @@ impl Part<'_> {
         if self.scene.has_end() {
             let mut attributes = Attributes::default();
             attributes.add("shape", "doublecircle");
-            if !self.prefix.is_empty() {
-                attributes.add("label", "\"end\"");
-            }
+            attributes.add("label", "end");
+            attributes.add("fontsize", "10");
+            attributes.add("width", "0.4");
+            attributes.add("fixedsize", "true");
             writeln!(f, "{indent}{}{attributes}", self.quoted(Thing::End))?;
         }
         for arrow in self.scene.arrows() {
@@ -306,6 +307,10 @@ impl Part<'_> {
             _ if arrow.is_back => attributes.add("style", "dashed"),
             _ => {}
         }
+        if arrow.is_back {
+            // Or else Graphviz would find ways back of its own.
+            attributes.add("constraint", "false");
+        }
         if arrow.is_taken() {
             attributes.add("penwidth", "2.5");
         }
@@ -320,7 +325,7 @@ impl Part<'_> {
                 attributes.add("fontcolor", format_args!("\"{color}\""));
             }
         }
-        if matches!(arrow.from, Thing::Join(_)) || matches!(arrow.to, Thing::Fork(_)) {
+        if matches!(arrow.to, Thing::Fork(_) | Thing::Join(_)) {
             attributes.add("arrowhead", "none");
         }
         // Graphviz cuts no arrow at the border of a cluster in which it ends.
@@ -333,12 +338,13 @@ impl Part<'_> {
     }
 
     fn write_legend(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "    label=<{}<BR/>", Html(&self.scene.title()))?;
+        // The lines end within a tag, where blanks do not count.
+        writeln!(f, "    label=<{}<BR", Html(&self.scene.title()))?;
         for (lap, text) in self.scene.legend() {
             let color = lap_color(lap);
-            writeln!(f, "        <FONT COLOR=\"{color}\">{}</FONT><BR/>", Html(&text))?;
+            writeln!(f, "    /><FONT COLOR=\"{color}\">{}</FONT><BR", Html(&text))?;
         }
-        writeln!(f, "    >;")
+        writeln!(f, "    />>;")
     }
 
     /// Returns the quoted name of what an arrow to a thing leads to.

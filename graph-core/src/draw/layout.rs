@@ -27,6 +27,8 @@ pub(super) struct Link {
     pub(super) label: Option<(f64, f64)>,
     /// Whether it should lead up.
     pub(super) is_back: bool,
+    /// How far its ends are to the right of the centres of its vertices.
+    pub(super) aside: (f64, f64),
 }
 
 /// The room that is left between things.
@@ -46,6 +48,8 @@ pub(super) struct Layout {
     pub(super) size: (f64, f64),
     /// The centre of each vertex.
     pub(super) centers: Vec<(f64, f64)>,
+    /// The top and the bottom of each vertex's layer.
+    pub(super) layers: Vec<(f64, f64)>,
     /// The lanes of each link, from its tail to its head.
     pub(super) lanes: Vec<Vec<Lane>>,
 }
@@ -66,9 +70,10 @@ struct Cell {
     /// The width and height.
     size: (f64, f64),
     layer: usize,
-    /// The cells in the layer above and below that it is connected with.
-    above: Vec<usize>,
-    below: Vec<usize>,
+    /// The cells in the layer above and below that it is connected with, and how far to the right of
+    /// such a cell this one would stand if the arrow between them were upright.
+    above: Vec<(usize, f64)>,
+    below: Vec<(usize, f64)>,
     /// Whether it is the lane of an arrow without its label: two of them in a row want to be straight.
     is_lane: bool,
 }
@@ -97,16 +102,20 @@ pub(super) fn layout(sketch: &Sketch, gaps: Gaps) -> Layout {
         }
         lanes.push(own);
     }
-    for (own, (upper, lower)) in lanes.iter().zip(&down) {
-        let path: Vec<_> = [*upper].iter().chain(own).chain([lower]).copied().collect();
+    for (own, (link, (upper, lower))) in lanes.iter().zip(sketch.links.iter().zip(&down)) {
+        let (from, to) = link.aside;
+        let (high, low) = if link.from == *upper { (from, to) } else { (to, from) };
+        let lanes = own.iter().map(|lane| (*lane, 0.0));
+        let path: Vec<_> = ([(*upper, high)].into_iter()).chain(lanes).chain([(*lower, low)]).collect();
         for pair in path.windows(2) {
-            cells[pair[0]].below.push(pair[1]);
-            cells[pair[1]].above.push(pair[0]);
+            let [(above, high), (below, low)] = [pair[0], pair[1]];
+            cells[above].below.push((below, low - high));
+            cells[below].above.push((above, high - low));
         }
     }
 
     let layers = order::layers(&cells);
-    let xs = place::xs(&cells, &layers, gaps.x);
+    let xs = place::xs(&cells, &layers, &lanes, gaps.x);
     let ys = place::ys(&cells, &layers, &xs, gaps.y);
     let width = (cells.iter().zip(&xs)).map(|(cell, x)| x + cell.size.0 / 2.0);
     let height = ys.last().map_or(0.0, |(_, bottom)| *bottom);
@@ -118,6 +127,7 @@ pub(super) fn layout(sketch: &Sketch, gaps: Gaps) -> Layout {
                 (xs[vertex], f64::midpoint(top, bottom))
             })
             .collect(),
+        layers: ranks.iter().map(|rank| ys[2 * rank]).collect(),
         lanes: (lanes.into_iter().zip(sketch.links.iter().zip(&down)))
             .map(|(own, (link, (upper, _)))| {
                 let lane = |cell: usize| {

@@ -192,7 +192,7 @@ impl Part<'_> {
     }
 
     fn write_arrow(&self, writer: &mut Writer, arrow: &Arrow) {
-        let is_bare = matches!(arrow.from, Thing::Join(_)) || matches!(arrow.to, Thing::Fork(_));
+        let is_bare = matches!(arrow.to, Thing::Fork(_) | Thing::Join(_));
         let shaft = match (
             arrow.manner == Manner::Else || arrow.is_back,
             arrow.is_taken(),

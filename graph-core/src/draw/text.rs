@@ -45,15 +45,6 @@ pub(super) fn wrapped(text: &str, most: usize) -> Vec<String> {
     lines
 }
 
-/// Returns the text if it fits, or its beginning with an ellipsis.
-pub(super) fn cut(text: &str, most: usize) -> String {
-    if columns(text) <= most {
-        return text.to_owned();
-    }
-    let end = end_of(text, most.saturating_sub(1).max(1));
-    format!("{}…", &text[..end])
-}
-
 /// Returns where a text longer than so many columns is broken: after one letter at least.
 fn end_of(text: &str, most: usize) -> usize {
     let mut taken = 0;
@@ -81,9 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_cut_says_so() {
-        assert_eq!(cut("triage", 6), "triage");
-        assert_eq!(cut("triages", 6), "triag…");
+    fn a_wide_letter_takes_two_columns() {
         assert_eq!(columns("日本é"), 5);
     }
 }

@@ -91,7 +91,10 @@ impl Topology {
         }
     }
 
-    /// Walks depth first from the start and returns the ways to a node that the walk is still at.
+    /// Returns the ways that lead back: without them there is no loop.
+    ///
+    /// A walk from the start meets them, depth first. If an error or an `else` has led it round, that is
+    /// what leads back, and not the edge that closes the loop; then the walk is made once more.
     fn back_ways(&self) -> HashSet<Way> {
         let mut steps: Vec<Vec<Step>> = vec![Vec::new(); self.nodes.len()];
         for step in self.steps() {
@@ -99,39 +102,55 @@ impl Topology {
         }
         for steps in &mut steps {
             // What a run does first of all is tried first, so that the exception is what leads back.
-            steps.sort_by_key(|step| {
-                let is_else = step.kind == StepKind::Else;
-                (step.on_error, is_else, step.limit.is_some(), step.way.edge)
-            });
+            steps.sort_by_key(|step| (is_exception(step), step.limit.is_some(), step.way.edge));
         }
         let mut back = HashSet::new();
-        let mut met = vec![false; self.nodes.len()];
-        let mut is_open = vec![false; self.nodes.len()];
+        while self.meet_back_ways(&steps, &mut back) {}
+        back
+    }
+
+    /// Walks once, and returns whether another walk may meet more.
+    fn meet_back_ways(&self, steps: &[Vec<Step>], back: &mut HashSet<Way>) -> bool {
+        let mut is_done = true;
+        let mut met = vec![false; steps.len()];
+        // Where on the path a node is.
+        let mut place = vec![None; steps.len()];
         let roots = self.start.into_iter().chain(self.nodes().map(|(at, _)| at));
         for root in roots {
             if std::mem::replace(&mut met[root.slot()], true) {
                 continue;
             }
-            is_open[root.slot()] = true;
-            let mut path = vec![(root, 0)];
-            while let Some((node, next)) = path.last_mut() {
-                let Some(step) = steps[node.slot()].get(*next) else {
-                    is_open[node.slot()] = false;
+            place[root.slot()] = Some(0);
+            // The nodes of the path, the next step of each, and the step on which it was met.
+            let mut path: Vec<(NodeIndex, usize, Option<Step>)> = vec![(root, 0, None)];
+            while let Some((node, next, _)) = path.last_mut() {
+                let Some(step) = steps[node.slot()].get(*next).copied() else {
+                    place[node.slot()] = None;
                     path.pop();
                     continue;
                 };
                 *next += 1;
-                let Some(to) = step.to.node() else { continue };
-                if is_open[to.slot()] {
-                    back.insert(step.way);
+                let Some(to) = step.to.node().filter(|_| !back.contains(&step.way)) else {
+                    continue;
+                };
+                if let Some(at) = place[to.slot()] {
+                    let round = path[at + 1..].iter().filter_map(|(_, _, step)| *step);
+                    let cause = (round.chain([step])).max_by_key(is_exception).unwrap_or(step);
+                    is_done &= cause.way == step.way;
+                    back.insert(cause.way);
                 } else if !std::mem::replace(&mut met[to.slot()], true) {
-                    is_open[to.slot()] = true;
-                    path.push((to, 0));
+                    place[to.slot()] = Some(path.len());
+                    path.push((to, 0, Some(step)));
                 }
             }
         }
-        back
+        !is_done
     }
+}
+
+/// How much of an exception a step is: an error more than an `else`.
+fn is_exception(step: &Step) -> (bool, bool) {
+    (step.on_error, step.kind == StepKind::Else)
 }
 
 #[cfg(test)]

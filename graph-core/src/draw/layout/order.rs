@@ -54,7 +54,7 @@ fn walk(cells: &[Cell]) -> Vec<usize> {
         while let Some(cell) = stack.pop() {
             if !std::mem::replace(&mut met[cell], true) {
                 order.push(cell);
-                stack.extend(cells[cell].below.iter().rev());
+                stack.extend(cells[cell].below.iter().rev().map(|(low, _)| *low));
             }
         }
     }
@@ -72,7 +72,7 @@ fn sort(cells: &[Cell], layer: &mut [usize], places: &mut [f64], is_down: bool) 
     let mut keys: Vec<_> = (layer.iter())
         .map(|cell| {
             let near = if is_down { &cells[*cell].above } else { &cells[*cell].below };
-            let mean = mean(near.iter().map(|near| places[*near]));
+            let mean = mean(near.iter().map(|(near, _)| places[*near]));
             (mean.unwrap_or(places[*cell]), *cell)
         })
         .collect();
@@ -100,7 +100,7 @@ fn swap(cells: &[Cell], layer: &mut [usize], places: &mut [f64]) {
                 let both = pairs.iter().map(|(left, right)| {
                     let (left, right) = if turn { (right, left) } else { (left, right) };
                     let ends = left.iter().flat_map(|a| right.iter().map(move |b| (a, b)));
-                    ends.filter(|(a, b)| places[**a] > places[**b]).count()
+                    ends.filter(|(a, b)| places[a.0] > places[b.0]).count()
                 });
                 both.sum()
             };
@@ -122,7 +122,7 @@ fn crossings(cells: &[Cell], layers: &[Vec<usize>], places: &[f64]) -> usize {
         // With the upper ends in order, each pair of lower ends out of order is a crossing.
         let mut ends = Vec::new();
         for cell in layer {
-            let mut below: Vec<_> = cells[*cell].below.iter().map(|low| places[*low]).collect();
+            let mut below: Vec<_> = cells[*cell].below.iter().map(|(low, _)| places[*low]).collect();
             below.sort_by(f64::total_cmp);
             ends.extend(below);
         }

@@ -12,6 +12,7 @@ fn link(from: usize, to: usize) -> Link {
         to,
         label: None,
         is_back: false,
+        aside: (0.0, 0.0),
     }
 }
 

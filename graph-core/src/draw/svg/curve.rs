@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::super::layout::Lane;
 use super::super::scene::Thing;
 use super::Number;
-use super::picture::Rect;
+use super::picture::{Rect, Route};
 
 pub(super) type Point = (f64, f64);
 
@@ -71,7 +70,7 @@ pub(super) struct Ends {
 
 impl Ends {
     /// Adds an end at a side, of an arrow that comes from `x`, and returns its place.
-    pub(super) fn leave(&mut self, side: (Thing, bool), rect: Rect, x: f64) -> usize {
+    pub(super) fn add(&mut self, side: (Thing, bool), rect: Rect, x: f64) -> usize {
         let place = self.count;
         self.count += 1;
         self.rects.insert(side.0, rect);
@@ -81,7 +80,7 @@ impl Ends {
 
     /// Returns where each end is.
     pub(super) fn spread(self) -> Vec<Point> {
-        const WIDEST: f64 = 26.0;
+        const STEP: f64 = 14.0;
         let mut points = vec![(0.0, 0.0); self.count];
         for ((thing, is_lower), mut ends) in self.sides {
             let Some((left, top, width, height)) = self.rects.get(&thing).copied() else {
@@ -91,10 +90,25 @@ impl Ends {
             let y = if is_lower { top + height } else { top };
             #[expect(clippy::cast_precision_loss, reason = "a side has few ends")]
             let count = ends.len() as f64;
-            let step = ((width - 12.0).max(4.0) / count).min(WIDEST);
-            let first = left + width / 2.0 - step * (count - 1.0) / 2.0;
-            for ((_, place), at) in ends.into_iter().zip(0_u32..) {
-                points[place] = (first + step * f64::from(at), y);
+            // An end is where its arrow comes from if that is near, so that the arrow is straight.
+            let reach = (width / 2.0 - 8.0).max(1.0).min(STEP * count);
+            let step = STEP.min(2.0 * reach / count);
+            let (low, high) = (left + width / 2.0 - reach, left + width / 2.0 + reach);
+            let mut next = low;
+            let mut xs: Vec<_> = (ends.iter())
+                .map(|(x, _)| {
+                    let x = x.clamp(low, high).max(next);
+                    next = x + step;
+                    x
+                })
+                .collect();
+            let mut most = high;
+            for x in xs.iter_mut().rev() {
+                *x = x.min(most);
+                most = *x - step;
+            }
+            for ((_, place), x) in ends.into_iter().zip(xs) {
+                points[place] = (x, y);
             }
         }
         points
@@ -103,7 +117,7 @@ impl Ends {
 
 /// Draws an arrow from its first end through its lanes to the other.
 pub(super) fn curve(
-    lanes: &[Lane],
+    route: &Route,
     (from, to): (Point, Point),
     label: Vec<String>,
     has_head: bool,
@@ -112,7 +126,14 @@ pub(super) fn curve(
     let mut path = vec![Piece::Move(from)];
     let mut at = from;
     let mut middle = None;
-    for lane in lanes {
+    // Within the layer of its end an arrow is upright, so that it stays clear of what is beside it.
+    let (leaves, enters) = (route.layers[0], route.layers[1]);
+    if let Some(first) = route.lanes.first() {
+        let edge = if first.top >= leaves.1 { leaves.1 } else { leaves.0 };
+        path.push(Piece::Line((at.0, edge)));
+        at = (at.0, edge);
+    }
+    for lane in &route.lanes {
         let is_down = f64::midpoint(lane.top, lane.bottom) >= at.1;
         let (near, far) = if is_down { (lane.top, lane.bottom) } else { (lane.bottom, lane.top) };
         path.push(bend(at, (lane.x, near)));
@@ -130,7 +151,9 @@ pub(super) fn curve(
         (true, true) => to.1 - HEAD,
         (true, false) => to.1 + HEAD,
     };
-    path.push(bend(at, (to.0, base)));
+    let edge = if is_down { enters.0.min(base) } else { enters.1.max(base) };
+    path.push(bend(at, (to.0, edge)));
+    path.push(Piece::Line((to.0, base)));
     let head = has_head.then_some([to, (to.0 - 4.0, base), (to.0 + 4.0, base)]);
     Curve {
         path,

@@ -115,8 +115,15 @@ impl Picture {
 struct Painter<'a, 'b> {
     scene: &'b Scene<'a>,
     arrows: Vec<Arrow>,
-    /// The lanes of each arrow, and the region in whose picture they lie.
-    routes: BTreeMap<usize, (Option<usize>, Vec<Lane>)>,
+    /// The way of each arrow, and the region in whose picture it lies.
+    routes: BTreeMap<usize, (Option<usize>, Route)>,
+}
+
+/// The lanes of an arrow, and where its ends leave their layers.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) lanes: Vec<Lane>,
+    pub(super) layers: [(f64, f64); 2],
 }
 
 /// The picture of a region, whose curves are not there yet.
@@ -129,6 +136,12 @@ struct Part {
 }
 
 impl Part {
+    /// Returns how far to the right of the middle a thing in it is.
+    fn aside(&self, thing: Thing) -> f64 {
+        let rect = self.things.get(&thing);
+        rect.map_or(0.0, |rect| rect.0 + rect.2 / 2.0 - self.picture.size.0 / 2.0)
+    }
+
     fn shift(&mut self, by: Point) {
         self.picture.shift(by);
         for rect in self.things.values_mut() {
@@ -183,12 +196,14 @@ impl Painter<'_, '_> {
                 to,
                 label: label_size(&label(arrow)),
                 is_back: arrow.is_back,
+                aside: (parts[from].aside(arrow.from), parts[to].aside(arrow.to)),
             });
             linked.push(index);
         }
         let placed = layout(&sketch, GAPS);
-        for (index, lanes) in linked.into_iter().zip(placed.lanes) {
-            self.routes.insert(index, (region, lanes));
+        for ((index, lanes), link) in linked.into_iter().zip(placed.lanes).zip(&sketch.links) {
+            let layers = [link.from, link.to].map(|vertex| placed.layers[vertex]);
+            self.routes.insert(index, (region, Route { lanes, layers }));
         }
 
         let mut whole = Part {
@@ -370,37 +385,28 @@ impl Painter<'_, '_> {
     }
 
     /// Adds the curves, now that all their ends have places.
-    fn finish(&self, part: Part) -> Picture {
+    fn finish(&mut self, part: Part) -> Picture {
         let mut picture = part.picture;
         let mut ends = Ends::default();
         let mut routes = Vec::new();
-        for (index, (region, lanes)) in &self.routes {
-            let arrow = &self.arrows[*index];
-            let at = part.regions.get(region).copied().unwrap_or_default();
-            let lanes: Vec<_> = (lanes.iter())
-                .map(|lane| Lane {
-                    x: lane.x + at.0,
-                    top: lane.top + at.1,
-                    bottom: lane.bottom + at.1,
-                    ..*lane
-                })
-                .collect();
+        for (index, (region, route)) in std::mem::take(&mut self.routes) {
+            let arrow = &self.arrows[index];
+            let at = part.regions.get(&region).copied().unwrap_or_default();
+            let route = route.shifted(at);
             let rects = [arrow.from, arrow.to].map(|thing| part.things.get(&thing).copied());
             let ([Some(from), Some(to)], Some(first), Some(last)) =
-                (rects, lanes.first().copied(), lanes.last().copied())
+                (rects, route.lanes.first().copied(), route.lanes.last().copied())
             else {
                 continue;
             };
-            let is_down = first.top >= from.1 + from.3 / 2.0;
-            let leaves = ends.leave((arrow.from, is_down), from, first.x);
-            let is_down = last.top < to.1 + to.3 / 2.0;
-            let enters = ends.leave((arrow.to, !is_down), to, last.x);
-            routes.push((arrow, lanes, leaves, enters));
+            let leaves = ends.add((arrow.from, first.top >= route.layers[0].1), from, first.x);
+            let enters = ends.add((arrow.to, last.top >= route.layers[1].1), to, last.x);
+            routes.push((arrow, route, leaves, enters));
         }
         let ends = ends.spread();
-        for (arrow, lanes, leaves, enters) in routes {
+        for (arrow, route, leaves, enters) in routes {
             let label = label(arrow);
-            let curve = curve(&lanes, (ends[leaves], ends[enters]), label, has_head(arrow));
+            let curve = curve(&route, (ends[leaves], ends[enters]), label, has_head(arrow));
             picture.curves.push(styled(curve, arrow));
         }
         let mut lowest: BTreeMap<Thing, f64> = BTreeMap::new();
@@ -423,6 +429,18 @@ impl Painter<'_, '_> {
             picture.curves.push(styled(curve, arrow));
         }
         picture
+    }
+}
+
+impl Route {
+    fn shifted(mut self, by: Point) -> Self {
+        for lane in &mut self.lanes {
+            lane.x += by.0;
+            lane.top += by.1;
+            lane.bottom += by.1;
+        }
+        self.layers = self.layers.map(|(top, bottom)| (top + by.1, bottom + by.1));
+        self
     }
 }
 
