@@ -15,13 +15,21 @@ use crate::graphs::{desk_trail, examples, large};
 
 /// Compares a file of the gallery with what it should be, or writes it.
 fn keep(name: &str, drawn: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/drawings").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs/drawings")
+        .join(name);
     if std::env::var_os("HANDOFFS_BLESS").is_some_and(|bless| bless == "1") {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, drawn).unwrap();
     }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
-    assert!(kept == drawn, "`{}` is stale; set HANDOFFS_BLESS=1 to redraw it", path.display());
+    let kept = std::fs::read_to_string(&path)
+        .unwrap_or_default()
+        .replace("\r\n", "\n");
+    assert!(
+        kept == drawn,
+        "`{}` is stale; set HANDOFFS_BLESS=1 to redraw it",
+        path.display()
+    );
 }
 
 #[test]
@@ -72,6 +80,10 @@ fn two_hundred_nodes_are_drawn_in_no_time() {
     if let Some(folder) = std::env::var_os("HANDOFFS_LARGE") {
         std::fs::write(Path::new(&folder).join("large.svg"), svg).unwrap();
         std::fs::write(Path::new(&folder).join("large.txt"), ascii).unwrap();
-        std::fs::write(Path::new(&folder).join("large.dot"), graph.dot().to_string()).unwrap();
+        std::fs::write(
+            Path::new(&folder).join("large.dot"),
+            graph.dot().to_string(),
+        )
+        .unwrap();
     }
 }

@@ -109,7 +109,11 @@ fn lines(scene: &Scene<'_>, width: usize) -> Vec<String> {
     if let Some(start) = scene.topology.start_node() {
         let name = scene.topology.name_of(start);
         let follows = order.first() == Some(&start);
-        let to = if follows { String::new() } else { format!(" ──▶ {}", line(name)) };
+        let to = if follows {
+            String::new()
+        } else {
+            format!(" ──▶ {}", line(name))
+        };
         rows.push(Row::plain(format!("● start{to}")));
     }
     for (place, node) in order.iter().enumerate() {
@@ -185,16 +189,26 @@ impl List<'_, '_> {
         rows.push(row);
 
         let own = self.arrows.iter();
-        let own: Vec<_> = own.filter(|arrow| arrow.from == Thing::Node(index)).collect();
+        let own: Vec<_> = own
+            .filter(|arrow| arrow.from == Thing::Node(index))
+            .collect();
         let gutter = if own.is_empty() { "   " } else { "│  " };
         if let Some(inner) = self.scene.inner(node) {
             for text in lines(&inner, self.width.saturating_sub(3)) {
-                rows.push(Row::plain(format!("{}┊ {text}", &gutter[..gutter.len() - 1])));
+                rows.push(Row::plain(format!(
+                    "{}┊ {text}",
+                    &gutter[..gutter.len() - 1]
+                )));
             }
         }
         let labels: Vec<String> = own.iter().map(|arrow| self.label(arrow)).collect();
         let most = self.width / 2;
-        let widest = labels.iter().map(|label| columns(label)).max().unwrap_or(0).min(most);
+        let widest = labels
+            .iter()
+            .map(|label| columns(label))
+            .max()
+            .unwrap_or(0)
+            .min(most);
         let last = own.iter().rposition(|arrow| arrow.manner != Manner::Else);
         for (place, (arrow, label)) in own.iter().zip(&labels).enumerate() {
             let is_else = arrow.manner == Manner::Else;
@@ -219,7 +233,10 @@ impl List<'_, '_> {
         let room = self.width.saturating_sub(widest + 6).max(20);
         let targets = wrapped(&format!("{}{mark}", self.target(arrow)), room);
         let labels = wrapped(label, widest.max(1));
-        let mut row = Row { up, ..Row::default() };
+        let mut row = Row {
+            up,
+            ..Row::default()
+        };
         for place in 0..labels.len().max(targets.len()) {
             let label = labels.get(place).map_or("", |label| label);
             let fill = widest - columns(label).min(widest);
@@ -254,7 +271,9 @@ impl List<'_, '_> {
                 };
                 let join = edge.route.target().map(name);
                 let branches = edge.route.fork().map(|fork| match &fork.branches {
-                    Branches::All(nodes) => Branches::All(nodes.iter().copied().map(name).collect()),
+                    Branches::All(nodes) => {
+                        Branches::All(nodes.iter().copied().map(name).collect())
+                    }
                     Branches::Each { items, worker } => Branches::Each {
                         items: items.clone(),
                         worker: name(*worker),

@@ -295,9 +295,13 @@ impl Part<'_> {
 
     fn write_arrow(&self, f: &mut fmt::Formatter<'_>, arrow: &Arrow) -> fmt::Result {
         let mut attributes = Attributes::default();
-        let lines: Vec<_> = arrow.lines.iter().cloned().chain(arrow.note()).collect();
-        if !lines.is_empty() && lines != ["_"] {
+        let lines: Vec<_> = arrow.readable().collect();
+        if !lines.is_empty() {
             attributes.add("label", Quoted(&lines.join("\n")));
+        }
+        if let Some(on) = arrow.lines.first().filter(|on| read::is_more(on)) {
+            // What looks like a limit or a guard, and is none.
+            attributes.add("on", Quoted(on));
         }
         if arrow.on_error {
             attributes.add("class", "error");

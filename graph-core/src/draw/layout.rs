@@ -104,9 +104,16 @@ pub(super) fn layout(sketch: &Sketch, gaps: Gaps) -> Layout {
     }
     for (own, (link, (upper, lower))) in lanes.iter().zip(sketch.links.iter().zip(&down)) {
         let (from, to) = link.aside;
-        let (high, low) = if link.from == *upper { (from, to) } else { (to, from) };
+        let (high, low) = if link.from == *upper {
+            (from, to)
+        } else {
+            (to, from)
+        };
         let lanes = own.iter().map(|lane| (*lane, 0.0));
-        let path: Vec<_> = ([(*upper, high)].into_iter()).chain(lanes).chain([(*lower, low)]).collect();
+        let path: Vec<_> = ([(*upper, high)].into_iter())
+            .chain(lanes)
+            .chain([(*lower, low)])
+            .collect();
         for pair in path.windows(2) {
             let [(above, high), (below, low)] = [pair[0], pair[1]];
             cells[above].below.push((below, low - high));
@@ -135,7 +142,11 @@ pub(super) fn layout(sketch: &Sketch, gaps: Gaps) -> Layout {
                     let height = cells[cell].size.1;
                     let is_label = !cells[cell].is_lane;
                     // A label has its own height, a line that of its layer.
-                    let rest = if is_label { (bottom - top - height) / 2.0 } else { 0.0 };
+                    let rest = if is_label {
+                        (bottom - top - height) / 2.0
+                    } else {
+                        0.0
+                    };
                     Lane {
                         x: xs[cell],
                         top: top + rest,
@@ -167,10 +178,14 @@ impl Cell {
 
 /// Returns the upper and the lower end of each link, such that nothing leads up.
 fn oriented(sketch: &Sketch) -> Vec<(usize, usize)> {
-    let mut down: Vec<_> = sketch.links.iter().map(|link| match link.is_back {
-        true => (link.to, link.from),
-        false => (link.from, link.to),
-    }).collect();
+    let mut down: Vec<_> = sketch
+        .links
+        .iter()
+        .map(|link| match link.is_back {
+            true => (link.to, link.from),
+            false => (link.from, link.to),
+        })
+        .collect();
     let mut leaving = vec![Vec::new(); sketch.sizes.len()];
     for (place, (upper, _)) in down.iter().enumerate() {
         leaving[*upper].push(place);

@@ -105,7 +105,10 @@ struct Part<'a> {
 impl Part<'_> {
     fn write(&self, writer: &mut Writer) {
         if self.scene.topology.start_node().is_some() {
-            writer.line(self.depth, format_args!("{}((\" \"))", self.id(Thing::Start)));
+            writer.line(
+                self.depth,
+                format_args!("{}((\" \"))", self.id(Thing::Start)),
+            );
         }
         self.write_region(writer, None, self.depth);
         if self.scene.has_end() {
@@ -265,9 +268,38 @@ impl Part<'_> {
 
 /// Words that mean something of their own to Mermaid, or are the names of marks.
 const WORDS: [&str; 32] = [
-    "end", "start", "all", "each", "join", "graph", "subgraph", "style", "class", "classDef", "click",
-    "linkStyle", "default", "flowchart", "direction", "href", "call", "interpolate", "title", "TB",
-    "TD", "BT", "RL", "LR", "x", "o", "v", "accTitle", "accDescr", "_self", "_blank", "_parent",
+    "end",
+    "start",
+    "all",
+    "each",
+    "join",
+    "graph",
+    "subgraph",
+    "style",
+    "class",
+    "classDef",
+    "click",
+    "linkStyle",
+    "default",
+    "flowchart",
+    "direction",
+    "href",
+    "call",
+    "interpolate",
+    "title",
+    "TB",
+    "TD",
+    "BT",
+    "RL",
+    "LR",
+    "x",
+    "o",
+    "v",
+    "accTitle",
+    "accDescr",
+    "_self",
+    "_blank",
+    "_parent",
 ];
 
 /// Returns a name as a word that Mermaid takes for an id, each name as another.
@@ -311,7 +343,8 @@ impl fmt::Display for Label<'_> {
             for (at, letter) in line.char_indices() {
                 let after = line[at + letter.len_utf8()..].chars().next().unwrap_or(' ');
                 let is_escaped = match letter {
-                    '"' | '#' | '<' | '>' | '&' | '`' | '*' | '~' | '\\' | '$' | ';' | '[' | ']' => true,
+                    '"' | '#' | '<' | '>' | '&' | '`' | '*' | '~' | '\\' | '$' | ';' | '['
+                    | ']' => true,
                     '_' => !(before.is_alphanumeric() && after.is_alphanumeric()),
                     '.' | ')' => at > 0 && number == Some(at) && after == ' ',
                     '-' | '+' | '=' => at == 0,

@@ -72,7 +72,9 @@ impl<'a> Scene<'a> {
 
     fn at(topology: &'a Topology, path: String, trail: Option<&'a Trail>) -> Self {
         let forks = topology.edges().filter(|(_, edge)| is_fork(edge));
-        let mut joins: Vec<_> = forks.filter_map(|(_, edge)| edge.route.target().node()).collect();
+        let mut joins: Vec<_> = forks
+            .filter_map(|(_, edge)| edge.route.target().node())
+            .collect();
         joins.sort_unstable();
         joins.dedup();
         Self {
@@ -128,7 +130,9 @@ impl<'a> Scene<'a> {
         let Thing::Node(node) = thing else {
             return None;
         };
-        self.topology.get_node(node).filter(|shape| drawable(shape).is_some())
+        self.topology
+            .get_node(node)
+            .filter(|shape| drawable(shape).is_some())
     }
 
     pub(super) fn has_end(&self) -> bool {
@@ -142,7 +146,9 @@ impl<'a> Scene<'a> {
     /// Returns the edges that fork at a node, in the order of declaration.
     pub(super) fn forks_of(&self, node: NodeIndex) -> impl Iterator<Item = EdgeIndex> {
         let edges = self.topology.edges_from(node);
-        edges.filter(|(_, edge)| is_fork(edge)).map(|(index, _)| index)
+        edges
+            .filter(|(_, edge)| is_fork(edge))
+            .map(|(index, _)| index)
     }
 
     /// Returns what is written under a node: its visits and time.
@@ -191,7 +197,9 @@ impl<'a> Scene<'a> {
             // Where a branch leads on to the join, the two lie on the same loop.
             let branches = self.regions.list.iter();
             let inside = branches.filter(|region| region.join == *join);
-            let mut laps = inside.flat_map(|region| &region.nodes).map(|at| self.loops.of(*at));
+            let mut laps = inside
+                .flat_map(|region| &region.nodes)
+                .map(|at| self.loops.of(*at));
             arrow.lap = laps.find(Option::is_some).flatten();
             arrow.lap = arrow.lap.filter(|_| arrow.lap == self.loops.of(*join));
             arrows.push(arrow);
@@ -272,7 +280,9 @@ impl<'a> Scene<'a> {
         const SHOWN: usize = 4;
         self.loops.list.iter().enumerate().map(|(place, lap)| {
             let names = lap.nodes.iter().take(SHOWN);
-            let mut names: Vec<_> = names.map(|node| line(self.topology.name_of(*node))).collect();
+            let mut names: Vec<_> = names
+                .map(|node| line(self.topology.name_of(*node)))
+                .collect();
             if lap.nodes.len() > SHOWN {
                 let more = format!("{} more", lap.nodes.len() - SHOWN);
                 names.push(Cow::Owned(more));
@@ -348,8 +358,14 @@ fn is_fork(edge: &Edge<NodeIndex>) -> bool {
 
 /// What is written at an edge: the pattern, the guard, how many branches at a time, the limit.
 fn lines(edge: &Edge<NodeIndex>) -> Vec<String> {
-    let guard = edge.guard.as_ref().map(|guard| format!("if {}", line(guard)));
-    let most = edge.route.fork().and_then(|fork: &Fork<_>| fork.concurrency);
+    let guard = edge
+        .guard
+        .as_ref()
+        .map(|guard| format!("if {}", line(guard)));
+    let most = edge
+        .route
+        .fork()
+        .and_then(|fork: &Fork<_>| fork.concurrency);
     let most = most.map(|most| format!("{most} at a time"));
     let limit = edge.route.times().map(|limit| format!("≤ {limit}"));
     let on = Some(line(&edge.on).into_owned());
@@ -370,11 +386,18 @@ pub(super) fn line(text: &str) -> Cow<'_, str> {
 pub(super) fn bar_name(scene: &Scene<'_>, fork: EdgeIndex) -> (NodeIndex, String) {
     let kind = |edge: EdgeIndex| {
         let edge = scene.topology.get_edge(edge);
-        let branches = edge.and_then(|edge| edge.route.fork()).map(|fork| &fork.branches);
+        let branches = edge
+            .and_then(|edge| edge.route.fork())
+            .map(|fork| &fork.branches);
         matches!(branches, Some(Branches::Each { .. }))
     };
-    let from = scene.topology.get_edge(fork).map_or(NodeIndex(0), |edge| edge.from);
-    let same = scene.forks_of(from).filter(|other| kind(*other) == kind(fork));
+    let from = scene
+        .topology
+        .get_edge(fork)
+        .map_or(NodeIndex(0), |edge| edge.from);
+    let same = scene
+        .forks_of(from)
+        .filter(|other| kind(*other) == kind(fork));
     let place = same.take_while(|other| *other != fork).count() + 1;
     let word = if kind(fork) { "each" } else { "all" };
     let name = if place == 1 {
@@ -384,4 +407,3 @@ pub(super) fn bar_name(scene: &Scene<'_>, fork: EdgeIndex) -> (NodeIndex, String
     };
     (from, name)
 }
-

@@ -105,7 +105,11 @@ impl fmt::Display for Svg<'_> {
 
 fn write_frame(f: &mut fmt::Formatter<'_>, frame: &Frame) -> fmt::Result {
     let (x, y, width, height) = frame.rect;
-    let dash = if frame.title.is_none() { " stroke-dasharray=\"4 4\"" } else { "" };
+    let dash = if frame.title.is_none() {
+        " stroke-dasharray=\"4 4\""
+    } else {
+        ""
+    };
     let color = frame.color.unwrap_or(INK);
     writeln!(f, "<g>{}", Titled(&frame.doc))?;
     writeln!(
@@ -128,7 +132,11 @@ fn write_shape(f: &mut fmt::Formatter<'_>, shape: &Shape) -> fmt::Result {
     let (middle, center) = (x + width / 2.0, y + height / 2.0);
     let stroke = shape.color.unwrap_or("#57606a");
     let thick = if shape.is_taken { 2.5 } else { 1.2 };
-    let faint = if shape.is_idle { " opacity=\"0.45\"" } else { "" };
+    let faint = if shape.is_idle {
+        " opacity=\"0.45\""
+    } else {
+        ""
+    };
     let look = format!("fill=\"#f6f8fa\" stroke=\"{stroke}\" stroke-width=\"{thick}\"");
     writeln!(f, "<g{faint}>{}", Titled(&shape.doc))?;
     let (x, y, right, bottom) = (Number(x), Number(y), Number(x + width), Number(y + height));
@@ -141,7 +149,10 @@ fn write_shape(f: &mut fmt::Formatter<'_>, shape: &Shape) -> fmt::Result {
         )?,
         Kind::End => {
             let at = format!("cx=\"{}\" cy=\"{}\"", Number(middle), Number(center));
-            writeln!(f, "<circle {at} r=\"9\" fill=\"none\" stroke=\"{INK}\" stroke-width=\"1.5\"/>")?;
+            writeln!(
+                f,
+                "<circle {at} r=\"9\" fill=\"none\" stroke=\"{INK}\" stroke-width=\"1.5\"/>"
+            )?;
             writeln!(f, "<circle {at} r=\"5\" fill=\"{INK}\"/>")?;
         }
         Kind::Bar => writeln!(
@@ -151,7 +162,10 @@ fn write_shape(f: &mut fmt::Formatter<'_>, shape: &Shape) -> fmt::Result {
             Number(height)
         )?,
         Kind::Human => {
-            let (near, far) = (Number(shape.rect.0 + 12.0), Number(shape.rect.0 + width - 12.0));
+            let (near, far) = (
+                Number(shape.rect.0 + 12.0),
+                Number(shape.rect.0 + width - 12.0),
+            );
             let middle = Number(center);
             writeln!(
                 f,
@@ -194,7 +208,11 @@ fn write_curve(f: &mut fmt::Formatter<'_>, curve: &Curve) -> fmt::Result {
         None => String::new(),
     };
     let width = if curve.is_taken { 2.5 } else { 1.3 };
-    let faint = if curve.is_idle { " opacity=\"0.45\"" } else { "" };
+    let faint = if curve.is_idle {
+        " opacity=\"0.45\""
+    } else {
+        ""
+    };
     writeln!(
         f,
         "<g{faint}><path class=\"arrow\" d=\"{}\" stroke=\"{color}\" stroke-width=\"{width}\"{dash}/>",

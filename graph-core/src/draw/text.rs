@@ -41,7 +41,9 @@ pub(super) fn wrapped(text: &str, most: usize) -> Vec<String> {
         }
         line.push_str(word);
     }
-    lines.push(line);
+    if !line.is_empty() || lines.is_empty() {
+        lines.push(line);
+    }
     lines
 }
 

@@ -135,7 +135,9 @@ impl Topology {
                 };
                 if let Some(at) = place[to.slot()] {
                     let round = path[at + 1..].iter().filter_map(|(_, _, step)| *step);
-                    let cause = (round.chain([step])).max_by_key(is_exception).unwrap_or(step);
+                    let cause = (round.chain([step]))
+                        .max_by_key(is_exception)
+                        .unwrap_or(step);
                     is_done &= cause.way == step.way;
                     back.insert(cause.way);
                 } else if !std::mem::replace(&mut met[to.slot()], true) {

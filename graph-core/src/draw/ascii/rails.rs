@@ -54,7 +54,10 @@ pub(super) fn railed(rows: &[Row]) -> Vec<String> {
     for (place, row) in rows.iter().enumerate() {
         for part in 0..row.lines.len().max(1) {
             let text = row.lines.get(part).map_or("", |line| line);
-            lines.push(format!("{}{text}", before(&rails, columns, place, part == 0)));
+            lines.push(format!(
+                "{}{text}",
+                before(&rails, columns, place, part == 0)
+            ));
         }
     }
     lines
@@ -64,7 +67,10 @@ fn rails(rows: &[Row]) -> Vec<Rail> {
     let mut rails: Vec<Rail> = Vec::new();
     for (head, row) in rows.iter().enumerate() {
         let Some(node) = row.node else { continue };
-        let tails = rows.iter().enumerate().filter(|(_, row)| row.up == Some(Up(node)));
+        let tails = rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.up == Some(Up(node)));
         let tails: Vec<_> = tails.map(|(place, _)| place).collect();
         if !tails.is_empty() {
             rails.push(Rail {
@@ -78,7 +84,11 @@ fn rails(rows: &[Row]) -> Vec<Rail> {
     rails.sort_by_key(|rail| (rail.last() - rail.head, rail.head));
     let mut kept: Vec<Rail> = Vec::new();
     for mut rail in rails {
-        let taken: Vec<_> = kept.iter().filter(|other| other.meets(&rail)).map(|other| other.column).collect();
+        let taken: Vec<_> = kept
+            .iter()
+            .filter(|other| other.meets(&rail))
+            .map(|other| other.column)
+            .collect();
         let free = (0..MOST).find(|column| !taken.contains(column));
         if let Some(column) = free {
             rail.column = column;
@@ -94,9 +104,9 @@ fn before(rails: &[Rail], columns: usize, place: usize, is_first: bool) -> Strin
     // Whether an arrow comes from the left, and whether it is on its way up.
     let mut across = None;
     for column in (0..columns).rev() {
-        let here = rails.iter().find(|rail| {
-            rail.column == column && rail.head <= place && place <= rail.last()
-        });
+        let here = rails
+            .iter()
+            .find(|rail| rail.column == column && rail.head <= place && place <= rail.last());
         let (own, next) = match here {
             Some(rail) if rail.head == place && is_first => ('╭', Some('─')),
             Some(rail) if rail.last() == place && is_first => ('╰', Some('┄')),
@@ -114,5 +124,9 @@ fn before(rails: &[Rail], columns: usize, place: usize, is_first: bool) -> Strin
             None => ' ',
         });
     }
-    if columns == 0 { "   ".to_owned() } else { text + " " }
+    if columns == 0 {
+        "   ".to_owned()
+    } else {
+        text + " "
+    }
 }

@@ -19,6 +19,20 @@ fn rails_lead_up_side_by_side() {
         "Desk: at most 14 handoffs
 
      ● start
+╭──▶ a
+│    └──▶ b
+│
+│ ╭▶ b
+├┄┼┄ ├─ No, ≤ 2 ┄▶ a ↑
+│ │  │  else ┄┄┄┄▶ c
+│ │  └───────────▶ c
+│ │
+│ │  c
+│ ╰┄ ├─ Again, ≤ 1 ┄▶ b ↑
+╰┄┄┄ ├─ All, ≤ 1 ┄┄┄▶ a ↑
+     └──────────────▶ end
+
+⟲ a, b, c: at most 4 laps
 ",
         "{drawing}"
     );

@@ -69,7 +69,8 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, DotError> {
         let began = line;
         let (token, length) = match first {
             '"' => {
-                let length = quoted_length(rest).ok_or(DotError::new(line, "a text without end"))?;
+                let length =
+                    quoted_length(rest).ok_or(DotError::new(line, "a text without end"))?;
                 (Some(Token::Text(unquoted(&rest[1..length - 1]))), length)
             }
             '<' => {
@@ -84,7 +85,12 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, DotError> {
                 let length = rest.find(|letter| !is_word(letter)).unwrap_or(rest.len());
                 (Some(Token::Word(rest[..length].to_owned())), length)
             }
-            _ => return Err(DotError::new(line, format!("`{first}` has no meaning here"))),
+            _ => {
+                return Err(DotError::new(
+                    line,
+                    format!("`{first}` has no meaning here"),
+                ));
+            }
         };
         line += rest[..length].matches('\n').count();
         rest = &rest[length..];
@@ -201,7 +207,10 @@ impl Parser {
     }
 
     fn eat(&mut self, token: &Token) -> bool {
-        let is_next = self.tokens.get(self.at).is_some_and(|(_, next)| next == token);
+        let is_next = self
+            .tokens
+            .get(self.at)
+            .is_some_and(|(_, next)| next == token);
         self.at += usize::from(is_next);
         is_next
     }

@@ -131,7 +131,9 @@ impl<'a> Reader<'a> {
                     let shape = NodeShape::new(self.name(name, statement.line)?);
                     let label = shape.name.clone().into_owned();
                     let graph = Reader::read(label, &format!("{name}/"), inner)?;
-                    let doc = inner.iter().filter(|inner| matches!(inner.kind, Kind::Style(_)));
+                    let doc = inner
+                        .iter()
+                        .filter(|inner| matches!(inner.kind, Kind::Style(_)));
                     let doc = doc.filter_map(|style| style.get("tooltip")).next();
                     let shape = shape.doc(doc.unwrap_or_default().to_owned()).inner(graph);
                     self.add(name, shape, statement.line)?;
@@ -189,14 +191,21 @@ impl<'a> Reader<'a> {
             (Place::Start, Place::Node(node)) => self.topology.start(node),
             (Place::Join(_), Place::Node(_)) => {}
             (Place::Fork(bar), Place::Node(node)) => {
-                let fork = self.edges.iter_mut().filter_map(|draft| draft.fork.as_mut());
+                let fork = self
+                    .edges
+                    .iter_mut()
+                    .filter_map(|draft| draft.fork.as_mut());
                 let Some(fork) = fork.into_iter().find(|fork| fork.name == bar) else {
                     let message = format!("no edge leads to the fork `{bar}`");
                     return Err(DotError::new(arrow.line, message));
                 };
                 fork.entries.push(node);
-                let items = arrow.get("label").and_then(|label| label.strip_prefix("each("));
-                fork.items = items.and_then(|items| items.strip_suffix(')')).map(str::to_owned);
+                let items = arrow
+                    .get("label")
+                    .and_then(|label| label.strip_prefix("each("));
+                fork.items = items
+                    .and_then(|items| items.strip_suffix(')'))
+                    .map(str::to_owned);
             }
             (Place::Node(node), to_place) => {
                 let (target, fork) = match to_place {
@@ -256,7 +265,10 @@ impl<'a> Reader<'a> {
         if self.bars.contains_key(id) {
             return Ok(Place::Fork(id));
         }
-        Err(DotError::new(line, format!("no node is declared as `{id}`")))
+        Err(DotError::new(
+            line,
+            format!("no node is declared as `{id}`"),
+        ))
     }
 
     fn local<'t>(&self, id: &'t str, line: usize) -> Result<&'t str, DotError> {
@@ -295,8 +307,13 @@ impl Draft {
         fork: Option<Bar>,
         arrow: &Statement,
     ) -> Result<Self, DotError> {
-        let mut lines = arrow.get("label").unwrap_or("_").split('\n');
-        let on = lines.next().unwrap_or("_").to_owned();
+        let mut lines = arrow.get("label").unwrap_or("_").split('\n').peekable();
+        // Of an arm `_` with a limit or a guard, these alone are shown.
+        let first = match arrow.get("on") {
+            Some(_) => lines.next(),
+            None => lines.next_if(|line| !is_more(line)),
+        };
+        let on = arrow.get("on").or(first).unwrap_or("_").to_owned();
         let mut edge = Edge::new(from, on, Route::end());
         edge.on_error = arrow.get("class") == Some("error");
         let mut draft = Self {
@@ -314,17 +331,15 @@ impl Draft {
     }
 
     fn line(&mut self, text: &str, line: usize) -> Result<(), DotError> {
-        let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
-        let taken = text.strip_suffix('×').map(str::parse::<u64>);
-        if let Some(guard) = text.strip_prefix("if ") {
-            self.edge.guard = Some(guard.to_owned().into());
-        } else if let Some(limit) = number(text.strip_prefix("≤ ")) {
-            self.limit = Some(limit);
-        } else if let Some(most) = number(text.strip_suffix(" at a time")) {
-            self.concurrency = Some(most);
-        } else if !matches!(taken, Some(Ok(_))) {
-            let message = format!("`{text}` says nothing of an edge");
-            return Err(DotError::new(line, message));
+        match More::read(text) {
+            Some(More::Guard(guard)) => self.edge.guard = Some(guard.to_owned().into()),
+            Some(More::Limit(limit)) => self.limit = Some(limit),
+            Some(More::AtATime(most)) => self.concurrency = Some(most),
+            Some(More::Taken) => {}
+            None => {
+                let message = format!("`{text}` says nothing of an edge");
+                return Err(DotError::new(line, message));
+            }
         }
         Ok(())
     }
@@ -348,4 +363,34 @@ impl Draft {
         edge.route = route;
         edge
     }
+}
+
+/// What a line in a label says that is not the pattern.
+enum More<'a> {
+    Guard(&'a str),
+    Limit(u32),
+    AtATime(u32),
+    /// How often it was taken.
+    Taken,
+}
+
+impl<'a> More<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let number = |text: Option<&str>| text.and_then(|text| text.parse().ok());
+        if let Some(guard) = text.strip_prefix("if ") {
+            Some(Self::Guard(guard))
+        } else if let Some(limit) = number(text.strip_prefix("≤ ")) {
+            Some(Self::Limit(limit))
+        } else if let Some(most) = number(text.strip_suffix(" at a time")) {
+            Some(Self::AtATime(most))
+        } else {
+            let taken = text.strip_suffix('×')?.parse::<u64>();
+            taken.is_ok().then_some(Self::Taken)
+        }
+    }
+}
+
+/// Returns whether a line says something else than a pattern.
+pub(super) fn is_more(text: &str) -> bool {
+    More::read(text).is_some()
 }

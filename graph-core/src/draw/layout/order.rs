@@ -71,7 +71,11 @@ fn note(layer: &[usize], places: &mut [f64]) {
 fn sort(cells: &[Cell], layer: &mut [usize], places: &mut [f64], is_down: bool) {
     let mut keys: Vec<_> = (layer.iter())
         .map(|cell| {
-            let near = if is_down { &cells[*cell].above } else { &cells[*cell].below };
+            let near = if is_down {
+                &cells[*cell].above
+            } else {
+                &cells[*cell].below
+            };
             let mean = mean(near.iter().map(|(near, _)| places[*near]));
             (mean.unwrap_or(places[*cell]), *cell)
         })
@@ -122,7 +126,11 @@ fn crossings(cells: &[Cell], layers: &[Vec<usize>], places: &[f64]) -> usize {
         // With the upper ends in order, each pair of lower ends out of order is a crossing.
         let mut ends = Vec::new();
         for cell in layer {
-            let mut below: Vec<_> = cells[*cell].below.iter().map(|(low, _)| places[*low]).collect();
+            let mut below: Vec<_> = cells[*cell]
+                .below
+                .iter()
+                .map(|(low, _)| places[*low])
+                .collect();
             below.sort_by(f64::total_cmp);
             ends.extend(below);
         }

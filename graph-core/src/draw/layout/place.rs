@@ -32,7 +32,11 @@ pub(super) fn xs(
         let is_last = sweep + 6 > SWEEPS;
         let is_down = sweep % 2 == 0;
         for turn in 0..layers.len() {
-            let layer = if is_down { turn } else { layers.len() - 1 - turn };
+            let layer = if is_down {
+                turn
+            } else {
+                layers.len() - 1 - turn
+            };
             let wishes: Vec<_> = (layers[layer].iter())
                 .map(|cell| wish(cells, *cell, &xs, is_last || is_down, is_last || !is_down))
                 .collect();
@@ -121,11 +125,15 @@ fn straighten(
     let room = |cell: usize, xs: &[f64]| {
         let layer = &layers[cells[cell].layer];
         let half = |cell: usize| cells[cell].size.0 / 2.0;
-        let left = places[cell].checked_sub(1).and_then(|place| layer.get(place));
+        let left = places[cell]
+            .checked_sub(1)
+            .and_then(|place| layer.get(place));
         let right = layer.get(places[cell] + 1);
         (
             left.map_or(f64::MIN, |left| xs[*left] + half(*left) + gap + half(cell)),
-            right.map_or(f64::MAX, |right| xs[*right] - half(*right) - gap - half(cell)),
+            right.map_or(f64::MAX, |right| {
+                xs[*right] - half(*right) - gap - half(cell)
+            }),
         )
     };
     for _ in 0..ROUNDS {
@@ -159,18 +167,16 @@ fn straighten(
 
 /// Returns the top and the bottom of each layer. The more an arrow moves aside between two layers, the
 /// more room is between them.
-pub(super) fn ys(
-    cells: &[Cell],
-    layers: &[Vec<usize>],
-    xs: &[f64],
-    gap: f64,
-) -> Vec<(f64, f64)> {
+pub(super) fn ys(cells: &[Cell], layers: &[Vec<usize>], xs: &[f64], gap: f64) -> Vec<(f64, f64)> {
     const STEEPEST: f64 = 9.0;
     const MOST: f64 = 2.5;
     let mut top = 0.0;
     let mut ys = Vec::with_capacity(layers.len());
     for layer in layers {
-        let height = layer.iter().map(|cell| cells[*cell].size.1).fold(0.0, f64::max);
+        let height = layer
+            .iter()
+            .map(|cell| cells[*cell].size.1)
+            .fold(0.0, f64::max);
         ys.push((top, top + height));
         let ways = layer.iter().flat_map(|cell| {
             let below = cells[*cell].below.iter();

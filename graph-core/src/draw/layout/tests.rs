@@ -48,13 +48,21 @@ fn nothing_overlaps_in_a_layer() {
     };
     let sketch = Sketch {
         sizes: vec![(30.0, 10.0); 6],
-        links: (1..5).flat_map(|at| [labelled(0, at), link(at, 5)]).collect(),
+        links: (1..5)
+            .flat_map(|at| [labelled(0, at), link(at, 5)])
+            .collect(),
     };
     let layout = layout(&sketch, GAPS);
     let mut xs: Vec<_> = (1..5).map(|at| layout.centers[at].0).collect();
     xs.sort_by(f64::total_cmp);
     assert!(xs.windows(2).all(|pair| pair[1] - pair[0] > 39.9), "{xs:?}");
-    assert!(layout.lanes.iter().step_by(2).all(|lanes| lanes[0].is_label));
+    assert!(
+        layout
+            .lanes
+            .iter()
+            .step_by(2)
+            .all(|lanes| lanes[0].is_label)
+    );
 }
 
 #[test]

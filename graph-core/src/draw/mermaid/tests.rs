@@ -5,7 +5,19 @@ use crate::topology::Edge;
 #[test]
 fn each_name_is_a_word_of_its_own() {
     let names = [
-        "triage", "hand_back", "end", "a/b", "a b", "a_", "_a", "a__b", "a_Z2F_b", "ü", "", "x", "v",
+        "triage",
+        "hand_back",
+        "end",
+        "a/b",
+        "a b",
+        "a_",
+        "_a",
+        "a__b",
+        "a_Z2F_b",
+        "ü",
+        "",
+        "x",
+        "v",
     ];
     let mut words: Vec<_> = names.into_iter().map(word).collect();
     assert_eq!(words[..4], ["triage", "hand_back", "_Z65_nd", "a_Z2F_b"]);
@@ -22,7 +34,10 @@ fn each_name_is_a_word_of_its_own() {
 fn a_label_is_neither_html_nor_markdown_nor_the_end_of_itself() {
     let label = |text| Label(text).to_string();
     assert_eq!(label(r#"say "hi" <b>"#), "say #34;hi#34; #60;b#62;");
-    assert_eq!(label("hand_back, __init__"), "hand_back, #95;#95;init#95;#95;");
+    assert_eq!(
+        label("hand_back, __init__"),
+        "hand_back, #95;#95;init#95;#95;"
+    );
     assert_eq!(label("1. first\n- and"), "1#46; first<br/>#45; and");
     assert_eq!(label("Billed::Refund { .. }"), "Billed::Refund { .. }");
 }

@@ -129,13 +129,21 @@ pub(super) fn curve(
     // Within the layer of its end an arrow is upright, so that it stays clear of what is beside it.
     let (leaves, enters) = (route.layers[0], route.layers[1]);
     if let Some(first) = route.lanes.first() {
-        let edge = if first.top >= leaves.1 { leaves.1 } else { leaves.0 };
+        let edge = if first.top >= leaves.1 {
+            leaves.1
+        } else {
+            leaves.0
+        };
         path.push(Piece::Line((at.0, edge)));
         at = (at.0, edge);
     }
     for lane in &route.lanes {
         let is_down = f64::midpoint(lane.top, lane.bottom) >= at.1;
-        let (near, far) = if is_down { (lane.top, lane.bottom) } else { (lane.bottom, lane.top) };
+        let (near, far) = if is_down {
+            (lane.top, lane.bottom)
+        } else {
+            (lane.bottom, lane.top)
+        };
         path.push(bend(at, (lane.x, near)));
         if lane.is_label {
             path.push(Piece::Move((lane.x, far)));
@@ -151,7 +159,11 @@ pub(super) fn curve(
         (true, true) => to.1 - HEAD,
         (true, false) => to.1 + HEAD,
     };
-    let edge = if is_down { enters.0.min(base) } else { enters.1.max(base) };
+    let edge = if is_down {
+        enters.0.min(base)
+    } else {
+        enters.1.max(base)
+    };
     path.push(bend(at, (to.0, edge)));
     path.push(Piece::Line((to.0, base)));
     let head = has_head.then_some([to, (to.0 - 4.0, base), (to.0 + 4.0, base)]);

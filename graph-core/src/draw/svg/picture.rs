@@ -139,7 +139,9 @@ impl Part {
     /// Returns how far to the right of the middle a thing in it is.
     fn aside(&self, thing: Thing) -> f64 {
         let rect = self.things.get(&thing);
-        rect.map_or(0.0, |rect| rect.0 + rect.2 / 2.0 - self.picture.size.0 / 2.0)
+        rect.map_or(0.0, |rect| {
+            rect.0 + rect.2 / 2.0 - self.picture.size.0 / 2.0
+        })
     }
 
     fn shift(&mut self, by: Point) {
@@ -170,11 +172,15 @@ impl Painter<'_, '_> {
         for vertex in &vertices {
             let part = match vertex {
                 Vertex::Thing(thing) => self.thing(*thing),
-                Vertex::Region(inner) => framed(self.region(Some(*inner)), None, None, String::new()),
+                Vertex::Region(inner) => {
+                    framed(self.region(Some(*inner)), None, None, String::new())
+                }
             };
             parts.push(part);
         }
-        let places: BTreeMap<_, _> = (vertices.iter().zip(0_usize..)).map(|(at, place)| (*at, place)).collect();
+        let places: BTreeMap<_, _> = (vertices.iter().zip(0_usize..))
+            .map(|(at, place)| (*at, place))
+            .collect();
         let mut sketch = Sketch {
             sizes: (vertices.iter().zip(&parts))
                 .map(|(vertex, part)| self.room(*vertex, part.picture.size))
@@ -187,7 +193,9 @@ impl Painter<'_, '_> {
                 let vertex = self.vertex_in(thing, region)?;
                 places.get(&vertex).copied()
             });
-            let [Some(from), Some(to)] = ends else { continue };
+            let [Some(from), Some(to)] = ends else {
+                continue;
+            };
             if from == to {
                 continue;
             }
@@ -266,17 +274,18 @@ impl Painter<'_, '_> {
     fn region_of(&self, thing: Thing) -> Option<usize> {
         let regions = &self.scene.regions;
         let of = |slot: u16| regions.of.get(usize::from(slot)).copied().flatten();
-        let inside = |is_its: &dyn Fn(usize) -> bool| (0..regions.list.len()).find(|at| is_its(*at));
+        let inside =
+            |is_its: &dyn Fn(usize) -> bool| (0..regions.list.len()).find(|at| is_its(*at));
         match thing {
             Thing::Start | Thing::End => None,
             Thing::Node(node) => of(node.0),
-            Thing::Fork(edge) => inside(&|at| regions.list[at].forks.contains(&edge)).or_else(|| {
-                let edge = self.scene.topology.get_edge(edge)?;
-                of(edge.from.0)
-            }),
-            Thing::Join(node) => {
-                inside(&|at| regions.list[at].join == node).or_else(|| of(node.0))
+            Thing::Fork(edge) => {
+                inside(&|at| regions.list[at].forks.contains(&edge)).or_else(|| {
+                    let edge = self.scene.topology.get_edge(edge)?;
+                    of(edge.from.0)
+                })
             }
+            Thing::Join(node) => inside(&|at| regions.list[at].join == node).or_else(|| of(node.0)),
         }
     }
 
@@ -309,7 +318,10 @@ impl Painter<'_, '_> {
             Thing::Start => bare(Kind::Start, (12.0, 12.0)),
             Thing::End => bare(Kind::End, (18.0, 18.0)),
             Thing::Fork(_) | Thing::Join(_) => {
-                let ends = self.arrows.iter().filter(|arrow| arrow.from == thing || arrow.to == thing);
+                let ends = self
+                    .arrows
+                    .iter()
+                    .filter(|arrow| arrow.from == thing || arrow.to == thing);
                 #[expect(clippy::cast_precision_loss, reason = "a bar has few arrows")]
                 let width = (ends.count() as f64 * 14.0).clamp(48.0, 200.0);
                 bare(Kind::Bar, (width, 5.0))
@@ -319,7 +331,11 @@ impl Painter<'_, '_> {
                     return bare(Kind::Task, (20.0, 20.0));
                 };
                 let lap = self.scene.loops.of(index).map(lap_color);
-                let color = if self.scene.is_idle(node) { Some(IDLE) } else { lap };
+                let color = if self.scene.is_idle(node) {
+                    Some(IDLE)
+                } else {
+                    lap
+                };
                 match self.scene.inner(node) {
                     Some(inner) => {
                         let picture = Picture::of(&inner);
@@ -367,14 +383,22 @@ impl Painter<'_, '_> {
     /// Returns what is written in a node.
     fn lines(&self, node: &NodeShape) -> Vec<String> {
         let name = line(&node.name).into_owned();
-        [Some(name), self.scene.note(node)].into_iter().flatten().collect()
+        [Some(name), self.scene.note(node)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// Returns the room for a vertex: on both sides that for arrows from it to itself, so that it
     /// stands in the middle.
     fn room(&self, vertex: Vertex, size: Point) -> Point {
-        let Vertex::Thing(thing) = vertex else { return size };
-        let own = self.arrows.iter().filter(|arrow| arrow.from == thing && arrow.to == thing);
+        let Vertex::Thing(thing) = vertex else {
+            return size;
+        };
+        let own = self
+            .arrows
+            .iter()
+            .filter(|arrow| arrow.from == thing && arrow.to == thing);
         let (mut side, mut height) = (0.0_f64, 0.0);
         for arrow in own {
             let label = label_size(&label(arrow)).unwrap_or_default();
@@ -394,9 +418,11 @@ impl Painter<'_, '_> {
             let at = part.regions.get(&region).copied().unwrap_or_default();
             let route = route.shifted(at);
             let rects = [arrow.from, arrow.to].map(|thing| part.things.get(&thing).copied());
-            let ([Some(from), Some(to)], Some(first), Some(last)) =
-                (rects, route.lanes.first().copied(), route.lanes.last().copied())
-            else {
+            let ([Some(from), Some(to)], Some(first), Some(last)) = (
+                rects,
+                route.lanes.first().copied(),
+                route.lanes.last().copied(),
+            ) else {
                 continue;
             };
             let leaves = ends.add((arrow.from, first.top >= route.layers[0].1), from, first.x);
@@ -420,7 +446,9 @@ impl Painter<'_, '_> {
                 label.1.max(own_curve::HEIGHT) + LEADING / 2.0
             });
             let total: f64 = heights.sum();
-            let top = lowest.entry(arrow.from).or_insert(rect.1 + (rect.3 - total) / 2.0);
+            let top = lowest
+                .entry(arrow.from)
+                .or_insert(rect.1 + (rect.3 - total) / 2.0);
             let lines = label(arrow);
             let size = label_size(&lines).unwrap_or_default();
             let height = size.1.max(own_curve::HEIGHT) + LEADING / 2.0;
@@ -484,11 +512,17 @@ fn framed(
 }
 
 fn label(arrow: &Arrow) -> Vec<String> {
-    arrow.readable().flat_map(|line| wrapped(&line, COLUMNS)).collect()
+    arrow
+        .readable()
+        .flat_map(|line| wrapped(&line, COLUMNS))
+        .collect()
 }
 
 fn label_size(lines: &[String]) -> Option<Point> {
-    let widest = lines.iter().map(|line| width(line, SMALL)).fold(0.0, f64::max);
+    let widest = lines
+        .iter()
+        .map(|line| width(line, SMALL))
+        .fold(0.0, f64::max);
     #[expect(clippy::cast_precision_loss, reason = "a label has few lines")]
     let height = lines.len() as f64 * LEADING;
     (!lines.is_empty()).then_some((widest + 8.0, height + 2.0))
