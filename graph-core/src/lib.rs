@@ -19,14 +19,13 @@ mod outcome;
 mod route;
 
 mod check;
-mod diff;
+pub mod diff;
 mod draw;
 mod graph;
 mod topology;
 
 pub use check::{Code, Finding, Place, UnknownNode, check, max_handoffs, max_visits, nearest};
 pub use contract::{Contract, FieldSet};
-pub use diff::{Change, Diff, EdgeName, Effect, Markdown};
 pub use draw::{Ascii, Dot, DotError, Mermaid, Svg, Trail};
 pub use fingerprint::fingerprint;
 pub use graph::{AgentGraph, GraphNode};

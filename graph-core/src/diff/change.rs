@@ -190,7 +190,8 @@ impl Change {
     /// Returns what the change does.
     ///
     /// ```
-    /// use handoffs_core::{Edge, Effect, NodeShape, Route, Topology};
+    /// use handoffs_core::diff::Effect;
+    /// use handoffs_core::{NodeShape, Topology};
     ///
     /// let mut before = Topology::new("Desk");
     /// let triage = before.node(NodeShape::new("triage"));

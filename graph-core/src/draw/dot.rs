@@ -136,7 +136,10 @@ impl Part<'_> {
             writeln!(f, "{indent}{}{attributes}", self.quoted(Thing::End))?;
         }
         for arrow in self.scene.arrows() {
-            self.write_arrow(f, &arrow)?;
+            // The arrow behind the bar of a join stands with the bar.
+            if arrow.manner != Manner::Joined {
+                self.write_arrow(f, &arrow, &self.indent)?;
+            }
         }
         Ok(())
     }
@@ -181,6 +184,9 @@ impl Part<'_> {
         match self.scene.inner(node) {
             Some(inner) => self.write_cluster(f, node, inner, indent)?,
             None => self.write_plain(f, index, node, indent)?,
+        }
+        if self.scene.is_join(index) {
+            self.write_arrow(f, &self.scene.joined(index), indent)?;
         }
         for fork in self.scene.forks_of(index) {
             self.write_bar(f, Thing::Fork(fork), Some(fork), indent)?;
@@ -293,7 +299,7 @@ impl Part<'_> {
         }
     }
 
-    fn write_arrow(&self, f: &mut fmt::Formatter<'_>, arrow: &Arrow) -> fmt::Result {
+    fn write_arrow(&self, f: &mut fmt::Formatter<'_>, arrow: &Arrow, indent: &str) -> fmt::Result {
         let mut attributes = Attributes::default();
         let lines: Vec<_> = arrow.readable().collect();
         if !lines.is_empty() {
@@ -338,7 +344,7 @@ impl Part<'_> {
             self.cut(&mut attributes, "lhead", arrow.to);
         }
         let (from, to) = (self.exit(arrow.from), self.entry(arrow.to));
-        writeln!(f, "{}{from} -> {to}{attributes}", self.indent)
+        writeln!(f, "{indent}{from} -> {to}{attributes}")
     }
 
     fn write_legend(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

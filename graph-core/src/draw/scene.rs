@@ -187,24 +187,23 @@ impl<'a> Scene<'a> {
             }
             arrows.extend(steps.iter().filter_map(|step| self.arrow(edge, step)));
         }
-        for join in &self.joins {
-            let mut arrow = Arrow::plain(
-                Thing::Join(*join),
-                Thing::Node(*join),
-                Manner::Joined,
-                self.visits_of(*join),
-            );
-            // Where a branch leads on to the join, the two lie on the same loop.
-            let branches = self.regions.list.iter();
-            let inside = branches.filter(|region| region.join == *join);
-            let mut laps = inside
-                .flat_map(|region| &region.nodes)
-                .map(|at| self.loops.of(*at));
-            arrow.lap = laps.find(Option::is_some).flatten();
-            arrow.lap = arrow.lap.filter(|_| arrow.lap == self.loops.of(*join));
-            arrows.push(arrow);
-        }
+        arrows.extend(self.joins.iter().map(|join| self.joined(*join)));
         arrows
+    }
+
+    /// Returns the arrow from the bar of a join to its node.
+    pub(super) fn joined(&self, join: NodeIndex) -> Arrow {
+        let taken = self.visits_of(join);
+        let mut arrow = Arrow::plain(Thing::Join(join), Thing::Node(join), Manner::Joined, taken);
+        // Where a branch leads on to the join, the two lie on the same loop.
+        let branches = self.regions.list.iter();
+        let inside = branches.filter(|region| region.join == join);
+        let mut laps = inside
+            .flat_map(|region| &region.nodes)
+            .map(|at| self.loops.of(*at));
+        let own = self.loops.of(join);
+        arrow.lap = own.filter(|_| laps.any(|lap| lap == own));
+        arrow
     }
 
     /// The arrow from a node to the bar of a fork.

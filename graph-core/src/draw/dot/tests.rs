@@ -21,7 +21,7 @@ fn a_drawing_shows_start_end_limits_elses_guards_people_and_docs() {
 
     assert_eq!(
         desk.dot().to_string(),
-        r#"digraph "SupportDesk" {
+        r##"digraph "SupportDesk" {
     compound=true; fontname="sans-serif";
     node [shape=box, style=rounded, fontname="sans-serif"];
     edge [fontname="sans-serif", fontsize=11];
@@ -41,7 +41,7 @@ fn a_drawing_shows_start_end_limits_elses_guards_people_and_docs() {
     /><FONT COLOR="#218bff">⟲ triage, billing: at most 2 laps</FONT><BR
     />>;
 }
-"#,
+"##,
     );
 }
 
@@ -68,7 +68,7 @@ fn a_fork_is_drawn_as_its_branches_with_the_join_and_an_error_in_red() {
     assert_eq!(crate::check::check(&desk), []);
     assert_eq!(
         desk.dot().to_string(),
-        r#"digraph "Research" {
+        r##"digraph "Research" {
     compound=true; fontname="sans-serif";
     node [shape=box, style=rounded, fontname="sans-serif"];
     edge [fontname="sans-serif", fontsize=11];
@@ -84,6 +84,7 @@ fn a_fork_is_drawn_as_its_branches_with_the_join_and_an_error_in_red() {
     }
     "sum/join" [label="", width=0.9, height=0.05, style=filled, fillcolor=black];
     "sum";
+    "sum/join" -> "sum";
     "end" [shape=doublecircle, label=end, fontsize=10, width=0.4, fixedsize=true];
     "start" -> "plan";
     "plan" -> "plan/all" [label="Planned::Broad\n≤ 2", arrowhead=none];
@@ -99,12 +100,11 @@ fn a_fork_is_drawn_as_its_branches_with_the_join_and_an_error_in_red() {
     "facts" -> "facts" [label="error\n≤ 2", class=error, style=dashed, constraint=false, color="#e5534b", fontcolor="#e5534b"];
     "facts" -> "sum/join" [label="else", class=error, style=dotted, color="#e5534b", fontcolor="#e5534b", arrowhead=none];
     "sum" -> "end";
-    "sum/join" -> "sum";
     label=<Research: at most 4 handoffs<BR
     /><FONT COLOR="#218bff">⟲ facts: at most 2 laps</FONT><BR
     />>;
 }
-"#,
+"##,
     );
 }
 
@@ -133,7 +133,7 @@ fn a_graph_within_the_graph_is_a_cluster() {
 
     assert_eq!(
         desk.dot().to_string(),
-        r#"digraph "Desk" {
+        r##"digraph "Desk" {
     compound=true; fontname="sans-serif";
     node [shape=box, style=rounded, fontname="sans-serif"];
     edge [fontname="sans-serif", fontsize=11];
@@ -168,7 +168,7 @@ fn a_graph_within_the_graph_is_a_cluster() {
     /><FONT COLOR="#218bff">⟲ billing: at most 1 lap</FONT><BR
     />>;
 }
-"#,
+"##,
     );
 }
 
