@@ -718,6 +718,8 @@ fn a_drawing_shows_a_graph_within_as_a_cluster() {
                 .strip_prefix("subgraph \"cluster_")?
                 .strip_suffix("\" {")
         })
+        // Those of branches are named after their joins.
+        .filter(|cluster| !cluster.ends_with("/join"))
         .collect();
     let expected = [
         "office",

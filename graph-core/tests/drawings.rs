@@ -19,8 +19,9 @@ fn keep(name: &str, drawn: &str) {
         .join("../docs/drawings")
         .join(name);
     if std::env::var_os("HANDOFFS_BLESS").is_some_and(|bless| bless == "1") {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, drawn).unwrap();
+        let folder = path.parent().expect("it lies in a folder");
+        std::fs::create_dir_all(folder).expect("a folder");
+        std::fs::write(&path, drawn).expect("written");
     }
     let kept = std::fs::read_to_string(&path)
         .unwrap_or_default()

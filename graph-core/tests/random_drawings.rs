@@ -1,6 +1,7 @@
 //! Drawings of random graphs, right and wrong ones: DOT read back is the graph, SVG is XML, Graphviz
 //! accepts what is for it, and each of them shows every node.
 
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -361,10 +362,10 @@ fn complaints(drawing: &str) -> Option<String> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
         Err(error) => panic!("{error}"),
     };
-    let mut stdin = dot.stdin.take().unwrap();
-    std::io::Write::write_all(&mut stdin, drawing.as_bytes()).unwrap();
+    let mut stdin = dot.stdin.take().expect("a pipe");
+    stdin.write_all(drawing.as_bytes()).expect("it reads");
     drop(stdin);
-    let output = dot.wait_with_output().unwrap();
+    let output = dot.wait_with_output().expect("it ends");
     let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         output.status.success() || !complaints.is_empty(),

@@ -213,17 +213,14 @@ impl Change {
                 Some(_) => Effect::Loosens,
                 None => Effect::Tightens,
             },
-            Self::LoopAdded { .. } => Effect::Loosens,
             Self::LoopRemoved { .. } => Effect::Tightens,
             Self::LoopChanged {
                 joined,
                 before,
                 after,
                 ..
-            } => match joined.is_empty() {
-                true => bound(*before, *after),
-                false => Effect::Loosens,
-            },
+            } if joined.is_empty() => bound(*before, *after),
+            Self::LoopAdded { .. } | Self::LoopChanged { .. } => Effect::Loosens,
             Self::BoundChanged { before, after, .. } => bound(*before, *after),
             Self::NodeAdded { .. }
             | Self::StartMoved { .. }

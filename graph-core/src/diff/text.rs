@@ -124,7 +124,12 @@ impl fmt::Display for Change {
                 after,
             } => write!(f, "node {node}: {}, was {}", kind(*after), kind(*before)),
             Self::StartMoved { before, after } => {
-                write!(f, "start: {}, was {}", or_none(after), or_none(before))
+                write!(
+                    f,
+                    "start: {}, was {}",
+                    or_none(after.as_deref()),
+                    or_none(before.as_deref())
+                )
             }
             Self::EdgeAdded { edge } => write!(f, "{edge} is new"),
             Self::EdgeRemoved { edge } => write!(f, "{edge} is gone"),
@@ -148,8 +153,8 @@ impl fmt::Display for Change {
                 write!(
                     f,
                     "{edge}: else {}, was {}{person}",
-                    or_none(&after),
-                    or_none(&before)
+                    or_none(after.as_deref()),
+                    or_none(before.as_deref())
                 )
             }
             Self::LimitChanged {
@@ -178,6 +183,18 @@ impl fmt::Display for Change {
                 write!(f, "{edge}: was on `{}`", before.replace('`', "'"))
             }
             Self::Reordered { node } => write!(f, "edges of {node} are tried in another order"),
+            Self::LoopAdded { .. }
+            | Self::LoopRemoved { .. }
+            | Self::LoopChanged { .. }
+            | Self::BoundChanged { .. } => self.write_bound(f),
+        }
+    }
+}
+
+impl Change {
+    /// Writes what is said of loops and bounds.
+    fn write_bound(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::LoopAdded { graph, nodes, laps } => {
                 write!(
                     f,
@@ -217,6 +234,7 @@ impl fmt::Display for Change {
                 within(graph),
                 Bound(*after, *before, "handoff")
             ),
+            _ => Ok(()),
         }
     }
 }
@@ -251,8 +269,8 @@ fn kind(kind: NodeKind) -> &'static str {
     }
 }
 
-fn or_none(name: &Option<String>) -> &str {
-    name.as_deref().unwrap_or("none")
+fn or_none(name: Option<&str>) -> &str {
+    name.unwrap_or("none")
 }
 
 fn list(names: &[String]) -> String {

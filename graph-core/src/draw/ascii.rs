@@ -182,9 +182,9 @@ impl List<'_, '_> {
             NodeKind::Human => " (human)",
             NodeKind::Graph => " (graph)",
         };
-        let note = self.scene.note(node).map(|note| format!("  {note}"));
+        let trail = self.scene.note(node).map(|note| format!("  {note}"));
         let name = line(&node.name);
-        let mut row = Row::plain(format!("{name}{kind}{}", note.unwrap_or_default()));
+        let mut row = Row::plain(format!("{name}{kind}{}", trail.unwrap_or_default()));
         row.node = Some(index);
         rows.push(row);
 
@@ -201,7 +201,7 @@ impl List<'_, '_> {
                 )));
             }
         }
-        let labels: Vec<String> = own.iter().map(|arrow| self.label(arrow)).collect();
+        let labels: Vec<String> = own.iter().map(|arrow| label(arrow)).collect();
         let most = self.width / 2;
         let widest = labels
             .iter()
@@ -254,10 +254,6 @@ impl List<'_, '_> {
         row
     }
 
-    fn label(&self, arrow: &Arrow) -> String {
-        arrow.readable().collect::<Vec<_>>().join(", ")
-    }
-
     fn target(&self, arrow: &Arrow) -> String {
         let name = |node| line(self.scene.topology.name_of(node)).into_owned();
         match arrow.to {
@@ -293,6 +289,10 @@ impl List<'_, '_> {
         let place = |node: NodeIndex| self.places.get(usize::from(node.0));
         (place(to) <= place(from)).then_some(Up(to))
     }
+}
+
+fn label(arrow: &Arrow) -> String {
+    arrow.readable().collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

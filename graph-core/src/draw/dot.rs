@@ -295,7 +295,7 @@ impl Part<'_> {
     fn label(&self, node: &NodeShape) -> String {
         match self.scene.note(node) {
             None => node.name.to_string(),
-            Some(note) => format!("{}\n{note}", node.name),
+            Some(trail) => format!("{}\n{trail}", node.name),
         }
     }
 

@@ -87,14 +87,11 @@ pub(super) fn layout(sketch: &Sketch, gaps: Gaps) -> Layout {
         .collect();
     // The lanes of each link, from above to below.
     let mut lanes = Vec::new();
-    for (link, (upper, lower)) in sketch.links.iter().zip(&down) {
-        let label = match link.from == *upper {
-            true => 2 * ranks[*upper] + 1,
-            false => 2 * ranks[*lower] - 1,
-        };
+    let label_layers = label_layers(sketch, &down, &ranks, gaps);
+    for ((link, (upper, lower)), label) in sketch.links.iter().zip(&down).zip(label_layers) {
         let mut own = Vec::new();
         for layer in 2 * ranks[*upper] + 1..2 * ranks[*lower] {
-            let has_label = link.label.filter(|_| layer == label);
+            let has_label = link.label.filter(|_| label == Some(layer));
             let mut cell = Cell::new(has_label.unwrap_or((gaps.lane, 0.0)), layer);
             cell.is_lane = has_label.is_none();
             own.push(cells.len());
@@ -176,14 +173,54 @@ impl Cell {
     }
 }
 
+/// Returns the layer of each label: the first from the tail that is not full. An arrow that has the
+/// fewest to choose from chooses first; where all are full, it takes the emptiest.
+fn label_layers(
+    sketch: &Sketch,
+    down: &[(usize, usize)],
+    ranks: &[usize],
+    gaps: Gaps,
+) -> Vec<Option<usize>> {
+    const FULL: f64 = 640.0;
+    let mut used: Vec<f64> = vec![0.0; 2 * sketch.sizes.len() + 1];
+    let mut layers = vec![None; sketch.links.len()];
+    let mut order: Vec<_> = (0..sketch.links.len()).collect();
+    order.sort_by_key(|link| ranks[down[*link].1] - ranks[down[*link].0]);
+    for place in order {
+        let (link, (upper, lower)) = (&sketch.links[place], down[place]);
+        let Some((width, _)) = link.label else {
+            continue;
+        };
+        let width = width + gaps.x;
+        let count = ranks[lower] - ranks[upper];
+        let free = (0..count).map(|step| {
+            if link.from == upper {
+                2 * (ranks[upper] + step) + 1
+            } else {
+                2 * (ranks[lower] - step) - 1
+            }
+        });
+        let first = free.clone().find(|layer| used[*layer] + width <= FULL);
+        let emptiest = free.min_by(|a, b| used[*a].total_cmp(&used[*b]));
+        if let Some(layer) = first.or(emptiest) {
+            used[layer] += width;
+            layers[place] = Some(layer);
+        }
+    }
+    layers
+}
+
 /// Returns the upper and the lower end of each link, such that nothing leads up.
 fn oriented(sketch: &Sketch) -> Vec<(usize, usize)> {
     let mut down: Vec<_> = sketch
         .links
         .iter()
-        .map(|link| match link.is_back {
-            true => (link.to, link.from),
-            false => (link.from, link.to),
+        .map(|link| {
+            if link.is_back {
+                (link.to, link.from)
+            } else {
+                (link.from, link.to)
+            }
         })
         .collect();
     let mut leaving = vec![Vec::new(); sketch.sizes.len()];

@@ -190,7 +190,7 @@ impl Part<'_> {
         let name = line(&node.name);
         match self.scene.note(node) {
             None => name.into_owned(),
-            Some(note) => format!("{name}\n{note}"),
+            Some(trail) => format!("{name}\n{trail}"),
         }
     }
 
@@ -222,8 +222,8 @@ impl Part<'_> {
             lap => lap.map(lap_color),
         };
         if let Some(color) = color {
-            let links = writer.links.entry(format!("stroke:{color}")).or_default();
-            links.push(writer.arrows);
+            let styled = writer.links.entry(format!("stroke:{color}")).or_default();
+            styled.push(writer.arrows);
         }
         writer.arrows += 1;
     }

@@ -4,6 +4,7 @@
 //! on a light and on a dark ground, of which there is none.
 
 mod curve;
+mod painter;
 mod picture;
 
 use std::fmt;
@@ -11,7 +12,7 @@ use std::fmt;
 use self::curve::{Curve, Piece};
 use self::picture::{FONT, Frame, Kind, Picture, SMALL, Shape};
 use super::scene::{Scene, line};
-use super::{IDLE, Trail, lap_color};
+use super::{Trail, lap_color};
 use crate::topology::Topology;
 
 impl Topology {

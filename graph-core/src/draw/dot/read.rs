@@ -131,10 +131,10 @@ impl<'a> Reader<'a> {
                     let shape = NodeShape::new(self.name(name, statement.line)?);
                     let label = shape.name.clone().into_owned();
                     let graph = Reader::read(label, &format!("{name}/"), inner)?;
-                    let doc = inner
+                    let mut doc = inner
                         .iter()
                         .filter(|inner| matches!(inner.kind, Kind::Style(_)));
-                    let doc = doc.filter_map(|style| style.get("tooltip")).next();
+                    let doc = doc.find_map(|style| style.get("tooltip"));
                     let shape = shape.doc(doc.unwrap_or_default().to_owned()).inner(graph);
                     self.add(name, shape, statement.line)?;
                 }

@@ -5,7 +5,8 @@ use std::fmt;
 
 use super::super::scene::Thing;
 use super::Number;
-use super::picture::{Rect, Route};
+use super::painter::Route;
+use super::picture::Rect;
 
 pub(super) type Point = (f64, f64);
 
