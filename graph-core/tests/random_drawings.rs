@@ -56,7 +56,7 @@ struct Arm {
     fork: Option<(Vec<Index>, bool)>,
     concurrency: Option<u32>,
     limit: Option<u32>,
-    otherwise: Option<Option<Index>>,
+    otherwise: Option<Target<Index>>,
     /// Whether it is taken on an error, and leads back.
     error: Option<bool>,
 }
@@ -79,7 +79,7 @@ fn arm() -> impl Strategy<Value = Arm> {
     (ends, words, numbers, fork, error).prop_map(|(ends, words, numbers, fork, error)| Arm {
         from: ends.0,
         to: ends.1,
-        otherwise: ends.2,
+        otherwise: ends.2.map(|to| to.map_or(Target::End, Target::Node)),
         on: words.0,
         guard: words.1,
         concurrency: numbers.0,
@@ -98,13 +98,15 @@ fn graph(depth: u32) -> BoxedStrategy<Topology> {
     let arms = prop::collection::vec(arm(), 0..=9);
     let start = prop::option::weighted(0.9, any::<Index>());
     (names, inner, arms, start, any::<u64>())
-        .prop_map(|(names, inner, arms, start, kinds)| build(&names, inner, &arms, start, kinds))
+        .prop_map(|(names, inner, arms, start, kinds)| {
+            build(&names, inner.as_ref(), &arms, start, kinds)
+        })
         .boxed()
 }
 
 fn build(
     names: &[&'static str],
-    inner: Option<Topology>,
+    inner: Option<&Topology>,
     arms: &[Arm],
     start: Option<Index>,
     kinds: u64,
@@ -118,7 +120,7 @@ fn build(
                 1 => shape.kind(NodeKind::Graph),
                 2 => shape.doc("Says \"so\".\nAnd <more>."),
                 3 if inner.is_some() => {
-                    let mut inner = inner.clone().expect("it is some");
+                    let mut inner = inner.cloned().expect("it is some");
                     // A drawing has no name for the graph within but that of its node.
                     rename(&mut inner, name);
                     shape.inner(inner)
@@ -166,8 +168,8 @@ fn edge(arm: &Arm, nodes: &[NodeIndex]) -> Edge<NodeIndex> {
     }
     route = match &arm.otherwise {
         None => route,
-        Some(None) => route.or_end(),
-        Some(Some(node)) => route.or_else(get(node)),
+        Some(Target::End) => route.or_end(),
+        Some(Target::Node(node)) => route.or_else(get(node)),
     };
     let from = get(&arm.from);
     let mut edge = match arm.error {

@@ -44,9 +44,9 @@ impl Topology {
     /// │  └──▶ billing
     /// │
     /// │  billing
-    /// │  ├─ Billed::Done ──────────▶ end
+    /// │  ├─ Billed::Done ───────────▶ end
     /// ╰┄ └─ Billed::WrongDesk, ≤ 2 ┄▶ triage ↑
-    ///       else ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄▶ end
+    ///       else ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄▶ end
     ///
     /// ⟲ triage, billing: at most 2 laps
     /// ",

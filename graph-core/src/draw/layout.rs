@@ -128,7 +128,15 @@ pub(super) fn layout(sketch: &Sketch, gaps: Gaps) -> Layout {
         centers: (ranks.iter().enumerate())
             .map(|(vertex, rank)| {
                 let (top, bottom) = ys[2 * rank];
-                (xs[vertex], f64::midpoint(top, bottom))
+                // Beside what is much higher it stands where one looks first.
+                let height = cells[vertex].size.1;
+                let is_small = 3.0 * height < bottom - top;
+                let y = if is_small {
+                    top + height / 2.0
+                } else {
+                    f64::midpoint(top, bottom)
+                };
+                (xs[vertex], y)
             })
             .collect(),
         layers: ranks.iter().map(|rank| ys[2 * rank]).collect(),
