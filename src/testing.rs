@@ -229,14 +229,16 @@ fn assert_drawing(
 /// Returns what stands before and behind the diagram in the first block named `mermaid`.
 fn around_mermaid(page: &str) -> Option<(&str, &str)> {
     const BEGIN: &str = "```mermaid\n";
-    let begin = match page.starts_with(BEGIN) {
-        true => BEGIN.len(),
-        false => page.find(&format!("\n{BEGIN}"))? + 1 + BEGIN.len(),
+    let begin = if page.starts_with(BEGIN) {
+        BEGIN.len()
+    } else {
+        page.find(&format!("\n{BEGIN}"))? + 1 + BEGIN.len()
     };
     let (before, rest) = page.split_at(begin);
-    let end = match rest.starts_with("```") {
-        true => 0,
-        false => rest.find("\n```")? + 1,
+    let end = if rest.starts_with("```") {
+        0
+    } else {
+        rest.find("\n```")? + 1
     };
     Some((before, &rest[end..]))
 }

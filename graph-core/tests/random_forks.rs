@@ -452,6 +452,23 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
+    fn a_drawing_read_back_is_the_graph_and_svg_is_xml(sketch in some_sketch()) {
+        let topology = sketch.topology();
+        let drawing = topology.dot().to_string();
+        let read = Topology::from_dot(&drawing);
+        prop_assert!(read.is_ok(), "{read:?}\n{drawing}");
+        let diff = topology.diff(&read.expect("it is right"));
+        prop_assert!(diff.is_empty(), "{diff}{drawing}");
+        let svg = topology.svg().to_string();
+        prop_assert!(roxmltree::Document::parse(&svg).is_ok(), "{svg}");
+        let others = [topology.mermaid().to_string(), topology.ascii().to_string()];
+        for (_, node) in topology.nodes() {
+            let shown = others.iter().all(|text| text.contains(&*node.name));
+            prop_assert!(shown && svg.contains(&format!(">{}</text>", node.name)));
+        }
+    }
+
+    #[test]
     fn a_branch_is_refused_exactly_if_some_way_through_it_misses_the_join(sketch in some_sketch()) {
         let findings = check(&sketch.topology());
         let refused = findings
