@@ -733,7 +733,7 @@ fn a_drawing_shows_a_graph_within_as_a_cluster() {
     ];
     assert_eq!(clusters, expected, "{dot}");
     assert!(
-        dot.contains(r#""office/court/weigh" [label="weigh"]"#),
+        dot.contains(r#""office/court/weigh" [label="weigh""#),
         "{dot}"
     );
 }
