@@ -1,6 +1,7 @@
 //! Drawings of ten graphs of all shapes, which stand in `docs/drawings`, and of random ones.
 //!
-//! `HANDOFFS_BLESS=1` rewrites what stands there.
+//! `HANDOFFS_BLESS=1` rewrites what stands there; `HANDOFFS_LARGE=folder` keeps the large one to be looked
+//! at.
 
 #[path = "drawings/graphs.rs"]
 mod graphs;
