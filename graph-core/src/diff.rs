@@ -1,20 +1,20 @@
 //! What a change of a graph means: a review of two graphs, edge by edge.
 //!
-//! Nodes are known by their names and edges by what they say, so the order of lines in a drawing or the
-//! places of nodes are no difference. What could not be undone by a look at one line is looked at as
-//! well: new loops, and the bound of the handoffs.
+//! Nodes are known by their names and edges by what they say, so the order of lines in a drawing and the
+//! places of nodes are no difference; neither are documentation and the names of graphs within. What is
+//! not to be seen at any one line is looked at as well: new loops, and the bound of the handoffs.
 
 mod change;
 mod edges;
 mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 pub use change::{Change, EdgeName, Effect};
 pub use text::Markdown;
 
 use crate::check::max_handoffs;
-use crate::topology::{NodeKind, Topology};
+use crate::topology::{NodeKind, NodeShape, Topology};
 
 /// What differs between two graphs; [`Topology::diff`] returns it.
 ///
@@ -30,7 +30,8 @@ pub struct Diff {
 }
 
 impl Topology {
-    /// Compares this graph with a later one.
+    /// Compares this graph with a later one. Either may be read from a drawing by
+    /// [`from_dot`](Self::from_dot).
     ///
     /// ```
     /// use handoffs_core::{Edge, NodeShape, Route, Topology};
@@ -92,16 +93,18 @@ fn compare(before: &Topology, after: &Topology, path: &str, changes: &mut Vec<Ch
         "" => name.to_owned(),
         _ => format!("{path}/{name}"),
     };
-    let find = |graph: &'_ Topology, name: &str| graph.nodes().any(|(_, node)| node.name == name);
-    for (_, node) in before.nodes().filter(|(_, node)| !find(after, &node.name)) {
-        changes.push(Change::NodeRemoved {
-            node: full(&node.name),
-            is_human: node.kind == NodeKind::Human,
-        });
+    let (old, new) = (shapes(before), shapes(after));
+    for (_, node) in before.nodes() {
+        if !new.contains_key(&*node.name) {
+            changes.push(Change::NodeRemoved {
+                node: full(&node.name),
+                is_human: node.kind == NodeKind::Human,
+            });
+        }
     }
     let mut within = Vec::new();
     for (_, node) in after.nodes() {
-        let Some((_, old)) = before.nodes().find(|(_, old)| old.name == node.name) else {
+        let Some(old) = old.get(&*node.name) else {
             changes.push(Change::NodeAdded {
                 node: full(&node.name),
             });
@@ -138,6 +141,10 @@ fn compare(before: &Topology, after: &Topology, path: &str, changes: &mut Vec<Ch
     for (old, new, path) in within {
         compare(old, new, &path, changes);
     }
+}
+
+fn shapes(graph: &Topology) -> HashMap<&str, &NodeShape> {
+    graph.nodes().map(|(_, node)| (&*node.name, node)).collect()
 }
 
 /// Compares the loops: of nodes that lay on none, and of nodes that did.

@@ -1,36 +1,39 @@
 //! Which edge of one graph is which of the other, and what has become of it.
 
+use std::collections::{HashMap, HashSet};
+
 use super::change::{Change, EdgeName};
 use crate::route::{Route, Target};
 use crate::topology::{Edge, NodeKind, Topology};
 
 type Named = Edge<String>;
 
-/// One graph's edges from one node, by names.
-fn edges_from(graph: &Topology, from: &str) -> Vec<Named> {
-    let edges = graph
-        .edges()
-        .filter(|(_, edge)| graph.name_of(edge.from) == from);
-    let named = |(_, edge): (_, &Edge<_>)| edge.clone().map(|node| graph.name_of(node).to_owned());
-    edges.map(named).collect()
+/// A graph's edges by names, by the node that they leave.
+fn edges(graph: &Topology) -> HashMap<String, Vec<Named>> {
+    let mut edges: HashMap<String, Vec<Named>> = HashMap::new();
+    for (_, edge) in graph.edges() {
+        let edge = edge.clone().map(|node| graph.name_of(node).to_owned());
+        edges.entry(edge.from.clone()).or_default().push(edge);
+    }
+    edges
 }
 
 pub(super) fn compare(before: &Topology, after: &Topology, path: &str, changes: &mut Vec<Change>) {
-    let mut names: Vec<&str> = after.nodes().map(|(_, node)| &*node.name).collect();
-    let gone = before.nodes().map(|(_, node)| &*node.name);
-    for name in gone {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    for name in names {
+    let (old, new) = (edges(before), edges(after));
+    let mut seen = HashSet::new();
+    let names = after
+        .nodes()
+        .chain(before.nodes())
+        .map(|(_, node)| &*node.name);
+    for name in names.filter(|name| seen.insert(*name)) {
         let node = Node {
             before,
             after,
             path,
             name,
         };
-        node.compare(changes);
+        let of = |edges: &HashMap<String, Vec<Named>>| edges.get(name).cloned().unwrap_or_default();
+        node.compare(&of(&old), &of(&new), changes);
     }
 }
 
@@ -42,10 +45,8 @@ struct Node<'a> {
 }
 
 impl Node<'_> {
-    fn compare(&self, changes: &mut Vec<Change>) {
-        let old = edges_from(self.before, self.name);
-        let new = edges_from(self.after, self.name);
-        let pairs = pairs(&old, &new);
+    fn compare(&self, old: &[Named], new: &[Named], changes: &mut Vec<Change>) {
+        let pairs = pairs(old, new);
         for (place, edge) in old.iter().enumerate() {
             if pairs.iter().all(|(old, _)| *old != place) {
                 let edge = self.edge(edge);
