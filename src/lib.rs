@@ -10,9 +10,12 @@ pub use handoffs_core::{
 
 // Its shape as data, and whether it is right.
 pub use handoffs_core::{
-    Access, AccessMut, Branches, Code, Dot, EdgeIndex, Finding, Fork, List, NodeIndex, NodeShape,
-    Place, Region, Regions, Topology, UnknownNode, Way, check, max_handoffs, max_visits,
+    Access, AccessMut, Branches, Code, EdgeIndex, Finding, Fork, List, NodeIndex, NodeShape, Place,
+    Region, Regions, Topology, UnknownNode, Way, check, max_handoffs, max_visits,
 };
+
+// How it is drawn, and how it differs from another.
+pub use handoffs_core::{Ascii, Dot, DotError, Mermaid, Svg, Trail, diff};
 
 // What happens when it runs.
 pub use handoffs_runtime::{

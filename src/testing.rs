@@ -1,7 +1,8 @@
 //! What tests need that an edge, being a pure function, does not.
 //!
 //! - [`TestContext`] is what a node that takes a [`Context`](crate::Context) is given in its unit test;
-//! - [`assert_dot`] keeps the drawing of a graph in the repository up to date;
+//! - [`assert_dot`], [`assert_mermaid`] and [`assert_svg`] keep drawings of a graph in the repository up
+//!   to date;
 //! - [`journal_suite!`] proves that a [`Journal`](trait@crate::Journal) of your own keeps the promises
 //!   that a run relies on: it writes one test a rule, of a [`JournalPlace`]; [`cache_suite!`] does so
 //!   for a [`Cache`](trait@crate::Cache).
@@ -77,7 +78,7 @@ pub use handoffs_runtime::journal_suite;
 #[doc(inline)]
 pub use handoffs_runtime::cache_suite;
 
-use crate::AgentGraph;
+use crate::{AgentGraph, Topology};
 
 /// The environment variable that, set to 1, lets a test rewrite what it compares with.
 const BLESS: &str = "HANDOFFS_BLESS";
@@ -104,10 +105,89 @@ const BLESS: &str = "HANDOFFS_BLESS";
 ///
 /// # Panics
 ///
-/// Panics if the file differs from the graph or cannot be read, and says which lines differ.
+/// Panics if the file differs from the graph or cannot be read; says which lines differ and, if the
+/// graph does and not its looks alone, in what.
 pub fn assert_dot<G: AgentGraph>(path: impl AsRef<Path>) {
+    let graph = G::topology();
+    assert_drawing(path.as_ref(), G::NAME, &graph.dot().to_string(), |kept| {
+        let kept = Topology::from_dot(kept).ok()?;
+        let diff = kept.diff(&graph);
+        (!diff.is_empty()).then(|| format!("{diff}\n"))
+    });
+}
+
+/// Asserts the same of a drawing in Mermaid, such as GitHub renders.
+///
+/// The file is the diagram alone (`.mmd`), or Markdown with a block named `mermaid`, of which the first
+/// is compared and rewritten.
+///
+/// ```no_run
+/// # use handoffs::prelude::*;
+/// # #[derive(State, Clone)]
+/// # struct Ticket { note: String }
+/// # #[node(Ticket)]
+/// # async fn triage() {}
+/// # #[derive(AgentGraph)]
+/// # #[graph(state = Ticket, start = triage)]
+/// # struct SupportDesk { #[route(_ => end)] triage: Triage }
+/// #[test]
+/// fn the_picture_in_the_readme_is_up_to_date() {
+///     handoffs::testing::assert_mermaid::<SupportDesk>("README.md");
+/// }
+/// ```
+///
+/// # Panics
+///
+/// Panics if the file differs from the graph, cannot be read, or is Markdown without such a block; says
+/// which lines differ.
+pub fn assert_mermaid<G: AgentGraph>(path: impl AsRef<Path>) {
     let path = path.as_ref();
-    let drawn = G::topology().dot().to_string();
+    let drawn = G::topology().mermaid().to_string();
+    if path.extension().is_none_or(|end| end != "md") {
+        assert_drawing(path, G::NAME, &drawn, |_| None);
+        return;
+    }
+    let page = std::fs::read_to_string(path)
+        .unwrap_or_else(|error| panic!("could not read `{}`: {error}", path.display()));
+    let page = page.replace("\r\n", "\n");
+    let Some((before, after)) = around_mermaid(&page) else {
+        panic!("`{}` has no block named `mermaid`", path.display());
+    };
+    assert_drawing(path, G::NAME, &format!("{before}{drawn}{after}"), |_| None);
+}
+
+/// Asserts the same of a drawing as SVG.
+///
+/// ```no_run
+/// # use handoffs::prelude::*;
+/// # #[derive(State, Clone)]
+/// # struct Ticket { note: String }
+/// # #[node(Ticket)]
+/// # async fn triage() {}
+/// # #[derive(AgentGraph)]
+/// # #[graph(state = Ticket, start = triage)]
+/// # struct SupportDesk { #[route(_ => end)] triage: Triage }
+/// #[test]
+/// fn the_picture_is_up_to_date() {
+///     handoffs::testing::assert_svg::<SupportDesk>("docs/support_desk.svg");
+/// }
+/// ```
+///
+/// # Panics
+///
+/// Panics if the file differs from the graph or cannot be read; says which lines differ.
+pub fn assert_svg<G: AgentGraph>(path: impl AsRef<Path>) {
+    let drawn = G::topology().svg().to_string();
+    assert_drawing(path.as_ref(), G::NAME, &drawn, |_| None);
+}
+
+/// Compares a file with what it should be, or writes it; `explain` says more about what was kept.
+fn assert_drawing(
+    path: &Path,
+    graph: &str,
+    drawn: &str,
+    explain: impl FnOnce(&str) -> Option<String>,
+) {
     if std::env::var_os(BLESS).is_some_and(|bless| bless == "1") {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)
@@ -127,11 +207,28 @@ pub fn assert_dot<G: AgentGraph>(path: impl AsRef<Path>) {
     let kept = kept.replace("\r\n", "\n");
     assert!(
         kept == drawn,
-        "`{}` is not the drawing of `{}` any more; set {BLESS}=1 to redraw it\n{}",
+        "`{}` is not the drawing of `{graph}` any more; set {BLESS}=1 to redraw it\n{}{}",
         path.display(),
-        G::NAME,
-        differences(&kept, &drawn),
+        explain(&kept).unwrap_or_default(),
+        differences(&kept, drawn),
     );
+}
+
+/// Returns what stands before and behind the diagram in the first block named `mermaid`.
+fn around_mermaid(page: &str) -> Option<(&str, &str)> {
+    const BEGIN: &str = "```mermaid\n";
+    let begin = if page.starts_with(BEGIN) {
+        BEGIN.len()
+    } else {
+        page.find(&format!("\n{BEGIN}"))? + 1 + BEGIN.len()
+    };
+    let (before, rest) = page.split_at(begin);
+    let end = if rest.starts_with("```") {
+        0
+    } else {
+        rest.find("\n```")? + 1
+    };
+    Some((before, &rest[end..]))
 }
 
 /// Lists the lines that only one of two drawings has; each line of a drawing stands for itself.
@@ -155,5 +252,18 @@ mod tests {
     #[test]
     fn only_the_lines_that_differ_are_shown() {
         assert_eq!(differences("a\nb\nc\n", "a\nB\nc\nd\n"), "-b\n+B\n+d\n");
+    }
+
+    #[test]
+    fn a_diagram_is_found_between_its_fences() {
+        let page = "# Desk\n\n```mermaid\nflowchart TD\n```\n\nMore.\n";
+        let found = ("# Desk\n\n```mermaid\n", "```\n\nMore.\n");
+        assert_eq!(around_mermaid(page), Some(found));
+        assert_eq!(
+            around_mermaid("```mermaid\n```\n"),
+            Some(("```mermaid\n", "```\n"))
+        );
+        assert_eq!(around_mermaid("```mermaid\n"), None);
+        assert_eq!(around_mermaid("# Desk\n"), None);
     }
 }

@@ -212,3 +212,41 @@ async fn an_error_leads_back_as_often_as_the_limit_says() {
     );
     assert_eq!(ticket.count, 0);
 }
+
+#[test]
+fn a_drawing_that_is_stale_is_told_by_what_the_change_means() {
+    use handoffs::testing::{assert_dot, assert_mermaid, assert_svg};
+
+    if std::env::var_os("HANDOFFS_BLESS").is_some() {
+        // What is wrong here would be mended.
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let graph = Grower::topology();
+    let (dot, page) = (folder.path().join("a.dot"), folder.path().join("a.md"));
+    let (diagram, svg) = (folder.path().join("a.mmd"), folder.path().join("a.svg"));
+    std::fs::write(&dot, graph.dot().to_string()).unwrap();
+    std::fs::write(&diagram, graph.mermaid().to_string()).unwrap();
+    std::fs::write(&svg, graph.svg().to_string().replace('\n', "\r\n")).unwrap();
+    std::fs::write(
+        &page,
+        format!("# Page\n\n```mermaid\n{}```\n\nMore.\n", graph.mermaid()),
+    )
+    .unwrap();
+    assert_dot::<Grower>(&dot);
+    assert_mermaid::<Grower>(&page);
+    assert_mermaid::<Grower>(&diagram);
+    assert_svg::<Grower>(&svg);
+
+    let mut before = handoffs::Topology::new("Grower");
+    for (_, node) in graph.nodes() {
+        before.node(node.clone());
+    }
+    before.start(graph.start_node().unwrap());
+    std::fs::write(&dot, before.dot().to_string()).unwrap();
+    let stale = std::panic::catch_unwind(|| assert_dot::<Grower>(&dot)).unwrap_err();
+    let told = stale.downcast_ref::<String>().unwrap();
+    assert!(told.contains("\n+ grow -> end on `"), "{told}");
+    std::fs::write(&page, "# Page\n\n```mermaid\nflowchart TD\n```\n").unwrap();
+    assert!(std::panic::catch_unwind(|| assert_mermaid::<Grower>(&page)).is_err());
+}

@@ -730,6 +730,8 @@ fn a_drawing_shows_a_graph_within_as_a_cluster() {
                 .strip_prefix("subgraph \"cluster_")?
                 .strip_suffix("\" {")
         })
+        // Those of branches are named after their joins.
+        .filter(|cluster| !cluster.ends_with("/join"))
         .collect();
     let expected = [
         "office",
@@ -743,7 +745,7 @@ fn a_drawing_shows_a_graph_within_as_a_cluster() {
     ];
     assert_eq!(clusters, expected, "{dot}");
     assert!(
-        dot.contains(r#""office/court/weigh" [label="weigh"]"#),
+        dot.contains(r#""office/court/weigh" [label="weigh""#),
         "{dot}"
     );
 }

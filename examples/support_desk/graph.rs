@@ -487,8 +487,9 @@ mod tests {
     }
 
     #[test]
-    fn the_drawing_is_up_to_date() {
+    fn the_drawings_are_up_to_date() {
         handoffs::testing::assert_dot::<SupportDesk>("docs/support_desk.dot");
+        handoffs::testing::assert_svg::<SupportDesk>("docs/support_desk.svg");
     }
 
     // A node is an ordinary function as well.

@@ -19,13 +19,14 @@ mod outcome;
 mod route;
 
 mod check;
+pub mod diff;
 mod draw;
 mod graph;
 mod topology;
 
 pub use check::{Code, Finding, Place, UnknownNode, check, max_handoffs, max_visits, nearest};
 pub use contract::{Contract, FieldSet};
-pub use draw::Dot;
+pub use draw::{Ascii, Dot, DotError, Mermaid, Svg, Trail};
 pub use fingerprint::fingerprint;
 pub use graph::{AgentGraph, GraphNode};
 pub use log::{Iter as LogIter, Log};

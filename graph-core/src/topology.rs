@@ -7,6 +7,7 @@
 
 mod back;
 mod edge;
+mod loops;
 mod node;
 mod regions;
 mod steps;
@@ -14,6 +15,7 @@ mod steps;
 #[doc(hidden)]
 pub use back::{senders, ways};
 pub use edge::{Edge, EdgeIndex, Way};
+pub(crate) use loops::Loops;
 pub use node::{NodeIndex, NodeKind, NodeShape};
 pub(crate) use regions::{Clash, Walk};
 pub use regions::{Region, Regions};

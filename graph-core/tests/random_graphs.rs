@@ -294,6 +294,29 @@ fn config() -> ProptestConfig {
 }
 
 proptest! {
+    // Drawing takes far longer than checking.
+    #![proptest_config(ProptestConfig { cases: 200, ..config() })]
+
+    #[test]
+    fn a_drawing_read_back_is_the_graph_and_svg_is_xml(sketch in prop_oneof![any_sketch(), tame_sketch(4)]) {
+        let topology = sketch.topology();
+        let drawing = topology.dot().to_string();
+        let read = Topology::from_dot(&drawing);
+        prop_assert!(read.is_ok(), "{read:?}\n{drawing}");
+        let diff = topology.diff(&read.expect("it is right"));
+        prop_assert!(diff.is_empty(), "{diff}{drawing}");
+        let svg = topology.svg().to_string();
+        prop_assert!(roxmltree::Document::parse(&svg).is_ok(), "{svg}");
+        let others = [topology.mermaid().to_string(), topology.ascii().to_string()];
+        for (_, node) in topology.nodes() {
+            let shown = others.iter().all(|text| text.contains(&*node.name));
+            let text = format!(">{}</text>", node.name);
+            prop_assert!(shown && svg.contains(&text));
+        }
+    }
+}
+
+proptest! {
     #![proptest_config(config())]
 
     #[test]

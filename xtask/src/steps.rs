@@ -44,10 +44,16 @@ pub(crate) const FIX: &[Step] = &[
 ];
 
 /// Models that examples load are not among what is blessed: they are trained, not expected.
-pub(crate) const BLESS: &[Step] = &[Step {
-    env: &[("TRYBUILD", "overwrite"), ("HANDOFFS_BLESS", "1")],
-    ..cargo("test -p handoffs --tests --no-fail-fast --all-features")
-}];
+pub(crate) const BLESS: &[Step] = &[
+    Step {
+        env: &[("TRYBUILD", "overwrite"), ("HANDOFFS_BLESS", "1")],
+        ..cargo("test -p handoffs --tests --no-fail-fast --all-features")
+    },
+    Step {
+        env: &[("HANDOFFS_BLESS", "1")],
+        ..cargo("test -p handoffs-core --test drawings")
+    },
+];
 
 /// Runs all steps, whatever becomes of each, and says whether none of them failed.
 pub(crate) fn run_all(steps: &[Step]) -> bool {
