@@ -124,7 +124,6 @@ async fn in_memory_a_thread_takes_little_more_than_was_appended() {
 /// The size of the file once it is closed, without that of an empty one, which is a few pages.
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-#[ignore = "it is twice as much: a page of 4 KB holds one record of 2.4 KB and nothing else"]
 async fn in_a_file_a_thread_takes_little_more_than_was_appended() {
     for level in LEVELS {
         let mut grown = [0; 2];

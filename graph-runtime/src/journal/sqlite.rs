@@ -4,6 +4,7 @@
 //! never waits for a commit. Callers hand them jobs and wait for the answers without blocking.
 
 mod error;
+mod pieces;
 mod reader;
 mod schema;
 #[cfg(test)]

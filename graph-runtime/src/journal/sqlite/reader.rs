@@ -1,6 +1,6 @@
 //! The thread that reads. Each query sees the file as it was when the query began.
 
-use rusqlite::{Connection, Row, Statement, params};
+use rusqlite::{Connection, Row, Rows, Statement, params};
 
 use super::error::failed;
 use super::schema;
@@ -28,6 +28,12 @@ pub(super) enum Job {
     },
 }
 
+/// One row for each piece of a body, or one if it has none.
+pub(super) const READ: &str = "
+    SELECT entry.seq, entry.hash, entry.body, first_piece, pieces, piece.id, piece.body
+    FROM entry LEFT JOIN piece ON piece.id >= first_piece AND piece.id < first_piece + pieces
+    WHERE thread = ?1 AND seq > ?2 ORDER BY seq, piece.id";
+
 /// Jumps from name to name through the index, where `DISTINCT` would walk along all entries.
 pub(super) const THREADS: &str = "
     WITH RECURSIVE name(thread) AS (
@@ -47,8 +53,9 @@ pub(super) const HEADS: &str = "
         FROM name WHERE name.thread IS NOT NULL
         LIMIT ?2
     )
-    SELECT last.seq, last.hash, last.body, last.thread
+    SELECT last.seq, last.hash, last.body, first_piece, pieces, piece.id, piece.body, last.thread
     FROM name CROSS JOIN entry AS last
+    LEFT JOIN piece ON piece.id >= first_piece AND piece.id < first_piece + pieces
     WHERE last.thread = name.thread
     AND last.seq = (SELECT max(seq) FROM entry WHERE thread = name.thread)";
 
@@ -102,9 +109,7 @@ impl<'c> Reader<'c> {
     fn new(connection: &'c Connection, place: &'c str) -> rusqlite::Result<Self> {
         Ok(Self {
             place,
-            read: connection.prepare(
-                "SELECT seq, hash, body FROM entry WHERE thread = ?1 AND seq > ?2 ORDER BY seq",
-            )?,
+            read: connection.prepare(READ)?,
             threads: connection.prepare(THREADS)?,
             heads: connection.prepare(HEADS)?,
             snapshot: connection
@@ -121,8 +126,9 @@ impl<'c> Reader<'c> {
             .query(params![thread.as_str(), after])
             .map_err(failed)?;
         let mut records = Vec::new();
-        while let Some(row) = rows.next().map_err(failed)? {
-            records.push(record(thread, row).map_err(failed)??);
+        let name = |_: &Row<'_>| Ok(thread.clone());
+        while let Some(read) = joined(&mut rows, name).map_err(failed)? {
+            records.push(read?.1);
         }
         Ok(records)
     }
@@ -143,10 +149,9 @@ impl<'c> Reader<'c> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let mut rows = self.heads.query(params![from, most]).map_err(failed)?;
         let mut heads = Vec::new();
-        while let Some(row) = rows.next().map_err(failed)? {
-            let thread = row.get::<_, String>(3).map_err(failed)?.into();
-            let last = record(&thread, row).map_err(failed)??;
-            heads.push((thread, last));
+        let name = |row: &Row<'_>| row.get::<_, String>(7).map(ThreadId::from);
+        while let Some(last) = joined(&mut rows, name).map_err(failed)? {
+            heads.push(last?);
         }
         Ok(heads)
     }
@@ -159,6 +164,51 @@ impl<'c> Reader<'c> {
             .transpose()
     }
 }
+
+/// Takes the next record and its thread from rows that go on, behind what [`record`] takes, with where the
+/// pieces of its body are and with one of them.
+fn joined(
+    rows: &mut Rows<'_>,
+    name: impl Fn(&Row<'_>) -> rusqlite::Result<ThreadId>,
+) -> rusqlite::Result<Option<Result<(ThreadId, Record), JournalError>>> {
+    let Some(mut row) = rows.next()? else {
+        return Ok(None);
+    };
+    let thread = name(row)?;
+    let mut record = match record(&thread, row)? {
+        Ok(record) => record,
+        Err(damaged) => return Ok(Some(Err(damaged))),
+    };
+    let damaged = |reason| {
+        Ok(Some(Err(JournalError::damaged(
+            &thread, record.seq, reason,
+        ))))
+    };
+    let ids = match (row.get::<_, Option<i64>>(3)?, row.get(4)?) {
+        (None, None) => Some(0..0),
+        (Some(first), Some(pieces @ 1..)) => first.checked_add(pieces).map(|end| first..end),
+        _ => None,
+    };
+    let Some(ids) = ids else {
+        return damaged("it does not say where the pieces of its body are");
+    };
+    for id in ids.clone() {
+        if id > ids.start {
+            match rows.next()? {
+                Some(next) => row = next,
+                None => return damaged(MISSING),
+            }
+        }
+        // Behind the last piece that is there comes the next record, with other pieces or none.
+        if row.get::<_, Option<i64>>(5)? != Some(id) {
+            return damaged(MISSING);
+        }
+        record.body.extend_from_slice(row.get_ref(6)?.as_blob()?);
+    }
+    Ok(Some(Ok((thread, record))))
+}
+
+const MISSING: &str = "a piece of its body is missing";
 
 /// Takes a record from a row that begins with its number, hash and body.
 fn record(thread: &ThreadId, row: &Row<'_>) -> rusqlite::Result<Result<Record, JournalError>> {

@@ -3,6 +3,7 @@
 mod files;
 mod foreign;
 mod formats;
+mod pieces;
 mod rooms;
 
 use std::fs;

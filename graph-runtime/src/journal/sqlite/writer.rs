@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::error::failed;
-use super::schema;
 use super::worker::{Answer, Begin};
+use super::{pieces, schema};
 use crate::journal::{Durability, JournalError, Record, ThreadId};
 
 pub(super) enum Job {
@@ -127,6 +127,7 @@ struct Writer<'c> {
     commit: Statement<'c>,
     head: Statement<'c>,
     insert: Statement<'c>,
+    piece: Statement<'c>,
     last_snapshot: Statement<'c>,
     keep: Statement<'c>,
     trim: Statement<'c>,
@@ -157,7 +158,11 @@ impl<'c> Writer<'c> {
             begin: prepare("BEGIN IMMEDIATE")?,
             commit: prepare("COMMIT")?,
             head: prepare("SELECT seq FROM entry WHERE thread = ?1 ORDER BY seq DESC LIMIT 1")?,
-            insert: prepare("INSERT INTO entry (thread, seq, hash, body) VALUES (?1, ?2, ?3, ?4)")?,
+            insert: prepare(
+                "INSERT INTO entry (thread, seq, hash, body, first_piece, pieces)
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?,
+            piece: prepare("INSERT INTO piece (id, body) VALUES (?1, ?2)")?,
             last_snapshot: prepare("SELECT seq FROM snapshot WHERE thread = ?1")?,
             keep: prepare(
                 "INSERT OR REPLACE INTO snapshot (thread, seq, hash, body) VALUES (?1, ?2, ?3, ?4)",
@@ -257,7 +262,17 @@ impl<'c> Writer<'c> {
             return Ok(Verdict::Conflict);
         }
         for record in records {
-            put(&mut self.insert, thread, record)?;
+            let (body, rest) = pieces::cut(thread, &record.body);
+            let pieces = pieces::put(self.connection, &mut self.piece, rest)?;
+            let (first, pieces) = pieces.unzip();
+            self.insert.execute(params![
+                thread,
+                signed(record.seq)?,
+                record.hash.as_bytes().as_slice(),
+                body,
+                first,
+                pieces,
+            ])?;
         }
         Ok(Verdict::Done)
     }
@@ -269,7 +284,12 @@ impl<'c> Writer<'c> {
         };
         let last = number(&mut self.last_snapshot, thread)?;
         if last.is_none_or(|last| last < new.seq) {
-            put(&mut self.keep, thread, new)?;
+            self.keep.execute(params![
+                thread,
+                signed(new.seq)?,
+                new.hash.as_bytes().as_slice(),
+                new.body.as_slice(),
+            ])?;
         }
         // Never what no snapshot takes in, and never the last record: that is the head.
         let trim = trim.min(last.unwrap_or(0).max(new.seq)).min(head - 1);
@@ -283,17 +303,6 @@ fn number(query: &mut Statement<'_>, thread: &str) -> rusqlite::Result<Option<u6
     let found = query.query_row([thread], |row| row.get::<_, i64>(0));
     // No record has a number below 1.
     Ok(found.optional()?.map(i64::unsigned_abs))
-}
-
-/// Writes a record into a row.
-fn put(insert: &mut Statement<'_>, thread: &str, record: &Record) -> rusqlite::Result<()> {
-    let row = params![
-        thread,
-        signed(record.seq)?,
-        record.hash.as_bytes().as_slice(),
-        record.body.as_slice(),
-    ];
-    insert.execute(row).map(drop)
 }
 
 fn signed(seq: u64) -> rusqlite::Result<i64> {
