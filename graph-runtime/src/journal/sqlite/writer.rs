@@ -268,7 +268,7 @@ impl<'c> Writer<'c> {
             return Ok(Verdict::Conflict);
         };
         let last = number(&mut self.last_snapshot, thread)?;
-        if last.is_none_or(|last| last < new.seq) {
+        if last.is_none_or(|last| last <= new.seq) {
             put(&mut self.keep, thread, new)?;
         }
         // Never what no snapshot takes in, and never the last record: that is the head.
