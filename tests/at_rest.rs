@@ -11,14 +11,16 @@ mod common;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use common::{Stopping, by_branch, chain};
+use futures::StreamExt;
 use handoffs::Durability;
 use handoffs::prelude::*;
 use handoffs::testing::{JournalPlace, journal_suite};
 use handoffs::{
-    ChaCha, Compressed, Counter, Journal, JournalError, KeyRing, NodeError, RunError, SealKey,
-    Sealed, Thread,
+    ChaCha, Compressed, Counter, Hash, Journal, JournalError, KeyRing, NodeError, Record,
+    Retention, RunError, SealKey, Sealed, Thread, ThreadId, inbox,
 };
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
@@ -202,15 +204,18 @@ struct Travel {
     boss: Human<Offer, Approval>,
 }
 
-fn thread<J: Journal>(journal: J) -> Thread<Travel, J> {
-    let travel = Travel {
+fn travel() -> Travel {
+    Travel {
         plan: Plan,
         fly: Fly,
         sleep: Sleep,
         add_up: AddUp,
         boss: Human::new(),
-    };
-    Runtime::new(travel).journal(journal).thread("trip/1 ü")
+    }
+}
+
+fn thread<J: Journal>(journal: J) -> Thread<Travel, J> {
+    Runtime::new(travel()).journal(journal).thread("trip/1 ü")
 }
 
 /// Goes on with the thread from wherever it is, and answers what it asks.
@@ -358,6 +363,66 @@ async fn a_journal_is_sealed_by_copying_it() {
         json(&thread(plain).history().await.unwrap())
     );
     assert_eq!(copied.state().await.unwrap(), undisturbed().await.0);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_does_not_open_is_passed_over() {
+    check_is_passed_over(seal).await;
+    check_is_passed_over(Compressed::new).await;
+}
+
+async fn check_is_passed_over<L: Journal>(layer: fn(Memory) -> L) {
+    let store = Memory::default();
+    let thread = thread(layer(store.clone()));
+    let trip = to_the_end(&thread).await.unwrap();
+    let head = thread.verify(None).await.unwrap();
+    let body = b"something else".to_vec();
+    let broken = Record::new(head.seq, Hash::of(&body), body);
+    store.compact(thread.id(), broken, 0).await.unwrap();
+
+    assert_eq!(thread.state().await.unwrap(), trip);
+    thread.trim(1).await.unwrap();
+    assert_eq!(thread.history().await.unwrap().len(), 1);
+    assert_eq!(thread.state().await.unwrap(), trip);
+}
+
+#[tokio::test]
+async fn a_thread_that_does_not_open_hides_no_other() {
+    let store = Memory::default();
+    let journal = seal(store.clone());
+    let (mut asking, mut foreign) = (Vec::new(), Vec::new());
+    // More than are read at a time.
+    for number in 0..300 {
+        let id = ThreadId::new(format!("{number:03}"));
+        if [0, 7, 8, 200, 255, 256, 299].contains(&number) {
+            let body = b"not sealed".to_vec();
+            let record = Record::new(1, Hash::of(&body), body);
+            let append = store.append(&id, 0, vec![record], Durability::Sync);
+            append.await.unwrap();
+            foreign.push(id);
+        } else {
+            let thread = Runtime::new(travel()).journal(journal.clone()).thread(&id);
+            drop(thread.run(Trip::default()).await.unwrap());
+            asking.push(id);
+        }
+    }
+    let (mut listed, mut unread) = (Vec::new(), 0);
+    for waiting in inbox(&journal, None).collect::<Vec<_>>().await {
+        match waiting {
+            Ok(waiting) => listed.push(waiting.thread),
+            Err(_) => unread += 1,
+        }
+    }
+    assert_eq!((listed, unread), (asking.clone(), foreign.len()));
+
+    for id in &asking {
+        let thread = Runtime::new(travel()).journal(journal.clone()).thread(id);
+        thread.abandon("that will do").await.unwrap();
+    }
+    let none = Retention::new().keep_last(0);
+    let removed = none.apply(&journal, SystemTime::now()).await.unwrap();
+    assert_eq!(removed, asking);
+    assert_eq!(store.threads().await.unwrap(), foreign);
 }
 
 /// Checks that all ways into a thread say the same, and name thread and record.

@@ -659,7 +659,7 @@ fn one_that_compacts_or_deletes_wrongly_is_found_out() {
         (
             wrong!(KeepsAnySnapshot),
             rules::the_newest_snapshot_is_kept,
-            "after three again",
+            "after one",
         ),
         (
             wrong!(KeepsTheFirstSnapshot),

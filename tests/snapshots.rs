@@ -668,10 +668,6 @@ async fn a_snapshot_that_does_not_hold_is_passed_over(at: &impl Place) {
     let expected = standing(&thread).await;
     let head = thread.verify(None).await.unwrap();
     for (snapshot, why) in wrong(head).await {
-        // A store keeps of two with one number the first.
-        let records = journal.read(&id, 0).await.unwrap();
-        journal.delete(&id, None).await.unwrap();
-        append(&journal, 0, records).await;
         journal.compact(&id, snapshot.clone(), 0).await.unwrap();
         assert_eq!(
             journal.snapshot(&id).await.unwrap(),
@@ -709,6 +705,25 @@ async fn a_trimmed_thread_without_its_snapshot_is_damaged(at: &impl Place) {
 }
 
 // ---- Trimming.
+
+async fn a_snapshot_that_does_not_hold_makes_way_for_the_one_by_which_is_trimmed(at: &impl Place) {
+    let journal = at.open().await;
+    let id: ThreadId = "t".into();
+    let thread = durable(conversation(3, 9), journal.clone());
+    talk(&thread, 3).await;
+    let expected = standing(&thread).await;
+    let head = thread.verify(None).await.unwrap();
+    let records = journal.read(&id, 0).await.unwrap();
+    for (snapshot, why) in wrong(head).await {
+        journal.delete(&id, None).await.unwrap();
+        append(&journal, 0, records.clone()).await;
+        journal.compact(&id, snapshot, 0).await.unwrap();
+        let base = thread.trim(2).await.unwrap();
+        assert_eq!(base.seq, head.seq - 2, "{why}");
+        assert_eq!(standing(&thread).await, expected, "{why}");
+    }
+    let _ = thread.resume(ask(&thread).await.id, "so").await.unwrap();
+}
 
 async fn what_is_left_of_a_trimmed_thread_is_whole(at: &impl Place) {
     let journal = at.open().await;
@@ -793,6 +808,7 @@ async fn a_thread_that_was_trimmed_runs_again(at: &impl Place) {
 }
 
 on_every_journal! {
+    a_snapshot_that_does_not_hold_makes_way_for_the_one_by_which_is_trimmed
     a_snapshot_that_does_not_hold_is_passed_over
     a_trimmed_thread_without_its_snapshot_is_damaged
     what_is_left_of_a_trimmed_thread_is_whole

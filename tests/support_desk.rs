@@ -139,6 +139,9 @@ fn timeless(record: &Record) -> Value {
     for of_the_moment in ["at_ms", "prev"] {
         fields.remove(of_the_moment).expect("each entry has it");
     }
+    if let Some(stepped) = entry["event"]["stepped"].as_object_mut() {
+        stepped.remove("took_ms");
+    }
     entry
 }
 

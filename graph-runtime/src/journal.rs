@@ -244,9 +244,9 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     /// Keeps a snapshot of a thread, and drops the records up to number `trim`, both or neither.
     ///
     /// The snapshot's number is that of the last record that it takes in. It stands in place of the one
-    /// before, and is dropped itself if that has the same number or a higher one. The last record of a
-    /// thread is never trimmed, nor is one that the snapshot which is kept does not take in. What was
-    /// compacted is on disk once this returns.
+    /// before, also of one with the same number, which whoever trims may not have been able to read; and
+    /// is dropped itself if that has a higher one. The last record of a thread is never trimmed, nor is one
+    /// that the snapshot which is kept does not take in. What was compacted is on disk once this returns.
     ///
     /// # Errors
     ///
@@ -459,6 +459,16 @@ impl JournalError {
     /// Returns whether another worker was faster, so that this one should stop.
     pub const fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict { .. })
+    }
+
+    /// Returns the thread that cannot be read, if it is that one alone.
+    pub(crate) const fn thread(&self) -> Option<&ThreadId> {
+        match self {
+            Self::Damaged { thread, .. } => Some(thread),
+            #[cfg(feature = "seal")]
+            Self::Seal { thread, .. } => Some(thread),
+            _ => None,
+        }
     }
 
     /// Returns whether the same call may succeed a while later, with nobody having to do anything.

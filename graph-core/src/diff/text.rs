@@ -171,12 +171,22 @@ impl fmt::Display for Change {
                 edge,
                 before,
                 after,
-            } => write!(f, "{edge}: guard {}, was {}", code(after), code(before)),
+            } => write!(
+                f,
+                "{edge}: guard {}, was {}",
+                code(after.as_deref()),
+                code(before.as_deref())
+            ),
             Self::ApprovalChanged {
                 edge,
                 before,
                 after,
-            } => write!(f, "{edge}: approve {}, was {}", code(after), code(before)),
+            } => write!(
+                f,
+                "{edge}: approve {}, was {}",
+                code(after.as_deref()),
+                code(before.as_deref())
+            ),
             Self::PatternChanged { edge, before } => {
                 write!(f, "{edge}: was on `{}`", before.replace('`', "'"))
             }
@@ -287,7 +297,6 @@ fn within(graph: &str) -> String {
     }
 }
 
-fn code(text: &Option<String>) -> String {
-    let text = text.as_ref();
+fn code(text: Option<&str>) -> String {
     text.map_or("none".to_owned(), |text| format!("`{text}`"))
 }

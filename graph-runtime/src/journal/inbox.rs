@@ -1,7 +1,7 @@
 //! The questions that are open, over all threads.
 
 use futures_util::stream::{self, BoxStream};
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
 
 use super::layer::check_hash;
@@ -60,19 +60,36 @@ pub fn inbox(
 /// How many threads are asked for at a time.
 const PAGE: usize = 256;
 
-/// Returns the last records of all threads behind `after`, in the order of their names. Ends with an
-/// error.
+/// Returns the last records of all threads behind `after`, in the order of their names. An error that
+/// names a thread stands in its place, and any other ends it.
 pub(super) fn heads(
     journal: &dyn Journal,
     after: Option<ThreadId>,
 ) -> impl Stream<Item = Result<(ThreadId, Record), JournalError>> + Send {
-    let pages = stream::try_unfold(after, move |after| async move {
-        let page = journal.heads(after.as_ref(), PAGE).await?;
-        let last = page.last().map(|(thread, _)| thread.clone());
-        Ok::<_, JournalError>(last.map(|last| (page, Some(last))))
+    let pages = stream::unfold(Some((after, PAGE)), move |place| async move {
+        let (after, mut most) = place?;
+        loop {
+            let error = match journal.heads(after.as_ref(), most).await {
+                Ok(page) => {
+                    let (last, _) = page.last()?;
+                    let next = Some((Some(last.clone()), PAGE.min(most * 2)));
+                    return Some((page.into_iter().map(Ok).collect(), next));
+                }
+                Err(error) => error,
+            };
+            // One thread of the page that cannot be read hides the others, so they are asked for without it.
+            let hidden = error
+                .thread()
+                .filter(|thread| Some(*thread) > after.as_ref());
+            if hidden.is_some() && most > 1 {
+                most /= 2;
+                continue;
+            }
+            let next = hidden.cloned().map(|thread| (Some(thread), 1));
+            return Some((vec![Err(error)], next));
+        }
     });
-    let threads = |page: Vec<_>| stream::iter(page.into_iter().map(Ok));
-    pages.map_ok(threads).try_flatten()
+    pages.flat_map(|page: Vec<_>| stream::iter(page))
 }
 
 /// What the inbox wants to know of an entry, whatever else it says.

@@ -131,7 +131,7 @@ impl Journal for Memory {
         let kept = kept.filter(|kept| kept.head() >= snapshot.seq);
         let kept = kept.ok_or_else(|| JournalError::conflict(thread, snapshot.seq))?;
         let newest = match kept.snapshot.take() {
-            Some(before) if before.seq >= snapshot.seq => before,
+            Some(before) if before.seq > snapshot.seq => before,
             _ => snapshot,
         };
         let trim = trim.min(newest.seq).min(kept.head().saturating_sub(1));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use futures_util::TryStreamExt;
+use futures_util::StreamExt;
 
 use super::inbox::heads;
 use super::layer::check_hash;
@@ -127,13 +127,20 @@ impl Retention {
         let mut old = Vec::new();
         let mut last = BTreeSet::new();
         let mut heads = pin!(heads(journal, None));
-        while let Some((thread, head)) = heads.try_next().await? {
-            let entry = match read(&thread, &head) {
-                Ok(entry) => entry,
-                Err(error) => {
-                    tracing::warn!(%thread, %error, "it cannot be read, and stays");
-                    continue;
-                }
+        while let Some(head) = heads.next().await {
+            let read = head.and_then(|(thread, head)| {
+                let entry = read(&thread, &head)?;
+                Ok((thread, head, entry))
+            });
+            let (thread, head, entry) = match read {
+                Ok(read) => read,
+                Err(error) => match error.thread() {
+                    Some(thread) => {
+                        tracing::warn!(%thread, %error, "it cannot be read, and stays");
+                        continue;
+                    }
+                    None => return Err(error),
+                },
             };
             if let Some(most) = self.keep_last {
                 last.insert((entry.at_ms, thread.clone()));
@@ -210,12 +217,14 @@ async fn is_over(
         Tells::GoesOn => return Ok(false),
         Tells::Nothing | Tells::Expired(_) => {}
     }
-    let records = journal.read(thread, 0).await?;
-    let is_over = look_back(thread, &records);
-    Ok(is_over.unwrap_or_else(|error| {
-        tracing::warn!(%thread, %error, "it cannot be read, and stays");
-        false
-    }))
+    let records = journal.read(thread, 0).await;
+    match records.and_then(|records| look_back(thread, &records)) {
+        Err(error) if error.thread().is_some() => {
+            tracing::warn!(%thread, %error, "it cannot be read, and stays");
+            Ok(false)
+        }
+        is_over => is_over,
+    }
 }
 
 fn look_back(thread: &ThreadId, records: &[Record]) -> Result<bool, JournalError> {

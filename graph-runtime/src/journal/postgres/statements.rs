@@ -170,8 +170,8 @@ fn texts(schema: &Schema, commit: Commit) -> [String; TEXTS] {
              SELECT id, $2, $3, $4 FROM fence
              ON CONFLICT (thread) DO UPDATE SET
                  seq = greatest(old.seq, excluded.seq),
-                 hash = CASE WHEN old.seq < excluded.seq THEN excluded.hash ELSE old.hash END,
-                 body = CASE WHEN old.seq < excluded.seq THEN excluded.body ELSE old.body END
+                 hash = CASE WHEN old.seq <= excluded.seq THEN excluded.hash ELSE old.hash END,
+                 body = CASE WHEN old.seq <= excluded.seq THEN excluded.body ELSE old.body END
              RETURNING seq
          ), trimmed AS (
              DELETE FROM {schema}.entry USING fence, kept

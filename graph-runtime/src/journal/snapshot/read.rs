@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Header, Snapshot};
 use crate::difference::Difference;
 use crate::engine::Legend;
+use crate::error::chain;
 use crate::journal::fold::{Folded, Past};
 use crate::journal::{BranchId, Branches, GraphId, Head, Journal, JournalError, Record, ThreadId};
 use crate::plan::Plan;
@@ -88,8 +89,15 @@ impl Branches {
             tracing::warn!(%thread, reason, "the snapshot is passed over, and all entries are read");
         };
         for _ in 0..READS {
-            let Some(record) = journal.snapshot(thread).await? else {
-                break;
+            let record = match journal.snapshot(thread).await {
+                Ok(Some(record)) => record,
+                Ok(None) => break,
+                // A layer of the journal could not open it.
+                Err(error) if error.thread().is_some() => {
+                    pass_over(&chain(&error));
+                    break;
+                }
+                Err(error) => return Err(error),
             };
             let snapshot = match Snapshot::open(&record) {
                 Ok(snapshot) => snapshot,

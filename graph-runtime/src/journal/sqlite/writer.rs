@@ -283,7 +283,7 @@ impl<'c> Writer<'c> {
             return Ok(Verdict::Conflict);
         };
         let last = number(&mut self.last_snapshot, thread)?;
-        if last.is_none_or(|last| last < new.seq) {
+        if last.is_none_or(|last| last <= new.seq) {
             self.keep.execute(params![
                 thread,
                 signed(new.seq)?,

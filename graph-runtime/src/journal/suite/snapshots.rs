@@ -44,8 +44,8 @@ pub(super) async fn the_newest_snapshot_is_kept(place: &impl JournalPlace) {
     for (seq, body, kept) in [
         (2, "two", (2, "two")),
         (3, "three", (3, "three")),
-        (3, "three again", (3, "three")),
-        (1, "one", (3, "three")),
+        (3, "three again", (3, "three again")),
+        (1, "one", (3, "three again")),
         (4, "", (4, "")),
     ] {
         compact(&journal, &thread, snapshot(seq, body), 0).await;

@@ -43,7 +43,7 @@ async fn bodies_of_every_length_come_back_as_they_were() {
     let folder = Folder::new();
     let names = [
         "t",
-        &"a name of thirty-six bytes, a UUID's.",
+        "a name of thirty-six bytes, a UUID's.",
         &"long".repeat(500),
     ];
     let threads = names.map(ThreadId::new);
