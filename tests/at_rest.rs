@@ -296,7 +296,8 @@ async fn left<L: Journal>(layers: fn(Sqlite) -> L) -> (usize, String) {
     to_the_end(&opened).await.unwrap();
     drop(opened);
     let rows = Connection::open(file.0.path()).unwrap();
-    let bytes = "SELECT sum(length(body)) FROM entry";
+    let bytes =
+        "SELECT sum(length(body)) FROM (SELECT body FROM entry UNION ALL SELECT body FROM piece)";
     let bytes: i64 = rows.query_row(bytes, [], |row| row.get(0)).unwrap();
     drop(rows);
     let mut text = String::new();

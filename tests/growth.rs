@@ -121,7 +121,8 @@ async fn in_memory_a_thread_takes_little_more_than_was_appended() {
     }
 }
 
-/// The size of the file once it is closed, without that of an empty one, which is a few pages.
+/// The size of the file once it is closed, with its indexes and what its pages leave empty, without that of an
+/// empty one, which is six pages of 4 KB. The WAL is gone by then.
 #[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn in_a_file_a_thread_takes_little_more_than_was_appended() {

@@ -9,7 +9,7 @@ const ROW: usize = 964;
 /// The part of a body in `entry` is at least that long, and a piece at most: a page holds eight of them.
 const PIECE: usize = 480;
 
-/// A longer body is whole. `SQLite` spills it into pages of its own, and what stays packs well enough.
+/// A longer body is whole: `SQLite` itself spills it into pages that it fills.
 const LONGEST: usize = 4000;
 
 /// Cuts a body into the part for `entry` and the rest.

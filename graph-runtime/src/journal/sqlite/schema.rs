@@ -52,7 +52,9 @@ const RECORDS: &str = "
 /// | 3300  | 1.24, 1.26 | 1.09, 1.11 |
 /// | 5000  | 1.02, 1.04 | 1.13, 1.14 |
 ///
-/// Another size of a page only moves the band in which they are large, and makes commits slower.
+/// So longer ones are not cut. Nor are those around 6.1 KB, which take 1.34: that would be twelve pieces. On
+/// the processor, a commit of 2363 bytes takes 25.5 µs instead of 23.7, one of 1100 bytes 22 instead of 18;
+/// the sync that follows takes 100. Another size of a page only moves the band, and makes commits slower.
 const SNAPSHOTS_AND_PIECES: &str = "
     CREATE TABLE snapshot (
         thread TEXT NOT NULL PRIMARY KEY,
