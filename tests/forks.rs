@@ -2725,7 +2725,11 @@ async fn a_run_that_begins_anew_leaves_the_old_questions_behind(at: &impl Place)
     assert_ne!(new.id, old.id);
     assert_eq!(thread.asks().await.unwrap(), std::slice::from_ref(&new));
     let error = thread.resume(old.id, "yes").await.unwrap_err();
-    assert!(matches!(error, RunError::NotAsked { .. }), "{error:?}");
+    let expected = "the run has gone on without an answer";
+    assert!(
+        matches!(error, RunError::NotAsked { reason, .. } if reason == expected),
+        "{error:?}"
+    );
     let state = thread
         .resume(new.id, "yes")
         .await

@@ -368,10 +368,13 @@ use fields::{
 };
 use lines::{
     a_handoff_that_waits_for_approval_goes_where_it_leads_now,
+    a_refused_handoff_whose_else_is_gone_is_a_difference,
+    a_run_begins_anew_over_one_that_ended_as_nobody_approved,
     a_run_begins_anew_over_one_that_was_trimmed_and_is_over,
     a_thread_that_was_trimmed_goes_on_by_what_is_left_of_it,
     changes_that_the_path_contradicts_are_refused_and_named,
     changes_that_the_path_does_not_contradict_are_taken,
+    nobody_begins_over_a_thread_that_failed_and_asks_now,
 };
 
 on_every_journal! {
@@ -383,6 +386,9 @@ on_every_journal! {
     changes_that_the_path_does_not_contradict_are_taken
     changes_that_the_path_contradicts_are_refused_and_named
     a_handoff_that_waits_for_approval_goes_where_it_leads_now
+    a_refused_handoff_whose_else_is_gone_is_a_difference
+    a_run_begins_anew_over_one_that_ended_as_nobody_approved
+    nobody_begins_over_a_thread_that_failed_and_asks_now
     a_run_begins_anew_over_one_that_was_trimmed_and_is_over
     a_thread_that_was_trimmed_goes_on_by_what_is_left_of_it
     a_trimmed_thread_whose_entries_had_to_be_migrated_is_refused

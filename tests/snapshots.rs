@@ -20,9 +20,9 @@ use async_trait::async_trait;
 use common::{Place, Tally, chain, timeless};
 use handoffs::prelude::*;
 use handoffs::{
-    Approval, Ask, Contract, Counter, Difference, Durability, Execute, Hash, Head, Journal,
-    JournalError, Layer, Node, NodeError, NodeKind, Record, RunError, Runnable, Thread, ThreadId,
-    verify_export, verify_export_from,
+    Approval, Ask, AskId, Contract, Counter, Difference, Durability, Execute, Hash, Head, Journal,
+    JournalError, Layer, Node, NodeError, NodeKind, Record, Recorded, RunError, Runnable, Thread,
+    ThreadId, verify_export, verify_export_from,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -782,6 +782,34 @@ async fn what_is_left_of_a_trimmed_thread_is_whole(at: &impl Place) {
     assert!(thread.verify(head).await.unwrap().seq > head.seq);
 }
 
+async fn a_trimmed_thread_says_why_a_question_is_not_open(at: &impl Place) {
+    let thread = durable(conversation(3, 9), at.open().await);
+    talk(&thread, 3).await;
+    let base = thread.trim(8).await.unwrap();
+    let mut asked = Vec::new();
+    for entry in thread.history().await.unwrap() {
+        if let Recorded::Asked(ask) = entry.event {
+            asked.push(ask.id);
+        }
+    }
+    let [answered, _] = *asked else {
+        panic!("{asked:?}");
+    };
+    let (gone, never) = ("1".parse::<AskId>().unwrap(), base.seq + 99);
+    let never: AskId = never.to_string().parse().unwrap();
+    for (ask, why) in [
+        (answered, "it was answered before"),
+        (gone, "the entries of that time were trimmed"),
+        (never, "the thread has not asked it"),
+    ] {
+        let error = thread.resume(ask, "so").await.unwrap_err();
+        assert!(
+            matches!(error, RunError::NotAsked { reason, .. } if reason == why),
+            "{error:?}"
+        );
+    }
+}
+
 async fn a_thread_that_was_trimmed_runs_again(at: &impl Place) {
     let journal = at.open().await;
     let thread = durable(city(), journal);
@@ -812,6 +840,7 @@ on_every_journal! {
     a_snapshot_that_does_not_hold_is_passed_over
     a_trimmed_thread_without_its_snapshot_is_damaged
     what_is_left_of_a_trimmed_thread_is_whole
+    a_trimmed_thread_says_why_a_question_is_not_open
     a_thread_that_was_trimmed_runs_again
     what_is_left_of_a_trimmed_thread_is_known_by_names
     what_a_snapshot_speaks_of_and_a_graph_has_not_is_refused

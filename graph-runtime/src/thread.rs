@@ -378,13 +378,12 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         if told.is_behind_a_snapshot()
             && let Some(journal) = journal
         {
-            let loaded = Branches::load_whole(journal, &self.id).await;
-            (told, _) = loaded.map_err(|source| self.journal_error(source))?;
+            let kept = kept(journal, &self.id).await;
+            let read = kept.and_then(|kept| Branches::of_entries(&self.id, &kept));
+            told = read.map_err(|source| self.journal_error(source))?;
         }
         Ok(if let Some(reason) = told.why_closed(ask) {
             reason
-        } else if standing.abandoned.is_some() {
-            "the run was abandoned"
         } else if told.base().is_some_and(|base| ask.get() <= base.seq) {
             "the entries of that time were trimmed"
         } else {

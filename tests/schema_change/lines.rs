@@ -1,13 +1,17 @@
 //! Small graphs, one change each: what goes on, and what is refused in which words.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use handoffs::prelude::*;
 use handoffs::{
-    Approval, BuiltGraph, DynContract, DynNode, DynOutcome, GraphBuilder, NodeError, On, RunError,
-    To, async_trait,
+    Approval, BuiltGraph, DynContract, DynNode, DynOutcome, GraphBuilder, NodeError, On, Policy,
+    RunError, To, async_trait,
 };
 
 use super::bytes;
-use super::common::{Place, Stopping, path};
+use super::common::{Clock, Place, Stopping, path};
 
 #[derive(State, Clone, Debug, Default, PartialEq)]
 struct Walk {
@@ -503,6 +507,95 @@ pub(super) async fn a_handoff_that_waits_for_approval_goes_where_it_leads_now(pl
          it with the graph that wrote it, or begin another thread"
     );
     assert_eq!(bytes(place, "t").await, before);
+}
+
+pub(super) async fn a_refused_handoff_whose_else_is_gone_is_a_difference(place: &impl Place) {
+    let old = "a -> b approve may else c; b -> end; c -> end";
+    let new = "a -> b; b X -> c; b Y -> end; c -> end";
+    let thread = Runtime::new(graph("Line", old)).journal(place.open().await);
+    let thread = thread.thread("t");
+    let ask = thread.run(Walk::default()).await.unwrap().paused().unwrap();
+    let stopping = Stopping::after(place.open().await, 1, false);
+    let stopping = Runtime::new(graph("Line", old)).journal(stopping);
+    let no = Approval::refused("no");
+    stopping.thread("t").resume(ask.id, no).await.unwrap_err();
+    let before = bytes(place, "t").await;
+    let runtime = Runtime::new(graph("Line", new)).journal(place.open().await);
+    let error = runtime.thread("t").recover().await.unwrap_err();
+    assert_eq!(
+        plain(&error),
+        "thread `t` belongs to the graph `Line` and not to `Line`: entry 3 took the edge `_` of node `a` to \
+         `c`, and it says `b` now; lead it there as before; or run it with the graph that wrote it, or begin \
+         another thread"
+    );
+    assert_eq!(bytes(place, "t").await, before);
+}
+
+/// Fails, and asks when it is taken up again.
+#[derive(Clone, Default)]
+struct Moody(Arc<AtomicBool>);
+
+#[node(Walk)]
+impl Moody {
+    async fn run(&self, done: &mut Log<String>, cx: &mut Context<'_>) -> Result<(), NodeError> {
+        if !self.0.swap(true, Ordering::Relaxed) {
+            return Err(NodeError::new("not yet"));
+        }
+        done.push(cx.ask("what", &"And now?").await?);
+        Ok(())
+    }
+}
+
+pub(super) async fn nobody_begins_over_a_thread_that_failed_and_asks_now(place: &impl Place) {
+    for is_trimmed in [false, true] {
+        let within = GraphBuilder::new("Court").start("x");
+        let within = within.node("x", Moody::default());
+        let within = within.route("x", "_", To::end()).build().unwrap();
+        let old = GraphBuilder::new("Line").start("a").subgraph("a", within);
+        let old = old.route("a", "_", To::end()).build().unwrap();
+        let name = format!("trimmed: {is_trimmed}");
+        let runtime = Runtime::new(old).journal(place.open().await);
+        let old = runtime.thread(&name);
+        old.run(Walk::default()).await.unwrap_err();
+        let ask = old.recover().await.unwrap().paused().unwrap();
+        if is_trimmed {
+            old.trim(1).await.unwrap();
+        }
+        let before = bytes(place, &name).await;
+        let other = Runtime::new(graph("Other", "a -> end")).journal(place.open().await);
+        let refused = other.thread(&name).run(Walk::default()).await;
+        assert!(refused.is_err(), "{name}: it waits for an answer");
+        assert_eq!(bytes(place, &name).await, before);
+        let done = old.resume(ask.id, "this").await.unwrap();
+        assert_eq!(done.finished().unwrap().done.len(), 1);
+    }
+}
+
+pub(super) async fn a_run_begins_anew_over_one_that_ended_as_nobody_approved(place: &impl Place) {
+    for is_trimmed in [false, true] {
+        let clock = Clock::default();
+        let question = |walk: &Walk| walk.done.len();
+        let old = GraphBuilder::new("Line")
+            .start("a")
+            .question("may", question);
+        let old = old.dyn_node("a", Step("a".to_owned(), vec!["Other".to_owned()]));
+        let old = old.dyn_node("b", Step("b".to_owned(), vec!["Other".to_owned()]));
+        let old = old.policy("a", Policy::new().answer(Duration::from_secs(60)));
+        let old = old.route("a", "_", To::node("b").approve("may").or_end());
+        let old = old.route("b", "_", To::end()).build().unwrap();
+        let name = format!("trimmed: {is_trimmed}");
+        let runtime = Runtime::new(old).journal(place.open().await);
+        let old = runtime.clock(clock.tells()).thread(&name);
+        assert!(old.run(Walk::default()).await.unwrap().paused().is_some());
+        if is_trimmed {
+            old.trim(1).await.unwrap();
+        }
+        clock.seconds(61);
+        assert!(old.recover().await.unwrap().finished().is_some());
+        let other = Runtime::new(graph("Other", "a -> end")).journal(place.open().await);
+        let done = other.thread(&name).run(Walk::default()).await.unwrap();
+        assert!(done.finished().is_some());
+    }
 }
 
 /// A thread whose entries are gone, save the last ones.

@@ -114,7 +114,14 @@ impl Branches {
             if let Some((ask, how)) = pause::closed(&entry.event) {
                 self.closed.insert(ask, how);
             }
-            self.open.take(&entry.branch, &entry.event);
+            let turned = self.open.take(&entry.branch, &entry.event);
+            for ask in turned.closed() {
+                let how = self.closed.entry(ask);
+                how.or_insert(match entry.event {
+                    Recorded::Abandoned { .. } => "the run was abandoned",
+                    _ => "the run has gone on without an answer",
+                });
+            }
             match self.paths.get_mut(&entry.branch) {
                 Some(path) => path.push(entry),
                 None => drop(self.paths.insert(entry.branch.clone(), vec![entry])),

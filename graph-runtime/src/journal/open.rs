@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::BranchId;
-use super::entry::{Ask, Recorded};
+use super::entry::{Ask, AskId, Recorded};
 
 /// The questions of a thread that are open. Each path has one at most.
 #[derive(Clone, Debug, Default)]
@@ -106,6 +106,11 @@ impl Open {
 }
 
 impl Turned {
+    /// Returns the questions that it closed.
+    pub(super) fn closed(&self) -> impl Iterator<Item = AskId> {
+        self.closed.iter().map(|(_, ask)| ask.id)
+    }
+
     /// Returns whether there is nothing to undo.
     pub(super) fn is_nothing(&self) -> bool {
         self.asked.is_none() && self.closed.is_empty()

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use handoffs_core::{Edge, NodeIndex, Target};
 
-use super::super::entry::{Ask, Entry, Forked, GraphId, Masked, Recorded};
+use super::super::entry::{Ask, AskId, Entry, Forked, GraphId, Masked, Recorded};
 use super::super::snapshot::SavedPath;
 use super::super::{BranchId, Branches, ThreadId, Writes};
 use super::{Folded, FoldedFork, Path, Unfolded};
@@ -452,7 +452,13 @@ impl Branches {
             return self.was_at_rest(branch);
         };
         match &last.event {
-            Recorded::Failed { .. } => true,
+            // What was asked within since then is asked by one that was taken up again.
+            Recorded::Failed { .. } => {
+                let asks = self.open_below(branch);
+                !asks.iter().any(|ask| ask.id.get() > last.seq)
+            }
+            // Of a node that asked, nothing follows from that alone.
+            Recorded::Expired { ask, to: None } => is_trunk && self.asked_approval(branch, *ask),
             Recorded::Stepped {
                 fork: Some(fork), ..
             } => (0..fork.branches)
@@ -469,6 +475,18 @@ impl Branches {
         }
     }
 
+    /// Returns whether a question of a path was whether a handoff may be.
+    fn asked_approval(&self, branch: &BranchId, ask: AskId) -> bool {
+        // A question has the number of its entry.
+        let mut asked = self
+            .of(branch)
+            .iter()
+            .filter(|entry| entry.seq == ask.get());
+        let saved = self.snapshot.as_ref().and_then(|saved| saved.path(branch));
+        asked.any(|entry| matches!(entry.event, Recorded::Stepped { .. }))
+            || saved.is_some_and(|saved| saved.asks_approval(ask))
+    }
+
     /// Returns whether a path was at rest when the thread's snapshot was taken, behind which nothing was
     /// written on it.
     fn was_at_rest(&self, branch: &BranchId) -> bool {
@@ -478,7 +496,8 @@ impl Branches {
             .and_then(|snapshot| snapshot.path(branch));
         match saved.map(SavedPath::rest) {
             None => false,
-            Some(Ok(is_at_rest)) => is_at_rest,
+            // Nothing says here whether what is asked within was asked before it failed.
+            Some(Ok(is_at_rest)) => is_at_rest && self.open_below(branch).is_empty(),
             Some(Err((seq, branches))) => {
                 (0..branches).any(|index| self.is_at_rest(&branch.child(seq, index), false))
             }

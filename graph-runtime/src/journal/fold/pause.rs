@@ -55,19 +55,28 @@ impl Folded {
         let Action::Approve(edge, _) = self.engine.next() else {
             return Err("no handoff waited".into());
         };
-        let hop = self.engine.hand_over(path.plan, refusal.is_none())?;
-        let went = hop.to.node().map(|to| path.plan.name(to));
-        if went != to {
+        let plan = path.plan;
+        let goes = match self.engine.hand_over(plan, refusal.is_none()) {
+            Ok(hop) => hop.to,
+            // The edge has no `else` any more.
+            Err(refused) => match plan.edges.get(usize::from(edge)) {
+                Some(edge) if path.is_past(entry) => edge.to,
+                _ => return Err(refused.into()),
+            },
+        };
+        let goes = goes.node().map(|to| plan.name(to));
+        let is_refused = matches!(self.engine.next(), Action::Approve(..));
+        if goes != to || is_refused {
             if path.is_past(entry)
-                && let Some(known) = path.plan.edge(edge)
+                && let Some(known) = plan.edge(edge)
             {
                 return Err(path.differs(
                     entry,
                     Difference::LeadsElsewhere {
-                        node: path.plan.name(known.from.0).into(),
+                        node: plan.name(known.from.0).into(),
                         on: known.label().into(),
                         was: to.unwrap_or("end").into(),
-                        now: went.unwrap_or("end").into(),
+                        now: goes.unwrap_or("end").into(),
                     },
                 ));
             }

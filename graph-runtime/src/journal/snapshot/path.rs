@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::entry::{Ask, Failure, Forked};
+use super::super::entry::{Ask, AskId, Failure, Forked};
 use super::super::fields::Fields;
 use super::super::fold::{
     Folded, FoldedFork, rename_ask, rename_field, rename_fields, rename_fork, rename_node,
@@ -133,6 +133,11 @@ impl SavedPath {
             (_, Some(fork)) => Err((fork.seq, fork.forked.branches)),
             _ => Ok(self.engine.has_failed()),
         }
+    }
+
+    /// Returns whether the path waited for this question, whether a handoff may be.
+    pub(in crate::journal) fn asks_approval(&self, ask: AskId) -> bool {
+        matches!(self.engine.next(), Action::Approve(_, asked) if asked == ask)
     }
 
     /// Returns the path as it was saved, which was `begun`; or says why it has no place in the graph.

@@ -163,6 +163,14 @@ impl Branches {
         Ok((told, head))
     }
 
+    /// Reads all entries that are kept of a thread, and nothing of what was trimmed before them.
+    pub(crate) fn of_entries(thread: &ThreadId, kept: &Kept) -> Result<Self, JournalError> {
+        let mut told = Self::default();
+        told.add(thread, kept.base, &kept.records)?;
+        told.base = Some(kept.base);
+        Ok(told)
+    }
+
     /// Reads what was written since these entries were read, and returns the end.
     pub(crate) async fn read_on(
         mut self,
