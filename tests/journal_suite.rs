@@ -505,6 +505,7 @@ fn check_is_found_out(cases: &[Case]) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a row for each mistake")]
 fn one_that_appends_or_reads_wrongly_is_found_out() {
     check_is_found_out(&[
         (

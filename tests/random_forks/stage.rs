@@ -353,9 +353,8 @@ impl Stage {
                     Plain::from(&thread.state().await.unwrap()),
                     self.expected.fin
                 );
-                let begun = executed.begun.lock().unwrap();
+                let begun = executed.begun.lock().unwrap().clone();
                 assert_eq!(begun.len(), self.expected.steps, "{begun:?}");
-                drop(begun);
                 self.check_routes(&thread).await;
                 return;
             }
