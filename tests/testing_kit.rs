@@ -136,6 +136,22 @@ struct Small {
     look: Look,
 }
 
+/// It is not `Debug`.
+#[derive(State, Clone, Default)]
+struct Silent {
+    busy: bool,
+}
+
+#[node(Silent)]
+fn wait(_busy: &bool) {}
+
+#[derive(AgentGraph)]
+#[graph(state = Silent, start = wait)]
+struct Waiting {
+    #[route(_ => end)]
+    wait: Wait,
+}
+
 #[test]
 fn an_edge_that_leads_elsewhere_is_shown_with_what_it_was_given() {
     let ticket = Ticket::default();
@@ -151,19 +167,6 @@ fn an_edge_that_leads_elsewhere_is_shown_with_what_it_was_given() {
    outcome: ()"
     );
 
-    #[derive(State, Clone, Default)]
-    struct Silent {
-        busy: bool,
-    }
-    #[node(Silent)]
-    fn wait(_busy: &bool) {}
-    #[derive(AgentGraph)]
-    #[graph(state = Silent, start = wait)]
-    struct Waiting {
-        #[route(_ => end)]
-        wait: Wait,
-    }
-    let _ = Waiting { wait: Wait };
     let text = complaint(|| assert_route!(Waiting::after_wait(&Silent::default(), &()) => wait));
     assert_eq!(
         text,
@@ -456,7 +459,7 @@ async fn coverage_counts_edges_elses_and_errors() {
             "billing: Billed::Refund => pay",
             "billing: Billed::Refund => else human",
             "triage: _ => billing",
-        ])
+        ]);
     });
     assert!(
         text.ends_with("a run took it:\n  triage: _ => billing"),

@@ -102,6 +102,8 @@ impl Read {
             Recorded::Asked(ask) => Turn::plain(asked(ask)),
             Recorded::Answered { answer, .. } => Turn::plain(format!("answered {answer}")),
             Recorded::Failed { node, error, .. } => Turn::plain(failed(node, error)),
+            // That a graph within has started is no turn of a run.
+            Recorded::Started { .. } if is_within => return None,
             Recorded::Started { .. } => Turn::plain("started".to_owned()),
             Recorded::Edited { why, .. } => Turn::plain(format!("edited: {why}")),
             Recorded::Abandoned { why } => Turn::plain(format!("abandoned: {why}")),
