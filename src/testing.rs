@@ -54,6 +54,10 @@
 //!     human: Human,
 //! }
 //!
+//! static COVERAGE: Coverage = Coverage::of::<SupportDesk<Billing>>();
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
 //! // An edge, by itself.
 //! assert_route!(
 //!     SupportDesk::<Billing>::after_billing(&Ticket::default(), &Billed::WrongDesk)
@@ -61,10 +65,6 @@
 //! );
 //!
 //! // The whole graph.
-//! static COVERAGE: Coverage = Coverage::of::<SupportDesk<Billing>>();
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() {
 //! let billing = ScriptedNode::<Ticket, Billing>::new()
 //!     .concludes(Billed::WrongDesk)
 //!     .does(|ticket| {

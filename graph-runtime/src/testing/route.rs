@@ -4,7 +4,7 @@ use std::fmt::{Debug, Display, Write as _};
 
 use handoffs_core::Route;
 
-/// All of the route counts.
+/// The names of nodes are compared as they are written: one that no node has fails when the test runs.
 #[macro_export]
 macro_rules! assert_route {
     // An edge of a derived graph: what it was given is shown.
