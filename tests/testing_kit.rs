@@ -371,6 +371,46 @@ async fn branches_stand_behind_their_fork_and_a_graph_within_in_front_of_its_ste
     }
 }
 
+// ---- A script that takes items.
+
+#[node(Ticket)]
+fn count(_item: u32, _notes: &mut Log<String>) {}
+
+fn items(_: &Ticket) -> Vec<u32> {
+    vec![7, 8]
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Ticket, start = begin)]
+struct Items<W: Execute<Ticket, Outcome = ()> + handoffs::Worker<Ticket, Item = u32>> {
+    #[route(_ => each(items) count join last)]
+    begin: File,
+    #[route(_ => last)]
+    count: W,
+    #[route(_ => end)]
+    last: File,
+}
+
+#[tokio::test]
+async fn a_script_stands_in_for_a_worker() {
+    let count = ScriptedNode::<Ticket, Count>::new().always(|ticket| {
+        ticket.notes.push("counted".to_owned());
+    });
+    let graph = Items {
+        begin: File,
+        count: count.clone(),
+        last: File,
+    };
+    let thread = Runtime::new(graph).journal(Memory::default()).thread("t");
+    let (log, run) = RunLog::and_run(thread.stream(Ticket::default())).await;
+    assert_eq!(
+        log.lines()[..2],
+        ["begin: _ => 2 branches", "0 count: _ => last"]
+    );
+    assert_eq!(run.unwrap().finished().unwrap().notes.len(), 2);
+    assert_eq!(count.visits(), 2);
+}
+
 // ---- What a run did not do.
 
 #[tokio::test]
