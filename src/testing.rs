@@ -1,15 +1,149 @@
-//! What tests need that an edge, being a pure function, does not.
+//! What the tests of nodes, edges and graphs need.
 //!
+//! - [`assert_route!`] tests an edge, which is a pure function, in the words of `#[route]`;
+//! - [`ScriptedNode`] stands in for a node, and does what the test says;
+//! - [`RunLog`] is what happened in a run, one line a turn, to compare and to ask for handoffs;
+//! - [`Coverage`] counts the edges that the runs of a test program took, and denies those that none did;
 //! - [`TestContext`] is what a node that takes a [`Context`](crate::Context) is given in its unit test;
 //! - [`assert_dot`], [`assert_mermaid`] and [`assert_svg`] keep drawings of a graph in the repository up
 //!   to date;
 //! - [`journal_suite!`] proves that a [`Journal`](trait@crate::Journal) of your own keeps the promises
 //!   that a run relies on: it writes one test a rule, of a [`JournalPlace`]; [`cache_suite!`] does so
 //!   for a [`Cache`](trait@crate::Cache).
+//!
+//! A graph that is generic over the node that talks to the world is tested whole, with a script in that
+//! node's place:
+//!
+//! ```
+//! use handoffs::Execute;
+//! use handoffs::prelude::*;
+//! use handoffs::testing::{Coverage, RunLog, ScriptedNode, assert_route};
+//!
+//! #[derive(State, Clone, Debug, Default)]
+//! struct Ticket {
+//!     question: String,
+//!     answer: Option<String>,
+//! }
+//!
+//! #[derive(Outcome, Debug)]
+//! enum Billed {
+//!     #[outcome(gives(answer))]
+//!     Done,
+//!     WrongDesk,
+//! }
+//!
+//! #[node(Ticket)]
+//! async fn triage(question: &str) {}
+//!
+//! /// It asks a model.
+//! #[node(Ticket)]
+//! async fn billing(question: &str, answer: &mut Option<String>) -> Billed {
+//!     unreachable!("no test talks to a model")
+//! }
+//!
+//! #[node(Ticket)]
+//! async fn human(answer: &mut Option<String>) {}
+//!
+//! #[derive(AgentGraph)]
+//! #[graph(state = Ticket, start = triage)]
+//! struct SupportDesk<B: Execute<Ticket, Outcome = Billed>> {
+//!     #[route(_ => billing)]
+//!     triage: Triage,
+//!     #[route(Billed::Done => end, Billed::WrongDesk => triage(limit = 2, else = human))]
+//!     billing: B,
+//!     #[route(_ => end)]
+//!     human: Human,
+//! }
+//!
+//! static COVERAGE: Coverage = Coverage::of::<SupportDesk<Billing>>();
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! // An edge, by itself.
+//! assert_route!(
+//!     SupportDesk::<Billing>::after_billing(&Ticket::default(), &Billed::WrongDesk)
+//!         => triage(limit = 2, else = human)
+//! );
+//!
+//! // The whole graph.
+//! let billing = ScriptedNode::<Ticket, Billing>::new()
+//!     .concludes(Billed::WrongDesk)
+//!     .does(|ticket| {
+//!         ticket.answer = Some("You are right.".to_owned());
+//!         Billed::Done
+//!     });
+//! let desk = SupportDesk { triage: Triage, billing: billing.clone(), human: Human };
+//! let thread = Runtime::new(desk).watch_loops(false).thread("t");
+//!
+//! let log = RunLog::of(thread.stream(Ticket::default())).await;
+//! assert_eq!(
+//!     log.lines(),
+//!     [
+//!         "triage: _ => billing",
+//!         "billing: Billed::WrongDesk => triage",
+//!         "triage: _ => billing",
+//!         "billing: Billed::Done => end",
+//!     ]
+//! );
+//! log.expect_handoff("billing").expect_handoff("triage");
+//! log.never_hands_off_to("human");
+//! assert_eq!(billing.visits(), 2);
+//!
+//! COVERAGE.add(&log);
+//! assert_eq!(COVERAGE.untaken(), ["billing: Billed::WrongDesk => else human", "human: _ => end"]);
+//! # }
+//! ```
 
 use std::path::Path;
 
-pub use handoffs_runtime::{CachePlace, JournalPlace, TestContext};
+/// Asserts that an edge leads where the test says, which says it in the words of `#[route]`.
+///
+/// ```
+/// # use handoffs::prelude::*;
+/// # #[derive(State, Clone, Debug, Default)]
+/// # struct Ticket { note: String }
+/// # #[derive(Outcome, Debug)]
+/// # enum Billed { Done, WrongDesk }
+/// # #[node(Ticket)]
+/// # async fn triage() {}
+/// # #[node(Ticket)]
+/// # async fn billing() -> Billed { Billed::Done }
+/// # #[node(Ticket)]
+/// # async fn human() {}
+/// # #[derive(AgentGraph)]
+/// # #[graph(state = Ticket, start = triage)]
+/// # struct SupportDesk {
+/// #     #[route(_ => billing)] triage: Triage,
+/// #     #[route(Billed::Done => end, Billed::WrongDesk => triage(limit = 2, else = human))] billing: Billing,
+/// #     #[route(_ => end)] human: Human,
+/// # }
+/// use handoffs::testing::assert_route;
+///
+/// let ticket = Ticket::default();
+/// assert_route!(SupportDesk::after_billing(&ticket, &Billed::Done) => end);
+/// assert_route!(SupportDesk::after_billing(&ticket, &Billed::WrongDesk) => triage(limit = 2, else = human));
+/// ```
+///
+/// All of a route counts: its limit, its `else`, who approves it, the branches of a fork. It may also be
+/// any expression that is a route, such as `desk.after("billing", "WrongDesk", &ticket)` of a graph that
+/// was built at run time.
+///
+/// # Panics
+///
+/// Panics if the edge leads elsewhere:
+///
+/// ```text
+/// `SupportDesk::after_billing` leads elsewhere
+///   expected: triage(limit = 3, else = human)
+///      taken: triage(limit = 2, else = human)
+///      state: Ticket { note: "" }
+///    outcome: WrongDesk
+/// ```
+///
+/// The state and the outcome are there if they are `Debug`.
+#[doc(inline)]
+pub use handoffs_runtime::assert_route;
+pub use handoffs_runtime::{CachePlace, Coverage, JournalPlace, RunLog, ScriptedNode, TestContext};
 
 /// Writes the tests of a [`Journal`](trait@crate::Journal), one `#[test]` a rule.
 ///

@@ -429,6 +429,8 @@ impl SupportDesk {
 
 #[cfg(test)]
 mod tests {
+    use handoffs::testing::assert_route;
+
     use super::*;
 
     fn ticket_with_refund(amount: Pence) -> Ticket {
@@ -450,34 +452,22 @@ mod tests {
 
     #[test]
     fn a_question_goes_back_to_triage_once_and_then_to_a_person() {
-        let edge = SupportDesk::after_hand_back(&Ticket::default(), &());
-        assert_eq!(
-            edge,
-            Route::to(SupportDeskNode::Triage)
-                .limit(1)
-                .or_else(SupportDeskNode::Human)
-        );
+        let ticket = Ticket::default();
+        assert_route!(SupportDesk::after_hand_back(&ticket, &()) => triage(limit = 1, else = human));
     }
 
     #[test]
     fn a_small_refund_is_paid_and_a_large_one_is_for_a_person() {
-        let small = SupportDesk::after_charges(&ticket_with_refund(PAID_AT_ONCE), &refund());
-        let large = SupportDesk::after_charges(&ticket_with_refund(Pence(7_501)), &refund());
-        assert_eq!(small, Route::to(SupportDeskNode::Payout));
-        assert_eq!(large, Route::to(SupportDeskNode::Human));
+        let [small, large] = [PAID_AT_ONCE, Pence(7_501)].map(ticket_with_refund);
+        assert_route!(SupportDesk::after_charges(&small, &refund()) => payout);
+        assert_route!(SupportDesk::after_charges(&large, &refund()) => human);
     }
 
     #[test]
     fn a_desk_that_answers_ends_the_run() {
         let ticket = Ticket::default();
-        assert_eq!(
-            SupportDesk::after_charges(&ticket, &Charged::Answered),
-            Route::end()
-        );
-        assert_eq!(
-            SupportDesk::after_cards(&ticket, &Served::Answered),
-            Route::end()
-        );
+        assert_route!(SupportDesk::after_charges(&ticket, &Charged::Answered) => end);
+        assert_route!(SupportDesk::after_cards(&ticket, &Served::Answered) => end);
     }
 
     #[test]

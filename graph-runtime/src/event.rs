@@ -71,8 +71,12 @@ pub enum Event<G: Runnable> {
         node: G::Node,
         /// The error and its causes.
         error: String,
-        /// Where the run goes.
+        /// The error edge.
+        edge: Edge<G::Node>,
+        /// Where the run goes: the edge's target, or its `else` if it was masked.
         to: Target<G::Node>,
+        /// Why the edge was masked, if it was.
+        masked: Option<Masked>,
     },
     /// A person decided about a handoff, or nobody did in time, and the run goes on.
     #[non_exhaustive]
@@ -247,6 +251,7 @@ impl Inner {
                 node,
                 error,
                 to,
+                ..
             } => Self::Caught {
                 branch,
                 node: name(node),
@@ -331,13 +336,17 @@ impl<G: Runnable<State: fmt::Debug>> fmt::Debug for Event<G> {
                 branch,
                 node,
                 error,
+                edge,
                 to,
+                masked,
             } => f
                 .debug_struct("Caught")
                 .field("branch", branch)
                 .field("node", node)
                 .field("error", error)
+                .field("edge", edge)
                 .field("to", to)
+                .field("masked", masked)
                 .finish(),
             Self::Decided {
                 branch,

@@ -129,15 +129,19 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         };
         let seq = self.append(caught).await?;
         self.settle(seq);
-        if self.sink.listens() {
+        let along = self.sink.listens().then(|| self.plan().edge(edge).cloned());
+        if let Some(edge) = along.flatten() {
             let (branch, node) = (self.cx.branch.clone(), self.node(node));
+            let edge = edge.map(|node| self.node(node.0));
             let to = hop.to.map(|to| self.node(to));
             let error = failure.error.clone();
             let caught = || Event::Caught {
                 branch,
                 node,
                 error,
+                edge,
                 to,
+                masked: hop.masked,
             };
             self.sink.emit(caught).await;
         }

@@ -82,7 +82,7 @@ pub use journal::{Postgres, PostgresOptions, PostgresServer};
 pub use policy::{Policy, Retry};
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime};
-pub use testing::TestContext;
+pub use testing::{Coverage, RunLog, ScriptedNode, TestContext};
 pub use thread::{Handoff, NoHandoff, Reroute, Rerouted, Thread};
 #[cfg(feature = "postgres")]
 pub use tokio_postgres;
@@ -102,4 +102,12 @@ pub mod __private {
     pub use crate::policy::{Policy, Retry};
     pub use crate::reread::{cache_key, items, no_node, predicate, question, reread};
     pub use crate::subgraph::subgraph;
+
+    /// What `assert_route!` is made of.
+    pub mod route_shown {
+        pub use crate::testing::{Led, Shown, Unshown, assert_led};
+
+        /// A route with names in the place of nodes.
+        pub type Expected = handoffs_core::Route<String>;
+    }
 }

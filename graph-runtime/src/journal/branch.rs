@@ -62,6 +62,11 @@ impl BranchId {
         self.turns().last().map(|(_, index)| *index)
     }
 
+    /// Returns the entry behind which this branch leaves its parent; none for the trunk.
+    pub(crate) fn after(&self) -> Option<u64> {
+        self.turns().last().map(|(after, _)| *after)
+    }
+
     fn turns(&self) -> &[Turn] {
         self.0.as_deref().unwrap_or_default()
     }

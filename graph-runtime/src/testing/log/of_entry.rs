@@ -1,0 +1,146 @@
+//! The turns of a thread, as its journal tells them.
+
+use std::collections::HashSet;
+
+use super::of_event::{asked, attempted, caught, decided, failed, joined, stepped};
+use super::order::Told;
+use super::{Along, Taken, Turn, Waiting};
+use crate::journal::{Approval, AskId, BranchId, Entry, Recorded};
+
+/// What was read so far, as far as later entries refer to it.
+#[derive(Default)]
+struct Read {
+    waiting: Vec<Waiting>,
+    /// The entries that forked, each with its path.
+    forks: HashSet<(BranchId, u64)>,
+}
+
+/// Tells what a journal's entries say.
+pub(super) fn tell(entries: &[Entry], told: &mut Told) {
+    let mut read = Read::default();
+    for entry in entries {
+        if let Some(turn) = read.turn(entry) {
+            told.tell(&entry.branch, turn);
+        }
+    }
+}
+
+impl Read {
+    /// Returns what an entry says, unless it is only for the runtime.
+    fn turn(&mut self, entry: &Entry) -> Option<Turn> {
+        let is_within = self.is_within(&entry.branch);
+        let along = |edge, node: &str, is_else| {
+            let edge = Along::Place(edge, node.to_owned());
+            (!is_within).then_some(Taken { edge, is_else })
+        };
+        let owned = |to: &Option<_>| to.as_deref().map(str::to_owned);
+        Some(match &entry.event {
+            Recorded::Stepped {
+                node,
+                outcome,
+                edge,
+                on,
+                masked,
+                to,
+                fork,
+                cached,
+                approval,
+                ..
+            } => {
+                let branches = fork.as_ref().map(|fork| fork.branches);
+                let on = if is_within { &outcome.variant } else { on };
+                let approval = approval.as_ref();
+                let line = stepped(
+                    node,
+                    on,
+                    to.as_deref(),
+                    branches,
+                    *masked,
+                    *cached,
+                    approval,
+                );
+                let mut turn = Turn::plain(line);
+                if let Some(fork) = fork {
+                    self.forks.insert((entry.branch.clone(), entry.seq));
+                    turn.to = fork.begin.iter().map(ToString::to_string).collect();
+                } else if approval.is_none() {
+                    turn.to.extend(owned(to));
+                }
+                let taken = along(*edge, node, masked.is_some());
+                match (approval, taken) {
+                    (None, taken) => turn.taken = taken,
+                    (Some(_), Some(taken)) => self.waiting.push(Waiting {
+                        ask: AskId(entry.seq),
+                        node: node.to_string(),
+                        edge: taken.edge,
+                    }),
+                    (Some(_), None) => {}
+                }
+                turn
+            }
+            Recorded::Caught {
+                failure,
+                edge,
+                masked,
+                to,
+                ..
+            } => Turn {
+                line: caught(&failure.node, to.as_deref(), &failure.error),
+                to: owned(to).into_iter().collect(),
+                taken: along(*edge, &failure.node, masked.is_some()),
+            },
+            Recorded::Decided {
+                ask, approval, to, ..
+            } => self.decided(*ask, approval, owned(to)),
+            Recorded::Expired { ask, to } if self.waits(*ask).is_some() => {
+                let refused = Approval::refused("nobody answered in time");
+                self.decided(*ask, &refused, owned(to))
+            }
+            Recorded::Expired { ask, .. } => Turn::plain(format!("nobody answered {ask} in time")),
+            Recorded::Joined { to, .. } => joined(to.to_string()),
+            Recorded::Attempted { node, error, .. } => Turn::plain(attempted(node, error)),
+            Recorded::Asked(ask) => Turn::plain(asked(ask)),
+            Recorded::Answered { answer, .. } => Turn::plain(format!("answered {answer}")),
+            Recorded::Failed { node, error, .. } => Turn::plain(failed(node, error)),
+            // That a graph within has started is no turn of a run.
+            Recorded::Started { .. } if is_within => return None,
+            Recorded::Started { .. } => Turn::plain("started".to_owned()),
+            Recorded::Edited { why, .. } => Turn::plain(format!("edited: {why}")),
+            Recorded::Abandoned { why } => Turn::plain(format!("abandoned: {why}")),
+            Recorded::Copied { from, .. } => Turn::plain(format!("copied from {from}")),
+            Recorded::Once { .. } => return None,
+        })
+    }
+
+    fn waits(&self, ask: AskId) -> Option<&Waiting> {
+        self.waiting.iter().find(|waiting| waiting.ask == ask)
+    }
+
+    /// Says what was decided about a handoff. That of a graph within is not waited for here.
+    fn decided(&self, ask: AskId, approval: &Approval, to: Option<String>) -> Turn {
+        let waits = self.waits(ask);
+        let node = waits.map_or("a handoff", |waiting| &waiting.node);
+        Turn {
+            line: decided(node, approval, to.as_deref()),
+            to: to.into_iter().collect(),
+            taken: waits.map(|waiting| Taken {
+                edge: waiting.edge.clone(),
+                is_else: *approval != Approval::Approved,
+            }),
+        }
+    }
+
+    /// Returns whether a path is one of a graph within: it leaves its parent where that did not fork.
+    fn is_within(&self, branch: &BranchId) -> bool {
+        let mut path = Some(branch.clone());
+        while let Some(branch) = path {
+            path = branch.parent();
+            if let (Some(parent), Some(after)) = (&path, branch.after())
+                && !self.forks.contains(&(parent.clone(), after))
+            {
+                return true;
+            }
+        }
+        false
+    }
+}
