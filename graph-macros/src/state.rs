@@ -1,6 +1,6 @@
 //! `derive(State)`: the fields of a struct, one by one.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -22,6 +22,8 @@ struct Field {
 struct Said {
     progress: bool,
     merge: Option<ExprPath>,
+    /// The key that says that the field is the conversation.
+    messages: Option<TokenTree>,
 }
 
 /// The most fields that a `FieldSet` holds.
@@ -109,6 +111,16 @@ fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<Vec<Fiel
             said,
         });
     }
+    let mut conversations = parsed
+        .iter()
+        .filter_map(|field| field.said.messages.as_ref());
+    if let (Some(_), Some(second)) = (conversations.next(), conversations.next()) {
+        mistakes.mend(
+            second,
+            "H011: a state holds one conversation",
+            "mark one field with `messages`; others are logs like any other",
+        );
+    }
     Some(parsed)
 }
 
@@ -148,7 +160,11 @@ fn read_field(
                 said.progress = true;
             }
             "merge" => read_merge(&key, args, said, mistakes)?,
-            _ => mistakes.unknown_key(&key, "on a field, `state` knows: `progress`, `merge = f`"),
+            "messages" => said.messages = Some(key),
+            _ => {
+                let knows = "on a field, `state` knows: `progress`, `merge = f`, `messages`";
+                mistakes.unknown_key(&key, knows);
+            }
         }
         skip_argument(args);
         Ok(())
@@ -246,8 +262,11 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
     let built = built(krate, fields, is_sound);
     let changes = changes(krate, fields);
     let forks = forks(krate, fields, is_sound);
+    let conversation = conversation(input, krate, fields);
 
     quote! {
+        #conversation
+
         #[automatically_derived]
         impl #impl_generics #krate::State for #name #type_generics #where_clause {
             const FIELDS: &'static [#krate::Field] = {
@@ -310,6 +329,34 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
             #forks
         }
     }
+}
+
+/// Writes that a field holds the conversation.
+fn conversation(input: &DeriveInput, krate: &Krate, fields: &[Field]) -> Option<TokenStream> {
+    let mut fields = fields.iter().enumerate();
+    let (index, (field, key)) =
+        fields.find_map(|(index, field)| Some((index, (field, field.said.messages.as_ref()?))))?;
+    let name = &input.ident;
+    let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+    let Field { ident, ty, .. } = field;
+    // The macro is at hand or says which cargo feature is missing, at this key.
+    let with_agents = quote_spanned!(key.span()=> with_agents!);
+    Some(quote! {
+        #krate::#with_agents {
+            #[automatically_derived]
+            impl #impl_generics #krate::Conversation for #name #type_generics #where_clause {
+                const MESSAGES: ::core::primitive::usize = #index;
+
+                fn messages(&self) -> &#ty {
+                    &self.#ident
+                }
+
+                fn messages_mut(&mut self) -> &mut #ty {
+                    &mut self.#ident
+                }
+            }
+        }
+    })
 }
 
 /// Writes the state as it is built of a source's fields.

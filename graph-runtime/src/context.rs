@@ -305,6 +305,26 @@ impl<'a> Context<'a> {
         pending().await
     }
 
+    /// Returns whether an outcome of this variant can still lead on, if the node changes nothing but
+    /// this field: whether some edge that it may match is not masked.
+    #[cfg(feature = "agents")]
+    pub(crate) fn offers<S: State>(&mut self, variant: &str, state: &S, changing: usize) -> bool {
+        let (plan, node) = (self.course.plan, self.course.due());
+        let edges = plan.topology.edges();
+        let edges = edges.filter(|(_, edge)| edge.from.0 == node && edge.may_match(variant));
+        for (place, edge) in edges {
+            let changing = FieldSet::EMPTY.with(changing);
+            if !self.course.is_masked(place.0, state, changing) {
+                return true;
+            }
+            if edge.guard.is_none() {
+                // It matches for certain, so none behind it does.
+                return false;
+            }
+        }
+        false
+    }
+
     /// Notes how a field changed.
     #[doc(hidden)]
     #[inline]

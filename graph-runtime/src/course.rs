@@ -38,6 +38,15 @@ impl<'a> Course<'a> {
         }
     }
 
+    /// Returns whether a decision for an edge would find it masked if only these fields changed before.
+    #[cfg(feature = "agents")]
+    pub(crate) fn is_masked<S: State>(&mut self, edge: u16, state: &S, changing: FieldSet) -> bool {
+        let progress = self.progress.as_mut();
+        let progress = progress.filter(|progress| !progress.watches(changing));
+        let progress = progress.and_then(|progress| progress.fingerprint(state));
+        self.engine.is_masked(self.plan, edge, progress)
+    }
+
     /// Takes a decision in, and returns the way on, and the progress on which it depended.
     pub(crate) fn decide<S: State>(
         &mut self,

@@ -15,6 +15,8 @@ mod engine;
 mod plan;
 mod progress;
 
+#[cfg(feature = "agents")]
+pub mod agent;
 mod builder;
 
 mod cached;

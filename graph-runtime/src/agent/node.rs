@@ -1,0 +1,297 @@
+//! The node that an agent is.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use handoffs_core::__private::Change;
+use handoffs_core::{Contract, FieldSet, Log, Node, Outcome};
+
+use super::message::{Call, Conversation, Given, Message, Turn};
+use super::model::{Choice, Model, Reply, Request, Said};
+use super::offer::{answer, answer_schema, handoffs};
+use super::tool::Tool;
+use super::turn::{Offer, Sorted, Todo, sort};
+use super::view::{History, own};
+use crate::context::{Context, NodeError};
+use crate::execute::Execute;
+
+/// A node in which a model decides.
+///
+/// What it can conclude is what its model can do: each variant of the outcome `O` is a handoff, offered
+/// to the model as a tool with the variant's docs and fields. So a model cannot hand over to what does
+/// not exist, and an edge that is masked is not offered.
+///
+/// It reads the conversation that the state holds, and adds its turns to it when it has concluded.
+///
+/// ```
+/// use handoffs_core::Outcome;
+/// use handoffs_runtime::agent::{Agent, Conversation, History, ScriptedModel, Tool};
+///
+/// fn triage<S: Conversation, O: Outcome>(model: ScriptedModel, search: impl Tool) -> Agent<S, O> {
+///     Agent::new(model)
+///         .instructions("Find out which desk can help.")
+///         .tool(search)
+///         .history(History::Last(20))
+///         .max_turns(6)
+/// }
+/// ```
+pub struct Agent<S, O> {
+    model: Arc<dyn Model>,
+    instructions: Arc<dyn Fn(&S) -> String + Send + Sync>,
+    tools: Vec<Arc<dyn Tool>>,
+    history: History,
+    max_turns: u32,
+    max_mistakes: u32,
+    outcome: PhantomData<fn() -> O>,
+}
+
+/// Why an agent came to no conclusion.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// It took more turns than it may.
+    #[error("the agent came to no conclusion within {0} turns")]
+    MaxTurns(u32),
+    /// Its model made more mistakes than it may; the last one is told.
+    #[error("the model made {count} mistakes; the last one: {last}")]
+    #[non_exhaustive]
+    Mistakes {
+        /// How many.
+        count: u32,
+        /// The last one, as the model was told of it.
+        last: String,
+    },
+}
+
+impl<S, O> Agent<S, O> {
+    /// Makes an agent of a model.
+    pub fn new(model: impl Model) -> Self {
+        Self {
+            model: Arc::new(model),
+            instructions: Arc::new(|_| String::new()),
+            tools: Vec::new(),
+            history: History::default(),
+            max_turns: 10,
+            max_mistakes: 3,
+            outcome: PhantomData,
+        }
+    }
+
+    /// Says what the agent is, and what it is to do.
+    pub fn instructions(self, text: impl Into<String>) -> Self {
+        let text = text.into();
+        self.instructions_from(move |_| text.clone())
+    }
+
+    /// Says what the agent is, and what it is to do, by the state.
+    pub fn instructions_from(
+        mut self,
+        text: impl Fn(&S) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.instructions = Arc::new(text);
+        self
+    }
+
+    /// Gives the agent a tool.
+    pub fn tool(mut self, tool: impl Tool) -> Self {
+        self.tools.push(Arc::new(tool));
+        self
+    }
+
+    /// Says how much of the conversation the model sees; all of it by default.
+    pub fn history(mut self, history: History) -> Self {
+        self.history = history;
+        self
+    }
+
+    /// Says how many turns the model may take in one visit; 10 by default. In the last one it is offered
+    /// handoffs alone.
+    pub fn max_turns(mut self, turns: u32) -> Self {
+        self.max_turns = turns.max(1);
+        self
+    }
+
+    /// Says how many mistakes the model may make in one visit: calls of what does not exist or is not
+    /// possible, arguments that do not fit; 3 by default. One more, and the node fails.
+    pub fn max_mistakes(mut self, mistakes: u32) -> Self {
+        self.max_mistakes = mistakes;
+        self
+    }
+}
+
+impl<S: Conversation, O: Outcome> Node<S> for Agent<S, O> {
+    type Outcome = O;
+    const CONTRACT: Contract = Contract {
+        reads: FieldSet::first_of(S::FIELDS.len()),
+        writes: FieldSet::EMPTY.with(S::MESSAGES),
+        ..Contract::EMPTY
+    };
+}
+
+impl<S: Conversation, O: Outcome> Execute<S> for Agent<S, O> {
+    const REPORTS: bool = true;
+
+    async fn execute(&self, state: &mut S, cx: &mut Context<'_>) -> Result<O, NodeError> {
+        let mut visit = Visit::new(self, state, cx);
+        let outcome = visit.conclude(cx).await?;
+        let turns = visit.turns;
+        let messages: &mut Log<Message> = state.messages_mut();
+        messages.extend(turns.into_iter().map(Message::Agent));
+        cx.__changed(FieldSet::EMPTY.with(S::MESSAGES), Change::Appended);
+        cx.__concluded(&outcome);
+        Ok(outcome)
+    }
+}
+
+/// One visit of an agent: the turns that it takes until it concludes.
+struct Visit<'a, S, O> {
+    agent: &'a Agent<S, O>,
+    name: String,
+    instructions: String,
+    seen: Vec<Said>,
+    tools: Vec<String>,
+    offers: Vec<Offer>,
+    turns: Vec<Turn>,
+    mistakes: u32,
+}
+
+impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
+    fn new(agent: &'a Agent<S, O>, state: &S, cx: &mut Context<'_>) -> Self {
+        let name = cx.node().to_owned();
+        let messages: Vec<_> = state.messages().iter().collect();
+        let seen = agent.history.view(&name, messages.iter().copied());
+        let tools = agent.tools.iter().map(|tool| tool.spec().name);
+        let offers = handoffs::<O>().into_iter().map(|(variant, spec)| Offer {
+            is_open: cx.offers(O::VARIANTS[variant].name, state, S::MESSAGES),
+            variant,
+            spec,
+        });
+        Self {
+            agent,
+            instructions: (agent.instructions)(state),
+            seen,
+            tools: tools.collect(),
+            offers: offers.collect(),
+            turns: Vec::new(),
+            mistakes: 0,
+            name,
+        }
+    }
+
+    async fn conclude(&mut self, cx: &mut Context<'_>) -> Result<O, NodeError> {
+        for turn in 1..=self.agent.max_turns {
+            let request = self.request(turn == self.agent.max_turns);
+            let reply = self.ask(turn, &request, cx).await?;
+            let Sorted { todo, outcome } = sort::<O>(&reply, &self.tools, &self.offers);
+            let mut calls = Vec::new();
+            for (call, todo) in reply.calls.iter().zip(todo) {
+                let given = match todo {
+                    Todo::Tool(place) => self.call(place, &call.arguments).await,
+                    Todo::Handoff => Given::Handoff(self.receiver(&call.tool)),
+                    Todo::Pass => Given::Passed,
+                    Todo::Mistake(mistake) => {
+                        self.mistake(&mistake)?;
+                        Given::Error(mistake)
+                    }
+                };
+                calls.push(Call::new(&*call.id, &*call.tool, &*call.arguments, given));
+            }
+            let has_called = !calls.is_empty();
+            let turn = Turn::new(self.name.clone(), &*reply.text, calls);
+            own(&turn, &mut self.seen);
+            self.turns.push(turn);
+            if let Some(outcome) = outcome {
+                return Ok(outcome);
+            }
+            if !has_called {
+                match answer::<O>(&reply.text) {
+                    Ok(outcome) => return Ok(outcome),
+                    Err(mistake) => {
+                        self.mistake(&mistake)?;
+                        self.seen.push(Said::User(mistake));
+                    }
+                }
+            }
+        }
+        Err(NodeError::new(AgentError::MaxTurns(self.agent.max_turns)))
+    }
+
+    fn request(&self, is_last: bool) -> Request {
+        let open = self.offers.iter().filter(|offer| offer.is_open);
+        let handoffs = open.map(|offer| offer.spec.clone());
+        let tools = self.agent.tools.iter().filter(|_| !is_last);
+        let mut messages = self.seen.clone();
+        if is_last && self.agent.max_turns > 1 {
+            messages.push(Said::User(
+                "This is your last turn: conclude now.".to_owned(),
+            ));
+        }
+        let answer = answer_schema::<O>();
+        Request {
+            instructions: self.instructions.clone(),
+            messages,
+            tools: tools.map(|tool| tool.spec()).chain(handoffs).collect(),
+            choice: match O::VARIANTS.iter().any(|variant| variant.answer) {
+                true => Choice::Auto,
+                false => Choice::Required,
+            },
+            answer,
+        }
+    }
+
+    async fn ask(
+        &self,
+        _turn: u32,
+        request: &Request,
+        _cx: &mut Context<'_>,
+    ) -> Result<Reply, NodeError> {
+        let reply = self.agent.model.turn(request, &|_| {}).await;
+        reply.map_err(NodeError::new)
+    }
+
+    async fn call(&self, place: usize, arguments: &str) -> Given {
+        match self.agent.tools[place].call(arguments).await {
+            Ok(result) => Given::Result(result),
+            Err(error) => Given::Error(crate::error::chain(&error)),
+        }
+    }
+
+    fn mistake(&mut self, mistake: &str) -> Result<(), NodeError> {
+        self.mistakes += 1;
+        if self.mistakes > self.agent.max_mistakes {
+            return Err(NodeError::new(AgentError::Mistakes {
+                count: self.mistakes,
+                last: mistake.to_owned(),
+            }));
+        }
+        Ok(())
+    }
+
+    fn receiver(&self, tool: &str) -> String {
+        tool.strip_prefix("transfer_to_").unwrap_or(tool).to_owned()
+    }
+}
+
+impl<S, O> Clone for Agent<S, O> {
+    fn clone(&self) -> Self {
+        Self {
+            model: Arc::clone(&self.model),
+            instructions: Arc::clone(&self.instructions),
+            tools: self.tools.clone(),
+            history: self.history,
+            max_turns: self.max_turns,
+            max_mistakes: self.max_mistakes,
+            outcome: PhantomData,
+        }
+    }
+}
+
+impl<S, O> fmt::Debug for Agent<S, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent")
+            .field("model", &self.model)
+            .field("tools", &self.tools)
+            .finish_non_exhaustive()
+    }
+}
