@@ -2,6 +2,8 @@
 #![cfg(feature = "agents")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
+mod common;
+
 use handoffs::agent::{
     Agent, Call, Choice, Given, History, Message, Request, Said, Script, ScriptedModel, tool,
 };
@@ -155,9 +157,10 @@ async fn tools_come_first_and_one_handoff_is_made() {
     assert_eq!(seen[0], Said::User("hello".into()));
     assert_eq!(
         seen[1..],
-        [Said::User(
-            "[triage] said: (look returned: invoice 7)".into()
-        )]
+        [
+            Said::User("[triage] said: (look returned: invoice 7)".into()),
+            Said::User("[triage] hands over to you.\nWhy: {\"reason\":\"money\"}".into()),
+        ]
     );
 }
 
@@ -223,7 +226,7 @@ async fn an_agent_that_must_hand_over_is_asked_to_call_and_told_when_its_last_tu
     ]);
     let sort = Agent::new(model.clone())
         .max_turns(2)
-        .history(History::None);
+        .history(History::none());
     let runtime = Runtime::new(Sorting { sort });
     let run = runtime.thread("t").run(asked("sort it")).await.unwrap();
     assert!(run.finished().is_some());
@@ -231,4 +234,55 @@ async fn an_agent_that_must_hand_over_is_asked_to_call_and_told_when_its_last_tu
     assert_eq!(requests[0].choice, Choice::Required);
     let last = requests[1].messages.last().unwrap();
     assert!(matches!(last, Said::User(text) if text.contains("last turn")));
+}
+
+#[tokio::test]
+async fn a_check_of_the_input_rewrites_blocks_or_hands_over_before_the_model_is_asked() {
+    use handoffs::agent::Verdict;
+
+    let check = |_: &Ticket, text: &str| match text {
+        "card 4111" => Verdict::Rewrite("card ****".to_owned()),
+        "bomb" => Verdict::Block("we do not talk of bombs".to_owned()),
+        "human" => Verdict::HandOver(Triaged::Unclear),
+        _ => Verdict::Pass,
+    };
+    let runtime = |model: &ScriptedModel| {
+        Runtime::new(Desk {
+            triage: Agent::new(model.clone()).input(check),
+            billing: Agent::new(ScriptedModel::new([])),
+        })
+    };
+    let model = ScriptedModel::new([Script::say("Thank you.")]);
+    let ticket = talk(runtime(&model), "card 4111").await;
+    let seen = &model.requests()[0].messages;
+    assert_eq!(*seen, [Said::User("card ****".into())]);
+    let kept = ticket.messages.get(0).unwrap();
+    assert_eq!(*kept, Message::user("card 4111"), "the log is as it was");
+
+    let model = ScriptedModel::new([]);
+    let ticket = talk(runtime(&model), "human").await;
+    assert_eq!((model.requests().len(), ticket.messages.len()), (0, 1));
+    let error = runtime(&model).thread("t").run(asked("bomb")).await;
+    let error = common::chain(&error.unwrap_err());
+    assert!(error.ends_with("a check of the input blocked: we do not talk of bombs"));
+}
+
+#[tokio::test]
+async fn a_check_of_the_output_rewrites_an_answer_or_hands_over_in_its_place() {
+    use handoffs::agent::Verdict;
+
+    let check = |_: &Ticket, text: &str| match text {
+        "I promise." => Verdict::Rewrite("I shall try.".to_owned()),
+        _ => Verdict::HandOver(Triaged::Unclear),
+    };
+    for (said, expected) in [("I promise.", Some("I shall try.")), ("Never.", None)] {
+        let model = ScriptedModel::new([Script::say(said)]);
+        let runtime = Runtime::new(Desk {
+            triage: Agent::new(model.clone()).output(check),
+            billing: Agent::new(ScriptedModel::new([])),
+        });
+        let ticket = talk(runtime, "will you?").await;
+        let said = turns(&ticket).pop().map(|(_, text, _)| text);
+        assert_eq!(said.as_deref(), expected);
+    }
 }

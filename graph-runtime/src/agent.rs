@@ -1,5 +1,6 @@
 //! Agents: nodes in which a model decides.
 
+mod guard;
 mod message;
 mod model;
 mod node;
@@ -9,6 +10,7 @@ mod tool;
 mod turn;
 mod view;
 
+pub use guard::{Guardrail, Verdict};
 pub use message::{Call, Conversation, Given, Message, Turn};
 pub use model::{Choice, Model, ModelError, Reply, Request, Said, ToolCall, ToolSpec};
 pub use node::{Agent, AgentError};

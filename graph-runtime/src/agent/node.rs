@@ -1,12 +1,12 @@
 //! The node that an agent is.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use handoffs_core::__private::Change;
 use handoffs_core::{Contract, FieldSet, Log, Node, Outcome};
 
+use super::guard::{Checked, Guardrail, Guards};
 use super::message::{Call, Conversation, Given, Message, Turn};
 use super::model::{Choice, Model, Reply, Request, Said};
 use super::offer::{answer, answer_schema, handoffs};
@@ -32,7 +32,7 @@ use crate::execute::Execute;
 ///     Agent::new(model)
 ///         .instructions("Find out which desk can help.")
 ///         .tool(search)
-///         .history(History::Last(20))
+///         .history(History::last(20))
 ///         .max_turns(6)
 /// }
 /// ```
@@ -43,7 +43,8 @@ pub struct Agent<S, O> {
     history: History,
     max_turns: u32,
     max_mistakes: u32,
-    outcome: PhantomData<fn() -> O>,
+    input: Guards<S, O>,
+    output: Guards<S, O>,
 }
 
 /// Why an agent came to no conclusion.
@@ -53,6 +54,15 @@ pub enum AgentError {
     /// It took more turns than it may.
     #[error("the agent came to no conclusion within {0} turns")]
     MaxTurns(u32),
+    /// A check let a text not pass.
+    #[error("a check of the {what} blocked: {why}")]
+    #[non_exhaustive]
+    Blocked {
+        /// Which text: the `input` or the `output`.
+        what: &'static str,
+        /// Why.
+        why: String,
+    },
     /// Its model made more mistakes than it may; the last one is told.
     #[error("the model made {count} mistakes; the last one: {last}")]
     #[non_exhaustive]
@@ -64,7 +74,7 @@ pub enum AgentError {
     },
 }
 
-impl<S, O> Agent<S, O> {
+impl<S: Sync + 'static, O: 'static> Agent<S, O> {
     /// Makes an agent of a model.
     pub fn new(model: impl Model) -> Self {
         Self {
@@ -74,7 +84,8 @@ impl<S, O> Agent<S, O> {
             history: History::default(),
             max_turns: 10,
             max_mistakes: 3,
-            outcome: PhantomData,
+            input: Guards::default(),
+            output: Guards::default(),
         }
     }
 
@@ -102,6 +113,18 @@ impl<S, O> Agent<S, O> {
     /// Says how much of the conversation the model sees; all of it by default.
     pub fn history(mut self, history: History) -> Self {
         self.history = history;
+        self
+    }
+
+    /// Checks the newest message of the user before the model is asked.
+    pub fn input(mut self, guard: impl Guardrail<S, O> + 'static) -> Self {
+        self.input.add(guard);
+        self
+    }
+
+    /// Checks a final text before it is the agent's answer.
+    pub fn output(mut self, guard: impl Guardrail<S, O> + 'static) -> Self {
+        self.output.add(guard);
         self
     }
 
@@ -134,7 +157,10 @@ impl<S: Conversation, O: Outcome> Execute<S> for Agent<S, O> {
 
     async fn execute(&self, state: &mut S, cx: &mut Context<'_>) -> Result<O, NodeError> {
         let mut visit = Visit::new(self, state, cx);
-        let outcome = visit.conclude(cx).await?;
+        let outcome = match visit.enter(state).await? {
+            Some(outcome) => outcome,
+            None => visit.conclude(state, cx).await?,
+        };
         let turns = visit.turns;
         let messages: &mut Log<Message> = state.messages_mut();
         messages.extend(turns.into_iter().map(Message::Agent));
@@ -160,7 +186,7 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
     fn new(agent: &'a Agent<S, O>, state: &S, cx: &mut Context<'_>) -> Self {
         let name = cx.node().to_owned();
         let messages: Vec<_> = state.messages().iter().collect();
-        let seen = agent.history.view(&name, messages.iter().copied());
+        let seen = agent.history.view(&name, &messages);
         let tools = agent.tools.iter().map(|tool| tool.spec().name);
         let offers = handoffs::<O>().into_iter().map(|(variant, spec)| Offer {
             is_open: cx.offers(O::VARIANTS[variant].name, state, S::MESSAGES),
@@ -179,10 +205,46 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
         }
     }
 
-    async fn conclude(&mut self, cx: &mut Context<'_>) -> Result<O, NodeError> {
+    /// Checks what the user wants, and returns the outcome if that is one already.
+    async fn enter(&mut self, state: &S) -> Result<Option<O>, NodeError> {
+        let said = self.seen.iter_mut().rev();
+        let mut texts = said.filter_map(|said| match said {
+            Said::User(text) => Some(text),
+            _ => None,
+        });
+        // The newest message as the model sees it; a package that came with a handoff stands behind it.
+        let newest = state.messages().iter().filter_map(|message| match message {
+            Message::User(text) => Some(text),
+            _ => None,
+        });
+        let Some(newest) = newest.last() else {
+            return Ok(None);
+        };
+        match self.agent.input.check(state, newest).await {
+            Checked::Text(None) => Ok(None),
+            Checked::Text(Some(rewritten)) => {
+                if let Some(shown) = texts.find(|text| *text == newest) {
+                    *shown = rewritten;
+                }
+                Ok(None)
+            }
+            Checked::HandOver(outcome) => Ok(Some(outcome)),
+            Checked::Block(why) => Err(blocked("input", why)),
+        }
+    }
+
+    async fn conclude(&mut self, state: &S, cx: &mut Context<'_>) -> Result<O, NodeError> {
         for turn in 1..=self.agent.max_turns {
             let request = self.request(turn == self.agent.max_turns);
-            let reply = self.ask(turn, &request, cx).await?;
+            let mut reply = self.ask(turn, &request, cx).await?;
+            if reply.calls.is_empty() {
+                match self.agent.output.check(state, &reply.text).await {
+                    Checked::Text(None) => {}
+                    Checked::Text(Some(rewritten)) => reply.text = rewritten,
+                    Checked::HandOver(outcome) => return Ok(outcome),
+                    Checked::Block(why) => return Err(blocked("output", why)),
+                }
+            }
             let Sorted { todo, outcome } = sort::<O>(&reply, &self.tools, &self.offers);
             let mut calls = Vec::new();
             for (call, todo) in reply.calls.iter().zip(todo) {
@@ -273,16 +335,21 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
     }
 }
 
+fn blocked(what: &'static str, why: String) -> NodeError {
+    NodeError::new(AgentError::Blocked { what, why })
+}
+
 impl<S, O> Clone for Agent<S, O> {
     fn clone(&self) -> Self {
         Self {
             model: Arc::clone(&self.model),
             instructions: Arc::clone(&self.instructions),
             tools: self.tools.clone(),
-            history: self.history,
+            history: self.history.clone(),
             max_turns: self.max_turns,
             max_mistakes: self.max_mistakes,
-            outcome: PhantomData,
+            input: self.input.clone(),
+            output: self.output.clone(),
         }
     }
 }
