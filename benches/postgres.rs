@@ -7,8 +7,8 @@
 //! - `bare`: the prepared `INSERT` alone, which commits by itself: one round trip, no check of any kind;
 //! - `derived`: a run of which each step is committed before the next.
 //!
-//! All of it once with the server's `synchronous_commit = on`, and once without waiting for the disk,
-//! which shows what is not the disk. It ends with a table of ratios, of interleaved runs.
+//! All of it once at level `sync` (`synchronous_commit = on`), and once at level `step` (`off`), which
+//! does not wait for the disk and so shows what is not the disk. It ends with a table of ratios, of interleaved runs.
 
 #![expect(clippy::print_stdout, reason = "a bench reports to a person")]
 
@@ -18,9 +18,9 @@ mod server;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
-use handoffs::Journal;
 use handoffs::postgres::tokio_postgres::{Client, NoTls, Statement, connect};
 use handoffs::prelude::*;
+use handoffs::{Durability, Journal};
 use server::Server;
 
 /// Steps in one run: laps of the ring, two steps each.
@@ -73,19 +73,19 @@ struct Kept {
 }
 
 impl Kept {
-    fn new(synchronous: bool) -> Self {
+    fn new(durability: Durability) -> Self {
         let tokio = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime");
-        let (journal, bare, insert) = tokio.block_on(open(synchronous));
+        let (journal, bare, insert) = tokio.block_on(open(durability));
         let runtime = Runtime::new(Ring {
             ping: Ping,
             pong: Pong,
         });
         let mut kept = Self {
             tokio,
-            runtime: runtime.journal(journal.clone()),
+            runtime: runtime.durability(durability).journal(journal.clone()),
             bare,
             insert,
             bodies: Vec::new(),
@@ -132,18 +132,18 @@ impl Kept {
     }
 }
 
-async fn open(synchronous: bool) -> (Postgres, Client, Statement) {
+async fn open(durability: Durability) -> (Postgres, Client, Statement) {
     let server = Server::shared().address();
     let schema = server::schema();
-    let options = Postgres::options()
-        .schema(&schema)
-        .synchronous_commit(synchronous)
-        .connections(1);
+    let options = Postgres::options().schema(&schema).connections(1);
     let journal = options.connect(&server).await.expect("a journal");
     let (bare, connection) = connect(&server, NoTls).await.expect("a server");
     tokio::spawn(connection);
     let name = format!("\"{schema}\".bare");
-    let setting = if synchronous { "on" } else { "off" };
+    let setting = match durability {
+        Durability::Step => "off",
+        _ => "on",
+    };
     // A table like the journal's, with nothing around it.
     bare.batch_execute(&format!(
         "SET synchronous_commit = {setting};
@@ -184,11 +184,11 @@ fn table() {
     println!(
         "|------------------------------------|--------:|--------:|--------:|-----------:|--------:|"
     );
-    for (case, synchronous) in [
-        ("postgres, each step committed", true),
-        ("postgres, synchronous_commit = off", false),
+    for (case, durability) in [
+        ("postgres, sync", Durability::Sync),
+        ("postgres, step", Durability::Step),
     ] {
-        let best = best_of(20, &mut Kept::new(synchronous));
+        let best = best_of(20, &mut Kept::new(durability));
         // The start of a run is an append as well.
         let steps = f64::from(u32::try_from(STEPS + 1).expect("a small number"));
         let [by_hand, bare, ours] = best.map(|time| time.as_secs_f64() * 1e6 / steps);
@@ -206,7 +206,7 @@ fn main() {
     group
         .throughput(Throughput::Elements(STEPS))
         .sample_size(10);
-    let mut kept = Kept::new(true);
+    let mut kept = Kept::new(Durability::Sync);
     group.bench_function("by hand", |bench| bench.iter(|| kept.floor(true)));
     group.bench_function("bare", |bench| bench.iter(|| kept.floor(false)));
     group.bench_function("derived", |bench| bench.iter(|| kept.ours()));

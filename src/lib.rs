@@ -16,9 +16,9 @@ pub use handoffs_core::{
 
 // What happens when it runs.
 pub use handoffs_runtime::{
-    CancellationToken, Context, Ephemeral, Event, EventStream, Execute, Failure, Human, Inner,
-    Item, Keep, Known, NodeError, Question, Run, RunError, Runnable, Runtime, Status, Thread,
-    TimeoutKind,
+    CancellationToken, Context, Difference, Ephemeral, Event, EventStream, Execute, Failure,
+    Handoff, Human, Inner, Item, Keep, Known, NoHandoff, NodeError, Question, Reroute, Rerouted,
+    Run, RunError, Runnable, Runtime, Status, Thread, TimeoutKind,
 };
 
 // Results that are used again.
@@ -40,7 +40,7 @@ pub use handoffs_runtime::Sqlite;
 pub use handoffs_runtime::{
     Approval, Ask, AskId, BranchId, BranchIdError, Conclusion, Durability, Effect, Entry, Forked,
     GraphId, Hash, Journal, JournalError, Json, JsonError, Layer, Masked, Memory, Record, Recorded,
-    ThreadId, Usage, Write, Writes,
+    ThreadId, Usage, Write, Writes, copy_thread,
 };
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
@@ -56,7 +56,10 @@ pub mod postgres {
 }
 
 // How that is proven.
-pub use handoffs_runtime::{Export, HashError, Head, verify_export};
+pub use handoffs_runtime::{Export, HashError, Head, verify_export, verify_export_from};
+
+// What is done with all its threads.
+pub use handoffs_runtime::{Retention, Waiting, inbox};
 
 // How it lies on the disk: layers over any journal.
 #[cfg(feature = "zstd")]

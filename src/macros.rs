@@ -25,6 +25,8 @@
 /// | `#[state(progress)]` | a field | it counts as progress; with none marked, all fields count |
 /// | `#[state(merge = f)]` | a field | how branches that both wrote it are put together |
 /// | `#[state(crate = path)]` | the struct | the path of this crate, if it is renamed |
+/// | `#[serde(alias = "old")]` | a field | a name that it had before, for [threads that began then](derive@crate::AgentGraph#graphs-that-change) |
+/// | `#[serde(default)]` | a field, or the struct | what it is in a thread that has no value of it; `default = "f"` as well |
 ///
 /// Where a graph forks, each branch has a copy of the state, which holds no more of it than the
 /// branch can touch: any other field is the `Default` of its type, if it has one. Where the branches
@@ -158,6 +160,7 @@ pub use handoffs_macros::Outcome;
 /// |---|---|
 /// | `limit = N` | a run takes the edge at most N times; every loop needs one |
 /// | `else = node` | where to go instead, once the limit is used up or when the edge would be taken again without progress since the last time; `end` will do as well |
+/// | `approve = f` | of a handoff to a node: [a person decides](#a-person-before-a-handoff) whether it may be; refused, it takes the `else`, which it needs |
 /// | `concurrency = N` | of a fork: at most N of its branches run at once |
 ///
 /// | key of `graph` | meaning |
@@ -166,16 +169,18 @@ pub use handoffs_macros::Outcome;
 /// | `start = node` | where a run starts |
 /// | `given(field, ..)` | the fields that the caller brings: they count as set, which is checked when a run starts |
 /// | `outcome = Type` | what the graph ends with, by `end(..)` |
+/// | `renamed_from = "Old"` | a name that the graph had [before](#graphs-that-change); there can be several |
 /// | `crate = path` | the path of this crate, if it is renamed |
 ///
 /// | attribute of a field | meaning |
 /// |---|---|
 /// | `#[route(arm, ..)]` | where a run goes after the node |
 /// | `#[retry(..)]` | [try the node again](#nodes-that-fail) when it fails |
-/// | `#[timeout(..)]` | stop it when it takes too long |
+/// | `#[timeout(..)]` | stop it when it takes too long, or close its questions when nobody answers |
 /// | `#[on_error(..)]` | where to go when it has failed for good |
 /// | `#[cache(..)]` | [use its result again](#nodes-that-need-not-run) |
 /// | `#[subgraph(..)]` | the field is a [graph over another state](#a-graph-as-a-node) |
+/// | `#[node(renamed_from = "old")]` | a name that the node had [before](#graphs-that-change); there can be several |
 ///
 /// For a graph `Desk` this also makes the enum `DeskNode` of its nodes, an edge function
 /// `Desk::after_<node>(&state, &outcome)` for each node, and `Desk::MAX_HANDOFFS`. The graph is itself
@@ -237,6 +242,76 @@ pub use handoffs_macros::Outcome;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # A person before a handoff
+///
+/// With `approve = f` a person decides whether a handoff may be made. What the person is asked, the
+/// `fn(&State) -> Q` says, of the state behind the node; the answer is an [`Approval`](crate::Approval).
+/// One that is refused goes on at the `else`, where [`cx.refusal()`](crate::Context::refusal) tells why,
+/// and so does one about which nobody has decided in the time that `#[timeout(answer = "..")]` allows.
+///
+/// ```
+/// use handoffs::prelude::*;
+/// use handoffs::Approval;
+///
+/// #[derive(State, Clone, Debug, Default)]
+/// struct Ticket {
+///     refund: u32,
+///     notes: Log<String>,
+/// }
+///
+/// # #[derive(Outcome)]
+/// # enum Judged { Due, NotDue }
+/// # #[node(Ticket)] async fn judge(refund: &u32) -> Judged { if *refund > 0 { Judged::Due } else { Judged::NotDue } }
+/// # #[node(Ticket)] async fn pay(notes: &mut Log<String>) { notes.push("paid".to_owned()); }
+/// fn is_large(ticket: &Ticket) -> bool {
+///     ticket.refund > 100
+/// }
+///
+/// /// The question: anything that can be serialised.
+/// fn large_refund(ticket: &Ticket) -> String {
+///     format!("pay {} back?", ticket.refund)
+/// }
+///
+/// #[node(Ticket)]
+/// async fn escalate(notes: &mut Log<String>, cx: &mut Context<'_>) {
+///     notes.push(cx.refusal().unwrap_or_default().to_owned());
+/// }
+///
+/// #[derive(AgentGraph)]
+/// #[graph(state = Ticket, start = judge)]
+/// struct Desk {
+///     #[route(
+///         Judged::Due if is_large => pay(approve = large_refund, else = escalate),
+///         Judged::Due => pay,
+///         Judged::NotDue => end,
+///     )]
+///     #[timeout(answer = "48h")]
+///     judge: Judge,
+///     #[route(_ => end)]
+///     pay: Pay,
+///     #[route(_ => end)]
+///     escalate: Escalate,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), RunError> {
+/// # let desk = Desk { judge: Judge, pay: Pay, escalate: Escalate };
+/// let thread = Runtime::new(desk).journal(Memory::default()).thread("ticket-7");
+/// let Run::Paused(ask) = thread.run(Ticket { refund: 120, ..Ticket::default() }).await? else { panic!() };
+/// assert_eq!(ask.question.as_str(), r#""pay 120 back?""#);
+///
+/// let no = Approval::refused("he had one last week");
+/// let Run::Finished(ticket) = thread.resume(ask.id, no).await? else { panic!() };
+/// assert_eq!(ticket.notes[0], "he had one last week");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The step before the handoff is written with the question, so its node is not executed again. An edge
+/// that is masked takes its `else` without asking. A limit counts the handoffs that were approved, and
+/// none holds for an `else`: where what was refused is to be done anew, lead it to a node that hands back
+/// over an edge with a limit.
 ///
 /// # Forks
 ///
@@ -345,6 +420,7 @@ pub use handoffs_macros::Outcome;
 /// | `#[retry(on = predicate)]` | for the errors of which the `fn(&Error) -> bool` is true; errors of another type do not fit it. Of several `#[retry]` the first that fits an error counts |
 /// | `#[timeout("30s")]` | an attempt fails that takes longer |
 /// | `#[timeout(idle = "5s")]` | an attempt fails that has given no [heartbeat](crate::Context::heartbeat) for so long |
+/// | `#[timeout(answer = "2d")]` | the node fails if nobody has answered its question for so long, and [`recover`](crate::Thread::recover) is called after that; so `retry` asks again, and `on_error` leads to a fallback. Of a handoff that was to be approved: it is refused |
 /// | `#[on_error(then = node)]` | where to go when the node has failed for good; options as on an arm |
 /// | `#[on_error(then = end)]` | the run ends then; `end(..)` where the graph has an outcome |
 /// | `#[on_error(then = back)]` | back to the node that handed over to this one, by the target or the `else` of an arm; a fork does not hand over to its branches, nor a branch to the join |
@@ -451,6 +527,52 @@ pub use handoffs_macros::Outcome;
 /// ```
 ///
 /// `MAX_HANDOFFS` counts the handoffs inside too, as often as a run can come to the node.
+///
+/// # Graphs that change
+///
+/// A thread that began under an older version of its graph goes on under the new one, as long as the path
+/// that it has taken is one that the new graph still has. Nodes, edges, limits and optional fields may be
+/// added, in any order; what was renamed says so:
+///
+/// ```
+/// use handoffs::prelude::*;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(State, Clone, Debug, Default, Serialize, Deserialize)]
+/// struct Ticket {
+///     #[serde(alias = "messages")]
+///     transcript: Log<String>,
+///     language: Option<String>,
+///     #[serde(default)]
+///     priority: u32,
+/// }
+///
+/// #[node(Ticket)]
+/// fn work(transcript: &mut Log<String>) {
+///     transcript.push("done".to_owned());
+/// }
+///
+/// #[derive(AgentGraph)]
+/// #[graph(state = Ticket, start = reception, renamed_from = "HelpDesk")]
+/// struct SupportDesk {
+///     #[node(renamed_from = "intake")]
+///     #[route(_ => survey)]
+///     reception: Work,
+///     #[route(_ => end)]
+///     survey: Work,
+/// }
+/// ```
+///
+/// What the path contradicts is refused with [`RunError::OtherGraph`](crate::RunError::OtherGraph), whose
+/// [`Difference`](crate::Difference) names it and what to do, and the thread is left as it was: a node or
+/// an edge of the path that is gone, an edge that leads elsewhere, other branches of a fork that is under
+/// way, a field that is gone. What names alone do not tell, as that a field has another type, is for
+/// [`Runtime::migrate`](crate::Runtime::migrate). Over a run that is over, or has failed, another one may
+/// always begin.
+///
+/// An old name changes nothing else, and can be taken away when no thread that has entries of it is to be
+/// run any more. The [idempotency key](crate::Context::idempotency_key) of a node has its name in it: a
+/// step that was under way when its node was renamed is repeated with another key.
 ///
 /// # Generic graphs
 ///

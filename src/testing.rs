@@ -47,8 +47,8 @@ pub use handoffs_runtime::{CachePlace, JournalPlace, TestContext};
 /// others. Each runs in a Tokio runtime of its own with one thread, which has the sockets and timers
 /// that Tokio was compiled with, and calls the journal from several threads at once.
 ///
-/// What a crash leaves and what a second process does are left to the store's own tests: only the
-/// store knows how to bring them about.
+/// What a crash leaves is left to the store's own tests: only the store knows how to bring it about. A
+/// second process is tested as far as a second handle of the same place stands for one.
 #[doc(inline)]
 pub use handoffs_runtime::journal_suite;
 

@@ -11,15 +11,14 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::future::{Future, pending, poll_fn};
+use std::future::pending;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::{Place, Tally, chain, lines};
+use common::{Place, Tally, Yielding, chain, dropped_at, lines};
 use futures::{FutureExt, StreamExt};
 use handoffs::Durability;
 use handoffs::Layer;
@@ -290,24 +289,6 @@ async fn complete<G: Runnable, J: Journal>(
     }
 }
 
-/// Drops the future at its n-th poll, unless it is done before.
-async fn dropped_at<T>(polls: u32, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
-    let mut left = polls;
-    poll_fn(|task| {
-        let Some(rest) = left.checked_sub(1) else {
-            return Poll::Ready(None);
-        };
-        left = rest;
-        match work.as_mut().poll(task) {
-            Poll::Ready(done) => Poll::Ready(Some(done)),
-            Poll::Pending if left == 0 => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
-}
-
 /// Finishes the tour from wherever it was cut off, and checks that only what was not written is done.
 async fn goes_on<J: Journal>(at: &impl Place, cut_off: Thread<Tour, J>, case: &str) {
     let id = cut_off.id().clone();
@@ -362,32 +343,6 @@ async fn a_run_that_is_dropped_goes_on_at_once(at: &impl Place) {
         if done.is_some() {
             break;
         }
-    }
-}
-
-/// A journal that lets others have their turn before and after each append.
-#[derive(Clone, Debug)]
-struct Yielding<J>(J);
-
-#[async_trait]
-impl<J: Journal> Layer for Yielding<J> {
-    type Within = J;
-
-    fn within(&self) -> &J {
-        &self.0
-    }
-
-    async fn append(
-        &self,
-        thread: &ThreadId,
-        head: u64,
-        records: Vec<Record>,
-        durability: Durability,
-    ) -> Result<(), JournalError> {
-        tokio::task::yield_now().await;
-        self.0.append(thread, head, records, durability).await?;
-        tokio::task::yield_now().await;
-        Ok(())
     }
 }
 

@@ -24,7 +24,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::{Place, Tally, Turns, by_branch, chain, lines, path, writes};
 use handoffs::prelude::*;
-use handoffs::{Contract, Counter, Execute, Field, FieldSet, Max, Merge, Min, NodeError, Recorded};
+use handoffs::{
+    Contract, Counter, Durability, Execute, Field, FieldSet, Max, Merge, Min, NodeError, Recorded,
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
@@ -1261,7 +1263,10 @@ struct Dedupe {
 }
 
 /// B26.
-async fn b26_what_is_done_is_not_sent_again_when_one_item_is_interrupted(at: &impl Place) {
+async fn b26_what_is_done_is_not_sent_again_when_one_item_is_interrupted(
+    at: &impl Place,
+    level: Durability,
+) {
     let tally = Tally::default();
     let graph = || {
         let plain = |name| Plain(name, tally.clone());
@@ -1274,7 +1279,10 @@ async fn b26_what_is_done_is_not_sent_again_when_one_item_is_interrupted(at: &im
             three: plain("3"),
         }
     };
-    let thread = Runtime::new(graph()).journal(at.open().await).thread("t");
+    let thread = Runtime::new(graph())
+        .journal(at.open().await)
+        .durability(level)
+        .thread("t");
     let ask = thread
         .run(Sends::default())
         .await
@@ -1285,7 +1293,10 @@ async fn b26_what_is_done_is_not_sent_again_when_one_item_is_interrupted(at: &im
     assert_eq!((tally.of("2"), tally.of("flaky"), tally.of("3")), (3, 1, 0));
     assert_eq!(thread.status().await.unwrap(), Status::Paused(ask.clone()));
 
-    let thread = Runtime::new(graph()).journal(at.open().await).thread("t");
+    let thread = Runtime::new(graph())
+        .journal(at.open().await)
+        .durability(level)
+        .thread("t");
     let state = thread.resume(ask.id, ()).await.unwrap().finished().unwrap();
     assert_eq!(
         words(&state.list),
@@ -1451,12 +1462,14 @@ fn interrupted(tally: &Tally) -> Interrupted {
 /// B29 and B37.
 async fn b29_b37_children_that_ask_are_answered_one_at_a_time_and_their_sibling_runs_once(
     at: &impl Place,
+    level: Durability,
 ) {
     let tally = Tally::default();
     let open = async || {
         let journal = at.open().await;
         Runtime::new(interrupted(&tally))
             .journal(journal)
+            .durability(level)
             .thread("t")
     };
     // Three invocations: a run, and one for each answer.
@@ -1526,10 +1539,11 @@ async fn b29_b37_children_that_ask_are_answered_one_at_a_time_and_their_sibling_
 }
 
 /// B38. There is no answer without a question, so it is always clear which is meant.
-async fn b38_with_two_questions_open_each_answer_names_its_own(at: &impl Place) {
+async fn b38_with_two_questions_open_each_answer_names_its_own(at: &impl Place, level: Durability) {
     let tally = Tally::default();
     let thread = Runtime::new(interrupted(&tally))
         .journal(at.open().await)
+        .durability(level)
         .thread("t");
     let _ = thread.run(Sends::default()).await.unwrap();
     let asks = thread.asks().await.unwrap();
@@ -1681,10 +1695,13 @@ on_every_journal! {
     b19_items_of_two_branches_at_once_stand_in_the_written_order
     b21_a_run_begins_with_a_branch_for_each_location
     b22_a_hundred_items_are_worked_on_at_once_or_ten_at_a_time
-    b26_what_is_done_is_not_sent_again_when_one_item_is_interrupted
     b28_a_sibling_that_sleeps_is_cancelled_when_the_other_fails
-    b29_b37_children_that_ask_are_answered_one_at_a_time_and_their_sibling_runs_once
     b31_a_run_that_is_cancelled_while_a_node_sleeps_has_written_what_was_done
-    b38_with_two_questions_open_each_answer_names_its_own
     b50_a_planner_goes_step_by_step_and_side_by_side
+}
+
+at_every_level! {
+    b26_what_is_done_is_not_sent_again_when_one_item_is_interrupted
+    b29_b37_children_that_ask_are_answered_one_at_a_time_and_their_sibling_runs_once
+    b38_with_two_questions_open_each_answer_names_its_own
 }

@@ -11,24 +11,20 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::env;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::process::Child;
 use std::thread;
 use std::time::Duration;
 
-use async_trait::async_trait;
+use common::children::{
+    Deadly, Dice, Effects, KILL, Kill, When, child as command, ended, level, quick_folder,
+};
 use common::timeless;
 use futures::StreamExt;
 use handoffs::Durability;
-use handoffs::Layer;
 use handoffs::prelude::*;
-use handoffs::{Journal, JournalError, Record, ThreadId};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
@@ -47,32 +43,6 @@ struct Study {
 enum Judged {
     Again { so_far: u64 },
     Enough,
-}
-
-/// Where each execution of a node is written down, beyond the reach of journal and state.
-#[derive(Clone, Debug)]
-struct Effects(PathBuf);
-
-impl Effects {
-    fn note(&self, cx: &Context<'_>) {
-        let mut options = OpenOptions::new();
-        let mut file = options.create(true).append(true).open(&self.0).unwrap();
-        let line = format!("{}\t{}\n", cx.thread(), cx.idempotency_key());
-        file.write_all(line.as_bytes()).unwrap();
-    }
-
-    /// Returns the steps that were executed, in their order, by thread.
-    fn read(&self) -> BTreeMap<String, Vec<String>> {
-        let mut steps = BTreeMap::<_, Vec<_>>::new();
-        for line in fs::read_to_string(&self.0).unwrap_or_default().lines() {
-            let (thread, key) = line.split_once('\t').unwrap();
-            steps
-                .entry(thread.to_owned())
-                .or_default()
-                .push(key.to_owned());
-        }
-        steps
-    }
 }
 
 struct Plan(Effects);
@@ -169,7 +139,7 @@ async fn undisturbed(thread: &str) -> Undisturbed {
     let state = thread.run(input(thread.id().as_str())).await;
     let state = state.unwrap().finished().unwrap();
     let entries = timeless(&thread.history().await.unwrap());
-    let steps = effects.read().remove(thread.id().as_str()).unwrap();
+    let steps = effects.of(thread.id().as_str());
     assert_eq!(steps.len() as u64, STEPS);
     assert_eq!(entries.len() as u64, APPENDS);
     Undisturbed {
@@ -181,58 +151,9 @@ async fn undisturbed(thread: &str) -> Undisturbed {
 
 // ---- The child.
 
-/// A journal that kills its own process before or after an append.
-#[derive(Debug)]
-struct Deadly {
-    kept: Sqlite,
-    appends: AtomicU64,
-    kill: Option<(When, u64)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum When {
-    Before,
-    After,
-}
-
-impl Deadly {
-    fn pass(&self, when: When, append: u64) {
-        if self.kill == Some((when, append)) {
-            let pid = std::process::id().to_string();
-            drop(Command::new("kill").args(["-9", &pid]).status());
-            loop {
-                thread::park();
-            }
-        }
-    }
-}
-
-#[async_trait]
-impl Layer for Deadly {
-    type Within = Sqlite;
-
-    fn within(&self) -> &Sqlite {
-        &self.kept
-    }
-
-    async fn append(
-        &self,
-        thread: &ThreadId,
-        head: u64,
-        records: Vec<Record>,
-        durability: Durability,
-    ) -> Result<(), JournalError> {
-        let append = self.appends.fetch_add(1, Ordering::Relaxed) + 1;
-        self.pass(When::Before, append);
-        self.kept.append(thread, head, records, durability).await?;
-        self.pass(When::After, append);
-        Ok(())
-    }
-}
-
 const FOLDER: &str = "HANDOFFS_CRASH_FOLDER";
 const THREADS: &str = "HANDOFFS_CRASH_THREADS";
-const KILL: &str = "HANDOFFS_CRASH_KILL";
+const LEVEL: &str = "HANDOFFS_CRASH_LEVEL";
 /// How many threads a child advances at once.
 const AT_ONCE: usize = 12;
 
@@ -242,24 +163,14 @@ fn child() {
         return;
     };
     let threads: usize = env::var(THREADS).unwrap().parse().unwrap();
-    let kill = env::var(KILL).ok().map(|kill| {
-        let (when, append) = kill.split_once(' ').unwrap();
-        let when = if when == "before" {
-            When::Before
-        } else {
-            When::After
-        };
-        (when, append.parse().unwrap())
-    });
+    let durability = level(&env::var(LEVEL).unwrap());
     let tokio = tokio::runtime::Runtime::new().unwrap();
     tokio.block_on(async {
-        let journal = Deadly {
-            kept: Sqlite::open(folder.join(FILE)).await.unwrap(),
-            appends: AtomicU64::new(0),
-            kill,
-        };
+        let journal = Sqlite::open(folder.join(FILE)).await.unwrap();
         let effects = Effects(folder.join("effects"));
-        let runtime = Runtime::new(library(&effects)).journal(journal);
+        let runtime = Runtime::new(library(&effects))
+            .journal(Deadly::new(journal, Kill::told()))
+            .durability(durability);
         let threads = futures::stream::iter(0..threads).map(|number| {
             let thread = runtime.thread(name(number));
             tokio::spawn(async move {
@@ -283,28 +194,16 @@ fn name(number: usize) -> String {
     format!("reader {number}")
 }
 
-fn start_child(folder: &Path, threads: usize, kill: Option<(When, u64)>) -> Child {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "child", "--nocapture"]);
+fn start_child(folder: &Path, threads: usize, level: Durability, kill: Option<Kill>) -> Child {
+    let mut command = command();
     command
         .env(FOLDER, folder)
-        .env(THREADS, threads.to_string());
-    if let Some((when, append)) = kill {
-        let when = format!("{when:?}").to_lowercase();
-        command.env(KILL, format!("{when} {append}"));
+        .env(THREADS, threads.to_string())
+        .env(LEVEL, format!("{level:?}"));
+    if let Some(kill) = kill {
+        command.env(KILL, kill.to_string());
     }
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
     command.spawn().unwrap()
-}
-
-fn killed(child: Child) -> bool {
-    let output = child.wait_with_output().unwrap();
-    if output.status.signal() == Some(9) {
-        return true;
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {said}", output.status);
-    false
 }
 
 // ---- The parents.
@@ -315,15 +214,13 @@ async fn runtime_at(folder: &Path) -> Runtime<Library, Sqlite> {
     Runtime::new(library(&effects)).journal(journal)
 }
 
-async fn check_killed_at(when: When, append: u64, expected: &Undisturbed) {
-    let folder = tempfile::tempdir().unwrap();
+async fn check_killed_at(level: Durability, kill: Kill, expected: &Undisturbed) {
+    let folder = quick_folder();
     let folder = folder.path();
-    let case = format!("{when:?} append {append}");
-    assert!(
-        killed(start_child(folder, 1, Some((when, append)))),
-        "{case}"
-    );
-    assert!(!killed(start_child(folder, 1, None)), "{case}");
+    let case = format!("{level:?}, {kill}");
+    let killed = |kill| ended(start_child(folder, 1, level, kill)).0;
+    assert!(killed(Some(kill)), "{case}");
+    assert!(!killed(None), "{case}");
 
     let thread = runtime_at(folder).await.thread(name(0));
     assert!(
@@ -336,38 +233,32 @@ async fn check_killed_at(when: When, append: u64, expected: &Undisturbed) {
 
     // Only the step of which nothing was written is executed again.
     let mut steps = expected.steps.clone();
+    let Kill(when, append) = kill;
     if let (When::Before, Some(step)) = (when, append.checked_sub(2)) {
         let step = usize::try_from(step).unwrap();
         steps.insert(step, steps[step].clone());
     }
-    let effects = Effects(folder.join("effects")).read();
-    assert_eq!(effects[&name(0)], steps, "{case}");
+    let effects = Effects(folder.join("effects")).of(&name(0));
+    assert_eq!(effects, steps, "{case}");
 }
+
+/// The levels at which the death of a process loses nothing.
+const LEVELS: [Durability; 2] = [Durability::Sync, Durability::Step];
+/// How often a process is killed before or after an append, at each level.
+const KILLS_AT_APPENDS: u64 = 2 * APPENDS;
+/// How often one is killed at random, at each level.
+const KILLS_AT_RANDOM: u64 = 45;
+const _: () = assert!(LEVELS.len() as u64 * (KILLS_AT_APPENDS + KILLS_AT_RANDOM) >= 200);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_is_killed_at_any_append_loses_nothing_and_repeats_one_step_at_most() {
     let expected = undisturbed(&name(0)).await;
-    let cases = (1..=APPENDS).flat_map(|append| [(When::Before, append), (When::After, append)]);
-    let checks = cases.map(|(when, append)| check_killed_at(when, append, &expected));
-    let mut checks = futures::stream::iter(checks).buffer_unordered(4);
-    let mut checked = 0;
-    while let Some(()) = checks.next().await {
-        checked += 1;
-    }
-    assert_eq!(checked, 2 * APPENDS);
-}
-
-/// A source of numbers that are the same in each run of the test.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
+    for level in LEVELS {
+        let moments = |append| [When::Before, When::After].map(|when| Kill(when, append));
+        let cases = (1..=APPENDS).flat_map(moments);
+        let checks = cases.map(|kill| check_killed_at(level, kill, &expected));
+        let checks = futures::stream::iter(checks).buffer_unordered(4);
+        assert_eq!(checks.count().await as u64, KILLS_AT_APPENDS);
     }
 }
 
@@ -382,34 +273,39 @@ fn entries(folder: &Path) -> u64 {
     count().map_or(0, |count| u64::try_from(count).unwrap())
 }
 
-const KILLS: usize = 25;
 const THREADS_A_ROUND: usize = 40;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_that_are_killed_at_random_under_load_finish_each_run_as_if_nothing_had_been() {
+    for level in LEVELS {
+        check_killed_at_random(level).await;
+    }
+}
+
+async fn check_killed_at_random(level: Durability) {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let mut dice = Dice(42);
     let (mut kills, mut threads) = (0, 0);
-    while kills < KILLS {
+    while kills < KILLS_AT_RANDOM {
         threads += THREADS_A_ROUND;
         assert!(threads <= 40 * THREADS_A_ROUND, "only {kills} kills");
         loop {
             let enough = entries(folder) + 1 + dice.below(60);
-            let mut child = start_child(folder, threads, None);
+            let mut child = start_child(folder, threads, level, None);
             // It is the journal's growth that is waited for, however long it takes.
             while entries(folder) < enough && child.try_wait().unwrap().is_none() {
                 thread::sleep(Duration::from_millis(1));
             }
             // The child may be through already; then there is nothing to kill.
             let _ = child.kill();
-            if !killed(child) {
+            if !ended(child).0 {
                 break;
             }
             kills += 1;
         }
     }
-    println!("{kills} kills, {threads} threads");
+    println!("{level:?}: {kills} kills, {threads} threads");
 
     let runtime = runtime_at(folder).await;
     assert_eq!(runtime.threads().await.unwrap().len(), threads);
@@ -433,8 +329,9 @@ async fn processes_that_are_killed_at_random_under_load_finish_each_run_as_if_no
         assert_eq!(steps.iter().collect::<BTreeSet<_>>().len(), steps.len());
     }
     // Of what a kill interrupts, each thread that was under way repeats one step.
+    let repeats = (executed - written) as u64;
     assert!(
-        executed - written <= kills * AT_ONCE,
+        repeats <= kills * AT_ONCE as u64,
         "{executed} executions of {written} steps in {kills} kills"
     );
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use common::{Counting, Stopping, timeless};
 use handoffs::prelude::*;
-use handoffs::{Journal, NodeError, RunError, Thread};
+use handoffs::{Approval, Journal, NodeError, RunError, Thread};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use serde::{Deserialize, Serialize};
@@ -203,6 +203,10 @@ fn closing(said: &mut Log<String>) {
     said.push("closed".to_owned());
 }
 
+fn what_was_said(play: &Play) -> usize {
+    play.said.len()
+}
+
 fn is_long(play: &Play) -> bool {
     play.said.len() > 4
 }
@@ -214,7 +218,7 @@ struct Stage {
         FromHub::Close => closing,
         FromHub::Left { .. } if is_long => right,
         FromHub::Left { .. } => left,
-        FromHub::Right => right,
+        FromHub::Right => right(approve = what_was_said, else = left),
         FromHub::Person => person(limit = 3, else = closing),
         FromHub::Stay => hub(limit = 3),
     )]
@@ -225,7 +229,7 @@ struct Stage {
     )]
     left: Left,
     #[route(
-        FromRight::Hub => hub(limit = 5),
+        FromRight::Hub => hub(limit = 5, approve = what_was_said, else = closing),
         FromRight::Left => left,
     )]
     right: Right,
@@ -244,16 +248,24 @@ enum Ending {
     Stopped(StageNode, Play),
 }
 
+/// Answers by the question alone.
+fn answer(ask: &Ask) -> Value {
+    let text = format!("answer to {}", ask.question);
+    let answer = match (ask.key.as_str(), ask.question.to::<usize>()) {
+        ("approve", Ok(said)) if said % 3 == 1 => serde_json::to_value(Approval::refused(text)),
+        ("approve", _) => serde_json::to_value(Approval::Approved),
+        _ => serde_json::to_value(text),
+    };
+    answer.unwrap()
+}
+
 /// Runs, answers and recovers until the play is over, stopped as a loop, or the journal is gone.
 async fn perform<J: Journal>(thread: &Thread<Stage, J>, play: &Play) -> Result<Ending, RunError> {
     loop {
         let went = match thread.status().await? {
             Status::New => thread.run(play.clone()).await,
             Status::Unfinished(_) => thread.recover().await,
-            Status::Paused(ask) => {
-                let answer = format!("answer to {}", ask.question);
-                thread.resume(ask.id, answer).await
-            }
+            Status::Paused(ask) => thread.resume(ask.id, answer(&ask)).await,
             Status::Failed { node, .. } => {
                 return Ok(Ending::Stopped(node, thread.state().await?));
             }
@@ -337,10 +349,7 @@ async fn perform_until_cut<J: Journal>(
     loop {
         let went = match thread.status().await? {
             Status::New => thread.run(play.clone()).await,
-            Status::Paused(ask) => {
-                let answer = format!("answer to {}", ask.question);
-                thread.resume(ask.id, answer).await
-            }
+            Status::Paused(ask) => thread.resume(ask.id, answer(&ask)).await,
             _ => return Ok(()),
         };
         match went {

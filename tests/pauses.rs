@@ -7,16 +7,19 @@
     reason = "so routes and nodes are written"
 )]
 
+#[macro_use]
 mod common;
 
 use std::fmt;
 use std::future::ready;
 use std::sync::{Arc, Mutex};
 
-use common::{Counting, chain, drain, lines, path, timeless};
+use common::{
+    Clock, Counting, Place, Tally, chain, cut_off_anywhere, drain, lines, path, timeless,
+};
 use futures::future::{Either, select};
 use handoffs::prelude::*;
-use handoffs::{AskId, NodeError, RunError};
+use handoffs::{AskId, NodeError, RunError, TimeoutKind};
 use serde::{Deserialize, Serialize};
 
 // ---- A person between two nodes.
@@ -114,11 +117,10 @@ fn said(letter: &Letter) -> Vec<&str> {
     letter.lines.iter().map(String::as_str).collect()
 }
 
-#[tokio::test]
-async fn a_run_pauses_before_the_person_and_goes_on_with_the_answer() {
+async fn a_run_pauses_before_the_person_and_goes_on_with_the_answer(at: &impl Place) {
     let draft = Draft::default();
     let thread = Runtime::new(mail(draft.clone()))
-        .journal(Memory::default())
+        .journal(at.open().await)
         .thread("t");
     let ask = thread.run(Letter::default()).await.unwrap();
     let ask = ask.paused().unwrap();
@@ -152,15 +154,13 @@ async fn a_run_pauses_before_the_person_and_goes_on_with_the_answer() {
     );
 }
 
-#[tokio::test]
-async fn the_question_is_answered_on_another_machine() {
-    let disk = Memory::default();
-    let here = Runtime::new(mail(Draft::default())).journal(disk.clone());
+async fn the_question_is_answered_on_another_machine(at: &impl Place) {
+    let here = Runtime::new(mail(Draft::default())).journal(at.open().await);
     let ask = here.thread("t").run(Letter::default()).await.unwrap();
     drop(here);
 
     let draft = Draft::default();
-    let there = Runtime::new(mail(draft.clone())).journal(disk);
+    let there = Runtime::new(mail(draft.clone())).journal(at.open().await);
     assert_eq!(there.threads().await.unwrap(), ["t".into()]);
     let thread = there.thread("t");
     let run = thread.resume(ask.paused().unwrap().id, Verdict::Send).await;
@@ -168,9 +168,8 @@ async fn the_question_is_answered_on_another_machine() {
     assert_eq!(*draft.0.lock().unwrap(), 0, "the draft was written there");
 }
 
-#[tokio::test]
-async fn a_run_with_a_pause_streams_what_it_does() {
-    let runtime = Runtime::new(mail(Draft::default())).journal(Memory::default());
+async fn a_run_with_a_pause_streams_what_it_does(at: &impl Place) {
+    let runtime = Runtime::new(mail(Draft::default())).journal(at.open().await);
     let streamed = runtime.thread("streamed");
     let (steps, last) = drain(streamed.stream(Letter::default())).await;
     assert_eq!(steps, ["draft: _ => person"]);
@@ -191,9 +190,8 @@ async fn a_run_with_a_pause_streams_what_it_does() {
     );
 }
 
-#[tokio::test]
-async fn an_answer_that_does_not_fit_leaves_the_question_open() {
-    let journal = Counting::<Memory>::default();
+async fn an_answer_that_does_not_fit_leaves_the_question_open(at: &impl Place) {
+    let journal = Counting::of(at.open().await);
     let thread = Runtime::new(mail(Draft::default()))
         .journal(journal.clone())
         .thread("t");
@@ -218,10 +216,9 @@ async fn an_answer_that_does_not_fit_leaves_the_question_open() {
     let _ = thread.resume(ask.id, Verdict::Send).await.unwrap();
 }
 
-#[tokio::test]
-async fn an_answer_that_json_has_no_word_for_is_refused_before_anything_is_read() {
+async fn an_answer_that_json_has_no_word_for_is_refused_before_anything_is_read(at: &impl Place) {
     let thread = Runtime::new(mail(Draft::default()))
-        .journal(Memory::default())
+        .journal(at.open().await)
         .thread("t");
     let ask = thread.run(Letter::default()).await.unwrap();
     let ask = ask.paused().unwrap();
@@ -238,10 +235,9 @@ async fn an_answer_that_json_has_no_word_for_is_refused_before_anything_is_read(
     let _ = thread.resume(ask.id, Verdict::Send).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_question_is_answered_once() {
+async fn a_question_is_answered_once(at: &impl Place) {
     let thread = Runtime::new(mail(Draft::default()))
-        .journal(Memory::default())
+        .journal(at.open().await)
         .thread("t");
     let ask = thread.run(Letter::default()).await.unwrap();
     let ask = ask.paused().unwrap();
@@ -258,10 +254,9 @@ async fn a_question_is_answered_once() {
     assert_eq!(thread.history().await.unwrap().len(), length);
 }
 
-#[tokio::test]
-async fn of_two_answers_at_once_one_counts() {
+async fn of_two_answers_at_once_one_counts(at: &impl Place) {
     let thread = Runtime::new(mail(Draft::default()))
-        .journal(Memory::default())
+        .journal(at.open().await)
         .thread("t");
     let ask = thread.run(Letter::default()).await.unwrap();
     let ask = ask.paused().unwrap();
@@ -279,10 +274,9 @@ async fn of_two_answers_at_once_one_counts() {
     assert_eq!(said(&letter), ["draft", "sent"]);
 }
 
-#[tokio::test]
-async fn a_question_that_was_never_asked_cannot_be_answered() {
+async fn a_question_that_was_never_asked_cannot_be_answered(at: &impl Place) {
     let thread = Runtime::new(mail(Draft::default()))
-        .journal(Memory::default())
+        .journal(at.open().await)
         .thread("t");
     let ask = thread.run(Letter::default()).await.unwrap();
     let open = ask.paused().unwrap().id;
@@ -297,10 +291,9 @@ async fn a_question_that_was_never_asked_cannot_be_answered() {
     let _ = thread.resume(open, Verdict::Send).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_thread_that_waits_is_not_run_and_recovered_to_its_question() {
+async fn a_thread_that_waits_is_not_run_and_recovered_to_its_question(at: &impl Place) {
     let thread = Runtime::new(mail(Draft::default()))
-        .journal(Memory::default())
+        .journal(at.open().await)
         .thread("t");
     let ask = thread.run(Letter::default()).await.unwrap();
     let ask = ask.paused().unwrap();
@@ -318,10 +311,9 @@ async fn a_thread_that_waits_is_not_run_and_recovered_to_its_question() {
     assert_eq!(thread.history().await.unwrap().len(), 3);
 }
 
-#[tokio::test]
-async fn an_answer_opens_an_edge_that_only_lacked_progress() {
+async fn an_answer_opens_an_edge_that_only_lacked_progress(at: &impl Place) {
     let thread = Runtime::new(mail(Draft::default()))
-        .journal(Memory::default())
+        .journal(at.open().await)
         .thread("t");
     let mut ask = thread.run(Letter::default()).await.unwrap();
     // `drafts`, the progress, never changes. Yet each answer is news from outside.
@@ -334,10 +326,9 @@ async fn an_answer_opens_an_edge_that_only_lacked_progress() {
     assert!(lines(&history).iter().all(|line| !line.contains(" as ")));
 }
 
-#[tokio::test]
-async fn limits_hold_across_pauses() {
+async fn limits_hold_across_pauses(at: &impl Place) {
     let draft = Draft::default();
-    let runtime = Runtime::new(mail(draft.clone())).journal(Memory::default());
+    let runtime = Runtime::new(mail(draft.clone())).journal(at.open().await);
     let thread = runtime.thread("t");
     let mut run = thread.run(Letter::default()).await.unwrap();
     let mut answers = 0;
@@ -358,10 +349,9 @@ async fn limits_hold_across_pauses() {
     );
 }
 
-#[tokio::test]
-async fn an_answer_on_which_the_node_fails_is_kept_for_the_next_try() {
+async fn an_answer_on_which_the_node_fails_is_kept_for_the_next_try(at: &impl Place) {
     let thread = Runtime::new(mail(Draft::default()))
-        .journal(Memory::default())
+        .journal(at.open().await)
         .thread("t");
     let ask = thread.run(Letter::default()).await.unwrap();
     let ask = ask.paused().unwrap();
@@ -438,10 +428,9 @@ struct Office {
     interview: Interview,
 }
 
-#[tokio::test]
-async fn a_node_asks_twice_and_what_was_answered_is_not_asked_again() {
+async fn a_node_asks_twice_and_what_was_answered_is_not_asked_again(at: &impl Place) {
     let interview = Interview::default();
-    let disk = Memory::default();
+    let disk = at.open().await;
     let office = || {
         let graph = Office {
             interview: interview.clone(),
@@ -491,12 +480,11 @@ async fn a_node_asks_twice_and_what_was_answered_is_not_asked_again() {
     );
 }
 
-#[tokio::test]
-async fn another_run_of_the_thread_asks_anew() {
+async fn another_run_of_the_thread_asks_anew(at: &impl Place) {
     let graph = Office {
         interview: Interview::default(),
     };
-    let thread = Runtime::new(graph).journal(Memory::default()).thread("t");
+    let thread = Runtime::new(graph).journal(at.open().await).thread("t");
     let mut form = Form::default();
     for name in ["Ada", "Bob"] {
         let ask = thread.run(form).await.unwrap().paused().unwrap();
@@ -536,10 +524,9 @@ struct Counter {
     interview: Style,
 }
 
-#[tokio::test]
-async fn a_wrong_answer_stays_one_whatever_the_node_makes_of_it() {
+async fn a_wrong_answer_stays_one_whatever_the_node_makes_of_it(at: &impl Place) {
     for interview in [Style::Wraps, Style::Unwraps] {
-        let runtime = Runtime::new(Counter { interview }).journal(Memory::default());
+        let runtime = Runtime::new(Counter { interview }).journal(at.open().await);
         let thread = runtime.thread("t");
         let ask = thread.run(Form::default()).await.unwrap();
         let ask = ask.paused().unwrap();
@@ -584,13 +571,14 @@ struct Hurry {
     pensive: Pensive,
 }
 
-#[tokio::test]
-async fn a_question_that_its_node_did_not_wait_for_is_not_asked_in_the_name_of_another() {
+async fn a_question_that_its_node_did_not_wait_for_is_not_asked_in_the_name_of_another(
+    at: &impl Place,
+) {
     let graph = Hurry {
         impatient: Impatient,
         pensive: Pensive,
     };
-    let thread = Runtime::new(graph).journal(Memory::default()).thread("t");
+    let thread = Runtime::new(graph).journal(at.open().await).thread("t");
     let form = thread.run(Form::default()).await.unwrap();
     let form = form.finished().expect("nobody waits");
     assert_eq!((form.name.as_deref(), form.age), (Some("nobody"), Some(0)));
@@ -605,4 +593,402 @@ async fn a_node_that_asks_without_a_journal_fails_and_says_so() {
     let error = error.unwrap_err();
     assert!(matches!(error, RunError::NoJournal { .. }), "{error:?}");
     assert!(error.to_string().contains("`interview`"), "{error}");
+}
+
+// ---- Nobody answers in time.
+
+#[node(Letter)]
+fn shelve(lines: &mut Log<String>, cx: &mut Context<'_>) {
+    let failure = cx.failure().expect("the run came along an error edge");
+    let (node, attempts) = (&failure.node, failure.attempts);
+    lines.push(format!("{node}, {attempts}: {}", failure.error));
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Letter, start = draft)]
+struct Timely {
+    #[route(_ => person)]
+    draft: Draft,
+    #[route(_ => send)]
+    #[timeout("30s", answer = "2d")]
+    #[on_error(then = shelve)]
+    person: Human<Shown, Verdict>,
+    #[route(_ => end)]
+    send: Send,
+    #[route(_ => end)]
+    shelve: Shelve,
+}
+
+fn timely() -> Timely {
+    Timely {
+        draft: Draft::default(),
+        person: Human::new(),
+        send: Send,
+        shelve: Shelve,
+    }
+}
+
+const LATE: &str = "nobody answered the node within 172800s";
+
+async fn a_question_that_nobody_answers_in_time_is_a_failure_of_its_node(at: &impl Place) {
+    let clock = Clock::default();
+    let journal = Counting::of(at.open().await);
+    let runtime = Runtime::new(timely())
+        .journal(journal.clone())
+        .clock(clock.tells());
+    let thread = runtime.thread("t");
+    let ask = thread.run(Letter::default()).await.unwrap();
+    let ask = ask.paused().unwrap();
+    let until = clock.now_ms() + 2 * 24 * 60 * 60 * 1000;
+    assert_eq!(ask.expires_ms, Some(until));
+
+    clock.seconds(2 * 24 * 60 * 60 - 1);
+    let open = thread.recover().await.unwrap().paused().unwrap();
+    assert_eq!(open, ask, "there is a second left");
+    clock.seconds(1);
+    let appends = journal.appends();
+    let error = thread.resume(ask.id, Verdict::Send).await.unwrap_err();
+    assert!(
+        matches!(&error, RunError::NotAsked { node: Some(node), .. } if node == "person"),
+        "{error:?}"
+    );
+    assert_eq!(
+        error.to_string(),
+        "question 3 of thread `t`, which stands at node `person`, is not open: it has expired, and \
+         `recover` goes on without an answer; `status` tells which one is, if any"
+    );
+    assert_eq!(journal.appends(), appends, "nothing was written");
+    assert_eq!(thread.status().await.unwrap(), Status::Paused(ask.clone()));
+
+    let letter = thread.recover().await.unwrap().finished().unwrap();
+    assert_eq!(said(&letter), ["draft", &format!("person, 1: {LATE}")]);
+    let history = thread.history().await.unwrap();
+    assert_eq!(
+        lines(&history),
+        [
+            "started",
+            "draft: _ => person",
+            r#"person asks {"last":"draft"}"#,
+            "expired",
+            "person failed => shelve",
+            "shelve: _ => end",
+        ]
+    );
+    assert_eq!(journal.appends(), appends + 2, "together with what follows");
+    let dates: Vec<_> = history.iter().map(|entry| entry.at_ms).collect();
+    assert_eq!(dates[3..], [until; 3], "by the same clock");
+    let error = thread.resume(ask.id, Verdict::Send).await.unwrap_err();
+    assert!(error.to_string().contains("it has expired"), "{error}");
+}
+
+async fn an_answer_in_time_is_one_however_long_the_run_then_takes(at: &impl Place) {
+    let clock = Clock::default();
+    let runtime = Runtime::new(timely())
+        .journal(at.open().await)
+        .clock(clock.tells());
+    let thread = runtime.thread("t");
+    let ask = thread.run(Letter::default()).await.unwrap();
+    let ask = ask.paused().unwrap();
+    clock.hours(47);
+    let error = thread.resume(ask.id, "Perhaps").await.unwrap_err();
+    assert!(matches!(error, RunError::WrongAnswer { .. }), "{error:?}");
+    let run = thread.resume(ask.id, Verdict::Send).await.unwrap();
+    clock.hours(2);
+    assert_eq!(said(&run.finished().unwrap()), ["draft", "sent"]);
+    let run = thread.run_once(Letter::default()).await.unwrap();
+    assert_eq!(said(&run.finished().unwrap()), ["draft", "sent"]);
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Form, start = interview)]
+struct Impatience {
+    #[route(_ => end)]
+    #[timeout(answer = "1h")]
+    interview: Interview,
+}
+
+async fn without_an_error_edge_the_run_fails_and_recovered_it_asks_again(at: &impl Place) {
+    let clock = Clock::default();
+    let graph = Impatience {
+        interview: Interview::default(),
+    };
+    let runtime = Runtime::new(graph)
+        .journal(at.open().await)
+        .clock(clock.tells());
+    let thread = runtime.thread("t");
+    let first = thread.run(Form::default()).await.unwrap().paused().unwrap();
+    let second = thread.resume(first.id, "Ada").await.unwrap();
+    let second = second.paused().unwrap();
+    clock.hours(1);
+    let error = thread.recover().await.unwrap_err();
+    let RunError::TimedOut { kind, after, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(*kind, TimeoutKind::Answer);
+    assert_eq!(after.as_secs(), 60 * 60);
+    let text = error.to_string();
+    for part in ["`interview`", "got no answer within 3600s", "`recover`"] {
+        assert!(text.contains(part), "`{part}` is missing in: {text}");
+    }
+    assert!(matches!(
+        thread.status().await.unwrap(),
+        Status::Failed {
+            node: ImpatienceNode::Interview,
+            ..
+        }
+    ));
+    assert_eq!(thread.asks().await.unwrap(), []);
+
+    // What was answered is not asked again.
+    let third = thread.recover().await.unwrap().paused().unwrap();
+    assert_eq!(
+        (third.key.as_str(), third.question.as_str()),
+        ("age", second.question.as_str())
+    );
+    assert_ne!(third.id, second.id);
+    assert_eq!(third.expires_ms, Some(clock.now_ms() + 60 * 60 * 1000));
+    let run = thread.resume(third.id, 36).await.unwrap();
+    assert_eq!(run.finished().unwrap().age, Some(36));
+}
+
+fn is_timeout(error: &NodeError) -> bool {
+    error.timeout() == Some(TimeoutKind::Answer)
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Letter, start = draft)]
+struct Patient {
+    #[route(_ => person)]
+    draft: Draft,
+    #[route(_ => send)]
+    #[timeout(answer = "1h")]
+    #[retry(times = 2, backoff = "0s", on = is_timeout)]
+    #[on_error(then = shelve)]
+    person: Human<Shown, Verdict>,
+    #[route(_ => end)]
+    send: Send,
+    #[route(_ => end)]
+    shelve: Shelve,
+}
+
+fn patient() -> Patient {
+    Patient {
+        draft: Draft::default(),
+        person: Human::new(),
+        send: Send,
+        shelve: Shelve,
+    }
+}
+
+async fn a_retry_asks_again(at: &impl Place) {
+    let clock = Clock::default();
+    let runtime = Runtime::new(patient())
+        .journal(at.open().await)
+        .clock(clock.tells());
+    for (name, answers, last) in [
+        ("answered", true, "sent".to_owned()),
+        (
+            "forgotten",
+            false,
+            "person, 2: nobody answered the node within 3600s".to_owned(),
+        ),
+    ] {
+        let thread = runtime.thread(name);
+        let first = thread.run(Letter::default()).await.unwrap();
+        let first = first.paused().unwrap();
+        clock.hours(1);
+        let second = thread.recover().await.unwrap().paused().unwrap();
+        assert_ne!(first.id, second.id);
+        assert_eq!(first.question, second.question);
+        assert_eq!(second.expires_ms, Some(clock.now_ms() + 60 * 60 * 1000));
+        assert_eq!(
+            lines(&thread.history().await.unwrap())[3..],
+            [
+                "expired",
+                "person is tried again",
+                r#"person asks {"last":"draft"}"#
+            ]
+        );
+        let run = if answers {
+            thread.resume(second.id, Verdict::Send).await.unwrap()
+        } else {
+            clock.hours(1);
+            thread.recover().await.unwrap()
+        };
+        assert_eq!(said(&run.finished().unwrap()), ["draft", &last]);
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Letter, start = draft)]
+struct Reminder {
+    #[route(_ => person)]
+    draft: Draft,
+    #[route(_ => send)]
+    #[timeout(answer = "1h")]
+    #[on_error(then = back(limit = 2, else = shelve))]
+    person: Human<Shown, Verdict>,
+    #[route(_ => end)]
+    send: Send,
+    #[route(_ => end)]
+    shelve: Shelve,
+}
+
+async fn time_that_is_over_is_news_from_outside(at: &impl Place) {
+    let clock = Clock::default();
+    let draft = Draft::default();
+    let graph = Reminder {
+        draft: draft.clone(),
+        person: Human::new(),
+        send: Send,
+        shelve: Shelve,
+    };
+    let runtime = Runtime::new(graph)
+        .journal(at.open().await)
+        .clock(clock.tells());
+    let thread = runtime.thread("t");
+    // `drafts`, the progress, never changes.
+    let mut run = thread.run(Letter::default()).await.unwrap();
+    for _ in 0..2 {
+        let _ = run.paused().unwrap();
+        clock.hours(1);
+        run = thread.recover().await.unwrap();
+    }
+    let _ = run.paused().unwrap();
+    assert_eq!(*draft.0.lock().unwrap(), 3);
+    clock.hours(1);
+    let run = thread.recover().await.unwrap();
+    assert_eq!(run.finished().unwrap().lines.len(), 4, "shelved at last");
+}
+
+/// A graph in a graph: the time that the one around allows holds where the one within says nothing.
+#[derive(AgentGraph)]
+#[graph(state = Letter, start = mail)]
+struct Around {
+    #[route(_ => end)]
+    #[timeout(answer = "3h")]
+    #[on_error(then = shelve)]
+    mail: Mail,
+    #[route(_ => timely)]
+    shelve: Shelve,
+    #[route(_ => end)]
+    #[timeout(answer = "3h")]
+    timely: Timely,
+}
+
+async fn the_time_that_is_allowed_to_a_graph_holds_for_its_nodes(at: &impl Place) {
+    let clock = Clock::default();
+    let graph = Around {
+        mail: mail(Draft::default()),
+        shelve: Shelve,
+        timely: timely(),
+    };
+    let runtime = Runtime::new(graph)
+        .journal(at.open().await)
+        .clock(clock.tells());
+    let thread = runtime.thread("t");
+    let ask = thread.run(Letter::default()).await.unwrap();
+    let hours = |ask: &Ask| (ask.expires_ms.unwrap() - clock.now_ms()) / (60 * 60 * 1000);
+    assert_eq!(hours(&ask.paused().unwrap()), 3);
+    clock.hours(3);
+    let ask = thread.recover().await.unwrap().paused().unwrap();
+    assert_eq!(hours(&ask), 48, "that of its own node is nearer");
+    clock.hours(48);
+    let letter = thread.recover().await.unwrap().finished().unwrap();
+    let within = "mail, 1: node `person` of thread `t` got no answer within 10800s";
+    let [first, draft, second] = &*said(&letter) else {
+        panic!("{letter:?}");
+    };
+    assert!(first.starts_with(within), "{first}");
+    assert_eq!((*draft, *second), ("draft", &*format!("person, 1: {LATE}")));
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Form, start = begin)]
+struct Both {
+    #[route(_ => all(name, age) join over)]
+    begin: Pensive,
+    #[route(_ => over)]
+    #[timeout(answer = "1h")]
+    name: AskName,
+    #[route(_ => over)]
+    age: Style,
+    #[route(_ => end)]
+    over: Over,
+}
+
+#[node(Form)]
+async fn ask_name(mut name: Out<'_, String>, cx: &mut Context<'_>) -> Result<(), NodeError> {
+    name.set(cx.ask("name", "What is your name?").await?);
+    Ok(())
+}
+
+#[node(Form)]
+fn over() {}
+
+async fn a_branch_whose_question_expires_fails_the_run_and_leaves_the_other_question_open(
+    at: &impl Place,
+) {
+    let clock = Clock::default();
+    let graph = Both {
+        begin: Pensive,
+        name: AskName,
+        age: Style::Wraps,
+        over: Over,
+    };
+    let runtime = Runtime::new(graph)
+        .journal(at.open().await)
+        .clock(clock.tells());
+    let thread = runtime.thread("t");
+    let _ = thread.run(Form::default()).await.unwrap();
+    let asks = thread.asks().await.unwrap();
+    clock.hours(1);
+    let error = thread.recover().await.unwrap_err();
+    assert!(matches!(error, RunError::TimedOut { .. }), "{error:?}");
+    assert_eq!(thread.asks().await.unwrap(), asks[1..]);
+    let name = thread.resume(asks[1].id, 36).await.unwrap();
+    let name = name.paused().unwrap();
+    assert_eq!(name.key, "name");
+    let form = thread.resume(name.id, "Ada").await.unwrap();
+    let form = form.finished().unwrap();
+    assert_eq!((form.name.as_deref(), form.age), (Some("Ada"), Some(36)));
+}
+
+#[tokio::test]
+async fn a_run_in_which_nobody_answers_is_cut_off_at_any_append() {
+    let nobody = |_: &Ask| None;
+    cut_off_anywhere(|_| timely(), Letter::default(), &nobody).await;
+    cut_off_anywhere(|_| patient(), Letter::default(), &nobody).await;
+    let around = |_: &Tally| Around {
+        mail: mail(Draft::default()),
+        shelve: Shelve,
+        timely: timely(),
+    };
+    cut_off_anywhere(around, Letter::default(), &nobody).await;
+}
+
+on_every_journal! {
+    a_run_pauses_before_the_person_and_goes_on_with_the_answer
+    the_question_is_answered_on_another_machine
+    a_run_with_a_pause_streams_what_it_does
+    an_answer_that_does_not_fit_leaves_the_question_open
+    an_answer_that_json_has_no_word_for_is_refused_before_anything_is_read
+    a_question_is_answered_once
+    of_two_answers_at_once_one_counts
+    a_question_that_was_never_asked_cannot_be_answered
+    a_thread_that_waits_is_not_run_and_recovered_to_its_question
+    an_answer_opens_an_edge_that_only_lacked_progress
+    limits_hold_across_pauses
+    an_answer_on_which_the_node_fails_is_kept_for_the_next_try
+    a_node_asks_twice_and_what_was_answered_is_not_asked_again
+    another_run_of_the_thread_asks_anew
+    a_wrong_answer_stays_one_whatever_the_node_makes_of_it
+    a_question_that_its_node_did_not_wait_for_is_not_asked_in_the_name_of_another
+    a_question_that_nobody_answers_in_time_is_a_failure_of_its_node
+    an_answer_in_time_is_one_however_long_the_run_then_takes
+    without_an_error_edge_the_run_fails_and_recovered_it_asks_again
+    a_retry_asks_again
+    time_that_is_over_is_news_from_outside
+    the_time_that_is_allowed_to_a_graph_holds_for_its_nodes
+    a_branch_whose_question_expires_fails_the_run_and_leaves_the_other_question_open
 }

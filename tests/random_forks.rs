@@ -90,6 +90,8 @@ impl Case {
             start,
             watch: self.watch,
             expected: Arc::new(expected),
+            changes: false,
+            trims: false,
         })
     }
 }
@@ -162,6 +164,39 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(config(40))]
+
+    #[test]
+    fn a_thread_that_is_trimmed_wherever_it_is_cut_off_comes_to_the_same(case in case()) {
+        if let Some(mut stage) = case.stage(STEPS / 4) {
+            stage.trims = true;
+            paused(async {
+                for appends in 0.. {
+                    let mode = Mode::ALL[usize::try_from((case.seed ^ appends) % 5).unwrap()];
+                    let fault = Fault::after(appends, mode);
+                    let disk = Memory::default();
+                    let harm = |_: &_| {
+                        if fault.is_down() {
+                            Harm::None
+                        } else {
+                            Harm::Fault(Arc::clone(&fault))
+                        }
+                    };
+                    stage.perform(case.seed, async || disk.clone(), harm).await;
+                    if !fault.is_down() {
+                        break;
+                    }
+                }
+                for _ in 0..3 {
+                    let disk = Memory::default();
+                    stage.perform(case.seed, async || disk.clone(), harms).await;
+                }
+            });
+        }
+    }
+}
+
 /// Does harm again and again, and to every fourth run none.
 fn harms(chance: &graph::Chance) -> Harm {
     let mode = Mode::ALL[usize::try_from(chance.below(5)).unwrap()];
@@ -182,6 +217,25 @@ proptest! {
             paused(async {
                 let disk = Memory::default();
                 stage.perform(case.seed, async || disk.clone(), harms).await;
+            });
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(250))]
+
+    #[test]
+    fn a_run_whose_graph_is_another_version_each_time_comes_to_the_same(case in case()) {
+        if let Some(mut stage) = case.stage(STEPS) {
+            stage.changes = true;
+            paused(async {
+                let disk = Memory::default();
+                stage.perform(case.seed, async || disk.clone(), harms).await;
+                // And where snapshots alone tell what was.
+                stage.trims = true;
+                let disk = Memory::default();
+                stage.perform(!case.seed, async || disk.clone(), harms).await;
             });
         }
     }

@@ -177,6 +177,17 @@ where
     run.unwrap().finished().unwrap()
 }
 
+/// By the graph's own edges, each decision leads where it led.
+async fn leads_where_it_led<G, J>(thread: &Thread<G, J>)
+where
+    G: handoffs::Runnable,
+    J: Journal,
+{
+    let rerouted = thread.reroute().await.unwrap();
+    assert!(rerouted.is_same(), "{rerouted:#?}");
+    assert!(rerouted.decisions > 0);
+}
+
 // ---- The same state: an end that is typed, and a loop of the graph around it.
 
 #[derive(AgentGraph)]
@@ -796,12 +807,14 @@ async fn whatever_append_a_run_dies_at_its_graphs_go_on_where_they_were(at: &imp
                 assert!(matches!(error, RunError::UnknownThread { .. }), "{error:?}");
                 continue;
             }
+            assert!(thread.reroute().await.unwrap().is_same(), "{name}");
             let state = thread.recover().await;
             let state = state.unwrap_or_else(|error| panic!("{name}: {error:?}"));
             assert_eq!(state.finished().as_ref(), Some(&expected), "{name}");
             let after = thread.history().await.unwrap();
             each_step_was_executed_once(&desk, &before, &after, &name);
             assert_eq!(thread.state().await.unwrap(), expected, "{name}");
+            leads_where_it_led(&thread).await;
         }
     }
     assert!(cases > 40, "{cases}");
@@ -1083,9 +1096,10 @@ async fn whatever_append_a_run_with_retries_dies_at_it_goes_on(at: &impl Place) 
                 }
             }
             assert_eq!(thread.state().await.unwrap(), state, "{name}");
+            leads_where_it_led(&thread).await;
         }
     }
-    assert!(died > 16, "{died}");
+    assert!(died > 12, "{died}");
 }
 
 // ---- A conflict is nobody's failure.
@@ -2147,7 +2161,7 @@ mod later {
     }
 }
 
-async fn another_shape_of_the_inner_graph_makes_another_graph(at: &impl Place) {
+async fn another_shape_of_the_inner_graph_makes_another_graph_which_may_go_on(at: &impl Place) {
     let desk = Desk::default().acts("weigh", [Act::Fail("no ink")]);
     let thread = Runtime::new(town(&desk))
         .journal(at.open().await)
@@ -2163,23 +2177,18 @@ async fn another_shape_of_the_inner_graph_makes_another_graph(at: &impl Place) {
         lost: say("lost"),
         last: say("last"),
     };
-    let later = Runtime::new(later).journal(at.open().await).thread("t");
-    for error in [
-        later.recover().await.map(drop).unwrap_err(),
-        later.status().await.map(drop).unwrap_err(),
-        later.state().await.map(drop).unwrap_err(),
-        later.run(Case::default()).await.map(drop).unwrap_err(),
-    ] {
-        let RunError::OtherGraph {
-            recorded, graph, ..
-        } = &error
-        else {
-            panic!("{error:?}");
-        };
-        assert_eq!((recorded.name(), graph.name()), ("Town", "Town"));
-        assert_ne!(recorded, graph);
-    }
-    let _ = thread.recover().await.unwrap().finished().unwrap();
+    let later = Runtime::new(later).journal(at.open().await);
+    let recorded = thread.history().await.unwrap()[0].graph.clone();
+    assert_eq!((recorded.name(), later.graph_id().name()), ("Town", "Town"));
+    assert_ne!(recorded, *later.graph_id());
+    // It is a limit that has changed, and the path says nothing against that.
+    let _ = later
+        .thread("t")
+        .recover()
+        .await
+        .unwrap()
+        .finished()
+        .unwrap();
 }
 
 // ---- Cases from the field, part B 51, 53, 54 (LangGraph).
@@ -2437,7 +2446,7 @@ on_every_journal! {
     what_fails_when_a_graph_is_left_does_not_run_it_again
     what_a_graph_gives_the_one_around_it_may_rely_on
     what_a_graph_within_is_given_is_checked_when_it_begins
-    another_shape_of_the_inner_graph_makes_another_graph
+    another_shape_of_the_inner_graph_makes_another_graph_which_may_go_on
     branches_within_that_are_through_are_not_gone_again
     another_attempt_keeps_what_was_asked_and_answered
     an_answer_outlives_the_attempt_that_took_it

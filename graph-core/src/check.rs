@@ -7,6 +7,7 @@
 //!
 //! One cause gives one finding, and all causes are found in one go.
 
+mod approval;
 mod bound;
 mod cycle;
 mod finding;
@@ -60,8 +61,10 @@ pub fn check(topology: &Topology) -> Vec<Finding> {
     findings.extend(cycle::unbounded_loops(topology, &walk.regions));
     findings.extend(fork::check(topology, &walk));
     findings.extend(misnamed);
+    findings.extend(name::ambiguous(topology));
     findings.extend(zero_limits(topology));
     findings.extend(useless_elses(topology));
+    findings.extend(approval::check(topology));
 
     let unknown: Vec<_> = name::undeclared(topology).collect();
     if !unknown.is_empty() {
@@ -73,13 +76,15 @@ pub fn check(topology: &Topology) -> Vec<Finding> {
     findings
 }
 
-/// An edge without a limit is masked only when a loop leads back to it without progress.
+/// An edge without a limit is masked only when a loop leads back to it without progress. One that is to
+/// be approved may be refused at any time.
 fn useless_elses(topology: &Topology) -> impl Iterator<Item = Finding> {
     let cyclic = topology.cyclic_edges();
     let mut useless: Vec<_> = topology
         .edges()
         .filter(|(index, edge)| {
-            edge.route.times().is_none() && cyclic.binary_search(index).is_err()
+            let may_be_masked = edge.route.times().is_some() || cyclic.binary_search(index).is_ok();
+            !may_be_masked && edge.route.approval().is_none()
         })
         .filter_map(|(index, edge)| {
             let otherwise = edge.route.otherwise()?.node();

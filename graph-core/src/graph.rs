@@ -28,6 +28,8 @@ pub trait AgentGraph: Send + Sync + 'static {
     const GIVEN: FieldSet;
     /// The most handoffs that a run can take, from node to node; the step to the end is none.
     const MAX_HANDOFFS: u64;
+    /// The names that the graph had in older versions.
+    const RENAMED_FROM: &'static [&'static str] = &[];
 
     /// Returns the shape of the nodes, in the order of the enum.
     fn shapes() -> Vec<NodeShape>;
@@ -43,6 +45,9 @@ pub trait AgentGraph: Send + Sync + 'static {
             topology.edge(edge.clone().map(index));
         }
         topology.start(index(Self::START));
+        for old in Self::RENAMED_FROM {
+            topology.renamed_from(*old);
+        }
         topology
     }
 }

@@ -68,6 +68,9 @@ impl<N: fmt::Display> fmt::Display for Target<N> {
 ///
 /// let route = Route::all(["web", "papers"], "summary").or_end().concurrency(2);
 /// assert_eq!(route.to_string(), "all(web, papers) join summary(else = end, concurrency = 2)");
+///
+/// let route = Route::to("pay").approve("large_refund").or_else("escalate");
+/// assert_eq!(route.to_string(), "pay(approve = large_refund, else = escalate)");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route<N: 'static> {
@@ -75,6 +78,8 @@ pub struct Route<N: 'static> {
     target: Target<N>,
     fork: Option<Fork<N>>,
     limit: Option<u32>,
+    /// The name of the function that says what a person is asked before the handoff.
+    approve: Option<Cow<'static, str>>,
     otherwise: Option<Target<N>>,
 }
 
@@ -130,6 +135,22 @@ impl<N> Route<N> {
         self
     }
 
+    /// Lets a person approve each handoff before it is made; `question` is the name of the function
+    /// that says what the person is asked. One that is refused takes the `else`, which has to be there.
+    ///
+    /// Only a handoff to a node can be approved, which [`check`](crate::check()) makes sure of.
+    ///
+    /// ```
+    /// use handoffs_core::Route;
+    ///
+    /// let route = Route::to("pay").approve("large_refund").or_else("escalate");
+    /// assert_eq!(route.approval(), Some("large_refund"));
+    /// ```
+    pub fn approve(mut self, question: impl Into<Cow<'static, str>>) -> Self {
+        self.approve = Some(question.into());
+        self
+    }
+
     /// Lets at most so many branches of a fork run at a time. It means nothing on any other route.
     pub fn concurrency(mut self, branches: u32) -> Self {
         if let Some(fork) = &mut self.fork {
@@ -161,6 +182,25 @@ impl<N> Route<N> {
             target,
             fork: None,
             limit,
+            approve: None,
+            otherwise,
+        }
+    }
+
+    /// Lets a person approve a route that is no fork; the derive writes its tables with this.
+    #[doc(hidden)]
+    pub const fn __approved(self, question: &'static str) -> Self
+    where
+        N: Copy,
+    {
+        let (target, limit, otherwise) = (self.target, self.limit, self.otherwise);
+        // A constant cannot drop what it took apart.
+        core::mem::forget(self);
+        Self {
+            target,
+            fork: None,
+            limit,
+            approve: Some(Cow::Borrowed(question)),
             otherwise,
         }
     }
@@ -179,6 +219,7 @@ impl<N> Route<N> {
             target,
             fork: Some(fork),
             limit,
+            approve: None,
             otherwise,
         }
     }
@@ -198,7 +239,12 @@ impl<N> Route<N> {
         self.limit
     }
 
-    /// Returns where the run goes once the edge is masked, if the edge says so.
+    /// Returns the name of the function that says what a person is asked, if one has to approve.
+    pub fn approval(&self) -> Option<&str> {
+        self.approve.as_deref()
+    }
+
+    /// Returns where the run goes once the edge is masked, or refused, if the edge says so.
     pub const fn otherwise(&self) -> Option<&Target<N>> {
         self.otherwise.as_ref()
     }
@@ -212,6 +258,7 @@ impl<N> Route<N> {
             target: self.target.map(&mut rename),
             fork: self.fork.map(|fork| fork.map(&mut rename)),
             limit: self.limit,
+            approve: self.approve,
             otherwise: self.otherwise.map(|target| target.map(&mut rename)),
         }
     }
@@ -238,6 +285,9 @@ impl<N: fmt::Display> fmt::Display for Route<N> {
         let concurrency = self.fork.as_ref().and_then(|fork| fork.concurrency);
         let options = [
             self.limit.map(|limit| format!("limit = {limit}")),
+            self.approve
+                .as_ref()
+                .map(|question| format!("approve = {question}")),
             self.otherwise.as_ref().map(|to| format!("else = {to}")),
             concurrency.map(|most| format!("concurrency = {most}")),
         ];

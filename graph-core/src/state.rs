@@ -16,6 +16,11 @@ use crate::node::Change;
 /// Fields marked `#[state(progress)]` are what counts as progress when the runtime looks for
 /// handoff loops; with none marked, all fields count.
 ///
+/// A state that changes over time goes on with the journals of its older versions: a field that was
+/// renamed says so with `#[serde(alias = "old_name")]`, and one that was added is an `Option` or marked
+/// `#[serde(default)]` (or `default = "function"`). Both are serde's attributes, so the struct needs
+/// serde's derives beside this one.
+///
 /// The methods are plumbing between the derive and the runtime; `field` is an index into
 /// [`State::FIELDS`], and an index beyond it is answered as an empty, unset field.
 #[diagnostic::on_unimplemented(
@@ -104,8 +109,12 @@ pub struct Field {
     /// Whether what several branches of a fork wrote to it can be put together: its type is
     /// [`Merge`](crate::Merge), or it is marked `#[state(merge = f)]`.
     pub merges: bool,
+    /// The names under which older entries of a journal may keep it: those of `#[serde(alias = "..")]`.
+    pub aliases: &'static [&'static str],
     /// Whether it is marked `#[state(merge = f)]`.
     by_function: bool,
+    /// The field's type as it is written; empty if that is not known.
+    ty: &'static str,
 }
 
 impl Field {
@@ -115,8 +124,28 @@ impl Field {
             name,
             progress,
             merges: false,
+            aliases: &[],
             by_function: false,
+            ty: "",
         }
+    }
+
+    /// Adds the names under which older entries may keep the field.
+    #[doc(hidden)]
+    pub const fn __aliases(self, aliases: &'static [&'static str]) -> Self {
+        Self { aliases, ..self }
+    }
+
+    /// Says how the field's type is written.
+    #[doc(hidden)]
+    pub const fn __typed(self, ty: &'static str) -> Self {
+        Self { ty, ..self }
+    }
+
+    /// Returns the field's type as it is written, by which a journal tells two versions of a state apart.
+    #[doc(hidden)]
+    pub const fn __ty(&self) -> &'static str {
+        self.ty
     }
 
     #[doc(hidden)]
@@ -153,6 +182,13 @@ pub trait FieldSource {
     ///
     /// Fails if there is none, or if it is no `T`.
     fn field<T: DeserializeOwned>(&mut self, field: &'static Field) -> Result<T, Self::Error>;
+
+    /// Returns whether there is a value of a field, so that one marked `#[serde(default)]` need not have
+    /// one. By default there is one of each.
+    fn has(&self, field: &'static Field) -> bool {
+        let _ = field;
+        true
+    }
 }
 
 /// One field of a state as a value to serialise; of a [`Log`](crate::Log), the items after a mark.

@@ -42,6 +42,8 @@ pub struct Topology {
     nodes: Vec<NodeShape>,
     edges: Vec<Edge<NodeIndex>>,
     start: Option<NodeIndex>,
+    /// The names that the graph had in older versions.
+    renamed_from: Vec<Cow<'static, str>>,
     /// Whether a node or an edge was left out because it found no place.
     too_large: bool,
     /// Nodes that an edge or the start named although they were never declared. Such an edge is
@@ -60,6 +62,7 @@ impl Topology {
             nodes: Vec::new(),
             edges: Vec::new(),
             start: None,
+            renamed_from: Vec::new(),
             too_large: false,
             undeclared: Vec::new(),
         }
@@ -109,9 +112,21 @@ impl Topology {
         }
     }
 
+    /// Adds a name that the graph had in an older version: what a journal keeps of a graph of that name
+    /// is this one's. It can be taken away when no thread with entries of the old name is to be run any
+    /// more.
+    pub fn renamed_from(&mut self, old: impl Into<Cow<'static, str>>) {
+        self.renamed_from.push(old.into());
+    }
+
     /// Returns the graph's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Returns the names that the graph had in older versions.
+    pub fn former_names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.renamed_from.iter().map(AsRef::as_ref)
     }
 
     /// Returns the node at which a run starts, once it is known.

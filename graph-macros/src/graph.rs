@@ -16,7 +16,7 @@ mod region;
 mod run;
 mod step;
 mod table;
-mod text;
+pub(crate) mod text;
 
 use proc_macro2::TokenStream;
 use quote::quote;

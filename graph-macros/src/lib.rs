@@ -36,7 +36,7 @@ pub fn derive_outcome(input: TokenStream) -> TokenStream {
 #[expect(missing_docs, reason = "documented where the facade re-exports it")]
 #[proc_macro_derive(
     AgentGraph,
-    attributes(graph, route, retry, timeout, cache, on_error, subgraph)
+    attributes(graph, node, route, retry, timeout, cache, on_error, subgraph)
 )]
 pub fn derive_agent_graph(input: TokenStream) -> TokenStream {
     graph::derive(input.into()).into()

@@ -1,14 +1,18 @@
 //! `derive(State)`: the fields of a struct, one by one.
 
+mod serde;
+
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Data, DeriveInput, Expr, ExprPath, Fields, Ident, Token, Type};
+use syn::{Attribute, Data, DeriveInput, Expr, ExprPath, Fields, Ident, LitStr, Token, Type};
 
+use crate::graph::text::text;
 use crate::krate::Krate;
 use crate::mistakes::{Mistakes, arguments, skip_argument};
 use crate::types::borrows;
+use serde::Missing;
 
 /// A field of the state.
 struct Field {
@@ -17,13 +21,16 @@ struct Field {
     said: Said,
 }
 
-/// What `#[state(..)]` says of a field.
+/// What `#[state(..)]` says of a field, and `#[serde(..)]` as far as a journal follows it.
 #[derive(Default)]
 struct Said {
     progress: bool,
     merge: Option<ExprPath>,
     /// The key that says that the field is the conversation.
     messages: Option<TokenTree>,
+    /// The names under which older entries may keep the field.
+    aliases: Vec<LitStr>,
+    default: Option<Missing>,
 }
 
 /// The most fields that a `FieldSet` holds.
@@ -92,12 +99,14 @@ fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<Vec<Fiel
             "put fields that belong together into a struct of their own",
         );
     }
+    let all_default = serde::default_of_all(&input.attrs);
     let mut parsed = Vec::new();
     for field in &named.named {
         let Some(ident) = field.ident.clone() else {
             continue;
         };
-        let said = read_attrs(&field.attrs, mistakes);
+        let mut said = read_attrs(&field.attrs, mistakes);
+        said.default = said.default.or_else(|| all_default.clone());
         if borrows(&field.ty) {
             mistakes.mend(
                 &field.ty,
@@ -121,6 +130,7 @@ fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<Vec<Fiel
             "mark one field with `messages`; others are logs like any other",
         );
     }
+    serde::check(&parsed, mistakes);
     Some(parsed)
 }
 
@@ -134,7 +144,7 @@ fn read_attrs(attrs: &[Attribute], mistakes: &mut Mistakes) -> Said {
             });
             mistakes.take(read);
         } else if attr.path().is_ident("serde") {
-            refuse_serde(attr, mistakes);
+            serde::read(attr, &mut said, mistakes);
         }
     }
     said
@@ -200,35 +210,6 @@ fn read_merge(
     Ok(())
 }
 
-/// Refuses what would make a journal keep a field in another way than the user believes.
-fn refuse_serde(attr: &syn::Attribute, mistakes: &mut Mistakes) {
-    const IGNORED: [&str; 7] = [
-        "skip",
-        "skip_serializing",
-        "skip_deserializing",
-        "with",
-        "serialize_with",
-        "deserialize_with",
-        "flatten",
-    ];
-    // What serde itself would refuse, it reports itself.
-    let _ = attr.parse_nested_meta(|meta| {
-        if let Some(key) = IGNORED.iter().find(|key| meta.path.is_ident(key)) {
-            mistakes.mend(
-                &meta.path,
-                format_args!(
-                    "H011: a journal keeps each field by its own type and would ignore `{key}`"
-                ),
-                "give the field a type of its own that serialises as you want",
-            );
-        }
-        if let Ok(value) = meta.value() {
-            value.parse::<syn::Expr>()?;
-        }
-        Ok(())
-    });
-}
-
 /// Writes the impl; of what is no struct with named fields, one without fields.
 fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> TokenStream {
     let name = &input.ident;
@@ -246,7 +227,10 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
         } else {
             quote!(__merging(#krate::Merging::<#ty>::MERGES))
         };
-        quote!(#krate::Field::__new(#name, #progress).#merging)
+        let (aliases, ty) = (&said.aliases, text(ty));
+        quote! {
+            #krate::Field::__new(#name, #progress).#merging.__aliases(&[#(#aliases),*]).__typed(#ty)
+        }
     });
     let ask = |question: TokenStream| -> Vec<TokenStream> {
         let arm = |(index, field): (usize, &Field)| {
@@ -364,14 +348,24 @@ fn built(krate: &Krate, fields: &[Field], is_sound: bool) -> TokenStream {
     let decodes = fields
         .iter()
         .enumerate()
-        .map(|(index, Field { ident, ty, .. })| {
+        .map(|(index, Field { ident, ty, said })| {
             // The one place that says which types a journal can keep.
             let kept = quote_spanned!(ty.span()=> <#ty as #krate::Kept>::KEPT);
             let read = quote! {{
                 let () = #kept;
                 #krate::Load::<#ty>::new().load(source, &<Self as #krate::State>::FIELDS[#index])?
             }};
-            quote!(#ident: #read)
+            let Some(missing) = &said.default else {
+                return quote!(#ident: #read);
+            };
+            let default = missing.value(ident);
+            quote! {
+                #ident: if #krate::FieldSource::has(source, &<Self as #krate::State>::FIELDS[#index]) {
+                    #read
+                } else {
+                    #default
+                }
+            }
         });
     if is_sound {
         quote!(::core::result::Result::Ok(Self { #(#decodes),* }))

@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::policy::Policy;
 
-/// Which of a node's timeouts ended an attempt.
+/// Which of a node's timeouts ended an attempt, or the wait for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TimeoutKind {
@@ -22,6 +22,8 @@ pub enum TimeoutKind {
     Hard,
     /// The attempt gave no heartbeat for too long.
     Idle,
+    /// Nobody answered the node's question in time.
+    Answer,
 }
 
 impl fmt::Display for TimeoutKind {
@@ -29,6 +31,7 @@ impl fmt::Display for TimeoutKind {
         f.pad(match self {
             Self::Hard => "hard",
             Self::Idle => "idle",
+            Self::Answer => "answer",
         })
     }
 }

@@ -32,7 +32,7 @@ use crate::execute::{Execute, Runnable};
 use crate::item::Item;
 use crate::journal::Json;
 use crate::policy::Policy;
-use graph::{Guard, Items, Key};
+use graph::{Ask, Guard, Items, Key};
 use node::{Added, ItemType};
 
 /// Builds a graph of what is known only at run time, such as what a product's users drew in an editor.
@@ -82,7 +82,9 @@ pub struct GraphBuilder<S: State> {
     errors: Vec<ErrorRoute>,
     guards: Vec<(String, Guard<S>)>,
     items: Vec<(String, ItemType, Items<S>)>,
+    questions: Vec<(String, Ask<S>)>,
     settings: Vec<(NodeName, Setting<S>)>,
+    renamed_from: Vec<String>,
 }
 
 /// A route as it was added.
@@ -103,6 +105,7 @@ enum Setting<S> {
     Doc(String),
     Policy(Policy),
     Cache(Duration, Key<S>),
+    RenamedFrom(String),
 }
 
 impl<S: State> GraphBuilder<S> {
@@ -117,7 +120,9 @@ impl<S: State> GraphBuilder<S> {
             errors: Vec::new(),
             guards: Vec::new(),
             items: Vec::new(),
+            questions: Vec::new(),
             settings: Vec::new(),
+            renamed_from: Vec::new(),
         }
     }
 
@@ -208,6 +213,28 @@ impl<S: State> GraphBuilder<S> {
         self
     }
 
+    /// Adds a question that is put to a person before a handoff, which routes name with
+    /// [`To::approve`]; the answer is an [`Approval`](crate::Approval).
+    ///
+    /// ```
+    /// use handoffs_core::State;
+    /// use handoffs_runtime::{GraphBuilder, To};
+    ///
+    /// fn careful<Ticket: State>(desk: GraphBuilder<Ticket>, refund: fn(&Ticket) -> u32) -> GraphBuilder<Ticket> {
+    ///     desk.question("refund", refund)
+    ///         .route("judge", "Due", To::node("pay").approve("refund").or_else("escalate"))
+    /// }
+    /// ```
+    pub fn question<Q: Serialize>(
+        mut self,
+        name: impl Into<String>,
+        question: impl Fn(&S) -> Q + Send + Sync + 'static,
+    ) -> Self {
+        let question = move |state: &S| Json::of(&question(state));
+        self.questions.push((name.into(), Box::new(question)));
+        self
+    }
+
     /// Says at which node a run starts.
     pub fn start(mut self, node: impl Into<NodeName>) -> Self {
         self.start = Some(node.into());
@@ -258,6 +285,21 @@ impl<S: State> GraphBuilder<S> {
     /// Says what a node does, for drawings.
     pub fn doc(self, node: impl Into<NodeName>, line: impl Into<String>) -> Self {
         self.set(node.into(), Setting::Doc(line.into()))
+    }
+
+    /// Adds a name that a node had in an older version of the graph, so that threads of that version go on.
+    ///
+    /// It changes nothing else, and can be taken away when no thread that has entries of the old name is
+    /// to be run any more.
+    pub fn renamed_from(self, node: impl Into<NodeName>, old: impl Into<String>) -> Self {
+        self.set(node.into(), Setting::RenamedFrom(old.into()))
+    }
+
+    /// Adds a name that the graph had in an older version, as [`renamed_from`](Self::renamed_from) does
+    /// for a node.
+    pub fn graph_renamed_from(mut self, old: impl Into<String>) -> Self {
+        self.renamed_from.push(old.into());
+        self
     }
 
     fn set(mut self, node: NodeName, setting: Setting<S>) -> Self {

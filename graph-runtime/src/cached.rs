@@ -51,7 +51,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         } = Cached::find(cache, key).await?;
         // A result that does not fit the state or the outcome any more is none.
         let mut fields = Fields::new(&self.plan().fields);
-        let mut marks = fields.take(writes).ok()?;
+        let mut marks = fields.take(&writes).ok()?;
         marks.replaced = fields.named(&replaced);
         let mut state = self.state.clone();
         fields.load(&mut state, marks, &self.scope.thread).ok()?;

@@ -18,8 +18,9 @@ use crate::course::Course;
 use crate::error::RunError;
 use crate::event::Inner;
 use crate::item::Item;
-use crate::journal::{Ask, BranchId, Conclusion, Failure, Json, ThreadId, keep};
+use crate::journal::{Ask, BranchId, Conclusion, Failure, Json, Recorded, ThreadId, Usage, keep};
 use crate::marks::Marks;
+use crate::once::Effects;
 use crate::scope::Scope;
 
 /// What a node sees of the run it is part of: where it stands, and how to ask a person.
@@ -39,6 +40,12 @@ pub struct Context<'a> {
     pub(crate) desk: Arc<Desk>,
     /// The answers that this visit of the node has got so far, by the keys of their questions.
     pub(crate) answers: Vec<(String, Json)>,
+    /// What is to be written with the next entry, and not before: an answer that is not proven to fit.
+    pub(crate) pending: Option<Pending>,
+    /// What this visit of the node has done once.
+    pub(crate) effects: Effects,
+    /// What the attempt said that it used.
+    pub(crate) usage: Usage,
     /// The key of a question that an answer did not fit.
     pub(crate) misfit: Option<String>,
     /// What the step that is under way has done to the fields.
@@ -51,6 +58,11 @@ pub struct Context<'a> {
     pub(crate) again: bool,
     /// The failure for which the run came to this node.
     pub(crate) caught: Option<Failure>,
+    /// Why the handoff was refused in whose place the run came to this node.
+    pub(crate) refused: Option<String>,
+    /// How long a question is open of a node that does not say so itself, as the node around its graph
+    /// says.
+    pub(crate) patience: Option<Duration>,
     pub(crate) pulse: Pulse,
     /// The pulse of the node that the graph is, for which each step is a sign of life.
     pub(crate) around: Pulse,
@@ -91,12 +103,33 @@ impl Desk {
     }
 }
 
-/// Takes a question back that the driver has not taken: its node goes on without an answer.
+/// Takes a signal back that the driver has not taken: its node goes on without an answer.
 struct Withdraw<'a>(&'a Desk);
 
 impl Drop for Withdraw<'_> {
     fn drop(&mut self) {
         drop(self.0.take());
+    }
+}
+
+/// What has happened, and is written with the next entry and not before.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    event: Recorded,
+    /// Whether the node has read the answer that it is.
+    pub(crate) is_heard: bool,
+}
+
+impl Pending {
+    pub(crate) const fn new(event: Recorded) -> Self {
+        Self {
+            event,
+            is_heard: false,
+        }
+    }
+
+    pub(crate) fn event(&self) -> Recorded {
+        self.event.clone()
     }
 }
 
@@ -118,12 +151,17 @@ impl<'a> Context<'a> {
             course,
             desk: Arc::default(),
             answers: Vec::new(),
+            pending: None,
+            effects: Effects::default(),
+            usage: Usage::default(),
             misfit: None,
             step: Marks::default(),
             before: Marks::default(),
             item: None,
             again: false,
             caught: None,
+            refused: None,
+            patience: None,
             pulse: Pulse::default(),
             around: Pulse::default(),
             permit: None,
@@ -168,6 +206,9 @@ impl<'a> Context<'a> {
             step.changed
         };
         let to = self.course.pass(edge, changed, state)?;
+        if !self.effects.is_empty() {
+            self.effects.clear();
+        }
         Some(usize::from(to))
     }
 
@@ -190,6 +231,12 @@ impl<'a> Context<'a> {
     /// otherwise.
     pub fn failure(&self) -> Option<&Failure> {
         self.caught.as_ref()
+    }
+
+    /// Returns why the handoff was [refused](crate::Approval::Refused) in whose place the run came here
+    /// along the edge's `else`; none if it came otherwise.
+    pub fn refusal(&self) -> Option<&str> {
+        self.refused.as_deref()
     }
 
     /// Returns the item that an `each` handed to the branch which the node works in: as the type of
@@ -287,7 +334,15 @@ impl<'a> Context<'a> {
         A: DeserializeOwned,
     {
         if let Some((_, answer)) = self.answers.iter().find(|(asked, _)| asked == key) {
-            return serde_json::from_str(answer.as_str()).map_err(|source| {
+            let answer = serde_json::from_str(answer.as_str());
+            if answer.is_ok() {
+                // The answer that is pending came last.
+                let is_last = self.answers.last().is_some_and(|(last, _)| last == key);
+                if let Some(pending) = self.pending.as_mut().filter(|_| is_last) {
+                    pending.is_heard = true;
+                }
+            }
+            return answer.map_err(|source| {
                 self.misfit = Some(key.to_owned());
                 NodeError::of(Kind::WrongAnswer(source))
             });
@@ -296,33 +351,24 @@ impl<'a> Context<'a> {
             return Err(NodeError::of(Kind::NoAnswer(key.to_owned())));
         }
         let text = keep(question).map_err(NodeError::new)?;
-        self.desk.lay_down(Signal::Asks(Box::new(Question {
-            key: key.to_owned(),
-            text,
-        })));
+        let key = key.to_owned();
+        self.rest(Signal::Asks(Box::new(Question { key, text })))
+            .await
+    }
+
+    /// Waits for the driver, which takes the signal and drops the node.
+    pub(crate) async fn rest<T>(&self, signal: Signal) -> T {
+        self.desk.lay_down(signal);
         let _withdraw = Withdraw(&self.desk);
-        // The driver sees the question, takes it and drops this future.
         pending().await
     }
 
-    /// Returns whether an outcome of this variant can still lead on, if the node changes nothing but
-    /// this field: whether some edge that it may match is not masked.
-    #[cfg(feature = "agents")]
-    pub(crate) fn offers<S: State>(&mut self, variant: &str, state: &S, changing: usize) -> bool {
-        let (plan, node) = (self.course.plan, self.course.due());
-        let edges = plan.topology.edges();
-        let edges = edges.filter(|(_, edge)| edge.from.0 == node && edge.may_match(variant));
-        for (place, edge) in edges {
-            let changing = FieldSet::EMPTY.with(changing);
-            if !self.course.is_masked(place.0, state, changing) {
-                return true;
-            }
-            if edge.guard.is_none() {
-                // It matches for certain, so none behind it does.
-                return false;
-            }
-        }
-        false
+    /// Says what the node has used: calls, tokens, money. It adds up, and stands in the entry of the step,
+    /// or of the attempt if that fails.
+    ///
+    /// What was used before the node [asked](Self::ask) and paused is not counted.
+    pub fn used(&mut self, usage: Usage) {
+        self.usage += usage;
     }
 
     /// Notes how a field changed.
@@ -419,6 +465,12 @@ pub(crate) enum Kind {
     WrongItem(serde_json::Error),
     /// The node, or a guard of one of its edges, panicked.
     Panicked(String),
+    /// Nobody knows whether an effect was done.
+    Unknown(String),
+    /// An effect was done, and its result cannot be kept.
+    Unkept(String, serde_json::Error),
+    /// What was kept of an effect is no result of it.
+    WrongResult(String, serde_json::Error),
     /// An attempt took too long.
     TimedOut(TimeoutKind, Duration),
     /// The graph that the node is ended with an error.
@@ -445,6 +497,32 @@ impl NodeError {
         }
     }
 
+    /// Returns whether nobody knows if something was done that is done [once](Context::once): the attempt
+    /// that began it was cut off. It is not done again, and so is every repeat of the step the same.
+    ///
+    /// Whoever can find out does so with [`Context::once_checked`].
+    pub fn is_unknown(&self) -> bool {
+        self.unknown().is_some()
+    }
+
+    /// Returns the effect of which nobody knows whether it was done, also where an error of the node's
+    /// own stands around it, or a graph.
+    pub(crate) fn unknown(&self) -> Option<&str> {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            let within = match error.downcast_ref().map(Self::kind) {
+                Some(Kind::Unknown(key)) => return Some(key),
+                Some(Kind::Within(error)) => Some(&**error),
+                _ => error.downcast_ref(),
+            };
+            if let Some(RunError::Unknown { effect, .. }) = within {
+                return Some(effect);
+            }
+            cause = error.source();
+        }
+        None
+    }
+
     /// Returns which of the node's timeouts ended the attempt, if one did.
     pub fn timeout(&self) -> Option<TimeoutKind> {
         match &*self.0 {
@@ -466,9 +544,11 @@ impl NodeError {
             | Kind::WrongAnswer(_)
             | Kind::NoAnswer(_)
             | Kind::NoItem
-            | Kind::WrongItem(_) => true,
-            Kind::Within(error) => matches!(**error, RunError::NotGiven { .. }),
-            _ => false,
+            | Kind::WrongItem(_)
+            | Kind::Unkept(..)
+            | Kind::WrongResult(..) => true,
+            Kind::Within(error) if matches!(**error, RunError::NotGiven { .. }) => true,
+            _ => self.is_unknown(),
         }
     }
 
@@ -502,7 +582,17 @@ impl fmt::Display for NodeError {
             Kind::TimedOut(TimeoutKind::Idle, after) => {
                 write!(f, "the node gave no heartbeat for {after:?}")
             }
+            Kind::TimedOut(TimeoutKind::Answer, after) => {
+                write!(f, "nobody answered the node within {after:?}")
+            }
             Kind::Within(error) => error.fmt(f),
+            Kind::Unknown(key) => write!(f, "nobody knows whether effect `{key}` was done"),
+            Kind::Unkept(key, _) => {
+                write!(f, "effect `{key}` was done, and its result cannot be kept")
+            }
+            Kind::WrongResult(key, _) => {
+                write!(f, "what was kept of effect `{key}` is no result of it")
+            }
             Kind::NoAnswer(key) => write!(
                 f,
                 "the node asks `{key}`, and there is neither an answer nor a journal to wait in",
@@ -515,12 +605,16 @@ impl Error for NodeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &*self.0 {
             Kind::Returned(error) => Some(error.as_ref()),
-            Kind::WrongAnswer(error) | Kind::WrongItem(error) => Some(error),
+            Kind::WrongAnswer(error)
+            | Kind::WrongItem(error)
+            | Kind::Unkept(_, error)
+            | Kind::WrongResult(_, error) => Some(error),
             Kind::Within(error) => error.source(),
             Kind::Unset(_)
             | Kind::Broken(_)
             | Kind::NoAnswer(_)
             | Kind::NoItem
+            | Kind::Unknown(_)
             | Kind::Panicked(_)
             | Kind::TimedOut(..) => None,
         }

@@ -31,10 +31,10 @@ impl<'a> Course<'a> {
     pub(crate) fn due(&self) -> u16 {
         match self.engine.next() {
             Action::Execute(node) | Action::Wait(node, _) => node,
-            Action::Branch(edge) | Action::Finish(edge, _) => {
+            Action::Branch(edge) | Action::Finish(edge, _) | Action::Approve(edge, _) => {
                 self.plan.edges[usize::from(edge)].from
             }
-            Action::Start | Action::Arrive => self.plan.start,
+            Action::Start | Action::Arrive | Action::Abandon => self.plan.start,
         }
     }
 

@@ -4,6 +4,7 @@
 //! graph within. The steps themselves stand in `step`, what follows an error in `failure`.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::future::pending;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -16,14 +17,14 @@ use tokio::task::coop::unconstrained;
 use tracing::Instrument;
 
 use crate::attempt::text;
-use crate::context::{Context, Kind, NodeError};
+use crate::context::{Context, Kind, NodeError, Pending};
 use crate::course::Course;
 use crate::engine::{Action, Fact, Refused};
-use crate::error::RunError;
+use crate::error::{RunError, chain};
 use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{Ask, BranchId, Folded, JournalError, Json, Ledger, Recorded, Writes};
+use crate::journal::{Ask, BranchId, Folded, JournalError, Ledger, Recorded, Writes};
 use crate::marks::Marks;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -39,14 +40,16 @@ pub(crate) struct Driver<'a, G: Runnable, K> {
     pub(crate) sink: K,
     /// The question that is open.
     pub(crate) open: Option<Ask>,
-    /// What is to be written with the next entry, and not before: an answer that is not proven to fit.
-    pub(crate) pending: Option<Recorded>,
+    /// How long the last attempt at a node took, in milliseconds.
+    pub(crate) took_ms: u64,
     /// How long the logs were before the step that is under way.
     pub(crate) lengths: Vec<usize>,
     /// How many attempts each retry rule has given the node that is due.
     pub(crate) used: Vec<u32>,
     /// The fork whose branches are due.
     pub(crate) fork: Option<Fork>,
+    /// Whether the graph is a node of another, whose driver writes down what follows an error.
+    pub(crate) is_within: bool,
 }
 
 /// An entry on its way to the journal.
@@ -87,8 +90,10 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         cx.arrived = folded.arrived;
         cx.before = folded.marks;
         cx.answers = folded.answers;
+        cx.effects = folded.effects;
         cx.item = folded.item;
         cx.caught = folded.caught;
+        cx.refused = folded.refused;
         Self {
             graph,
             scope,
@@ -96,10 +101,11 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             cx,
             sink,
             open: folded.open,
-            pending: None,
+            took_ms: 0,
             lengths: Vec::new(),
             used: folded.used,
             fork: folded.fork.map(Fork::folded),
+            is_within: false,
         }
     }
 
@@ -114,13 +120,24 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         } else {
             self.drive().instrument(span).await
         };
-        if done.is_err()
-            && let Some(ledger) = &scope.ledger
-        {
-            // What was handed in is finished, whatever has become of the path that did.
-            let _ = ledger.settle().await;
+        let Some(ledger) = &scope.ledger else {
+            return done;
+        };
+        // What was handed in is finished, whatever has become of the path that did.
+        let Err(source) = ledger.flush().await else {
+            return done;
+        };
+        match done {
+            // Each step was written before: nothing is lost but what the error itself says.
+            Err(error) if !ledger.is_at_exit() || error.is_of_the_journal() => Err(error),
+            done => {
+                if let Err(error) = done {
+                    tracing::error!(error = %chain(&error), "could not write down how the run ended");
+                }
+                let node = Some(self.due_name().to_owned());
+                Err(RunError::journal(&scope.thread, node, source))
+            }
         }
-        done
     }
 
     /// Returns what a run has come to that came to rest.
@@ -184,18 +201,14 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         })
     }
 
-    /// Begins a run, and writes down the fields of its state.
-    pub(crate) async fn start(&mut self, writes: Writes) -> Result<(), RunError> {
+    /// Begins a run, and writes down the fields of its state, which are all, if it is `whole`.
+    pub(crate) async fn start(&mut self, writes: Writes, whole: bool) -> Result<(), RunError> {
         self.cx.before = Marks::default();
         self.fork = None;
-        if self.scope.ledger.is_some() {
-            self.cx.arrived = self
-                .append(Recorded::Started {
-                    writes,
-                    whole: false,
-                })
-                .await?;
-        }
+        let seq = self.append(Recorded::Started { writes, whole }).await?;
+        // What the run before had left behind is no concern of this one.
+        self.settle(seq);
+        self.cx.caught = None;
         self.tell(Fact::Started)
     }
 
@@ -240,31 +253,23 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                 Action::Finish(edge, otherwise) => return Ok(Done::Ended(edge, otherwise)),
                 Action::Arrive => return Ok(Done::Arrived),
                 Action::Wait(_, ask) => {
-                    let open = self.open.take().filter(|open| open.id == ask);
-                    let Some(open) = open else {
-                        let lost = "the question that is open was not asked";
-                        return Err(self.refused(Refused::Impossible(lost)));
-                    };
-                    match self.scope.answer_to(ask) {
-                        Some(answer) => self.resume(open, answer)?,
-                        None => return Ok(Done::Paused(Box::new(open))),
+                    if let Some(done) = Box::pin(self.wait(ask)).await? {
+                        return Ok(done);
+                    }
+                }
+                Action::Approve(_, ask) => {
+                    if let Some(done) = Box::pin(self.hand_over(ask)).await? {
+                        return Ok(done);
                     }
                 }
                 Action::Start => {
                     return Err(self.refused(Refused::Impossible("no run was begun")));
                 }
+                Action::Abandon => {
+                    return Err(self.refused(Refused::Impossible("the run was given up")));
+                }
             }
         }
-    }
-
-    /// Hands an answer to the node that asked.
-    fn resume(&mut self, open: Ask, answer: Json) -> Result<(), RunError> {
-        self.cx.answers.push((open.key, answer.clone()));
-        self.pending = Some(Recorded::Answered {
-            ask: open.id,
-            answer,
-        });
-        self.tell(Fact::Answered)
     }
 
     pub(crate) fn tell(&mut self, fact: Fact) -> Result<(), RunError> {
@@ -289,13 +294,14 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             return Ok(HandedIn { seq: 0, node: None });
         };
         let node = node_of(&event);
-        let events = self.pending.clone().into_iter().chain([event]);
+        let pending = self.cx.pending.as_ref().map(Pending::event);
+        let events = pending.into_iter().chain([event]);
         let graph = &self.plan().id;
         let seq = ledger
             .hand_in(graph, &self.cx.branch, events)
             .map_err(|error| self.unencoded("an entry", error))?;
         // What was handed in is written whatever becomes of this path.
-        self.pending = None;
+        self.cx.pending = None;
         Ok(HandedIn { seq, node })
     }
 
@@ -375,7 +381,18 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         format!("{} => {route}", edge.label())
     }
 
-    pub(crate) fn unencoded(&self, what: &str, error: serde_json::Error) -> RunError {
+    /// Returns the condition of an edge as it is written in the graph.
+    pub(crate) fn edge_label(&self, edge: u16) -> String {
+        let edge = self.plan().edge(edge);
+        edge.map(|edge| edge.label().into_owned())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn unencoded(
+        &self,
+        what: &str,
+        error: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> RunError {
         RunError::Encode {
             thread: self.scope.thread.clone(),
             node: Some(self.due_name().to_owned()),
@@ -386,7 +403,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
 }
 
 /// Returns the node that an entry is about.
-fn node_of(event: &Recorded) -> Option<String> {
+pub(crate) fn node_of(event: &Recorded) -> Option<String> {
     let node = match event {
         Recorded::Stepped { node, .. }
         | Recorded::Attempted { node, .. }

@@ -3,6 +3,10 @@
 //! The engine is a value. It knows no async, no clock and no state, only the plan of a graph and
 //! where a run stands in it, so a run can be replayed from its journal by feeding it the same facts.
 
+mod approval;
+mod moved;
+mod retrace;
+
 use std::sync::Arc;
 
 use handoffs_core::Target;
@@ -10,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::{AskId, Masked};
 use crate::plan::{Plan, PlanEdge};
+
+pub(crate) use moved::Legend;
 
 /// Where a path through a graph stands, and what it has used up.
 ///
@@ -50,6 +56,14 @@ enum Position {
     At(u16),
     /// A node waits for an answer.
     Asking(u16, AskId),
+    /// A node has concluded, and the handoff of its edge waits for a person's approval.
+    Approving {
+        from: u16,
+        edge: u16,
+        /// What was made of the state when it was asked, where a loop is watched.
+        progress: Option<u64>,
+        ask: AskId,
+    },
     /// A node is due again after an error.
     Failed(u16),
     /// The path has forked at a node, along this edge, and goes on when the branches have joined.
@@ -58,6 +72,8 @@ enum Position {
     Arrived,
     /// The path came to the end, along this edge or its `else`.
     Ended(u16, bool),
+    /// Somebody gave the run up.
+    Abandoned,
 }
 
 /// What the driver is to do.
@@ -69,12 +85,16 @@ pub(crate) enum Action {
     Execute(u16),
     /// Wait for the answer to this question of this node.
     Wait(u16, AskId),
+    /// Wait for the answer whether the handoff of this edge may be.
+    Approve(u16, AskId),
     /// Bring the branches of the fork of this edge to their join.
     Branch(u16),
     /// Nothing more: the branch came to its join.
     Arrive,
     /// Nothing more: the run is over. It ended along this edge, or its `else`.
     Finish(u16, bool),
+    /// Nothing more: somebody gave the run up.
+    Abandon,
 }
 
 /// What has happened.
@@ -82,12 +102,18 @@ pub(crate) enum Action {
 pub(crate) enum Fact {
     /// A run was begun.
     Started,
-    /// The node that was due asked a person.
+    /// The node that was due asked a person, or one was asked whether its handoff may be.
     Asked(AskId),
     /// The question was answered.
     Answered,
+    /// Nobody answered the question of the node in time, and the node is due again.
+    Expired,
     /// The run ended with an error at the node that was due, or where branches were to join.
     Failed,
+    /// Somebody changed the state from outside.
+    Edited,
+    /// Somebody gave the run up.
+    Abandoned,
 }
 
 /// Which way the run went on.
@@ -97,6 +123,8 @@ pub(crate) struct Hop {
     pub(crate) to: Target<u16>,
     pub(crate) masked: Option<Masked>,
     pub(crate) forks: bool,
+    /// Whether the run does not go there before a person has approved it.
+    pub(crate) asks: bool,
 }
 
 /// A fact that cannot have happened where the run stands.
@@ -136,9 +164,11 @@ impl Engine {
             Position::New => Action::Start,
             Position::At(node) | Position::Failed(node) => Action::Execute(node),
             Position::Asking(node, ask) => Action::Wait(node, ask),
+            Position::Approving { edge, ask, .. } => Action::Approve(edge, ask),
             Position::Forked(_, edge) => Action::Branch(edge),
             Position::Arrived => Action::Arrive,
             Position::Ended(edge, otherwise) => Action::Finish(edge, otherwise),
+            Position::Abandoned => Action::Abandon,
         }
     }
 
@@ -160,14 +190,18 @@ impl Engine {
     /// Returns the path of a branch of the fork at which this path stands, or `None` if it has no such
     /// branch.
     pub(crate) fn branch_of(&self, plan: &Plan, edge: u16, index: u32) -> Option<Self> {
-        let edge = plan.edges.get(usize::from(edge))?;
-        let fork = edge.fork.as_ref()?;
+        let fork = plan.fork(edge)?;
         let place = if fork.is_each {
             0
         } else {
             usize::try_from(index).ok()?
         };
-        let entry = *fork.entries.get(place)?;
+        self.branch_at(plan, edge, *fork.entries.get(place)?)
+    }
+
+    /// Returns the path of a branch that begins at a node, of a fork at which this path stands.
+    pub(crate) fn branch_at(&self, plan: &Plan, edge: u16, entry: u16) -> Option<Self> {
+        let edge = plan.edges.get(usize::from(edge))?;
         Some(self.branch(edge.from, entry, edge.to.node()?))
     }
 
@@ -245,7 +279,9 @@ impl Engine {
             (Position::At(node) | Position::Failed(node), Fact::Asked(ask)) => {
                 self.position = Position::Asking(node, ask);
             }
-            (Position::Asking(node, _), Fact::Answered) => {
+            (Position::Approving { .. }, Fact::Asked(asked)) => self.asked(asked)?,
+            // That nobody came in time is news from outside as well.
+            (Position::Asking(node, _), Fact::Answered | Fact::Expired) => {
                 self.renew();
                 self.answers = self.answers.saturating_add(1);
                 self.position = Position::At(node);
@@ -255,10 +291,33 @@ impl Engine {
             }
             // The branches have come to the join, and cannot be put together.
             (Position::Forked(..), Fact::Failed) => {}
+            (
+                Position::At(_)
+                | Position::Failed(_)
+                | Position::Asking(..)
+                | Position::Approving { .. }
+                | Position::Ended(..)
+                | Position::Abandoned,
+                Fact::Edited,
+            ) => self.renew(),
+            (
+                Position::At(_)
+                | Position::Failed(_)
+                | Position::Asking(..)
+                | Position::Approving { .. }
+                | Position::Forked(..),
+                Fact::Abandoned,
+            ) => self.position = Position::Abandoned,
             (_, Fact::Started) => return Err(Refused::Impossible("a run began within a run")),
             (_, Fact::Asked(_)) => return Err(Refused::Impossible("no node was due to ask")),
-            (_, Fact::Answered) => return Err(Refused::Impossible("no question was open")),
+            (_, Fact::Answered | Fact::Expired) => {
+                return Err(Refused::Impossible("no question was open"));
+            }
             (_, Fact::Failed) => return Err(Refused::Impossible("no node was due to fail")),
+            (_, Fact::Edited) => return Err(Refused::Impossible("it was edited within a step")),
+            (_, Fact::Abandoned) => {
+                return Err(Refused::Impossible("there was no run to abandon"));
+            }
         }
         Ok(())
     }
@@ -268,7 +327,11 @@ impl Engine {
     const fn may_start(&self) -> bool {
         matches!(
             self.position,
-            Position::New | Position::Ended(..) | Position::Failed(_) | Position::Forked(..)
+            Position::New
+                | Position::Ended(..)
+                | Position::Abandoned
+                | Position::Failed(_)
+                | Position::Forked(..)
         )
     }
 
@@ -289,6 +352,7 @@ impl Engine {
             to: edge.to,
             masked: self.mask(edge, chosen, progress),
             forks: edge.fork.is_some(),
+            asks: false,
         };
         if let Some(why) = hop.masked {
             let Some(otherwise) = edge.otherwise else {
@@ -303,15 +367,42 @@ impl Engine {
             };
             hop.to = otherwise;
             hop.forks = false;
+        } else if edge.approve {
+            // It counts as taken once it is approved.
+            hop.asks = true;
         } else {
             self.count(edge, chosen, progress);
         }
-        if hop.forks {
+        if hop.asks {
+            self.await_approval(from, chosen, progress);
+        } else if hop.forks {
             self.position = Position::Forked(from, chosen);
         } else {
             self.go(from, hop.to, chosen, hop.masked.is_some());
         }
         Ok(hop)
+    }
+
+    /// Takes a decision in that was made before, by another graph: it stands, whatever would be decided now.
+    pub(crate) fn relive(
+        &mut self,
+        plan: &Plan,
+        chosen: u16,
+        hop: Hop,
+        progress: Option<u64>,
+    ) -> Result<(), Refused> {
+        let (from, edge) = self.leaving(plan, chosen)?;
+        if hop.masked.is_none() && !hop.asks {
+            self.count(edge, chosen, progress);
+        }
+        if hop.asks {
+            self.await_approval(from, chosen, progress);
+        } else if hop.forks {
+            self.position = Position::Forked(from, chosen);
+        } else {
+            self.go(from, hop.to, chosen, hop.masked.is_some());
+        }
+        Ok(())
     }
 
     /// Takes a decision in if it leads on to another node, unmasked; any other is left to [`decide`](Self::decide).

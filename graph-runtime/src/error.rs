@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::attempt::TimeoutKind;
+use crate::difference::Difference;
 use crate::journal::{AskId, GraphId, JournalError, Masked, ThreadId};
 
 /// Why a run ended without a result.
@@ -41,7 +42,7 @@ pub enum RunError {
         /// What the panic said.
         message: String,
     },
-    /// An attempt at a node took longer than the node's timeout allows.
+    /// An attempt at a node, or the answer to its question, took longer than the node's timeout allows.
     #[error("node `{node}` of thread `{thread}` {} {after:?}; {}", overran(*.kind), left(*.recoverable))]
     #[non_exhaustive]
     TimedOut {
@@ -55,6 +56,24 @@ pub enum RunError {
         kind: TimeoutKind,
         /// How long the timeout is.
         after: Duration,
+    },
+    /// Nobody knows whether something was done that a node does [once](crate::Context::once): the attempt
+    /// that began it was cut off by a crash, a time-out or a panic. It is not done again.
+    #[error(
+        "nobody knows whether effect `{effect}` of node `{node}` in thread `{thread}` was done, as the \
+         attempt that began it was cut off; find out, let the node do so with `once_checked`{}",
+        if *.recoverable { ", and `recover` the thread" } else { "" }
+    )]
+    #[non_exhaustive]
+    Unknown {
+        /// The thread.
+        thread: ThreadId,
+        /// The node.
+        node: String,
+        /// Whether there is a journal, so that `recover` can try the node again.
+        recoverable: bool,
+        /// The effect's key within the node.
+        effect: String,
     },
     /// What the branches of a fork made of a field cannot be put together.
     #[error(
@@ -182,7 +201,50 @@ pub enum RunError {
         /// The thread.
         thread: ThreadId,
     },
-    /// The question is not open: it was answered already, or never asked.
+    /// A thread was to be forked into one that is there already.
+    #[error(
+        "there is a thread `{thread}` already; fork into one that is not there, or delete it first"
+    )]
+    #[non_exhaustive]
+    Exists {
+        /// The thread that is there.
+        thread: ThreadId,
+    },
+    /// The thread has no entry of this number.
+    #[error("thread `{thread}` has no entry {seq}: it ends at entry {last}; `history` lists them")]
+    #[non_exhaustive]
+    NoEntry {
+        /// The thread.
+        thread: ThreadId,
+        /// The number.
+        seq: u64,
+        /// The number of its last entry.
+        last: u64,
+    },
+    /// The state was to be changed from outside while several paths, or a graph within, are at work on it.
+    #[error(
+        "thread `{thread}` cannot be edited at node `{node}`: {reason}; \
+         let the run go on until that is over, or abandon it"
+    )]
+    #[non_exhaustive]
+    NotEditable {
+        /// The thread.
+        thread: ThreadId,
+        /// The node that is due.
+        node: String,
+        /// What is under way.
+        reason: &'static str,
+    },
+    /// The run was given up, so there is nothing to go on with.
+    #[error("the run of thread `{thread}` was abandoned: {why}; `run` begins another")]
+    #[non_exhaustive]
+    Abandoned {
+        /// The thread.
+        thread: ThreadId,
+        /// Why.
+        why: String,
+    },
+    /// The question is not open: it was answered already, has expired, or was never asked.
     #[error(
         "question {ask} of thread `{thread}`{} is not open: {reason}; `status` tells which one is, if any",
         node.as_ref().map(|node| format!(", which stands at node `{node}`,")).unwrap_or_default()
@@ -215,18 +277,41 @@ pub enum RunError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// The journal was written by another graph, or by another version of this one.
+    ///
+    /// An older version of the same graph is only refused if the thread cannot go on by this one; the
+    /// difference says why. Nothing was written.
     #[error(
-        "thread `{thread}` belongs to the graph `{recorded}` and not to `{graph}`; \
-         run it with the graph that wrote it, or begin another thread"
+        "thread `{thread}` belongs to the graph `{recorded}` and not to `{graph}`: entry {seq} {difference}; \
+         or run it with the graph that wrote it, or begin another thread"
     )]
     #[non_exhaustive]
     OtherGraph {
         /// The thread.
         thread: ThreadId,
-        /// The graph that wrote the journal.
+        /// The entry with which the graph of this runtime cannot go on.
+        seq: u64,
+        /// The graph that wrote it.
         recorded: GraphId,
         /// The graph of this runtime.
         graph: GraphId,
+        /// Why it cannot.
+        difference: Box<Difference>,
+    },
+    /// The function that migrates old entries failed, or panicked. Nothing was written.
+    #[error(
+        "entry {seq} of thread `{thread}`, of the graph `{recorded}`, could not be migrated; \
+         mend the function that was given to `Runtime::migrate`"
+    )]
+    #[non_exhaustive]
+    Migrate {
+        /// The thread.
+        thread: ThreadId,
+        /// The entry.
+        seq: u64,
+        /// The graph that wrote it.
+        recorded: GraphId,
+        /// What the function said.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// A part of the state, of an outcome or of an answer cannot be turned into JSON or back.
     #[error(
@@ -248,7 +333,7 @@ pub enum RunError {
     /// The journal's fields do not make a state.
     #[error(
         "field `{field}` of the state of thread `{thread}` cannot be read back; give it a type that \
-         reads what was written, run the program that wrote it, or begin another thread"
+         reads what was written, put old entries right with `Runtime::migrate`, run the program that wrote it, or begin another thread"
     )]
     #[non_exhaustive]
     Decode {
@@ -258,6 +343,20 @@ pub enum RunError {
         field: &'static str,
         /// Why.
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// The entry is not kept any more.
+    #[error(
+        "entry {seq} of thread `{thread}` is gone: the entries up to {trimmed} were trimmed; \
+         name a later one, or ask those who keep an export"
+    )]
+    #[non_exhaustive]
+    Trimmed {
+        /// The thread.
+        thread: ThreadId,
+        /// The entry that was asked for.
+        seq: u64,
+        /// The last entry that was trimmed.
+        trimmed: u64,
     },
     /// The journal could not be read or written; the source says what to do.
     #[error(
@@ -284,6 +383,7 @@ impl RunError {
             | Self::Panicked { thread, .. }
             | Self::TimedOut { thread, .. }
             | Self::Unmerged { thread, .. }
+            | Self::Unknown { thread, .. }
             | Self::Drained { thread, .. }
             | Self::Cancelled { thread, .. }
             | Self::Deadline { thread, .. }
@@ -293,11 +393,17 @@ impl RunError {
             | Self::Unfinished { thread, .. }
             | Self::Waiting { thread, .. }
             | Self::UnknownThread { thread }
+            | Self::Exists { thread }
+            | Self::NoEntry { thread, .. }
+            | Self::NotEditable { thread, .. }
+            | Self::Abandoned { thread, .. }
             | Self::NotAsked { thread, .. }
             | Self::WrongAnswer { thread, .. }
             | Self::OtherGraph { thread, .. }
+            | Self::Migrate { thread, .. }
             | Self::Encode { thread, .. }
             | Self::Decode { thread, .. }
+            | Self::Trimmed { thread, .. }
             | Self::Journal { thread, .. } => Some(thread),
         }
     }
@@ -309,6 +415,7 @@ impl RunError {
             | Self::Panicked { node, .. }
             | Self::TimedOut { node, .. }
             | Self::Unmerged { node, .. }
+            | Self::Unknown { node, .. }
             | Self::Drained { node, .. }
             | Self::Cancelled { node, .. }
             | Self::Deadline { node, .. }
@@ -316,14 +423,20 @@ impl RunError {
             | Self::NoJournal { node, .. }
             | Self::Unfinished { node, .. }
             | Self::Waiting { node, .. }
+            | Self::NotEditable { node, .. }
             | Self::WrongAnswer { node, .. } => Some(node),
             Self::NotAsked { node, .. }
             | Self::Encode { node, .. }
             | Self::Journal { node, .. } => node.as_deref(),
+            Self::OtherGraph { difference, .. } => difference.node(),
             Self::NotGiven { .. }
             | Self::UnknownThread { .. }
-            | Self::OtherGraph { .. }
-            | Self::Decode { .. } => None,
+            | Self::Exists { .. }
+            | Self::NoEntry { .. }
+            | Self::Abandoned { .. }
+            | Self::Migrate { .. }
+            | Self::Decode { .. }
+            | Self::Trimmed { .. } => None,
         }
     }
 
@@ -350,9 +463,14 @@ impl RunError {
                 | Self::TimedOut { .. }
                 | Self::HandoffLoop { .. }
                 | Self::Unmerged { .. }
+                | Self::Unknown { .. }
                 | Self::Encode { .. }
                 | Self::NotGiven { .. }
         )
+    }
+
+    pub(crate) const fn is_of_the_journal(&self) -> bool {
+        matches!(self, Self::Journal { .. })
     }
 
     /// Returns whether another worker advanced the thread, so that this one should leave it alone.
@@ -389,6 +507,7 @@ const fn overran(timeout: TimeoutKind) -> &'static str {
     match timeout {
         TimeoutKind::Hard => "took longer than",
         TimeoutKind::Idle => "gave no heartbeat for",
+        TimeoutKind::Answer => "got no answer within",
     }
 }
 

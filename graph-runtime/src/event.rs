@@ -14,7 +14,7 @@ use handoffs_core::{Edge, Target};
 
 use crate::error::RunError;
 use crate::execute::Runnable;
-use crate::journal::{Ask, BranchId, Conclusion, Masked};
+use crate::journal::{Approval, Ask, AskId, BranchId, Conclusion, Masked};
 use crate::run::Run;
 
 /// Something that happened in a run.
@@ -47,6 +47,8 @@ pub enum Event<G: Runnable> {
         branches: Option<u32>,
         /// Whether the node was not executed, as its result was in the cache.
         cached: bool,
+        /// The question whether the handoff may be, if the run does not go there before a person says so.
+        approval: Option<Ask>,
     },
     /// An attempt at a node failed, and there will be another.
     #[non_exhaustive]
@@ -70,6 +72,20 @@ pub enum Event<G: Runnable> {
         /// The error and its causes.
         error: String,
         /// Where the run goes.
+        to: Target<G::Node>,
+    },
+    /// A person decided about a handoff, or nobody did in time, and the run goes on.
+    #[non_exhaustive]
+    Decided {
+        /// The path through the run.
+        branch: BranchId,
+        /// The node that hands over.
+        node: G::Node,
+        /// The question.
+        ask: AskId,
+        /// What was decided.
+        approval: Approval,
+        /// Where the run goes: the edge's target, or its `else` if it was refused.
         to: Target<G::Node>,
     },
     /// All branches of a fork came to the join, and the run goes on there.
@@ -125,6 +141,8 @@ pub enum Inner {
         branches: Option<u32>,
         /// Whether the node was not executed, as its result was in the cache.
         cached: bool,
+        /// The question whether the handoff may be, if the run does not go there before a person says so.
+        approval: Option<Ask>,
     },
     /// An attempt at a node failed, and there will be another.
     #[non_exhaustive]
@@ -147,6 +165,20 @@ pub enum Inner {
         node: Cow<'static, str>,
         /// The error and its causes.
         error: String,
+        /// Where the run goes; none at the graph's end.
+        to: Option<Cow<'static, str>>,
+    },
+    /// A person decided about a handoff, or nobody did in time, and the run goes on.
+    #[non_exhaustive]
+    Decided {
+        /// The path through the run.
+        branch: BranchId,
+        /// The node that hands over.
+        node: Cow<'static, str>,
+        /// The question.
+        ask: AskId,
+        /// What was decided.
+        approval: Approval,
         /// Where the run goes; none at the graph's end.
         to: Option<Cow<'static, str>>,
     },
@@ -187,6 +219,7 @@ impl Inner {
                 masked,
                 branches,
                 cached,
+                approval,
                 ..
             } => Self::Stepped {
                 branch,
@@ -196,6 +229,7 @@ impl Inner {
                 masked,
                 branches,
                 cached,
+                approval,
             },
             Event::Attempted {
                 branch,
@@ -217,6 +251,19 @@ impl Inner {
                 branch,
                 node: name(node),
                 error,
+                to: to.node().map(name),
+            },
+            Event::Decided {
+                branch,
+                node,
+                ask,
+                approval,
+                to,
+            } => Self::Decided {
+                branch,
+                node: name(node),
+                ask,
+                approval,
                 to: to.node().map(name),
             },
             Event::Joined { branch, to } => Self::Joined {
@@ -255,6 +302,7 @@ impl<G: Runnable<State: fmt::Debug>> fmt::Debug for Event<G> {
                 masked,
                 branches,
                 cached,
+                approval,
             } => f
                 .debug_struct("Stepped")
                 .field("branch", branch)
@@ -265,6 +313,7 @@ impl<G: Runnable<State: fmt::Debug>> fmt::Debug for Event<G> {
                 .field("masked", masked)
                 .field("branches", branches)
                 .field("cached", cached)
+                .field("approval", approval)
                 .finish(),
             Self::Attempted {
                 branch,
@@ -288,6 +337,20 @@ impl<G: Runnable<State: fmt::Debug>> fmt::Debug for Event<G> {
                 .field("branch", branch)
                 .field("node", node)
                 .field("error", error)
+                .field("to", to)
+                .finish(),
+            Self::Decided {
+                branch,
+                node,
+                ask,
+                approval,
+                to,
+            } => f
+                .debug_struct("Decided")
+                .field("branch", branch)
+                .field("node", node)
+                .field("ask", ask)
+                .field("approval", approval)
                 .field("to", to)
                 .finish(),
             Self::Joined { branch, to } => f

@@ -9,10 +9,10 @@ use handoffs_core::{
     Topology, Variant,
 };
 
+use crate::any_graph::Within;
 use crate::context::{Context, Kind, NodeError};
 use crate::item::Item;
 use crate::journal::{Conclusion, Json, JsonError};
-use crate::plan::Within;
 use crate::policy::Policy;
 
 /// A [`Node`] that can be executed.
@@ -61,7 +61,7 @@ pub trait Execute<S: State>: Node<S> {
 
     /// Returns the graph that the node is, if it is one.
     #[doc(hidden)]
-    fn within(&self) -> Option<Within> {
+    fn within(&self) -> Option<Within<'_>> {
         None
     }
 
@@ -107,7 +107,7 @@ pub trait Runnable: Send + Sync + 'static {
 
     /// Returns the graph that a node is, if it is one.
     #[doc(hidden)]
-    fn within(&self, node: usize) -> Option<Within>;
+    fn within(&self, node: usize) -> Option<Within<'_>>;
 
     /// Returns what is known of each node.
     fn nodes(&self) -> Vec<Known>;
@@ -148,6 +148,9 @@ pub trait Runnable: Send + Sync + 'static {
 
     /// Returns the key under which a result of this node is cached, if the node has a cache.
     fn cache_key(&self, node: usize, state: &Self::State) -> Option<Result<Json, JsonError>>;
+
+    /// Returns what a person is asked before the handoff of an edge, if one has to approve it.
+    fn question(&self, edge: usize, state: &Self::State) -> Option<Result<Json, JsonError>>;
 
     /// Returns what the run ends with when it takes this edge to the end, or the edge's `else`.
     fn end(&self, edge: usize, otherwise: bool) -> Self::Outcome;

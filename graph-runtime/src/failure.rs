@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::mem::take;
 use std::time::Duration;
 
-use handoffs_core::{FieldSet, Target};
+use handoffs_core::FieldSet;
 
-use crate::context::{Kind, NodeError};
+use crate::context::{Kind, NodeError, Pending};
 use crate::driver::{Done, Driver};
 use crate::engine::Fact;
 use crate::error::{RunError, chain};
 use crate::event::{Event, Sink};
 use crate::execute::Runnable;
-use crate::journal::{Failure, Recorded, Usage};
+use crate::journal::{Failure, Recorded};
 use crate::marks::Marks;
 
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
@@ -37,7 +38,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 return self.try_again(node, &error, rule, delay).await;
             }
         }
-        if let Some(edge) = self.error_edge(node) {
+        let came_from = self.cx.course.engine.came_from();
+        if let Some(edge) = self.plan().error_edge(node, came_from) {
             return self.catch(node, &error, edge).await;
         }
         let error = self.node_error(error);
@@ -63,7 +65,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             rule: u32::try_from(rule).unwrap_or(u32::MAX),
             error: text.clone(),
             delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-            usage: Usage::default(),
+            usage: take(&mut self.cx.usage),
         };
         self.append(attempted).await?;
         self.cx.again = true;
@@ -84,24 +86,6 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             }
         }
         Ok(None)
-    }
-
-    /// Returns the error edge that is taken when a node fails: of several, the one that leads back to
-    /// where the run came from.
-    fn error_edge(&self, node: u16) -> Option<u16> {
-        let plan = self.plan();
-        let edges = plan.node(node)?.on_error.as_slice();
-        if let [only] = edges
-            && !plan.leads_back(*only)
-        {
-            return Some(*only);
-        }
-        let back = Target::Node(self.cx.course.engine.came_from()?);
-        let mut edges = edges.iter().copied();
-        edges.find(|edge| {
-            let edge = plan.edges.get(usize::from(*edge));
-            edge.is_some_and(|edge| edge.to == back)
-        })
     }
 
     /// Goes on along an error edge, where the node's failure can be read.
@@ -131,13 +115,14 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             node: self.kept_name(node),
             error: chain(error),
             attempts,
+            unknown: error.unknown().map(str::to_owned),
         };
         tracing::debug!(node = self.plan().name(node), error = %failure.error, "caught");
         let caught = Recorded::Caught {
             failure: failure.clone(),
             edge,
-            on: Cow::default(),
-            usage: Usage::default(),
+            on: self.edge_label(edge).into(),
+            usage: take(&mut self.cx.usage),
             masked: hop.masked,
             to: hop.to.node().map(|to| self.kept_name(to)),
             progress,
@@ -166,9 +151,16 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             let failed = Recorded::Failed {
                 node: Cow::Owned(self.due_name().to_owned()),
                 error: chain(&error),
-                usage: Usage::default(),
+                usage: take(&mut self.cx.usage),
             };
-            if let Err(unwritten) = self.append(failed).await {
+            let written = if self.is_within {
+                // It goes into one append with what follows around the graph: a crash between the two
+                // would have the node do once more what has failed for good, or ask once more.
+                self.hand_in(failed).map(drop)
+            } else {
+                self.append(failed).await.map(drop)
+            };
+            if let Err(unwritten) = written {
                 // The run is lost to the first error already, and the thread stands where it stood.
                 tracing::error!(error = %chain(&unwritten), "could not write down how the run ended");
             }
@@ -183,13 +175,14 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     fn misfit(&self, error: NodeError) -> Result<NodeError, RunError> {
         // The answer that is pending came last.
         let is_misfit = self.cx.misfit.as_ref() == self.cx.answers.last().map(|(key, _)| key);
-        let (true, Some(Recorded::Answered { ask, .. })) = (is_misfit, &self.pending) else {
+        let pending = self.cx.pending.as_ref().map(Pending::event);
+        let (true, Some(Recorded::Answered { ask, .. })) = (is_misfit, pending) else {
             return Ok(error);
         };
         Err(RunError::WrongAnswer {
             thread: self.scope.thread.clone(),
             node: self.due_name().to_owned(),
-            ask: *ask,
+            ask,
             source: match error.into_kind() {
                 Kind::Returned(source) => source,
                 Kind::WrongAnswer(source) => source.into(),
@@ -218,6 +211,22 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                     recoverable,
                     kind,
                     after,
+                };
+            }
+            Kind::Unknown(effect) => {
+                return RunError::Unknown {
+                    thread,
+                    node,
+                    recoverable,
+                    effect,
+                };
+            }
+            Kind::Unkept(effect, source) => {
+                return RunError::Encode {
+                    thread,
+                    node: Some(node),
+                    what: format!("the result of effect `{effect}`"),
+                    source: source.into(),
                 };
             }
             Kind::Returned(source) => source,

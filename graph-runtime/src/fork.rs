@@ -273,6 +273,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let sink = self.sink.clone();
         let mut driver = Driver::new(graph, scope, around, branch, state, begun, sink);
         driver.cx.around = self.cx.around.clone();
+        driver.cx.patience = self.cx.patience;
         Ok(driver)
     }
 

@@ -9,50 +9,64 @@ mod branch;
 mod chain;
 #[cfg(feature = "zstd")]
 mod compressed;
+mod copy;
 mod durability;
 mod entry;
 mod fields;
 mod fold;
+mod inbox;
 mod json;
 mod layer;
 mod ledger;
 mod memory;
+mod open;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod question;
+mod retention;
 #[cfg(feature = "seal")]
 mod sealed;
+mod snapshot;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod standing;
 #[doc(hidden)]
 pub mod suite;
+mod writes;
 
-pub use audit::{Export, verify_export};
+pub use audit::{Export, verify_export, verify_export_from};
 pub use branch::{BranchId, BranchIdError};
 pub use chain::{HashError, Head};
 pub(crate) use chain::{entries, verify};
 #[cfg(feature = "zstd")]
 pub use compressed::Compressed;
+pub(crate) use copy::Copying;
+pub use copy::copy_thread;
 pub use durability::Durability;
 pub use entry::{
     Approval, Ask, AskId, Conclusion, Effect, Entry, Failure, Forked, GraphId, Hash, Masked,
-    Recorded, Usage, Write, Writes,
+    Recorded, Usage,
 };
 pub(crate) use fields::Fields;
-pub(crate) use fold::{Branches, Folded, FoldedFork};
+pub(crate) use fold::{Branches, Extent, Folded, FoldedFork};
+pub use inbox::{Waiting, inbox};
 pub(crate) use json::keep;
 pub use json::{Json, JsonError};
 pub use layer::Layer;
 pub(crate) use ledger::Ledger;
 pub use memory::Memory;
+pub(crate) use open::Open;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions, PostgresServer};
+pub use retention::Retention;
 #[cfg(feature = "seal")]
 pub use sealed::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
+pub(crate) use snapshot::{Kept, kept};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub(crate) use standing::Standing;
 pub use suite::JournalPlace;
+pub use writes::{Write, Writes};
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -212,7 +226,8 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Fails if the store does.
+    /// Fails if the store does, or if one of the records is not what was written. The error names the
+    /// thread then, behind which another page can begin.
     async fn heads(
         &self,
         after: Option<&ThreadId>,
@@ -230,7 +245,8 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     ///
     /// The snapshot's number is that of the last record that it takes in. It stands in place of the one
     /// before, and is dropped itself if that has the same number or a higher one. The last record of a
-    /// thread is never trimmed, nor is one that the snapshot which is kept does not take in.
+    /// thread is never trimmed, nor is one that the snapshot which is kept does not take in. What was
+    /// compacted is on disk once this returns.
     ///
     /// # Errors
     ///
@@ -247,16 +263,24 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         trim: u64,
     ) -> Result<(), JournalError>;
 
-    /// Removes a thread with all that is kept of it. It is no error if there is none.
+    /// Removes a thread with all that is kept of it, on disk as well once this returns: whatever its last
+    /// record is, or only if that is number `head`. It is no error if there is no such thread.
+    ///
+    /// What is appended at the same time either comes first, so that the thread is not at `head` any
+    /// more, or finds no thread: its worker gets [`JournalError::Conflict`]. A thread of the same name can
+    /// begin again, with record 1. Do not let it while that worker may still be at work: once the new
+    /// thread has just as many records as the old one had, the late append fits its head and breaks its
+    /// chain.
     ///
     /// # Errors
     ///
-    /// Fails if the store does.
+    /// [`JournalError::Conflict`] if the thread is there and its last record has another number; then
+    /// nothing has changed. Fails if the store does.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future leaves the thread as it was, or removed.
-    async fn delete(&self, thread: &ThreadId) -> Result<(), JournalError>;
+    async fn delete(&self, thread: &ThreadId, head: Option<u64>) -> Result<(), JournalError>;
 }
 
 /// Why a journal could not be read or written.

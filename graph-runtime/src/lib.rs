@@ -3,6 +3,7 @@
 //! This crate is the part of [`handoffs`](https://docs.rs/handoffs) that executes: an engine that
 //! decides, a driver that does, and journals that remember. Use it through the facade.
 
+mod difference;
 mod error;
 mod event;
 mod run;
@@ -12,6 +13,7 @@ mod thread;
 mod clock;
 mod course;
 mod engine;
+mod migration;
 mod plan;
 mod progress;
 
@@ -27,11 +29,14 @@ mod scope;
 mod step;
 mod subgraph;
 
+mod any_graph;
 mod context;
 mod execute;
 mod human;
 mod item;
 mod marks;
+mod once;
+mod pause;
 mod reread;
 
 mod attempt;
@@ -56,6 +61,7 @@ pub use cache::{Cache, CacheError, CacheKey, CachePlace, MemoryCache};
 pub use context::{Context, NodeError};
 #[cfg(feature = "postgres")]
 pub use deadpool;
+pub use difference::Difference;
 pub use error::RunError;
 pub use event::{Event, EventStream, Inner};
 pub use execute::{Execute, Known, Runnable};
@@ -68,8 +74,8 @@ pub use journal::Sqlite;
 pub use journal::{
     Approval, Ask, AskId, BranchId, BranchIdError, Conclusion, Durability, Effect, Entry, Export,
     Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError, JournalPlace, Json,
-    JsonError, Layer, Masked, Memory, Record, Recorded, ThreadId, Usage, Write, Writes,
-    verify_export,
+    JsonError, Layer, Masked, Memory, Record, Recorded, Retention, ThreadId, Usage, Waiting, Write,
+    Writes, copy_thread, inbox, verify_export, verify_export_from,
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
@@ -79,7 +85,7 @@ pub use policy::{Policy, Retry};
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime};
 pub use testing::TestContext;
-pub use thread::Thread;
+pub use thread::{Handoff, NoHandoff, Reroute, Rerouted, Thread};
 #[cfg(feature = "postgres")]
 pub use tokio_postgres;
 pub use tokio_util::sync::CancellationToken;
@@ -87,6 +93,7 @@ pub use tokio_util::sync::CancellationToken;
 /// What the macros' output is made of. No part of the public API: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::any_graph::Within;
     pub use crate::cache::suite as cache_rules;
     pub use crate::execute::{
         Known, conclude, is_set, keep_promises, read, route_of, settle, write,
@@ -94,8 +101,7 @@ pub mod __private {
     pub use crate::item::Item;
     pub use crate::journal::suite as journal_rules;
     pub use crate::journal::{Conclusion as Concluded, Json, JsonError};
-    pub use crate::plan::Within;
     pub use crate::policy::{Policy, Retry};
-    pub use crate::reread::{cache_key, items, no_node, predicate, reread};
+    pub use crate::reread::{cache_key, items, no_node, predicate, question, reread};
     pub use crate::subgraph::subgraph;
 }

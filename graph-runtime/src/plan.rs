@@ -1,14 +1,15 @@
 //! What a run has to know of its graph, and the name by which a journal knows the graph.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use handoffs_core::{
-    Branches, Edge, EdgeIndex, FieldSet, NodeIndex, NodeKind, NodeShape, Route, State, Target,
-    Topology,
+    Branches, Edge, EdgeIndex, Field, FieldSet, NodeIndex, NodeKind, NodeShape, Route, State,
+    Target, Topology,
 };
 
 use crate::execute::{Known, Runnable};
-use crate::journal::{GraphId, Hash};
+use crate::journal::{GraphId, Hash, Writes};
 use crate::policy::Policy;
 
 /// What the engine has to know of a graph.
@@ -20,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) edges: Vec<PlanEdge>,
     /// The names of the state's fields.
     pub(crate) fields: Vec<&'static str>,
+    /// The names that fields had before, and those that they have now.
+    aliases: Vec<(&'static str, &'static str)>,
     /// The fields that a function of the user's merges.
     pub(crate) by_function: FieldSet,
     /// The fields that are looked at somewhere in the graph, by a node, a guard or otherwise.
@@ -64,6 +67,8 @@ pub(crate) struct PlanEdge {
     pub(crate) fork: Option<PlanFork>,
     pub(crate) otherwise: Option<Target<u16>>,
     pub(crate) limit: Option<u32>,
+    /// Whether a person approves the handoff before it is made.
+    pub(crate) approve: bool,
     /// Whether the edge is on a cycle and says what happens when it is masked, so that it can be.
     pub(crate) watched: bool,
     /// The node that may follow without the driver's help.
@@ -81,33 +86,14 @@ pub(crate) struct PlanFork {
     pub(crate) fields: FieldSet,
 }
 
-/// A graph that is a node of another, as the graph around it tells the runtime.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct Within(Box<Inner>);
-
-impl Within {
-    /// Looks at a graph that is a node; `is_direct` if it has the state of the graph around it.
-    pub fn of<G: Runnable>(graph: &G, is_direct: bool) -> Self {
-        let plan = Plan::of(graph);
-        Self(Box::new(Inner { plan, is_direct }))
-    }
-
-    /// Returns the shape of the graph.
-    pub(crate) fn topology(&self) -> &Topology {
-        &self.0.plan.topology
-    }
-}
-
 impl Plan {
     /// Makes a plan of a graph, whose fingerprint also covers the names of the state's fields.
     pub(crate) fn of<G: Runnable>(graph: &G) -> Self {
-        let fields = G::State::FIELDS.iter().map(|field| field.name).collect();
         let (known, policies) = (graph.nodes(), graph.policies());
         let topology = graph.topology();
         let places = 0..topology.nodes().len();
-        let inner = places.map(|node| graph.within(node).map(|Within(inner)| *inner));
-        let mut plan = Self::new(topology, fields, inner.collect());
+        let inner = places.map(|node| graph.within(node).map(|within| within.inner()));
+        let mut plan = Self::new(topology, G::State::FIELDS, inner.collect());
         for (node, policy) in plan.nodes.iter_mut().zip(policies) {
             node.policy = policy;
         }
@@ -128,7 +114,7 @@ impl Plan {
     /// Makes a plan of the shape alone, without what only the graph's types tell.
     pub(crate) fn new(
         topology: Topology,
-        fields: Vec<&'static str>,
+        fields: &'static [Field],
         inner: Vec<Option<Inner>>,
     ) -> Self {
         let cyclic = topology.cyclic_edges();
@@ -141,12 +127,13 @@ impl Plan {
                 fork: fork_of(edge),
                 otherwise: edge.route.otherwise().map(target),
                 limit: edge.route.times(),
+                approve: edge.route.approval().is_some(),
                 watched: edge.route.times().is_some()
                     || edge.route.otherwise().is_some() && cyclic.contains(&index),
                 direct: None,
             })
             .collect();
-        let id = graph_id(&topology, &fields, &inner);
+        let id = graph_id(&topology, fields, &inner);
         let inner = inner.into_iter().chain(std::iter::repeat_with(|| None));
         let node = |((_, node), inner): ((NodeIndex, &NodeShape), Option<Inner>)| PlanNode {
             name: Arc::from(&*node.name),
@@ -166,7 +153,10 @@ impl Plan {
                 .rposition(|edge| edge.watched)
                 .map_or(0, |last| last + 1),
             edges,
-            fields,
+            fields: fields.iter().map(|field| field.name).collect(),
+            aliases: (fields.iter())
+                .flat_map(|field| field.aliases.iter().map(|old| (*old, field.name)))
+                .collect(),
             by_function: FieldSet::EMPTY,
             sees: FieldSet::ALL,
             topology,
@@ -192,6 +182,7 @@ impl Plan {
                 let node = &nodes[usize::from(*to)];
                 !is_bounded
                     && edge.fork.is_none()
+                    && !edge.approve
                     && node.policy.is_plain()
                     && node.on_error.is_empty()
                     && node.inner.is_none()
@@ -260,13 +251,15 @@ impl Plan {
         }
     }
 
-    /// Returns of each node whether a guard, or what lists items, looks at the state behind it.
+    /// Returns of each node whether a guard, what lists items or what asks a person looks at the state
+    /// behind it.
     fn that_look_at_all(&self) -> Vec<bool> {
         let mut nodes = vec![false; self.nodes.len()];
         for (_, edge) in self.topology.edges() {
             let branches = edge.route.fork().map(|fork| &fork.branches);
             let is_each = matches!(branches, Some(Branches::Each { .. }));
-            nodes[usize::from(edge.from.0)] |= is_each || edge.guard.is_some();
+            let asks = edge.route.approval().is_some();
+            nodes[usize::from(edge.from.0)] |= is_each || asks || edge.guard.is_some();
         }
         nodes
     }
@@ -310,17 +303,90 @@ impl Plan {
             .is_some_and(|edge| edge.watched)
     }
 
-    /// Returns the place of the node of which an entry speaks, whichever graph wrote it.
+    /// Returns the place of the node of which an entry speaks, whichever graph wrote it: by the name that
+    /// the node has, or had before.
     pub(crate) fn find_node(&self, name: &str) -> Option<u16> {
-        let place = self.nodes.iter().position(|node| *node.name == *name)?;
-        u16::try_from(place).ok()
+        let is_former = |(_, node): &(NodeIndex, &NodeShape)| {
+            node.renamed_from.iter().any(|former| former == name)
+        };
+        let former = || Some(self.topology.nodes().find(is_former)?.0.0);
+        let place = self.nodes.iter().position(|node| *node.name == *name);
+        place.map_or_else(former, |place| u16::try_from(place).ok())
     }
 
-    /// Returns the place of the edge of which an entry speaks, whichever graph wrote it.
-    pub(crate) fn find_edge(&self, from: u16, on: &str) -> Option<u16> {
-        let mut edges = self.topology.edges();
-        let (place, _) = edges.find(|(_, edge)| edge.from.0 == from && edge.label() == on)?;
-        Some(place.0)
+    /// Returns the places of the edges that leave a node, of which this holds.
+    pub(crate) fn edges_from(
+        &self,
+        from: u16,
+        holds: impl Fn(&Edge<NodeIndex>) -> bool,
+    ) -> impl Iterator<Item = u16> {
+        let edges = self.topology.edges();
+        edges
+            .filter(move |(_, edge)| edge.from.0 == from && holds(edge))
+            .map(|(place, _)| place.0)
+    }
+
+    /// Returns the name that a field has now, of which an entry speaks by that or an older one.
+    pub(crate) fn find_field(&self, name: &str) -> Option<&'static str> {
+        let own = self.fields.iter().find(|field| **field == name).copied();
+        let former = || self.aliases.iter().find(|(old, _)| *old == name);
+        own.or_else(|| former().map(|(_, field)| *field))
+    }
+
+    /// Returns whether this graph has or had the name that stands before the fingerprint.
+    pub(crate) fn is_known_as(&self, graph: &GraphId) -> bool {
+        let name = graph.name();
+        self.topology.name() == name || self.topology.former_names().any(|former| former == name)
+    }
+
+    /// Returns the writes to fields that the state has today, under their names of today.
+    pub(crate) fn known_writes(&self, writes: &Writes) -> Writes {
+        let known = writes.0.iter();
+        let known = known.filter_map(|(name, write)| Some((self.find_field(name)?, write.clone())));
+        Writes(known.map(|(name, write)| (name.into(), write)).collect())
+    }
+
+    /// Returns the names of today of the fields that the state has today.
+    pub(crate) fn known_fields(&self, names: &[Cow<'static, str>]) -> Vec<Cow<'static, str>> {
+        let known = names.iter().filter_map(|name| self.find_field(name));
+        known.map(Cow::Borrowed).collect()
+    }
+
+    /// Returns whether this very graph, or one within it, goes by this name and fingerprint.
+    pub(crate) fn wrote(&self, graph: &GraphId) -> bool {
+        let mut within = self.nodes.iter().filter_map(|node| node.inner.as_ref());
+        self.id == *graph || within.any(|inner| inner.plan.wrote(graph))
+    }
+
+    /// Returns the places of the edges that leave a node: of those that it takes when it fails, or else of
+    /// those that its outcomes take.
+    pub(crate) fn edges_of(&self, from: u16, on_error: bool) -> Vec<u16> {
+        let edges = self.topology.edges();
+        let of_node = edges.filter(|(_, edge)| edge.from.0 == from && edge.on_error == on_error);
+        of_node.map(|(place, _)| place.0).collect()
+    }
+
+    /// Returns whether taking some edge that leaves a node depends on the progress that was made.
+    pub(crate) fn watches(&self, node: u16) -> bool {
+        let mut edges = self.edges.iter();
+        edges.any(|edge| edge.from == node && edge.watched)
+    }
+
+    /// Returns the error edge that is taken when a node fails: of several, the one that leads back to
+    /// where the run came from.
+    pub(crate) fn error_edge(&self, node: u16, came_from: Option<u16>) -> Option<u16> {
+        let edges = self.node(node)?.on_error.as_slice();
+        if let [only] = edges
+            && !self.leads_back(*only)
+        {
+            return Some(*only);
+        }
+        let back = Target::Node(came_from?);
+        let mut edges = edges.iter().copied();
+        edges.find(|edge| {
+            let edge = self.edges.get(usize::from(*edge));
+            edge.is_some_and(|edge| edge.to == back)
+        })
     }
 
     /// Returns the name of a node.
@@ -350,18 +416,21 @@ impl Plan {
         self.edge(edge).is_some_and(Edge::is_back)
     }
 
-    /// Returns the node that may ask a person by its kind, if there is one, also in a graph within.
+    /// Returns the node that may ask a person by its kind, or before it hands over, if there is one, also
+    /// in a graph within.
     pub(crate) fn human(&self) -> Option<&str> {
         let own = self
             .topology
             .nodes()
             .find(|(_, node)| node.kind == NodeKind::Human)
             .map(|(_, node)| &*node.name);
+        let mut edges = self.edges.iter();
+        let before = || Some(self.name(edges.find(|edge| edge.approve)?.from));
         let inner = || {
             let mut graphs = self.nodes.iter().filter_map(|node| node.inner.as_ref());
             graphs.find_map(|inner| inner.plan.human())
         };
-        own.or_else(inner)
+        own.or_else(before).or_else(inner)
     }
 }
 
@@ -378,7 +447,10 @@ fn fork_of(edge: &Edge<NodeIndex>) -> Option<PlanFork> {
 }
 
 /// Names a graph after all that a journal of it relies on.
-fn graph_id(topology: &Topology, fields: &[&str], inner: &[Option<Inner>]) -> GraphId {
+///
+/// What it was called before, and its nodes and fields, is none of that: who takes such a name away has
+/// the same graph.
+fn graph_id(topology: &Topology, fields: &[Field], inner: &[Option<Inner>]) -> GraphId {
     let mut text = String::new();
     let mut line = |words: &[&str]| {
         for word in words {
@@ -390,7 +462,10 @@ fn graph_id(topology: &Topology, fields: &[&str], inner: &[Option<Inner>]) -> Gr
         text.push('\n');
     };
     for field in fields {
-        line(&["field", field]);
+        match field.__ty() {
+            "" => line(&["field", field.name]),
+            ty => line(&["field", field.name, ty]),
+        }
     }
     for (_, node) in topology.nodes() {
         line(&["node", &node.name]);

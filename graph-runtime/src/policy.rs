@@ -33,6 +33,7 @@ pub struct Policy {
     retries: Vec<Retry>,
     timeout: Option<Duration>,
     idle: Option<Duration>,
+    answer: Option<Duration>,
     cache: Option<Duration>,
 }
 
@@ -43,6 +44,7 @@ impl Policy {
             retries: Vec::new(),
             timeout: None,
             idle: None,
+            answer: None,
             cache: None,
         }
     }
@@ -71,6 +73,18 @@ impl Policy {
         self
     }
 
+    /// Closes a question of the node that nobody has answered for this long, by the clock of the
+    /// [runtime](crate::Runtime::clock); without it, questions are open for ever.
+    ///
+    /// Nobody waits meanwhile: it is [`recover`](crate::Thread::recover) that finds the time to be over.
+    /// The node has then failed with [`TimeoutKind::Answer`](crate::TimeoutKind::Answer), so a retry
+    /// asks again, and an error edge leads on. A handoff that was to be approved is refused.
+    /// Of a graph within, it holds for the questions of the nodes that say nothing else.
+    pub const fn answer(mut self, after: Duration) -> Self {
+        self.answer = Some(after);
+        self
+    }
+
     /// Keeps the node's result for this long, to be used again where its key is the same.
     /// [`Duration::MAX`] keeps it for ever.
     pub const fn cache(mut self, ttl: Duration) -> Self {
@@ -93,6 +107,11 @@ impl Policy {
         self.idle
     }
 
+    /// Returns for how long a question to a person is open; none if it is for ever.
+    pub const fn answer_timeout(&self) -> Option<Duration> {
+        self.answer
+    }
+
     /// Returns for how long a result is kept; none if it is not.
     pub const fn cache_ttl(&self) -> Option<Duration> {
         self.cache
@@ -103,6 +122,7 @@ impl Policy {
         self.retries.is_empty()
             && self.timeout.is_none()
             && self.idle.is_none()
+            && self.answer.is_none()
             && self.cache.is_none()
     }
 

@@ -57,6 +57,24 @@ pub fn cache_key<S, K: Key>(key: fn(&S) -> K, state: &S) -> Result<Json, JsonErr
     keep(&key(state)).map_err(JsonError::from)
 }
 
+/// A type of which a question to a person can be, whether a handoff may be.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "H011: a person cannot be asked a `{Self}`",
+    label = "`Serialize` is missing",
+    note = "write `#[derive(Serialize)]` on the type, with it from `serde`; a tuple of fields will do as well"
+)]
+pub trait Asked: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<Q: Serialize> Asked for Q {}
+
+/// Makes the question whether a handoff may be.
+#[doc(hidden)]
+pub fn question<S, Q: Asked>(question: fn(&S) -> Q, state: &S) -> Result<Json, JsonError> {
+    keep(&question(state)).map_err(JsonError::from)
+}
+
 /// An error at which a predicate of `#[retry(on = ..)]` can look.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(

@@ -59,6 +59,12 @@ pub enum Status<N> {
     },
     /// The last run reached the end; [`Thread::run`](crate::Thread::run) begins another.
     Finished,
+    /// The last run was given up; [`Thread::run`](crate::Thread::run) begins another.
+    #[non_exhaustive]
+    Abandoned {
+        /// Why.
+        why: String,
+    },
 }
 
 #[cfg(test)]

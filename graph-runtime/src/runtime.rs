@@ -1,16 +1,21 @@
 //! The runtime: a graph, and the journal that its threads write to.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::stream::BoxStream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::{Cache, MemoryCache};
 use crate::clock::Clock;
 use crate::execute::Runnable;
-use crate::journal::{Durability, Journal, JournalError, ThreadId};
+use crate::journal::{
+    Durability, Entry, GraphId, Journal, JournalError, Retention, ThreadId, Waiting, inbox,
+};
+use crate::migration::Migration;
 use crate::plan::Plan;
 use crate::scope::Limits;
 use crate::thread::Thread;
@@ -124,6 +129,47 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
         self
     }
 
+    /// Puts entries right, as they are read, that another graph wrote, such as an older version of this
+    /// one: for what names alone do not tell, as that a field has another type.
+    ///
+    /// The function gets a copy of each such entry, of the graph itself and of those within it, each time
+    /// that it is read; what the journal keeps never changes. It may change what the entry says happened,
+    /// before renamed nodes and fields are looked up. An entry of this very graph does not go through it;
+    /// a field's type, as it is written in the state, is a part of what makes a graph another one.
+    ///
+    /// ```
+    /// use handoffs_runtime::{JsonError, Keep, Runnable, Runtime};
+    ///
+    /// /// Prices were in euros, and are in cents now.
+    /// fn in_cents<G: Runnable, J: Keep>(runtime: Runtime<G, J>) -> Runtime<G, J> {
+    ///     runtime.migrate(|entry| {
+    ///         if let Some(writes) = entry.writes_mut() {
+    ///             writes.change("price", |euros: f64| (euros * 100.0).round() as u64)?;
+    ///         }
+    ///         Ok::<_, JsonError>(())
+    ///     })
+    /// }
+    /// ```
+    ///
+    /// If it fails, or panics, whatever read the thread fails with
+    /// [`RunError::Migrate`](crate::RunError::Migrate), and nothing is written. Keep the function until no
+    /// thread with such entries is to be run any more. Where there are several older versions,
+    /// [`Entry::graph`](crate::Entry::graph) tells them apart; [`graph_id`](Self::graph_id) is what it
+    /// says of this one.
+    pub fn migrate<E: Into<Box<dyn Error + Send + Sync>>>(
+        mut self,
+        migrate: impl Fn(&mut Entry) -> Result<(), E> + Send + Sync + 'static,
+    ) -> Self {
+        self.limits.migration = Some(Migration::new(migrate));
+        self
+    }
+
+    /// Returns what the entries of this graph say of who wrote them: its name, and a fingerprint of its
+    /// nodes, edges and fields.
+    pub fn graph_id(&self) -> &GraphId {
+        &self.plan.id
+    }
+
     /// Tells the time, by which entries are dated and questions expire; by default the system does.
     ///
     /// ```
@@ -189,6 +235,43 @@ impl<G: Runnable, J: Journal> Runtime<G, J> {
     /// Fails if the journal cannot be read.
     pub async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
         self.keep.threads().await
+    }
+
+    /// Returns the threads that wait for people, in the order of their names: those behind `after`, or
+    /// all. They are those of all graphs that use the journal.
+    ///
+    /// ```
+    /// use futures_util::TryStreamExt;
+    /// use handoffs_runtime::{Journal, JournalError, Runnable, Runtime, ThreadId, Waiting};
+    ///
+    /// /// Returns a page of the inbox, behind the last thread of the page before.
+    /// async fn page<G: Runnable, J: Journal>(
+    ///     runtime: &Runtime<G, J>,
+    ///     after: Option<ThreadId>,
+    /// ) -> Result<Vec<Waiting>, JournalError> {
+    ///     use futures_util::StreamExt;
+    ///     runtime.inbox(after).take(20).try_collect().await
+    /// }
+    /// ```
+    ///
+    /// Without a runtime, [`inbox`](crate::inbox) does the same; it says more.
+    pub fn inbox(&self, after: Option<ThreadId>) -> BoxStream<'_, Result<Waiting, JournalError>> {
+        inbox(&*self.keep, after)
+    }
+
+    /// Removes the threads that are over and not to be kept, whichever graph wrote them, and returns
+    /// which they were; [`Retention`] says which.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the journal does; what was removed before is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves each thread as it was, or removed.
+    pub async fn retain(&self, retention: Retention) -> Result<Vec<ThreadId>, JournalError> {
+        let now_ms = self.limits.clock.now_ms();
+        retention.remove(&*self.keep, now_ms).await
     }
 }
 

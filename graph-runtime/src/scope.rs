@@ -10,11 +10,14 @@ use tokio_util::sync::CancellationToken;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::error::RunError;
-use crate::journal::{AskId, Branches, Durability, Json, Ledger, ThreadId};
+use crate::journal::{AskId, Branches, Durability, GraphId, Json, Ledger, ThreadId};
+use crate::migration::Migration;
 
 /// What all paths of one run share: the thread, its journal, and the runtime's settings.
 pub(crate) struct Scope {
     pub(crate) thread: ThreadId,
+    /// The graph of the trunk.
+    pub(crate) graph: GraphId,
     /// A number that no other run has, for runs that no journal counts.
     pub(crate) run: u64,
     pub(crate) ledger: Option<Ledger>,
@@ -37,6 +40,7 @@ pub(crate) struct Limits {
     pub(crate) deadline: Option<Duration>,
     pub(crate) durability: Durability,
     pub(crate) clock: Clock,
+    pub(crate) migration: Option<Migration>,
 }
 
 impl fmt::Debug for Scope {
@@ -53,6 +57,7 @@ impl Scope {
     pub(crate) fn of(thread: ThreadId) -> Self {
         Self {
             thread,
+            graph: GraphId(Arc::default()),
             run: 0,
             ledger: None,
             told: Mutex::default(),
@@ -66,14 +71,20 @@ impl Scope {
         Arc::clone(&self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Takes what the journal said when it was last read, once nobody else looks at it.
+    pub(crate) fn take_told(&self) -> Option<Branches> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::into_inner(std::mem::take(&mut *told))
+    }
+
     /// Reads again what the journal says, as this run itself has written to it.
     pub(crate) async fn read_again(&self) -> Result<(), RunError> {
         let Some(ledger) = &self.ledger else {
             return Ok(());
         };
-        let read = ledger.read().await;
-        let read = read.and_then(|records| Branches::read(&self.thread, &records));
+        let read = ledger.read(&self.graph).await;
         let (told, _) = read.map_err(|source| RunError::journal(&self.thread, None, source))?;
+        let told = told.migrating(self.limits.migration.clone());
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(told);
         Ok(())
     }

@@ -15,10 +15,9 @@ pub(crate) const NO_DATABASE: &str = "it is not a SQLite database; choose anothe
 pub(crate) struct Format {
     /// Marks the file: four letters, in the place that `SQLite` keeps for such marks.
     pub(crate) mark: i32,
-    /// The highest number of the format that is read, and the one that is written.
-    pub(crate) number: i32,
-    /// Makes the tables of that format.
-    pub(crate) create: &'static str,
+    /// What leads from one format to the next: a file of format 1 has had the first, and so on. A step
+    /// that was released never changes. The format that is written is the last.
+    pub(crate) steps: &'static [&'static str],
     /// How long to wait for other processes.
     pub(crate) patience: Duration,
 }
@@ -39,14 +38,14 @@ pub(crate) enum Refused {
 /// What a file turns out to be.
 #[derive(Clone, Copy)]
 enum Found {
-    Ours,
-    Nothing,
+    /// One of ours, and how many of the steps it has had; a file with nothing in it has had none.
+    Ours(usize),
     Newer(i32),
     Other,
 }
 
 impl Format {
-    /// Opens the file to write, and makes it if there is none.
+    /// Opens the file to write. Makes it if there is none, and brings it to the newest format.
     pub(crate) fn open(&self, path: &Path) -> Result<Connection, Refused> {
         check_path(path)?;
         // A connection that may write changes files that are none of ours: as the last one to close, it
@@ -58,7 +57,9 @@ impl Format {
                 .connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
                 .and_then(|file| self.look(&file));
             match looked {
-                Ok(found) => self.check(found).map(|_| ())?,
+                Ok(found) => {
+                    self.check(found)?;
+                }
                 // Its last writer died in a transaction, which only a writer can take back.
                 Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {}
                 Err(error) => return Err(Refused::Sqlite("open", error)),
@@ -67,7 +68,7 @@ impl Format {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let connected = self.connect(path, flags);
         let mut file = connected.map_err(|error| Refused::Sqlite("open", error))?;
-        self.make(&mut file)?;
+        self.bring_up(&mut file)?;
         Ok(file)
     }
 
@@ -102,50 +103,48 @@ impl Format {
             FROM pragma_application_id, pragma_user_version";
         let (mark, number, tables): (i32, i32, i64) =
             file.query_row(numbers, [], |row| row.try_into())?;
-        Ok(
-            if mark == self.mark && (1..=self.number).contains(&number) {
-                Found::Ours
-            } else if mark == self.mark && number > self.number {
-                Found::Newer(number)
-            } else if (mark, number, tables) == (0, 0, 0) {
-                Found::Nothing
-            } else {
-                Found::Other
-            },
-        )
+        Ok(match usize::try_from(number) {
+            Ok(had @ 1..) if mark == self.mark && had <= self.steps.len() => Found::Ours(had),
+            Ok(1..) if mark == self.mark => Found::Newer(number),
+            Ok(0) if (mark, tables) == (0, 0) => Found::Ours(0),
+            _ => Found::Other,
+        })
     }
 
-    fn check(&self, found: Found) -> Result<Found, Refused> {
+    /// Returns how many of the steps the file has had.
+    fn check(&self, found: Found) -> Result<usize, Refused> {
         match found {
-            Found::Ours | Found::Nothing => Ok(found),
+            Found::Ours(had) => Ok(had),
             Found::Newer(number) => Err(Refused::Newer(format!(
                 "it has format {number}, which a newer version of `handoffs` has written, and this \
                  one reads up to format {}; update it",
-                self.number
+                self.steps.len()
             ))),
             Found::Other => Err(Refused::Other),
         }
     }
 
-    /// Makes one of ours of an empty file. Other processes may be about to do the same.
-    fn make(&self, file: &mut Connection) -> Result<(), Refused> {
+    /// Does what is missing, in a transaction. Other processes may be about to do the same.
+    fn bring_up(&self, file: &mut Connection) -> Result<(), Refused> {
         let failed = |error| Refused::Sqlite("create", error);
         let look = |file: &Connection| self.check(self.look(file).map_err(failed)?);
-        if matches!(look(file)?, Found::Ours) {
+        if look(file)? == self.steps.len() {
             return Ok(());
         }
         let transaction = file
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed)?;
         // Only now is nobody else writing.
-        if matches!(look(&transaction)?, Found::Nothing) {
-            let make = || {
+        let had = look(&transaction)?;
+        let bring_up = || {
+            for (number, step) in (1..).zip(self.steps).skip(had) {
+                transaction.execute_batch(step)?;
                 transaction.pragma_update(None, "application_id", self.mark)?;
-                transaction.pragma_update(None, "user_version", self.number)?;
-                transaction.execute_batch(self.create)
-            };
-            make().map_err(failed)?;
-        }
+                transaction.pragma_update(None, "user_version", number)?;
+            }
+            Ok(())
+        };
+        bring_up().map_err(failed)?;
         transaction.commit().map_err(failed)
     }
 }

@@ -1,26 +1,29 @@
 //! A step: a node is executed, the route is evaluated, the step is written down, and then the run goes on.
 
 use std::borrow::Cow;
+use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_channel::mpsc;
 use futures_util::StreamExt;
 use futures_util::future::{Either, poll_fn, select};
 use handoffs_core::{FieldSet, State};
+use tokio::time::Instant;
 
 use crate::attempt::{Broken, Pulse, discard, guarded, text};
-use crate::context::{Kind, NodeError, Question, Signal};
+use crate::context::{Kind, NodeError, Signal};
 use crate::course::place;
 use crate::driver::{Done, Driver, HandedIn};
-use crate::engine::{Fact, Hop};
+use crate::engine::Hop;
 use crate::error::RunError;
 use crate::event::{Event, Inner, Sink};
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{Ask, AskId, BranchId, Conclusion, Forked, Recorded, Usage, Writes};
+use crate::journal::{AskId, BranchId, Conclusion, Forked, Recorded, Usage, Writes};
 use crate::marks::take_fields;
 
 /// What came of an attempt at a node: the edge that its outcome chose, or what kept it from concluding.
@@ -59,8 +62,11 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         self.cx.enter(is_kept || self.sink.listens(), traced);
         let key = if caches { self.cache_key(node) } else { None };
         let hit = match &key {
-            // A person who was asked is heard, whatever has been kept since.
-            Some(key) if self.cx.answers.is_empty() => Box::pin(self.look_up(node, key)).await,
+            // A person who was asked is heard, whatever has been kept since, and what the node has begun
+            // to do is not forgotten.
+            Some(key) if self.cx.answers.is_empty() && self.cx.effects.is_empty() => {
+                Box::pin(self.look_up(node, key)).await
+            }
             _ => None,
         };
         let before = self.before(node);
@@ -135,7 +141,11 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         if let Some(permits) = permits.filter(|_| !is_graph) {
             self.cx.permit = permits.acquire().await.ok();
         }
+        self.cx.usage = Usage::default();
+        let begun = self.scope.ledger.is_some().then(Instant::now);
         let attempt = self.attempt(node).await;
+        let took = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+        self.took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.cx.permit = None;
         attempt
     }
@@ -214,21 +224,6 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         }
     }
 
-    async fn ask(&mut self, question: Question) -> Result<Ask, RunError> {
-        let node = self.due_name();
-        let mut ask = Ask {
-            id: AskId(0),
-            node: node.to_owned().into(),
-            key: question.key,
-            question: question.text,
-            expires_ms: None,
-        };
-        ask.id = AskId(self.append(Recorded::Asked(ask.clone())).await?);
-        self.tell(Fact::Asked(ask.id))?;
-        tracing::debug!(node, ask = %ask.id, "paused");
-        Ok(ask)
-    }
-
     /// Takes what the node concluded, if somebody is told.
     fn concluded(&mut self) -> Result<Option<Conclusion>, RunError> {
         let concluded = self.cx.concluded.take().transpose();
@@ -262,6 +257,11 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         } else {
             (None, None)
         };
+        let approval = if hop.asks {
+            Some(self.approval_of(edge)?)
+        } else {
+            None
+        };
         let to = hop.to.map(|to| self.plan().name(to));
         tracing::debug!(from = self.plan().name(node), %to, masked = ?hop.masked, "handoff");
         let mut taken = Taken {
@@ -277,14 +277,12 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             taken.told = self.stepped(node, edge, &outcome, hop, branches, cached);
         }
         if has_journal {
-            let on = self.plan().edge(place(edge));
-            let on = on.map(|edge| edge.label().into_owned()).unwrap_or_default();
             let to = to.node().filter(|_| !hop.forks);
             let stepped = Recorded::Stepped {
                 node: self.kept_name(node),
                 outcome,
                 edge: place(edge),
-                on: on.into(),
+                on: self.edge_label(place(edge)).into(),
                 masked: hop.masked,
                 to: to.map(|to| to.to_owned().into()),
                 fork: forked,
@@ -292,11 +290,20 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 writes,
                 replaced: names::<G::State>(replaced),
                 cached,
-                approval: None,
-                took_ms: 0,
-                usage: Usage::default(),
+                approval: approval.clone(),
+                took_ms: if cached { 0 } else { self.took_ms },
+                usage: take(&mut self.cx.usage),
             };
-            taken.handed_in = Some(self.hand_in(stepped)?);
+            let handed_in = self.hand_in(stepped)?;
+            if let Some(mut ask) = approval {
+                // It is known by the number of its entry.
+                ask.id = AskId(handed_in.seq);
+                if let Some(Event::Stepped { approval, .. }) = &mut taken.told {
+                    *approval = Some(ask.clone());
+                }
+                self.await_approval(ask)?;
+            }
+            taken.handed_in = Some(handed_in);
         }
         Ok(taken)
     }
@@ -307,6 +314,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             self.cx.arrived = seq;
         }
         self.cx.answers.clear();
+        self.cx.refused = None;
+        self.cx.effects.clear();
         self.cx.again = false;
         self.used.clear();
     }
@@ -323,8 +332,10 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let fork = self.plan().fork(place(edge));
         if let Some(fork) = fork.filter(|fork| !fork.is_each) {
             let branches = u32::try_from(fork.entries.len()).unwrap_or(u32::MAX);
+            let begin = fork.entries.iter().map(|node| self.kept_name(*node));
             let forked = Forked {
                 branches,
+                begin: begin.collect(),
                 items: Vec::new(),
             };
             return Ok((forked, Fork::new(branches, Vec::new())));
@@ -344,8 +355,10 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             }
         }
         let branches = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        let begin = fork.into_iter().flat_map(|fork| &fork.entries);
         let forked = Forked {
             branches,
+            begin: begin.map(|node| self.kept_name(*node)).collect(),
             items: kept,
         };
         Ok((forked, Fork::new(branches, items)))
@@ -371,6 +384,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             masked: hop.masked,
             branches,
             cached,
+            approval: None,
         })
     }
 }

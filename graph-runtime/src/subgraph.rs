@@ -1,7 +1,5 @@
 //! The run of a graph that is a node of another.
 
-use std::future::pending;
-
 use handoffs_core::State;
 
 use crate::context::{Context, Kind, NodeError, Signal};
@@ -41,18 +39,12 @@ pub async fn subgraph<G: Runnable>(
     // Boxed, or the future of a graph would hold those of all graphs within.
     match Box::pin(run(graph, inner, state, cx)).await {
         Ok(Done::Ended(edge, otherwise)) => Ok(graph.end(usize::from(edge), otherwise)),
-        Ok(Done::Paused(ask)) => rest(cx, Signal::Paused(ask)).await,
-        Ok(Done::Stopped) => rest(cx, Signal::Stopped).await,
+        Ok(Done::Paused(ask)) => cx.rest(Signal::Paused(ask)).await,
+        Ok(Done::Stopped) => cx.rest(Signal::Stopped).await,
         Ok(Done::Arrived) => Err(NodeError::new("a graph within came to a join")),
         Err(error) if error.is_of_a_node() => Err(NodeError::of(Kind::Within(Box::new(error)))),
-        Err(error) => rest(cx, Signal::Broke(Box::new(error))).await,
+        Err(error) => cx.rest(Signal::Broke(Box::new(error))).await,
     }
-}
-
-/// Waits for the driver to drop the node.
-async fn rest<T>(cx: &Context<'_>, signal: Signal) -> T {
-    cx.desk.lay_down(signal);
-    pending().await
 }
 
 async fn run<G: Runnable>(
@@ -76,15 +68,15 @@ async fn run<G: Runnable>(
             .load(&mut own, folded.marks, &scope.thread)?;
         own
     } else {
-        folded.fields().state(&scope.thread)?
+        folded.state(&scope.thread)?
     };
     let sink = Relay(cx.relay.take());
     let mut driver = Driver::new(graph, scope, plan, branch, own, folded, sink);
+    driver.is_within = true;
     driver.cx.around = cx.pulse.clone();
-    if driver.cx.course.engine.handoffs() == 0 {
-        // A graph that stands in for a node begins with one that can read why.
-        driver.cx.caught.clone_from(&cx.caught);
-    }
+    let around = cx.course.plan.node(cx.course.due());
+    let patience = around.and_then(|node| node.policy.answer_timeout());
+    driver.cx.patience = patience.or(cx.patience);
     if is_new {
         let given = graph.given();
         if let Some(field) = given.iter().find(|field| !driver.state.is_set(*field)) {
@@ -97,7 +89,12 @@ async fn run<G: Runnable>(
         } else {
             driver.whole()?
         };
-        driver.start(writes).await?;
+        driver.start(writes, false).await?;
+    }
+    if driver.cx.course.engine.handoffs() == 0 {
+        // A graph that stands in for a node begins with one that can read why.
+        driver.cx.caught.clone_from(&cx.caught);
+        driver.cx.refused.clone_from(&cx.refused);
     }
     let done = driver.drive().await?;
     if matches!(done, Done::Ended(..)) {

@@ -7,7 +7,8 @@ use crate::context::Context;
 use crate::course::Course;
 use crate::engine::{Engine, Fact};
 use crate::item::Item;
-use crate::journal::{BranchId, Json, JsonError, ThreadId};
+use crate::journal::{BranchId, Effect, Json, JsonError, ThreadId};
+use crate::once::Effects;
 use crate::plan::Plan;
 use crate::scope::Scope;
 
@@ -32,6 +33,7 @@ pub struct TestContext {
     scope: Scope,
     plan: Plan,
     answers: Vec<(String, Json)>,
+    effects: Effects,
     item: Option<Item>,
 }
 
@@ -43,8 +45,9 @@ impl TestContext {
         topology.start(node);
         Self {
             scope: Scope::of(ThreadId::new("test")),
-            plan: Plan::new(topology, Vec::new(), Vec::new()),
+            plan: Plan::new(topology, &[], Vec::new()),
             answers: Vec::new(),
+            effects: Effects::default(),
             item: None,
         }
     }
@@ -71,6 +74,27 @@ impl TestContext {
         Ok(self)
     }
 
+    /// Has this effect done before, with this result: [`cx.once`](Context::once) does not do it again.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the result cannot be serialised.
+    pub fn done(
+        mut self,
+        effect: impl AsRef<str>,
+        result: impl Serialize,
+    ) -> Result<Self, JsonError> {
+        let done = Effect::Done(Json::of(&result)?);
+        self.effects.take(effect.as_ref(), &done);
+        Ok(self)
+    }
+
+    /// Has this effect begun before, and nobody know whether it was done.
+    pub fn begun(mut self, effect: impl AsRef<str>) -> Self {
+        self.effects.take(effect.as_ref(), &Effect::Begun);
+        self
+    }
+
     /// Hands out the item of an `each`, for a node that is executed and not called.
     pub fn item<T: Serialize + Send + Sync + 'static>(self, item: T) -> Self {
         Self {
@@ -87,6 +111,7 @@ impl TestContext {
         let course = Course::new(&self.plan, engine, None);
         let mut cx = Context::new(&self.scope, BranchId::TRUNK, course);
         cx.answers.clone_from(&self.answers);
+        cx.effects.clone_from(&self.effects);
         cx.item.clone_from(&self.item);
         cx
     }

@@ -1,6 +1,10 @@
 //! A thread: the ways into a run, and where it stands.
 
 mod audit;
+mod edit;
+mod reroute;
+mod snapshot;
+mod travel;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,16 +16,18 @@ use serde::Serialize;
 
 use crate::driver::Driver;
 use crate::engine::Action;
-use crate::error::RunError;
+use crate::error::{RunError, chain};
 use crate::event::{EventStream, Silent, Sink, streamed};
 use crate::execute::Runnable;
 use crate::journal::{
-    Ask, AskId, BranchId, Branches, Entry, Folded, Head, Journal, JournalError, Json, Ledger,
-    Record, Standing, ThreadId, Writes, entries, keep,
+    Ask, AskId, BranchId, Branches, Entry, Folded, Head, Journal, JournalError, Json, Kept, Ledger,
+    Standing, ThreadId, Writes, entries, keep, kept,
 };
 use crate::run::{Run, Status};
 use crate::runtime::{Ephemeral, Keep, Runtime};
 use crate::scope::{Limits, Scope};
+
+pub use reroute::{Handoff, NoHandoff, Reroute, Rerouted};
 
 /// One conversation, or one job, in a runtime. It has nothing to do with an OS thread.
 ///
@@ -46,6 +52,7 @@ use crate::scope::{Limits, Scope};
 pub struct Thread<G, J = Ephemeral> {
     runtime: Runtime<G, J>,
     id: ThreadId,
+    by: Option<Arc<str>>,
 }
 
 /// Returns a number that no other run of this program has, and hardly one of another.
@@ -68,14 +75,40 @@ enum Begin<S> {
     Resume(AskId, Json),
 }
 
+/// Returns whether a run is to begin, whatever there was before.
+const fn is_anew<S>(begin: &Begin<S>) -> bool {
+    matches!(begin, Begin::Anew(_))
+}
+
 impl<G: Runnable, J: Keep> Thread<G, J> {
     pub(crate) fn new(runtime: Runtime<G, J>, id: ThreadId) -> Self {
-        Self { runtime, id }
+        let by = None;
+        Self { runtime, id, by }
     }
 
     /// Returns the thread's name.
     pub fn id(&self) -> &ThreadId {
         &self.id
+    }
+
+    /// Names who is behind what is done through this handle, such as the user who answers a question:
+    /// each [`Entry`] that comes of it says so.
+    ///
+    /// ```
+    /// use handoffs_runtime::{AskId, Journal, Run, RunError, Runnable, Thread};
+    ///
+    /// async fn approved<G: Runnable, J: Journal>(
+    ///     thread: &Thread<G, J>,
+    ///     ask: AskId,
+    /// ) -> Result<Run<G::State>, RunError> {
+    ///     thread.clone().by("alice@example.com").resume(ask, true).await
+    /// }
+    /// ```
+    pub fn by(self, who: impl Into<Arc<str>>) -> Self {
+        Self {
+            by: Some(who.into()),
+            ..self
+        }
     }
 
     /// Runs the graph from its start with this state, to the end or to a question.
@@ -141,15 +174,27 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             limits,
         } = &self.runtime;
         let journal = Arc::clone(keep).journal();
-        let (told, folded, head) = if let Some(journal) = &journal {
-            self.fold(&**journal).await?
+        let (told, stands, head) = if let Some(journal) = &journal {
+            self.look(&**journal).await?
         } else if let Some(node) = plan.human() {
             let (thread, node) = (self.id.clone(), node.to_owned());
             return Err(RunError::NoJournal { thread, node });
         } else {
             let told = Branches::default();
-            let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
-            (told, folded, Head::of(&self.id))
+            let stands = self.stands(&told);
+            (told, stands, Head::of(&self.id))
+        };
+        let (folded, is_other) = match stands {
+            // Where nothing is left to go on with, it does not matter who wrote it.
+            Err(RunError::OtherGraph { .. }) if is_anew(&begin) && told.is_over() => (
+                Branches::default().fold(plan, &self.id, &BranchId::TRUNK)?,
+                true,
+            ),
+            stands => {
+                let folded = stands?;
+                let is_other = folded.past.is_some();
+                (folded, is_other)
+            }
         };
         let is_new = folded.engine.next() == Action::Start;
         let standing = || folded.standing(&told, plan, &self.id, &BranchId::TRUNK);
@@ -163,9 +208,19 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 (state, true, None)
             }
             Begin::Recover if is_new => return Err(self.unknown()),
-            Begin::Once(_) | Begin::Recover => (folded.state(&self.id)?, false, None),
+            Begin::Once(_) | Begin::Recover => {
+                self.may_recover(&folded)?;
+                (folded.state(&self.id)?, false, None)
+            }
             Begin::Resume(ask, answer) => {
-                self.may_resume(&told, is_new, &standing()?, ask)?;
+                let standing = standing()?;
+                let now_ms = limits.clock.now_ms();
+                let is_open = |open: &Ask| open.id == ask && !open.has_expired(now_ms);
+                if !standing.asks.iter().any(is_open) {
+                    let journal = journal.as_deref();
+                    let reason = self.not_asked(journal, told, &standing, ask).await?;
+                    return Err(self.refuse_answer(is_new, &standing, ask, reason));
+                }
                 (folded.state(&self.id)?, false, Some((ask, answer)))
             }
         };
@@ -176,9 +231,14 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 let Limits {
                     durability, clock, ..
                 } = limits;
-                Ledger::new(journal, thread.clone(), head, *durability, clock.clone())
+                let clock = clock.clone();
+                Ledger::new(journal, thread.clone(), head, told.open.clone())
+                    .behind(told.extent())
+                    .keeping(*durability, clock)
+                    .by(self.by.clone())
             }),
             thread,
+            graph: plan.id.clone(),
             told: Mutex::new(Arc::new(told)),
             answer,
             limits: limits.clone(),
@@ -188,26 +248,62 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         let graph = graph.as_ref();
         let mut driver = Driver::new(graph, &scope, plan, branch, state, folded, sink);
         if let Some(known) = known {
-            let writes = if scope.ledger.is_some() {
-                known.difference(driver.whole()?)
-            } else {
-                Writes::default()
+            let writes = match scope.ledger {
+                Some(_) if is_other => driver.whole()?,
+                Some(_) => known.difference(driver.whole()?),
+                None => Writes::default(),
             };
-            driver.start(writes).await?;
+            driver.start(writes, is_other).await?;
         }
-        let done = driver.run().await?;
-        driver.rested(done)
+        let done = driver.run().await;
+        if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
+            Box::pin(self.keep_snapshot(&scope)).await;
+        }
+        driver.rested(done?)
     }
 
     async fn fold(&self, journal: &dyn Journal) -> Result<(Branches, Folded, Head), RunError> {
-        let records = journal
-            .read(&self.id, 0)
-            .await
-            .map_err(|source| self.journal_error(source))?;
-        let (told, head) =
-            Branches::read(&self.id, &records).map_err(|source| self.journal_error(source))?;
-        let folded = told.fold(&self.runtime.plan, &self.id, &BranchId::TRUNK)?;
+        let (told, folded, head) = self.look(journal).await?;
+        Ok((told, folded?, head))
+    }
+
+    /// Reads what the journal says, and folds it, if this graph can go on with it.
+    async fn look(
+        &self,
+        journal: &dyn Journal,
+    ) -> Result<(Branches, Result<Folded, RunError>, Head), RunError> {
+        let loaded = Branches::load(journal, &self.id, &self.runtime.plan.id).await;
+        let (told, head) = self.migrating(loaded)?;
+        let reason = match self.stands(&told) {
+            Err(error) if told.is_behind_a_snapshot() => chain(&error),
+            folded => return Ok((told, folded, head)),
+        };
+        // Whatever is wrong, it shall not be for the snapshot that the thread stands still.
+        tracing::warn!(thread = %self.id, reason, "the snapshot is passed over, and all entries are read");
+        let loaded = Branches::load_whole(journal, &self.id).await;
+        let (told, head) = self.migrating(loaded)?;
+        let folded = self.stands(&told);
         Ok((told, folded, head))
+    }
+
+    fn migrating(
+        &self,
+        loaded: Result<(Branches, Head), JournalError>,
+    ) -> Result<(Branches, Head), RunError> {
+        let (told, head) = loaded.map_err(|source| self.journal_error(source))?;
+        let migration = self.runtime.limits.migration.clone();
+        Ok((told.migrating(migration), head))
+    }
+
+    /// Folds what the journal says, and sees whether the graph can go on with all of it, if another one
+    /// has written some.
+    fn stands(&self, told: &Branches) -> Result<Folded, RunError> {
+        let plan = &self.runtime.plan;
+        let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
+        if folded.past.is_some() {
+            folded.standing(told, plan, &self.id, &BranchId::TRUNK)?;
+        }
+        Ok(folded)
     }
 
     /// Returns how the thread stands, and whether it is new, and whether it is finished.
@@ -248,7 +344,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         }
         let is_over = matches!(
             folded.engine.next(),
-            Action::Start | Action::Finish(..) | Action::Arrive
+            Action::Start | Action::Finish(..) | Action::Arrive | Action::Abandon
         );
         if is_over || standing.failed.is_some() {
             return Ok(());
@@ -268,24 +364,44 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         }
     }
 
-    fn may_resume(
+    /// Says why a question is not open.
+    async fn not_asked(
         &self,
-        told: &Branches,
+        journal: Option<&dyn Journal>,
+        mut told: Branches,
+        standing: &Standing,
+        ask: AskId,
+    ) -> Result<&'static str, RunError> {
+        if standing.asks.iter().any(|open| open.id == ask) {
+            return Ok("it has expired, and `recover` goes on without an answer");
+        }
+        if told.is_behind_a_snapshot()
+            && let Some(journal) = journal
+        {
+            let loaded = Branches::load_whole(journal, &self.id).await;
+            (told, _) = loaded.map_err(|source| self.journal_error(source))?;
+        }
+        Ok(if let Some(reason) = told.why_closed(ask) {
+            reason
+        } else if standing.abandoned.is_some() {
+            "the run was abandoned"
+        } else if told.base().is_some_and(|base| ask.get() <= base.seq) {
+            "the entries of that time were trimmed"
+        } else {
+            "the thread has not asked it"
+        })
+    }
+
+    fn refuse_answer(
+        &self,
         is_new: bool,
         standing: &Standing,
         ask: AskId,
-    ) -> Result<(), RunError> {
-        if standing.asks.iter().any(|open| open.id == ask) {
-            return Ok(());
-        }
+        reason: &'static str,
+    ) -> RunError {
         if is_new {
-            return Err(self.unknown());
+            return self.unknown();
         }
-        let reason = if told.was_answered(ask) {
-            "it was answered before"
-        } else {
-            "the thread has not asked it"
-        };
         let due = standing
             .failed
             .as_ref()
@@ -298,12 +414,12 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 .first()
                 .map(|ask| ask.node.clone().into_owned())
         };
-        Err(RunError::NotAsked {
+        RunError::NotAsked {
             thread: self.id.clone(),
             node: due.or_else(asking),
             ask,
             reason,
-        })
+        }
     }
 }
 
@@ -311,11 +427,12 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Answers a question, and runs on to the end or to the next question.
     ///
     /// The answer is written to the journal together with what comes of it, so an answer that does
-    /// not fit leaves the question open.
+    /// not fit leaves the question open. Whether a handoff may be is answered with an
+    /// [`Approval`](crate::Approval).
     ///
     /// # Errors
     ///
-    /// [`RunError::NotAsked`] if the question was answered already or never asked,
+    /// [`RunError::NotAsked`] if the question was answered already, has expired or was never asked,
     /// [`RunError::WrongAnswer`] if the answer is of another type than the node expects, and all
     /// that [`run`](Self::run) fails with.
     ///
@@ -374,7 +491,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Goes on with a run that was cut off by a crash, by being dropped or by an error.
     ///
     /// What was written is not done again; the step that was under way is. Of a run that is over,
-    /// the result is returned once more, and of one that waits for a person, the question.
+    /// the result is returned once more, and of one that waits for a person, the question. If the time
+    /// of that is over ([`Policy::answer`](crate::Policy::answer)), the run goes on without an answer.
     ///
     /// # Errors
     ///
@@ -426,6 +544,9 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
             (None, None) => match standing.asks.into_iter().next() {
                 Some(first) => Status::Paused(first),
                 None if next == Action::Start => Status::New,
+                None if standing.abandoned.is_some() => Status::Abandoned {
+                    why: standing.abandoned.unwrap_or_default(),
+                },
                 None => Status::Finished,
             },
         })
@@ -434,7 +555,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Returns the questions that are open, in the order in which they were asked.
     ///
     /// There can be several where the run has forked; each is answered by its own
-    /// [`resume`](Self::resume), in any order.
+    /// [`resume`](Self::resume), in any order. One whose time is over stays among them until the thread
+    /// is [recovered](Self::recover).
     ///
     /// # Errors
     ///
@@ -443,7 +565,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         Ok(self.stand().await?.0.asks)
     }
 
-    /// Returns all that happened in the thread, from its beginning; nothing if it is unknown.
+    /// Returns all that happened in the thread, from its beginning or from where it was
+    /// [trimmed](Self::trim); nothing if it is unknown.
     ///
     /// It can be read whatever graph wrote it.
     ///
@@ -464,13 +587,14 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// Fails if the journal cannot be read or is damaged.
     pub async fn history(&self) -> Result<Vec<Entry>, RunError> {
-        let records = self.records().await?;
-        entries(&self.id, &records).map_err(|source| self.journal_error(source))
+        let Kept { base, records, .. } = self.all().await?;
+        entries(&self.id, base, &records).map_err(|source| self.journal_error(source))
     }
 
-    async fn records(&self) -> Result<Vec<Record>, RunError> {
-        let records = self.kept().read(&self.id, 0).await;
-        records.map_err(|source| self.journal_error(source))
+    /// Reads all that is kept of the thread.
+    async fn all(&self) -> Result<Kept, RunError> {
+        let kept = kept(self.kept(), &self.id).await;
+        kept.map_err(|source| self.journal_error(source))
     }
 
     fn kept(&self) -> &dyn Journal {
@@ -483,6 +607,7 @@ impl<G, J> Clone for Thread<G, J> {
         Self {
             runtime: self.runtime.clone(),
             id: self.id.clone(),
+            by: self.by.clone(),
         }
     }
 }

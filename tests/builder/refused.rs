@@ -444,6 +444,30 @@ fn what_is_said_twice_or_in_the_wrong_place() {
 }
 
 #[test]
+fn a_former_name_that_is_in_use() {
+    let errors = refused(
+        with(&["a", "b"])
+            .route("a", "_", To::node("b"))
+            .route("b", "_", To::end())
+            .renamed_from("a", "b")
+            .renamed_from("b", "old")
+            .renamed_from("a", "old")
+            .renamed_from("c", "older")
+            .graph_renamed_from("G"),
+    );
+    assert_eq!(
+        errors,
+        [
+            "Graph H001: no node is named `c`; the nodes are: `a`, `b`",
+            "Graph H011: `G` is the name that the graph has now; remove it",
+            "Node(0) H011: `b` cannot be a former name of `a`: a node has it now; remove it, or give that \
+             node another name: nobody could tell whose an old entry is",
+            "Node(1) H011: `old` is given twice as a former name; remove it",
+        ]
+    );
+}
+
+#[test]
 fn an_empty_graph() {
     let errors = refused(GraphBuilder::new("G"));
     assert_eq!(

@@ -6,11 +6,18 @@
 #[path = "../../graph-runtime/src/journal/postgres/tests/server.rs"]
 pub(crate) mod server;
 
+#[cfg(unix)]
+pub(crate) mod children;
+
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -18,8 +25,8 @@ use handoffs::Durability;
 use handoffs::Layer;
 use handoffs::Memory;
 use handoffs::{
-    Entry, Event, EventStream, Journal, JournalError, Masked, Record, Recorded, RunError, Runnable,
-    ThreadId, Write, Writes,
+    Ask, Entry, Event, EventStream, Journal, JournalError, Masked, Record, Recorded, Run, RunError,
+    Runnable, Runtime, Thread, ThreadId, Write, Writes,
 };
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -52,11 +59,28 @@ pub(crate) fn lines(history: &[Entry]) -> Vec<String> {
             on,
             to,
             masked,
+            approval,
             ..
-        } => step(node, on, to.as_deref().unwrap_or("end"), *masked),
+        } => {
+            let step = step(node, on, to.as_deref().unwrap_or("end"), *masked);
+            match approval {
+                Some(ask) => format!("{step}, if approved: {}", ask.question),
+                None => step,
+            }
+        }
         Recorded::Joined { to, .. } => format!("joined at {to}"),
         Recorded::Asked(ask) => format!("{} asks {}", ask.node, ask.question),
         Recorded::Answered { answer, .. } => format!("answered {answer}"),
+        Recorded::Decided { approval, to, .. } => {
+            format!("{approval:?} => {}", to.as_deref().unwrap_or("end"))
+        }
+        Recorded::Expired { to: Some(to), .. } => format!("expired => {to}"),
+        Recorded::Expired { .. } => "expired".to_owned(),
+        Recorded::Attempted { node, .. } => format!("{node} is tried again"),
+        Recorded::Caught { failure, to, .. } => {
+            let to = to.as_deref().unwrap_or("end");
+            format!("{} failed => {to}", failure.node)
+        }
         Recorded::Failed { node, error, .. } => format!("{node} failed: {error}"),
         other => format!("{other:?}"),
     };
@@ -108,6 +132,9 @@ pub(crate) fn timeless(history: &[Entry]) -> Vec<Value> {
         let fields = value.as_object_mut().unwrap();
         fields.remove("at_ms").unwrap();
         fields.remove("prev").unwrap();
+        if let Some(stepped) = fields["event"].get_mut("stepped") {
+            stepped.as_object_mut().unwrap().remove("took_ms");
+        }
         value
     };
     history.iter().map(timeless).collect()
@@ -226,6 +253,14 @@ pub(crate) struct Counting<J> {
 }
 
 impl<J> Counting<J> {
+    /// Counts what is written to a journal from now on.
+    pub(crate) fn of(kept: J) -> Self {
+        Self {
+            kept,
+            appends: Arc::default(),
+        }
+    }
+
     /// Returns how many appends there were.
     pub(crate) fn appends(&self) -> u64 {
         self.appends.load(Ordering::Relaxed)
@@ -251,6 +286,50 @@ impl<J: Journal> Layer for Counting<J> {
         self.appends.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// A journal that lets others have their turn before and after each append.
+#[derive(Clone, Debug)]
+pub(crate) struct Yielding<J>(pub(crate) J);
+
+#[async_trait]
+impl<J: Journal> Layer for Yielding<J> {
+    type Within = J;
+
+    fn within(&self) -> &J {
+        &self.0
+    }
+
+    async fn append(
+        &self,
+        thread: &ThreadId,
+        head: u64,
+        records: Vec<Record>,
+        durability: Durability,
+    ) -> Result<(), JournalError> {
+        tokio::task::yield_now().await;
+        self.0.append(thread, head, records, durability).await?;
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+}
+
+/// Drops the future at its n-th poll, unless it is done before.
+pub(crate) async fn dropped_at<T>(polls: u32, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    let mut left = polls;
+    poll_fn(|task| {
+        let Some(rest) = left.checked_sub(1) else {
+            return Poll::Ready(None);
+        };
+        left = rest;
+        match work.as_mut().poll(task) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// A place that keeps a journal; to open it twice is to be on two machines.
@@ -360,6 +439,37 @@ macro_rules! on_every_journal {
     };
 }
 
+/// Makes tests of each function: one for each journal at each level of durability.
+#[allow(unused_macros, reason = "each test file takes what it needs")]
+macro_rules! at_every_level {
+    (@level $level:ident, $durability:ident, $place:expr, [$($test:ident)*]) => {
+        mod $level {
+            $(#[tokio::test]
+            async fn $test() {
+                crate::$test(&$place, handoffs::Durability::$durability).await;
+            })*
+        }
+    };
+    (@place $name:ident, $place:expr, $tests:tt) => {
+        mod $name {
+            at_every_level! { @level sync, Sync, $place, $tests }
+            at_every_level! { @level step, Step, $place, $tests }
+            at_every_level! { @level exit, Exit, $place, $tests }
+        }
+    };
+    ($($test:ident)*) => {
+        mod levels {
+            at_every_level! { @place memory, handoffs::Memory::default(), [$($test)*] }
+
+            #[cfg(feature = "sqlite")]
+            at_every_level! { @place sqlite, crate::common::File::new(), [$($test)*] }
+
+            #[cfg(feature = "postgres")]
+            at_every_level! { @place postgres, crate::common::Schema::new(), [$($test)*] }
+        }
+    };
+}
+
 /// An order in which nodes have their turns, whatever else they would do.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Turns(Arc<(Mutex<VecDeque<&'static str>>, Notify)>);
@@ -392,6 +502,39 @@ impl Turns {
     }
 }
 
+/// A clock that goes on only when it is told to.
+#[derive(Clone, Debug)]
+pub(crate) struct Clock(Arc<AtomicU64>);
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU64::new(1_700_000_000)))
+    }
+}
+
+impl Clock {
+    /// Lets hours pass.
+    pub(crate) fn hours(&self, hours: u64) {
+        self.seconds(hours * 60 * 60);
+    }
+
+    /// Lets seconds pass.
+    pub(crate) fn seconds(&self, seconds: u64) {
+        self.0.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// Returns the time in milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.0.load(Ordering::Relaxed) * 1000
+    }
+
+    /// Returns what tells a runtime the time.
+    pub(crate) fn tells(&self) -> impl Fn() -> SystemTime + Send + Sync + 'static {
+        let clock = self.clone();
+        move || UNIX_EPOCH + Duration::from_millis(clock.now_ms())
+    }
+}
+
 /// Counts how often each thing was done, beyond the reach of journal and state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally(Arc<Mutex<std::collections::BTreeMap<String, u32>>>);
@@ -415,5 +558,83 @@ impl Tally {
 
     pub(crate) fn all(&self) -> std::collections::BTreeMap<String, u32> {
         self.0.lock().unwrap().clone()
+    }
+}
+
+/// Runs to the end, from wherever the thread stands, with this to say to each question. To one that
+/// there is nothing to say to, time goes by.
+pub(crate) async fn complete<G: Runnable, J: Journal>(
+    thread: &Thread<G, J>,
+    state: G::State,
+    answer: &impl Fn(&Ask) -> Option<Value>,
+    time_goes_by: impl Fn(),
+) -> Result<G::State, RunError> {
+    let mut run = thread.run_once(state).await?;
+    loop {
+        let ask = match run {
+            Run::Finished(state) => return Ok(state),
+            Run::Paused(first) => {
+                // The first that can be answered, or, if none can, the one whose time is over next.
+                let asks = thread.asks().await?;
+                let answered = asks.into_iter().find(|ask| answer(ask).is_some());
+                answered.unwrap_or(first)
+            }
+        };
+        run = if let Some(answer) = answer(&ask) {
+            thread.resume(ask.id, answer).await?
+        } else {
+            time_goes_by();
+            thread.recover().await?
+        };
+    }
+}
+
+/// Cuts a run off at each append, and compares what comes of it with an undisturbed one.
+pub(crate) async fn cut_off_anywhere<G>(
+    graph: impl Fn(&Tally) -> G,
+    state: G::State,
+    answer: &impl Fn(&Ask) -> Option<Value>,
+) where
+    G: Runnable<State: PartialEq + fmt::Debug>,
+{
+    let clock = Clock::default();
+    let week = || clock.hours(7 * 24);
+    let (counting, tally) = (Counting::<Memory>::default(), Tally::default());
+    let runtime = Runtime::new(graph(&tally)).clock(clock.tells());
+    let thread = runtime.journal(counting.clone()).thread("t");
+    let whole = complete(&thread, state.clone(), answer, week).await;
+    let whole = whole.unwrap();
+    let history = by_branch(&thread.history().await.unwrap());
+    let done = tally.all();
+    for last in 0..counting.appends() {
+        for keeps_last in [false, true] {
+            let case = format!("append {last}, kept: {keeps_last}");
+            let disk = Memory::default();
+            let stopping = Stopping::after(disk.clone(), last, keeps_last);
+            let cut = Runtime::new(graph(&Tally::default())).clock(clock.tells());
+            let cut = cut.journal(stopping).thread("t");
+            let error = complete(&cut, state.clone(), answer, week).await;
+            assert!(
+                matches!(error, Err(RunError::Journal { .. })),
+                "{case}: {error:?}"
+            );
+            let tally = Tally::default();
+            let runtime = Runtime::new(graph(&tally)).clock(clock.tells());
+            let thread = runtime.journal(disk).thread("t");
+            let before = thread.history().await.unwrap();
+            let recovered = complete(&thread, state.clone(), answer, week).await;
+            assert_eq!(recovered.unwrap(), whole, "{case}");
+            assert_eq!(thread.state().await.unwrap(), whole, "{case}");
+            let after = thread.history().await.unwrap();
+            assert_eq!(by_branch(&after), history, "{case}");
+            assert_eq!(
+                timeless(&after)[..before.len()],
+                timeless(&before),
+                "{case}: what was written stays"
+            );
+            for (what, times) in tally.all() {
+                assert!(times <= done[&what], "{case}: {what}");
+            }
+        }
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use handoffs::__private::{Change, Concluded, Item, Known, Within};
 use handoffs::prelude::*;
 use handoffs::{
-    Contract, Counter, FieldSet, Json, JsonError, Max, NodeError, Policy, Retry, Runnable, Topology,
+    Contract, Counter, FieldSet, Json, JsonError, Max, NodeError, NodeShape, Policy, Retry,
+    Runnable, Topology,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -149,6 +150,24 @@ pub(crate) struct Play {
     pub(crate) laid: Arc<Laid>,
     pub(crate) executed: Arc<Executed>,
     pub(crate) chance: Arc<Chance>,
+    /// Which of the versions of the graph it is: in each, all nodes have other names.
+    pub(crate) version: u64,
+}
+
+/// How many versions of each graph there are.
+pub(crate) const VERSIONS: u64 = 4;
+
+/// Returns the name that a node has in a version of its graph.
+fn versioned(name: &str, version: u64) -> String {
+    match version {
+        0 => name.to_owned(),
+        version => format!("{name}~{version}"),
+    }
+}
+
+/// Returns the name that a node has in the first version, or a key that ends with it.
+pub(crate) fn unversioned(name: &str) -> &str {
+    name.split('~').next().unwrap()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -204,7 +223,7 @@ impl Play {
         cx: &mut Context<'_>,
     ) -> Result<usize, NodeError> {
         let node = &self.laid.nodes[place];
-        let key = cx.idempotency_key();
+        let key = unversioned(&cx.idempotency_key()).to_owned();
         let times = self.executed.begin(key.clone());
         self.chance.pause().await;
         let item = if node.has_item {
@@ -212,7 +231,9 @@ impl Play {
         } else {
             None
         };
-        let caught = cx.failure().map(|failure| failure.node.clone());
+        let caught = cx
+            .failure()
+            .map(|failure| unversioned(&failure.node).to_owned());
         let mut thought = Thought::of(place, node, &Plain::from(&*state), item, caught.as_deref());
         for (key, question) in thought.questions().enumerate() {
             thought.hear(cx.ask(&key.to_string(), &question).await?);
@@ -254,14 +275,32 @@ impl Runnable for Play {
     type Outcome = ();
 
     fn topology(&self) -> Topology {
-        self.laid.topology.clone()
+        let laid = &self.laid.topology;
+        if self.version == 0 {
+            return laid.clone();
+        }
+        let mut topology = Topology::new(laid.name().to_owned());
+        for (_, node) in laid.nodes() {
+            let mut shape = node.clone();
+            shape.name = versioned(&node.name, self.version).into();
+            let others = (0..VERSIONS).filter(|version| *version != self.version);
+            let others = others.map(|version| versioned(&node.name, version));
+            topology.node(others.fold(shape, NodeShape::renamed_from));
+        }
+        for (_, edge) in laid.edges() {
+            topology.edge(edge.clone());
+        }
+        if let Some(start) = laid.start_node() {
+            topology.start(start);
+        }
+        topology
     }
 
     fn given(&self) -> FieldSet {
         FieldSet::EMPTY
     }
 
-    fn within(&self, _: usize) -> Option<Within> {
+    fn within(&self, _: usize) -> Option<Within<'_>> {
         None
     }
 
@@ -308,8 +347,11 @@ impl Runnable for Play {
         }
     }
 
-    fn pick(&self, _: usize, _: &Concluded, _: &Data) -> Result<usize, NodeError> {
-        Err(NodeError::new("nothing is cached"))
+    fn pick(&self, node: usize, concluded: &Concluded, _: &Data) -> Result<usize, NodeError> {
+        let mut turns = Turn::VARIANTS.iter();
+        let turn = turns.position(|turn| turn.name == concluded.variant);
+        turn.and_then(|turn| self.laid.nodes[node].ways.get(turn).copied())
+            .ok_or_else(|| NodeError::new("it has no such turn"))
     }
 
     fn items(&self, _: usize, state: &Data) -> Vec<Item> {
@@ -321,6 +363,10 @@ impl Runnable for Play {
     }
 
     fn cache_key(&self, _: usize, _: &Data) -> Option<Result<Json, JsonError>> {
+        None
+    }
+
+    fn question(&self, _: usize, _: &Data) -> Option<Result<Json, JsonError>> {
         None
     }
 

@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use handoffs::prelude::*;
 use handoffs::{
-    Ask, Entry, Journal, JournalError, Masked, NodeError, Record, Recorded, Thread, ThreadId,
+    Ask, Entry, Journal, JournalError, Masked, NodeError, Record, Recorded, RunError, Thread,
+    ThreadId,
 };
 use tokio::sync::Notify;
 
-use crate::graph::{Chance, Data, Executed, Play};
+use crate::graph::{Chance, Data, Executed, Play, VERSIONS, unversioned};
 use crate::oracle::{Expected, Plain, Way, answer, line};
 use crate::shape::{Laid, Trouble};
 use handoffs::Durability;
@@ -165,7 +166,10 @@ fn told(history: &[Entry]) -> Told {
             }
         });
         let slash = if branch.is_empty() { "" } else { "/" };
-        let key = |node: &str| format!("t/{branch}{slash}{}/{node}", track.arrived + 1);
+        let key = |node: &str| {
+            let node = unversioned(node);
+            format!("t/{branch}{slash}{}/{node}", track.arrived + 1)
+        };
         let why = |masked: &Option<Masked>| match masked {
             None => "",
             Some(Masked::Limit) => ", its limit used up",
@@ -189,6 +193,7 @@ fn told(history: &[Entry]) -> Told {
                     forks.insert(entry.seq, (track.way.clone(), track.forks));
                     track.forks += 1;
                 }
+                let (node, to) = (unversioned(node), unversioned(to));
                 line(node, (*edge).into(), why(masked), to, branches)
             }
             Recorded::Caught {
@@ -207,14 +212,14 @@ fn told(history: &[Entry]) -> Told {
                 );
                 let masked = format!(", failed {} times{}", failure.attempts, why(masked));
                 line(
-                    &failure.node,
+                    unversioned(&failure.node),
                     (*edge).into(),
                     &masked,
-                    to.as_deref().unwrap_or("end"),
+                    unversioned(to.as_deref().unwrap_or("end")),
                     None,
                 )
             }
-            Recorded::Joined { to, .. } => format!("joined at {to}"),
+            Recorded::Joined { to, .. } => format!("joined at {}", unversioned(to)),
             Recorded::Started { .. } => {
                 track.arrived = entry.seq;
                 continue;
@@ -237,6 +242,28 @@ pub(crate) struct Stage {
     pub(crate) start: Plain,
     pub(crate) watch: bool,
     pub(crate) expected: Arc<Expected>,
+    /// Whether the graph is another version each time that the run is taken up.
+    pub(crate) changes: bool,
+    /// Whether the thread is trimmed whenever it is at rest, so that nothing but the snapshot tells what
+    /// its entries add up to.
+    pub(crate) trims: bool,
+}
+
+/// What a thread has told, also before it was trimmed.
+#[derive(Default)]
+struct Archive(Mutex<Vec<Entry>>);
+
+impl Archive {
+    async fn history<J: Journal>(&self, thread: &Thread<Play, J>) -> Vec<Entry> {
+        let kept = thread.history().await.unwrap();
+        let mut all = self.0.lock().unwrap();
+        if let Some(first) = kept.first() {
+            all.truncate(usize::try_from(first.seq).unwrap() - 1);
+        }
+        all.extend(kept);
+        assert!(all.iter().zip(1..).all(|(entry, seq)| entry.seq == seq));
+        all.clone()
+    }
 }
 
 /// What happens to a run before it is left in peace.
@@ -258,6 +285,11 @@ impl Stage {
             laid: Arc::clone(&self.laid),
             executed: Arc::clone(executed),
             chance: Arc::clone(chance),
+            version: if self.changes {
+                1 + chance.below(VERSIONS - 1)
+            } else {
+                0
+            },
         };
         let runtime = Runtime::new(play).watch_loops(self.watch);
         match chance.below(3) {
@@ -293,6 +325,7 @@ impl Stage {
         mut harm: impl FnMut(&Chance) -> Harm,
     ) {
         let (executed, chance) = (Arc::default(), Arc::new(Chance::new(seed)));
+        let archive = Archive::default();
         for _ in 0..10_000 {
             let harm = harm(&chance);
             let fault = match &harm {
@@ -310,11 +343,11 @@ impl Stage {
                 runtime = runtime.deadline(*after);
             }
             let thread = runtime.journal(journal).thread("t");
-            let asks = self.check(&thread, &executed).await;
+            let asks = self.check(&thread, &executed, &archive).await;
             let status = thread.status().await.unwrap();
             if matches!(status, Status::Finished) {
                 assert!(asks.is_empty());
-                let lines = told(&thread.history().await.unwrap()).lines;
+                let lines = told(&archive.history(&thread).await).lines;
                 assert_eq!(lines, self.expected.lines);
                 assert_eq!(
                     Plain::from(&thread.state().await.unwrap()),
@@ -322,12 +355,14 @@ impl Stage {
                 );
                 let begun = executed.begun.lock().unwrap();
                 assert_eq!(begun.len(), self.expected.steps, "{begun:?}");
+                drop(begun);
+                self.check_routes(&thread).await;
                 return;
             }
             executed.concluded.lock().unwrap().clear();
             let is_told = self.go(&thread, &status, &asks, &chance, &harm).await;
             if is_told {
-                let saved = told(&thread.history().await.unwrap()).saved;
+                let saved = told(&archive.history(&thread).await).saved;
                 let mut concluded = executed.concluded.lock().unwrap().clone();
                 concluded.retain(|key| !saved.contains(key));
                 assert!(
@@ -340,8 +375,24 @@ impl Stage {
     }
 
     /// Looks at a thread that is at rest, and returns what it asks.
-    async fn check<J: Journal>(&self, thread: &Thread<Play, J>, executed: &Executed) -> Vec<Ask> {
-        let history = thread.history().await.unwrap();
+    async fn check<J: Journal>(
+        &self,
+        thread: &Thread<Play, J>,
+        executed: &Executed,
+        archive: &Archive,
+    ) -> Vec<Ask> {
+        let history = archive.history(thread).await;
+        if self.trims && !history.is_empty() {
+            let (asks, status) = (thread.asks().await.unwrap(), thread.status().await.unwrap());
+            // Of one entry or two, nothing else is left to tell.
+            let kept = 1 + history.len() as u64 % 2;
+            let base = thread.trim(kept).await.unwrap();
+            assert_eq!(base.seq, (history.len() as u64).saturating_sub(kept));
+            assert_eq!(thread.asks().await.unwrap(), asks);
+            assert_eq!(thread.status().await.unwrap(), status);
+            let head = thread.verify(base).await.unwrap();
+            assert_eq!(head.seq, history.len() as u64);
+        }
         let told = told(&history);
         for (way, lines) in &told.lines {
             let all = self.expected.lines.get(way);
@@ -365,7 +416,20 @@ impl Stage {
                 "after {done} entries of the trunk"
             );
         }
+        // It goes along the whole thread, so not each time.
+        if history.len() % 5 == 1 && !self.trims {
+            self.check_routes(thread).await;
+        }
         thread.asks().await.unwrap()
+    }
+
+    /// By its own edges, all leads where it led.
+    async fn check_routes<J: Journal>(&self, thread: &Thread<Play, J>) {
+        let rerouted = match thread.reroute().await {
+            Err(RunError::Trimmed { .. }) => return,
+            rerouted => rerouted.unwrap(),
+        };
+        assert!(rerouted.is_same(), "{rerouted:#?}");
     }
 
     /// Goes on with a thread until it rests, fails or comes to harm. Returns whether it came back

@@ -182,6 +182,18 @@ pub enum Finding {
         /// The edge.
         edge: EdgeIndex,
     },
+    /// H011: a handoff that is to be approved has nowhere to go when it is refused.
+    #[non_exhaustive]
+    NoRefusal {
+        /// The edge.
+        edge: EdgeIndex,
+    },
+    /// H011: what is to be approved is no handoff to a node.
+    #[non_exhaustive]
+    NotApprovable {
+        /// The edge.
+        edge: EdgeIndex,
+    },
     /// H011: an edge may be taken zero times.
     #[non_exhaustive]
     ZeroLimit {
@@ -201,6 +213,22 @@ pub enum Finding {
     ReservedName {
         /// The node.
         node: NodeIndex,
+    },
+    /// H011: a name that a node or the graph had before is in use now.
+    #[non_exhaustive]
+    FormerNameTaken {
+        /// The node that had the name; none if it was the graph.
+        node: Option<NodeIndex>,
+        /// The place of the name among the former ones.
+        at: usize,
+    },
+    /// H011: a former name was given before, to this node or to another.
+    #[non_exhaustive]
+    FormerNameTwice {
+        /// The later node that had the name; none if it was the graph.
+        node: Option<NodeIndex>,
+        /// The place of the name among the former ones.
+        at: usize,
     },
     /// H011: nothing says where a run starts.
     NoStart,
@@ -226,9 +254,13 @@ impl Finding {
             | Self::SameBranch { .. }
             | Self::ZeroConcurrency { .. }
             | Self::UselessElse { .. }
+            | Self::NoRefusal { .. }
+            | Self::NotApprovable { .. }
             | Self::ZeroLimit { .. }
             | Self::DuplicateName { .. }
             | Self::ReservedName { .. }
+            | Self::FormerNameTaken { .. }
+            | Self::FormerNameTwice { .. }
             | Self::NoStart
             | Self::TooLarge => Code::H011,
         }
@@ -243,6 +275,9 @@ impl Finding {
             | Self::Starved { node, .. }
             | Self::DuplicateName { node, .. }
             | Self::ReservedName { node } => Place::Node(*node),
+            Self::FormerNameTaken { node, at } | Self::FormerNameTwice { node, at } => {
+                Place::FormerName(*node, *at)
+            }
             Self::UnboundedLoop { nodes, closed_by } => match closed_by.first() {
                 Some(way) => Place::of(*way),
                 None => nodes
@@ -259,6 +294,7 @@ impl Finding {
             }
             Self::ZeroConcurrency { edge } => Place::Concurrency(*edge),
             Self::UselessElse { edge } => Place::Else(*edge),
+            Self::NoRefusal { edge } | Self::NotApprovable { edge } => Place::Approval(*edge),
             Self::ZeroLimit { edge } => Place::Limit(*edge),
         }
     }
@@ -275,9 +311,13 @@ impl Finding {
             | Self::SharedJoin { .. }
             | Self::NoBranches { .. }
             | Self::ZeroConcurrency { .. }
+            | Self::NoRefusal { .. }
+            | Self::NotApprovable { .. }
             | Self::ZeroLimit { .. }
             | Self::DuplicateName { .. }
             | Self::ReservedName { .. }
+            | Self::FormerNameTaken { .. }
+            | Self::FormerNameTwice { .. }
             | Self::TooLarge => true,
             Self::Unreachable { .. }
             | Self::Trap { .. }
@@ -310,6 +350,10 @@ pub enum Place {
     Limit(EdgeIndex),
     /// The bound on how many branches of an edge run at a time.
     Concurrency(EdgeIndex),
+    /// The question before the handoff of an edge.
+    Approval(EdgeIndex),
+    /// One of the names that a node had before, or, without a node, the graph.
+    FormerName(Option<NodeIndex>, usize),
 }
 
 impl Place {

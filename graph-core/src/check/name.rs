@@ -1,6 +1,6 @@
 //! Names: which a node may have (H011), and what an unknown one may have meant (H001).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::finding::{Code, Finding};
 use super::text::quoted;
@@ -166,6 +166,35 @@ pub(super) fn misnamed(topology: &Topology) -> Vec<Finding> {
         seen.insert(name, node);
         if RESERVED.contains(&name) {
             findings.push(Finding::ReservedName { node });
+        }
+    }
+    findings
+}
+
+/// Finds the former names by which nobody could tell whose an old entry is.
+pub(super) fn ambiguous(topology: &Topology) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut graphs = HashSet::new();
+    for (at, old) in topology.former_names().enumerate() {
+        if old == topology.name() {
+            findings.push(Finding::FormerNameTaken { node: None, at });
+        } else if !graphs.insert(old) {
+            findings.push(Finding::FormerNameTwice { node: None, at });
+        }
+    }
+    let present: HashSet<_> = topology
+        .nodes()
+        .map(|(_, node)| node.name.as_ref())
+        .collect();
+    let mut seen = HashSet::new();
+    for (node, shape) in topology.nodes() {
+        for (at, old) in shape.renamed_from.iter().enumerate() {
+            let node = Some(node);
+            if present.contains(old.as_ref()) {
+                findings.push(Finding::FormerNameTaken { node, at });
+            } else if !seen.insert(old.as_ref()) {
+                findings.push(Finding::FormerNameTwice { node, at });
+            }
         }
     }
     findings

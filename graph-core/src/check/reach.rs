@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use petgraph::unionfind::UnionFind;
 use petgraph::visit::{Dfs, IntoNeighbors, NodeIndexable, Reversed, Visitable};
 
+use super::approval::lacks_refusal;
 use super::finding::Finding;
 use crate::route::Target;
 use crate::topology::{NodeIndex, Regions, Step, Topology, vertex};
@@ -146,6 +147,15 @@ fn traps(
         .collect()
 }
 
+/// Returns whether an edge of a stranded node has to get an `else` anyway, as it may be refused.
+fn awaits_an_else(topology: &Topology, stranded: &Finding) -> bool {
+    let Finding::Stranded { edges, .. } = stranded else {
+        return false;
+    };
+    let mut edges = edges.iter().filter_map(|edge| topology.get_edge(*edge));
+    edges.any(lacks_refusal)
+}
+
 /// H005, one finding for each node that has nothing but limited edges without an `else`.
 ///
 /// These are all the causes. Whoever is left without a way to the end has, if anything, ways to
@@ -176,5 +186,6 @@ fn stranded(
                 .map(|(edge, _)| edge)
                 .collect(),
         })
+        .filter(|finding| !awaits_an_else(topology, finding))
         .collect()
 }

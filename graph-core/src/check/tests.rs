@@ -455,3 +455,34 @@ fn a_chain_of_any_depth_is_checked_without_recursion() {
     desk.edge(Edge::new(nodes[19_999], "_", Route::to(nodes[0])));
     assert_eq!(check(&desk).len(), 1);
 }
+
+#[test]
+fn a_former_name_that_is_taken_or_given_twice_is_refused() {
+    let mut desk = Topology::new("Desk");
+    let shapes = [
+        NodeShape::new("a").renamed_from("b").renamed_from("x"),
+        NodeShape::new("b").renamed_from("y").renamed_from("x"),
+    ];
+    let [a, b] = shapes.map(|shape| desk.node(shape));
+    desk.start(a);
+    desk.edge(Edge::new(a, "_", Route::to(b)));
+    desk.edge(Edge::new(b, "_", Route::end()));
+    for old in ["Help", "Desk", "Help"] {
+        desk.renamed_from(old);
+    }
+    check_texts(
+        &desk,
+        &[
+            (
+                "H011: `Desk` is the name that the graph has now",
+                "remove it",
+            ),
+            ("H011: `Help` is given twice as a former name", "remove it"),
+            (
+                "H011: `b` cannot be a former name of `a`: a node has it now",
+                "remove it, or give that node another name: nobody could tell whose an old entry is",
+            ),
+            ("H011: `x` is given twice as a former name", "remove it"),
+        ],
+    );
+}

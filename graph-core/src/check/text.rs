@@ -74,6 +74,9 @@ impl Finding {
                     "{code}: `else = {to}` is never taken: the edge has no limit, and lies on no loop"
                 )
             }
+            Self::NoRefusal { edge } | Self::NotApprovable { edge } => {
+                super::approval::message(topology, self, *edge)
+            }
             Self::ZeroLimit { edge } => {
                 let from = topology
                     .get_edge(*edge)
@@ -89,6 +92,21 @@ impl Finding {
                     name(node)
                 )
             }
+            Self::FormerNameTaken { node, at } => {
+                let (of, old) = (whose(topology, *node), former(topology, *node, *at));
+                match node {
+                    Some(_) => {
+                        format!(
+                            "{code}: `{old}` cannot be a former name of {of}: a node has it now"
+                        )
+                    }
+                    None => format!("{code}: `{old}` is the name that {of} has now"),
+                }
+            }
+            Self::FormerNameTwice { node, at } => format!(
+                "{code}: `{}` is given twice as a former name",
+                former(topology, *node, *at),
+            ),
             Self::NoStart => format!("{code}: nothing says at which node a run starts"),
             Self::TooLarge => format!(
                 "{code}: the graph is too large: it may have {most} nodes and {most} edges",
@@ -125,6 +143,9 @@ impl Finding {
                 None => String::from("add an `else` to the edge"),
             },
             Self::UselessElse { .. } => "remove it, or give the edge a `limit`".to_owned(),
+            Self::NoRefusal { edge } | Self::NotApprovable { edge } => {
+                super::approval::help(topology, *edge)
+            }
             Self::ZeroLimit { .. } => "allow it at least once, or remove it".to_owned(),
             Self::DuplicateName { .. } => "rename one of them".to_owned(),
             Self::ReservedName { .. } => {
@@ -132,6 +153,13 @@ impl Finding {
                     "rename it; these words have a meaning in a route: {}",
                     quoted(RESERVED)
                 )
+            }
+            Self::FormerNameTaken { node: Some(_), .. } => {
+                "remove it, or give that node another name: nobody could tell whose an old entry is"
+                    .to_owned()
+            }
+            Self::FormerNameTaken { node: None, .. } | Self::FormerNameTwice { .. } => {
+                "remove it".to_owned()
             }
             Self::NoStart => match topology.nodes().next() {
                 Some((_, first)) => format!("name it, for example `start = {}`", first.name),
@@ -141,6 +169,26 @@ impl Finding {
                 "make a part of it a graph of its own, and that graph a node".to_owned()
             }
         }
+    }
+}
+
+/// Names a node, or the graph itself.
+fn whose(topology: &Topology, node: Option<NodeIndex>) -> String {
+    match node {
+        Some(node) => format!("`{}`", topology.name_of(node)),
+        None => "the graph".to_owned(),
+    }
+}
+
+/// Returns a name that a node, or the graph itself, had before.
+fn former(topology: &Topology, node: Option<NodeIndex>, at: usize) -> &str {
+    match node {
+        Some(node) => {
+            let shape = topology.get_node(node);
+            let old = shape.and_then(|shape| shape.renamed_from.get(at));
+            old.map_or("?", AsRef::as_ref)
+        }
+        None => topology.former_names().nth(at).unwrap_or("?"),
     }
 }
 
@@ -216,7 +264,7 @@ fn with_else(topology: &Topology, edge: EdgeIndex) -> String {
 ///
 /// A node only counts if it is in the same branch, and a run gets from it to the end, or to the join,
 /// and never back to where the edge begins, so that the proposal closes no new loop.
-fn fallback(topology: &Topology, edge: &Edge<NodeIndex>) -> Target<NodeIndex> {
+pub(super) fn fallback(topology: &Topology, edge: &Edge<NodeIndex>) -> Target<NodeIndex> {
     let regions = topology.regions();
     let region = regions.of[edge.from.slot()];
     let graph = topology.digraph(|_| true);

@@ -15,7 +15,7 @@ use crate::topology::{Edge, NodeIndex, NodeKind, NodeShape, Topology};
 impl Topology {
     /// Draws the graph for Graphviz.
     ///
-    /// A limited edge is dashed, the way to an `else` dotted, that of an error red, and a node where a
+    /// A limited edge is dashed, one that a person approves says so and ends in a diamond, the way to an `else` dotted, that of an error red, and a node where a
     /// person works is a hexagon. A fork is a bold arrow to each of its branches, which names the join.
     /// A graph within the graph is a cluster. The documentation of a node is its tooltip.
     ///
@@ -168,6 +168,9 @@ impl Part<'_> {
         if let Some(limit) = edge.route.times() {
             label = format!("{label}, ≤ {limit}");
         }
+        if let Some(question) = edge.route.approval() {
+            label = format!("{label}, approve = {question}");
+        }
 
         let is_fork = edge.route.fork().is_some();
         let style = match (is_fork, edge.route.times().is_some() || edge.on_error) {
@@ -177,8 +180,10 @@ impl Part<'_> {
             (true, true) => Some("style=\"bold,dashed\""),
         };
         let color = edge.on_error.then_some("color=red, fontcolor=red");
+        // A gate before the node.
+        let gate = edge.route.approval().map(|_| "arrowhead=normalodiamond");
         let label = format!("label={}", Quoted(&label));
-        let attributes = [Some(label.as_str()), style, color];
+        let attributes = [Some(label.as_str()), style, color, gate];
         let attributes: Vec<_> = attributes.into_iter().flatten().collect();
 
         match edge.route.fork().map(Fork::entries) {

@@ -5,6 +5,10 @@ fn a_route_is_shown_as_it_is_written() {
     let plain = Route::to("d");
     assert_eq!(plain.to_string(), "d");
     assert_eq!(plain.clone().limit(2).to_string(), "d(limit = 2)");
+    assert_eq!(
+        plain.clone().approve("f").limit(2).or_else("x").to_string(),
+        "d(limit = 2, approve = f, else = x)"
+    );
     assert_eq!(plain.or_end().to_string(), "d(else = end)");
 
     let all = Route::all(["a", "b"], "d");
@@ -35,6 +39,16 @@ fn a_fork_stands_in_a_constant_and_equals_one_that_was_built() {
     assert_eq!(ALL.fork().expect("a fork").entries(), [1, 2]);
     assert_eq!(EACH.fork().expect("a fork").entries(), [1]);
     assert_eq!(Route::to(3).fork(), None);
+}
+
+#[test]
+fn an_approved_route_stands_in_a_constant_and_keeps_its_question_when_it_is_renamed() {
+    const PAY: Route<u16> =
+        Route::__new(Target::Node(3), Some(2), Some(Target::End)).__approved("crate::refund");
+
+    assert_eq!(PAY, Route::to(3).limit(2).or_end().approve("crate::refund"));
+    assert_eq!(PAY.map(|_| "pay").approval(), Some("crate::refund"));
+    assert_eq!(Route::to(3).approval(), None);
 }
 
 #[test]

@@ -53,6 +53,8 @@ pub struct NodeShape {
     pub kind: NodeKind,
     /// The graph that does the work, if one does and its shape is known.
     pub inner: Option<Box<Topology>>,
+    /// The names that the node had in older versions of the graph.
+    pub renamed_from: Vec<Cow<'static, str>>,
 }
 
 impl NodeShape {
@@ -63,7 +65,23 @@ impl NodeShape {
             doc: Cow::Borrowed(""),
             kind: NodeKind::Task,
             inner: None,
+            renamed_from: Vec::new(),
         }
+    }
+
+    /// Adds a name that the node had in an older version of the graph: what a journal keeps under that
+    /// name is this node's. It can be taken away when no thread with entries of the old name is to be
+    /// run any more.
+    ///
+    /// ```
+    /// use handoffs_core::NodeShape;
+    ///
+    /// let desk = NodeShape::new("triage").renamed_from("intake");
+    /// assert_eq!(desk.renamed_from, ["intake"]);
+    /// ```
+    pub fn renamed_from(mut self, old: impl Into<Cow<'static, str>>) -> Self {
+        self.renamed_from.push(old.into());
+        self
     }
 
     /// Adds the first line of the documentation.

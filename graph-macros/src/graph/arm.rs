@@ -9,7 +9,7 @@ use syn::{Expr, LitInt, Pat, Path, Token, parenthesized};
 
 use crate::mistakes::{Mistakes, skip_argument};
 
-/// `Pat if guard => target(limit = N, else = other)`
+/// `Pat if guard => target(limit = N, approve = f, else = other)`
 pub(super) struct Arm {
     pub(super) pat: Pat,
     pub(super) guard: Guard,
@@ -29,9 +29,11 @@ pub(super) struct Onward {
     pub(super) to: To,
     pub(super) limit: Option<Limit>,
     pub(super) otherwise: Option<Stop>,
+    pub(super) approve: Option<Approve>,
     pub(super) concurrency: Option<Limit>,
     /// Whether an option could not be read.
     pub(super) broken: bool,
+    is_error: bool,
 }
 
 /// Where an edge leads.
@@ -59,6 +61,12 @@ pub(super) struct Stop {
     pub(super) outcome: Option<Expr>,
     /// Whether what was said of the outcome could not be read.
     pub(super) broken: bool,
+}
+
+/// The function that says what a person is asked before the handoff.
+pub(super) struct Approve {
+    pub(super) key: Ident,
+    pub(super) question: Path,
 }
 
 /// How often an edge may be taken, or how many branches run at once; a number that was not understood
@@ -106,7 +114,7 @@ impl Onward {
             let message = "H011: the arm does not name a node to go to";
             return Err(said(input, message, NAME));
         }
-        Self::read_any(input, mistakes)
+        Self::read_any(input, false, mistakes)
     }
 
     /// Reads what stands behind `then =`, where an error leads.
@@ -119,20 +127,26 @@ impl Onward {
             let help = "lead the error to a node, which then forks by its own route";
             return Err(said(input, "H011: an error leads to one node", help));
         }
-        Self::read_any(input, mistakes)
+        Self::read_any(input, true, mistakes)
     }
 
-    fn to(to: To) -> Self {
+    fn to(to: To, is_error: bool) -> Self {
         Self {
+            is_error,
             to,
             limit: None,
             otherwise: None,
+            approve: None,
             concurrency: None,
             broken: false,
         }
     }
 
-    fn read_any(input: ParseStream<'_>, mistakes: &mut Mistakes) -> syn::Result<Self> {
+    fn read_any(
+        input: ParseStream<'_>,
+        is_error: bool,
+        mistakes: &mut Mistakes,
+    ) -> syn::Result<Self> {
         let ident: Ident = input.parse()?;
         let to = match ident.to_string().as_str() {
             "all" => read_all(&ident, input)?,
@@ -145,14 +159,14 @@ impl Onward {
             _ => {
                 let stop = Stop::read(ident, input, mistakes)?;
                 let is_end = stop.ident == END;
-                let mut onward = Self::to(To::Stop(stop));
+                let mut onward = Self::to(To::Stop(stop), is_error);
                 if !is_end {
                     onward.read_options(input, mistakes)?;
                 }
                 return no_join(onward, input);
             }
         };
-        let mut onward = Self::to(to);
+        let mut onward = Self::to(to, is_error);
         onward.read_options(input, mistakes)?;
         Ok(onward)
     }
@@ -198,6 +212,17 @@ impl Onward {
                 let stop = Stop::read(ident, options, mistakes)?;
                 Ok(self.otherwise.replace(stop).is_some())
             }
+            "approve" => {
+                options.parse::<Token![=]>()?;
+                let Some(question) = mistakes.take(read_function(options)) else {
+                    // What it asks, nobody knows; that it asks, is said by the `else`.
+                    self.broken = true;
+                    return Ok(self.approve.is_some());
+                };
+                let key = key.clone();
+                let approve = Approve { key, question };
+                Ok(self.approve.replace(approve).is_some())
+            }
             "concurrency" if is_fork => {
                 options.parse::<Token![=]>()?;
                 let most = Limit::read(options, CONCURRENCY, mistakes);
@@ -213,10 +238,12 @@ impl Onward {
                 Ok(false)
             }
             _ => {
-                let knows = if is_fork {
+                let knows = if self.is_error {
+                    "an error edge knows: `limit = N`, `else = node`"
+                } else if is_fork {
                     "a fork knows: `limit = N`, `else = node`, `concurrency = N`"
                 } else {
-                    "an edge knows: `limit = N`, `else = node`"
+                    "an edge knows: `limit = N`, `approve = f`, `else = node`"
                 };
                 mistakes.unknown_key(key, knows);
                 // Perhaps it was to be the limit; then nothing is said of a loop.
@@ -464,6 +491,20 @@ pub(super) fn rest_of_argument(args: ParseStream<'_>) -> TokenStream {
         token.extend(args.parse::<TokenTree>());
     }
     token
+}
+
+/// Reads the name of a function.
+pub(super) fn read_function(args: ParseStream<'_>) -> syn::Result<Path> {
+    let path = args.fork();
+    let is_path = path.call(Path::parse_mod_style).is_ok();
+    if is_path && (path.is_empty() || path.peek(Token![,])) {
+        return args.call(Path::parse_mod_style);
+    }
+    let message = "H011: here the name of a function is expected";
+    let help = "put the expression into a function, and write its name";
+    let error = said(args, message, help);
+    skip_argument(args);
+    Err(error)
 }
 
 /// Reads what stands in parentheses. Of a mistake the rest is skipped, so that it is one error.

@@ -72,6 +72,21 @@ fn token(model: &Model, finding: &Finding) -> TokenStream {
         Place::Concurrency(edge) => onward(edge)
             .and_then(|onward| onward.concurrency.as_ref())
             .map(|most| most.token.clone()),
+        Place::Approval(edge) => onward(edge)
+            .and_then(|onward| onward.approve.as_ref())
+            .map(|approve| approve.key.to_token_stream()),
+        Place::FormerName(node, at) => {
+            let former = match node {
+                Some(node) => model
+                    .graph
+                    .nodes
+                    .get(usize::from(node.0))
+                    .map(|node| &node.renamed_from),
+                None => Some(&model.graph.renamed_from),
+            };
+            let old = former.and_then(|former| former.get(at));
+            old.map(ToTokens::to_token_stream)
+        }
         Place::Limit(edge) => onward(edge)
             .and_then(|onward| onward.limit.as_ref())
             .map(|limit| limit.token.clone()),
@@ -86,6 +101,7 @@ fn edge_of(finding: &Finding) -> Option<EdgeIndex> {
         | Place::Branch(edge, _)
         | Place::Else(edge)
         | Place::Limit(edge)
+        | Place::Approval(edge)
         | Place::Concurrency(edge) => Some(edge),
         _ => None,
     }

@@ -109,7 +109,8 @@ fn shape_of(graph: &Graph, node: &Node) -> TokenStream {
     let krate = &graph.krate;
     let name = node.ident.unraw().to_string();
     let doc = node.doc.lines().next().unwrap_or_default();
-    let shape = quote!(#krate::NodeShape::new(#name).doc(#doc));
+    let former = &node.renamed_from;
+    let shape = quote!(#krate::NodeShape::new(#name).doc(#doc) #(.renamed_from(#former))*);
     if node.policy.subgraph.is_some() {
         let inner = of_inner(graph, node, "inner");
         return quote!(#krate::shape_of(#shape, #inner()));
@@ -196,6 +197,7 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
         generics,
         nodes,
         given,
+        renamed_from,
         ..
     } = graph;
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
@@ -226,6 +228,7 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
                 #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#(#given),*]);
             const MAX_HANDOFFS: ::core::primitive::u64 =
                 #krate::all_handoffs(#most, &[#((#visits, #inner)),*]);
+            const RENAMED_FROM: &'static [&'static ::core::primitive::str] = &[#(#renamed_from),*];
 
             fn shapes() -> ::std::vec::Vec<#krate::NodeShape> {
                 ::std::vec![#(#shapes),*]

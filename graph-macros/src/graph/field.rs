@@ -8,7 +8,7 @@ use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Attribute, LitBool, LitStr, Meta, Path, Token};
 
-use super::arm::{Onward, read_number, rest_of_argument};
+use super::arm::{Onward, read_function, read_number, rest_of_argument};
 use super::duration;
 use crate::mistakes::{Mistakes, arguments, skip_argument};
 
@@ -18,6 +18,8 @@ pub(super) struct Policy {
     pub(super) retries: Vec<Retry>,
     pub(super) timeout: Option<Duration>,
     pub(super) idle: Option<Duration>,
+    /// How long a question to a person is open.
+    pub(super) answer: Option<Duration>,
     pub(super) cache: Option<Cache>,
     pub(super) on_error: Option<Onward>,
     pub(super) subgraph: Option<Subgraph>,
@@ -60,7 +62,7 @@ impl Default for Retry {
 
 const RETRY: &str = "`retry` knows: `times = 3`, `backoff = \"200ms\"`, `cap = \"10s\"`, \
                      `jitter = false`, `on = predicate`";
-const TIMEOUT: &str = "write `#[timeout(\"30s\")]`, `#[timeout(idle = \"5s\")]` or both";
+const TIMEOUT: &str = "write `#[timeout(\"30s\")]`, `#[timeout(idle = \"5s\")]`, `#[timeout(answer = \"2d\")]` or several of them";
 const CACHE: &str = "write `#[cache(key = f, ttl = \"1h\")]`, where `f` is an `fn(&State) -> K`";
 const ON_ERROR: &str = "write `#[on_error(then = node)]`, `then = back` or `then = end`; \
                         with `retry` before it, the node is tried again first";
@@ -162,14 +164,18 @@ impl Policy {
                 return Ok(());
             }
             let key = keys.next(args, mistakes)?;
-            if key != "idle" {
-                let knows = "`timeout` knows: `\"30s\"`, `idle = \"5s\"`";
-                mistakes.unknown_key(&key, knows);
-                skip_argument(args);
-                return Ok(());
-            }
+            let of = match key.to_string().as_str() {
+                "idle" => &mut self.idle,
+                "answer" => &mut self.answer,
+                _ => {
+                    let knows = "`timeout` knows: `\"30s\"`, `idle = \"5s\"`, `answer = \"2d\"`";
+                    mistakes.unknown_key(&key, knows);
+                    skip_argument(args);
+                    return Ok(());
+                }
+            };
             args.parse::<Token![=]>()?;
-            self.idle = read_duration(args, Zero::Refused, mistakes);
+            *of = read_duration(args, Zero::Refused, mistakes);
             Ok(())
         };
         attr.parse_args_with(|args: ParseStream<'_>| arguments(args, || read(args)))
@@ -304,20 +310,6 @@ impl Keys {
         self.0.push(key.clone());
         Ok(key)
     }
-}
-
-/// Reads the name of a function.
-fn read_function(args: ParseStream<'_>) -> syn::Result<Path> {
-    let path = args.fork();
-    let is_path = path.call(Path::parse_mod_style).is_ok();
-    if is_path && (path.is_empty() || path.peek(Token![,])) {
-        return args.call(Path::parse_mod_style);
-    }
-    let message = "H011: here the name of a function is expected";
-    let help = "put the expression into a function, and write its name";
-    let error = syn::Error::new(args.span(), format!("{message}\nhelp: {help}"));
-    skip_argument(args);
-    Err(error)
 }
 
 fn read_jitter(args: ParseStream<'_>, mistakes: &mut Mistakes) -> bool {

@@ -3,6 +3,7 @@
 use handoffs_core::__private::senders;
 use handoffs_core::{Edge, EdgeIndex, NodeIndex, NodeShape, Route, Target, Topology, nearest};
 use proc_macro2::Ident;
+use syn::LitStr;
 use syn::ext::IdentExt;
 
 use super::arm::{Arm, BACK, END, Guard, Onward, Stop, To};
@@ -70,7 +71,12 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
     let mut topology = Topology::new(graph.ident.unraw().to_string());
     for node in &graph.nodes {
         let summary = node.doc.lines().next().unwrap_or_default().to_owned();
-        topology.node(NodeShape::new(node.ident.unraw().to_string()).doc(summary));
+        let shape = NodeShape::new(node.ident.unraw().to_string()).doc(summary);
+        let former = node.renamed_from.iter().map(LitStr::value);
+        topology.node(former.fold(shape, NodeShape::renamed_from));
+    }
+    for old in &graph.renamed_from {
+        topology.renamed_from(old.value());
     }
     let mut guesswork = graph
         .nodes
@@ -131,6 +137,10 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
         let (times, otherwise) = (back.route.times(), back.route.otherwise().copied());
         let edges_back = handed.into_iter().map(|to| {
             let route = Route::__new(Target::Node(to), times, otherwise);
+            let route = match back.route.approval() {
+                Some(question) => route.approve(question.to_owned()),
+                None => route,
+            };
             (source, Edge::back(back.node, route))
         });
         edges.splice(back.place..back.place, edges_back);
@@ -219,6 +229,9 @@ impl Names<'_> {
         *self.guesswork |= onward.broken;
         if let Some(limit) = &onward.limit {
             route = route.limit(limit.times);
+        }
+        if let Some(approve) = &onward.approve {
+            route = route.approve(text(&approve.question));
         }
         match onward.otherwise.as_ref().map(|stop| self.target(stop)) {
             Some(Target::Node(node)) => route.or_else(node),

@@ -95,7 +95,7 @@ pub(super) fn node_impl(model: &Model) -> TokenStream {
         impl #impl_generics #execute for #ident #type_generics #where_clause {
             const REPORTS: ::core::primitive::bool = true;
 
-            fn within(&self) -> ::core::option::Option<#krate::Within> {
+            fn within(&self) -> ::core::option::Option<#krate::Within<'_>> {
                 ::core::option::Option::Some(#krate::Within::of(self, true))
             }
 

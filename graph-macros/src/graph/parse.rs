@@ -5,10 +5,11 @@ use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, Data, DeriveInput, Field, Fields, Generics, Token, Type, Visibility, parenthesized,
+    Attribute, Data, DeriveInput, Field, Fields, Generics, LitStr, Meta, Token, Type, Visibility,
+    parenthesized,
 };
 
-use super::arm::{Arm, ROUTE};
+use super::arm::{Arm, ROUTE, rest_of_argument};
 use super::field::Policy;
 use crate::krate::Krate;
 use crate::mistakes::{Mistakes, arguments, skip_argument};
@@ -25,6 +26,8 @@ pub(super) struct Graph {
     pub(super) given: Vec<Ident>,
     /// What the graph ends with.
     pub(super) outcome: Option<Type>,
+    /// The names that the graph had before.
+    pub(super) renamed_from: Vec<LitStr>,
     pub(super) nodes: Vec<Node>,
 }
 
@@ -33,6 +36,8 @@ pub(super) struct Node {
     pub(super) ident: Ident,
     pub(super) ty: Type,
     pub(super) doc: String,
+    /// The names that the node had before.
+    pub(super) renamed_from: Vec<LitStr>,
     pub(super) arms: Vec<Arm>,
     pub(super) policy: Policy,
     /// Whether arms are missing because they could not be read.
@@ -47,6 +52,7 @@ struct Keys {
     start: Option<Ident>,
     given: Vec<Ident>,
     outcome: Option<Type>,
+    renamed_from: Vec<LitStr>,
 }
 
 pub(super) fn parse(input: TokenStream, mistakes: &mut Mistakes) -> Option<Graph> {
@@ -107,6 +113,7 @@ pub(super) fn parse(input: TokenStream, mistakes: &mut Mistakes) -> Option<Graph
         start: keys.start,
         given: keys.given,
         outcome: keys.outcome,
+        renamed_from: keys.renamed_from,
         nodes,
     })
 }
@@ -141,6 +148,11 @@ impl Keys {
                 args.parse::<Token![=]>()?;
                 self.outcome.replace(args.parse()?).is_some()
             }
+            "renamed_from" => {
+                // As an alias of serde's, it may be given more than once.
+                self.renamed_from.extend(read_name(args, mistakes)?);
+                false
+            }
             "given" => {
                 let content;
                 parenthesized!(content in args);
@@ -150,7 +162,7 @@ impl Keys {
             }
             _ => {
                 let knows = "`graph` knows: `state = Type`, `start = node`, `given(field, ..)`, \
-                             `outcome = Type`, `crate = path`";
+                             `outcome = Type`, `renamed_from = \"Old\"`, `crate = path`";
                 mistakes.unknown_key(&key, knows);
                 skip_argument(args);
                 false
@@ -161,6 +173,52 @@ impl Keys {
         }
         Ok(())
     }
+}
+
+/// Reads `= "old"`.
+fn read_name(args: ParseStream<'_>, mistakes: &mut Mistakes) -> syn::Result<Option<LitStr>> {
+    args.parse::<Token![=]>()?;
+    let token = rest_of_argument(args);
+    let name = syn::parse2::<LitStr>(token.clone());
+    if name.is_err() {
+        mistakes.mend(
+            &token,
+            "H011: `renamed_from` is the old name, as a text",
+            "write `renamed_from = \"old_name\"`",
+        );
+    }
+    Ok(name.ok())
+}
+
+/// Reads what `#[node(..)]` says of a field of the graph.
+fn read_former(attrs: &[Attribute], mistakes: &mut Mistakes) -> Vec<LitStr> {
+    const NODE: &str = "on a field, `node` knows: `renamed_from = \"old_name\"`";
+    let mut names = Vec::new();
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("node")) {
+        if !matches!(attr.meta, Meta::List(_)) {
+            let message = "H011: on a field, `node` says what name the node had before";
+            mistakes.mend(
+                attr.path(),
+                message,
+                "write `#[node(renamed_from = \"old_name\")]`",
+            );
+            continue;
+        }
+        let read = attr.parse_args_with(|args: ParseStream<'_>| {
+            arguments(args, || {
+                let key = args.call(Ident::parse_any)?;
+                if key == "renamed_from" {
+                    names.extend(read_name(args, mistakes)?);
+                } else {
+                    mistakes.unknown_key(&key, NODE);
+                    skip_argument(args);
+                }
+                Ok(())
+            })
+        });
+        mistakes.take(read);
+    }
+    names
 }
 
 fn parse_node(field: &Field, mistakes: &mut Mistakes) -> Option<Node> {
@@ -195,6 +253,7 @@ fn parse_node(field: &Field, mistakes: &mut Mistakes) -> Option<Node> {
         ident,
         ty: field.ty.clone(),
         doc: doc_text(&field.attrs),
+        renamed_from: read_former(&field.attrs, mistakes),
         arms,
         policy: Policy::read(&field.attrs, mistakes),
         broken,

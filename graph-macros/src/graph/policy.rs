@@ -24,11 +24,15 @@ pub(super) fn policy(krate: &Krate, policy: &Policy) -> TokenStream {
         let after = duration(after);
         quote!(.idle(#after))
     });
+    let answer = policy.answer.map(|after| {
+        let after = duration(after);
+        quote!(.answer(#after))
+    });
     let cache = policy.cache.as_ref().map(|cache| {
         let ttl = duration(cache.ttl);
         quote!(.cache(#ttl))
     });
-    quote!(#krate::Policy::new() #(#retries)* #timeout #idle #cache)
+    quote!(#krate::Policy::new() #(#retries)* #timeout #idle #answer #cache)
 }
 
 fn retry(krate: &Krate, retry: &Retry) -> TokenStream {
@@ -65,7 +69,7 @@ pub(super) fn cache_key(graph: &Graph, cache: &Cache) -> TokenStream {
     let given = quote_spanned! {key.span()=>
         let #name: fn(&#state) -> _ = #key;
     };
-    let seen = Ident::new("state", Span::call_site().located_at(key.span()));
+    let seen = Ident::new("__state", Span::call_site().located_at(key.span()));
     let made = quote_spanned!(key.span()=> #krate::cache_key(#name, #seen));
     quote!({ #given #made })
 }

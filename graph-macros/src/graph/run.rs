@@ -44,7 +44,7 @@ pub(super) fn run(krate: &Krate) -> TokenStream {
                 #krate::Known::of::<N, S>()
             }
 
-            fn within(self) -> ::core::option::Option<#krate::Within> {
+            fn within(self) -> ::core::option::Option<#krate::Within<'a>> {
                 #krate::Execute::within(self.0)
             }
         }
@@ -73,7 +73,7 @@ pub(super) fn run(krate: &Krate) -> TokenStream {
                 #krate::subgraph(self.0, state, cx)
             }
 
-            fn graph_within(self) -> ::core::option::Option<#krate::Within> {
+            fn graph_within(self) -> ::core::option::Option<#krate::Within<'a>> {
                 ::core::option::Option::Some(#krate::Within::of(self.0, false))
             }
         }
@@ -121,7 +121,7 @@ fn stand_in(krate: &Krate) -> TokenStream {
                 ::core::unreachable!()
             }
 
-            fn graph_within(self) -> ::core::option::Option<#krate::Within> {
+            fn graph_within(self) -> ::core::option::Option<#krate::Within<'static>> {
                 ::core::unreachable!()
             }
 
@@ -129,7 +129,7 @@ fn stand_in(krate: &Krate) -> TokenStream {
                 ::core::unreachable!()
             }
 
-            fn within(self) -> ::core::option::Option<#krate::Within> {
+            fn within(self) -> ::core::option::Option<#krate::Within<'static>> {
                 ::core::unreachable!()
             }
         }

@@ -32,7 +32,7 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
     let outcome = graph_outcome(graph);
     let context = generic_context(model);
     let (facts, step, pick) = (facts(graph), step_fn(graph), pick_fn(graph));
-    let (items, ends) = (items(model), ends(model));
+    let (items, questions, ends) = (items(model), questions(model), ends(model));
     let run = run(krate);
     quote! {
         const _: () = {
@@ -65,12 +65,23 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
 
             fn items(
                 &self,
-                edge: ::core::primitive::usize,
-                state: &#state,
+                __edge: ::core::primitive::usize,
+                __state: &#state,
             ) -> ::std::vec::Vec<#krate::Item> {
-                match edge {
+                match __edge {
                     #items
                     _ => ::std::vec::Vec::new(),
+                }
+            }
+
+            fn question(
+                &self,
+                __edge: ::core::primitive::usize,
+                __state: &#state,
+            ) -> ::core::option::Option<::core::result::Result<#krate::Json, #krate::JsonError>> {
+                match __edge {
+                    #questions
+                    _ => ::core::option::Option::None,
                 }
             }
 
@@ -113,7 +124,7 @@ fn facts(graph: &Graph) -> TokenStream {
         fn within(
             &self,
             node: ::core::primitive::usize,
-        ) -> ::core::option::Option<#krate::Within> {
+        ) -> ::core::option::Option<#krate::Within<'_>> {
             match node {
                 #(#within)*
                 _ => ::core::option::Option::None,
@@ -130,10 +141,10 @@ fn facts(graph: &Graph) -> TokenStream {
 
         fn cache_key(
             &self,
-            node: ::core::primitive::usize,
-            state: &#state,
+            __node: ::core::primitive::usize,
+            __state: &#state,
         ) -> ::core::option::Option<::core::result::Result<#krate::Json, #krate::JsonError>> {
-            match node {
+            match __node {
                 #(#keys)*
                 _ => ::core::option::Option::None,
             }
@@ -277,7 +288,29 @@ fn items(model: &Model) -> TokenStream {
         Some(quote! {
             #index => {
                 #listed
-                #krate::items(#name(state))
+                #krate::items(#name(__state))
+            }
+        })
+    });
+    arms.collect()
+}
+
+/// Writes the `match` arms that make the question before each handoff which a person approves.
+fn questions(model: &Model) -> TokenStream {
+    let Graph { krate, state, .. } = &model.graph;
+    let arms = model.topology.edges().filter_map(|(index, _)| {
+        let question = &model.onward(index)?.approve.as_ref()?.question;
+        let index = usize::from(index.0);
+        let name = Ident::new("__question", Span::call_site().located_at(question.span()));
+        let given = quote_spanned! {question.span()=>
+            let #name: fn(&#state) -> _ = #question;
+        };
+        let seen = Ident::new("__state", Span::call_site().located_at(question.span()));
+        let made = quote_spanned!(question.span()=> #krate::question(#name, #seen));
+        Some(quote! {
+            #index => {
+                #given
+                ::core::option::Option::Some(#made)
             }
         })
     });

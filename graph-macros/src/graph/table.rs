@@ -44,12 +44,13 @@ fn route(krate: &Krate, names: &Names, route: &Route<NodeIndex>) -> TokenStream 
     let limit = option(route.times().map(|times| quote!(#times)));
     let otherwise = option(route.otherwise().map(target));
     let plain = quote!(#krate::Route::__new(#to, #limit, #otherwise));
-    match route.fork() {
-        Some(forked) => {
+    match (route.fork(), route.approval()) {
+        (Some(forked), _) => {
             let forked = fork(krate, names, forked);
             quote!(#plain.__forked(#forked))
         }
-        None => plain,
+        (None, Some(question)) => quote!(#plain.__approved(#question)),
+        (None, None) => plain,
     }
 }
 

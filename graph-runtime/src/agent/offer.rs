@@ -1,9 +1,10 @@
 //! The handoffs that a model is offered: an outcome's variants as tools.
 
-use handoffs_core::{Outcome, Variant};
+use handoffs_core::{FieldSet, Outcome, State, Variant};
 use serde_json::{Map, Value, json};
 
 use super::model::ToolSpec;
+use crate::context::Context;
 
 /// Returns the variants of an outcome that are handoffs, as tools.
 pub(super) fn handoffs<O: Outcome>() -> Vec<(usize, ToolSpec)> {
@@ -144,4 +145,25 @@ pub(super) fn answer<O: Outcome>(text: &str) -> Result<O, String> {
         return read(place, &arguments.to_string());
     }
     read(place, text).map_err(|error| format!("The answer does not fit: {error}."))
+}
+
+impl Context<'_> {
+    /// Returns whether an outcome of this variant can still lead on, if the node changes nothing but
+    /// this field: whether some edge that it may match is not masked.
+    pub(super) fn offers<S: State>(&mut self, variant: &str, state: &S, changing: usize) -> bool {
+        let (plan, node) = (self.course.plan, self.course.due());
+        let edges = plan.topology.edges();
+        let edges = edges.filter(|(_, edge)| edge.from.0 == node && edge.may_match(variant));
+        for (place, edge) in edges {
+            let changing = FieldSet::EMPTY.with(changing);
+            if !self.course.is_masked(place.0, state, changing) {
+                return true;
+            }
+            if edge.guard.is_none() {
+                // It matches for certain, so none behind it does.
+                return false;
+            }
+        }
+        false
+    }
 }

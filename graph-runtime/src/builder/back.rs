@@ -39,6 +39,10 @@ pub(super) fn lead_back(
         let (times, otherwise) = (edge.route.times(), edge.route.otherwise().copied());
         for to in back {
             let route = Route::__new(Target::Node(to), times, otherwise);
+            let route = match edge.route.approval() {
+                Some(question) => route.approve(question.to_owned()),
+                None => route,
+            };
             all.push((source, Edge::back(edge.from, route), true));
         }
     }

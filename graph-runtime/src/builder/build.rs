@@ -28,7 +28,9 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
         errors: on_error,
         guards,
         items,
+        questions,
         settings,
+        renamed_from,
     } = builder;
     let mut names = Names::of(&nodes);
     let mut settled = settle(&nodes, settings, &mut names);
@@ -36,6 +38,9 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
     let mut topology = Topology::new(name);
     for shape in shapes {
         topology.node(shape);
+    }
+    for old in renamed_from {
+        topology.renamed_from(old);
     }
     if let Some(start) = start.and_then(|start| names.node(start.as_str(), BuildPlace::Start)) {
         topology.start(start);
@@ -57,6 +62,12 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
         BuildPlace::Items,
         &mut found.errors,
     );
+    twice(
+        questions.iter().map(|(name, _)| name.as_str()),
+        "questions",
+        BuildPlace::Question,
+        &mut found.errors,
+    );
     let given = found.given::<S>(&given);
     found.in_shape(&described, &names);
 
@@ -64,6 +75,7 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
     let mut outcomes = Outcomes::new(&routes, guard_names, names.guessed.clone(), sources.len());
     let ways = ways(&nodes, &described, &mut outcomes);
     let lists = found.in_items(&described, &nodes, &items);
+    let asks = found.in_questions(&described, &questions);
     found.errors.append(&mut outcomes.errors);
 
     let mut contract = Contract::EMPTY;
@@ -102,6 +114,8 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
         guards: guards.into_iter().map(|(_, guard)| guard).collect(),
         items: items.into_iter().map(|(.., items)| items).collect(),
         lists,
+        questions: questions.into_iter().map(|(_, ask)| ask).collect(),
+        asks,
         topology: described.topology,
     })
 }
@@ -111,6 +125,7 @@ struct Settled<S> {
     doc: String,
     policy: Policy,
     key: Option<Key<S>>,
+    renamed_from: Vec<String>,
 }
 
 fn settle<S: State>(
@@ -122,6 +137,7 @@ fn settle<S: State>(
         doc: String::new(),
         policy: Policy::new(),
         key: None,
+        renamed_from: Vec::new(),
     };
     let mut settled: Vec<_> = nodes.iter().map(|_| nothing()).collect();
     let mut ttls = vec![None; nodes.len()];
@@ -134,6 +150,7 @@ fn settle<S: State>(
         };
         match setting {
             Setting::Doc(doc) => settled[node].doc = doc,
+            Setting::RenamedFrom(old) => settled[node].renamed_from.push(old),
             Setting::Policy(policy) => settled[node].policy = policy,
             Setting::Cache(ttl, key) => {
                 ttls[node] = Some(ttl);
@@ -166,8 +183,10 @@ fn shapes<S: State>(nodes: &[Added<S>], settled: &mut [Settled<S>]) -> Vec<NodeS
         let shape = NodeShape::new(node.name.to_string())
             .doc(std::mem::take(&mut settled.doc))
             .kind(node.kind);
+        let former = std::mem::take(&mut settled.renamed_from).into_iter();
+        let shape = former.fold(shape, NodeShape::renamed_from);
         match node.node.within() {
-            Some(within) => shape.inner(within.topology().clone()),
+            Some(within) => shape.inner(within.topology()),
             None => shape,
         }
     };
@@ -324,6 +343,32 @@ impl Found {
         }
     }
 
+    /// Finds the question before the handoff of each edge.
+    fn in_questions<Q>(
+        &mut self,
+        described: &Described,
+        questions: &[(String, Q)],
+    ) -> Vec<Option<usize>> {
+        let mut asks = Vec::new();
+        for (index, edge) in described.topology.edges() {
+            let wanted = edge.route.approval();
+            let found = wanted.and_then(|wanted| {
+                let mut names = questions.iter();
+                names.position(|(name, _)| name == wanted)
+            });
+            asks.push(found);
+            if let (Some(wanted), None) = (wanted, found) {
+                let names = questions.iter().map(|(name, _)| name.as_str());
+                let help = meant(wanted, names, "questions");
+                let message = format!("no question is named `{wanted}`");
+                let at = described.edge(index, RoutePart::Approval);
+                self.errors
+                    .push(BuildError::new(Code::H011, at, message, help));
+            }
+        }
+        asks
+    }
+
     /// Finds the items of each edge, and checks that its worker takes them.
     fn in_items<S: State, L>(
         &mut self,
@@ -386,10 +431,13 @@ impl Found {
 impl Described {
     fn at(&self, place: Place) -> BuildPlace {
         match place {
-            Place::Node(node) => BuildPlace::Node(usize::from(node.0)),
+            Place::Node(node) | Place::FormerName(Some(node), _) => {
+                BuildPlace::Node(usize::from(node.0))
+            }
             Place::Target(edge) => self.edge(edge, RoutePart::Target),
             Place::Branch(edge, branch) => self.edge(edge, RoutePart::Branch(branch)),
             Place::Else(edge) => self.edge(edge, RoutePart::Else),
+            Place::Approval(edge) => self.edge(edge, RoutePart::Approval),
             Place::Limit(edge) => self.edge(edge, RoutePart::Limit),
             Place::Concurrency(edge) => self.edge(edge, RoutePart::Concurrency),
             _ => BuildPlace::Graph,

@@ -157,12 +157,19 @@ impl To {
         self.with(|route| route.limit(times))
     }
 
+    /// Lets a person approve each handoff before it is made, to whom the
+    /// [question](crate::GraphBuilder::question) of this name is put. One that is refused takes the
+    /// `else`, which has to be there; only a handoff to a node can be approved.
+    pub fn approve(self, question: impl Into<String>) -> Self {
+        self.with(|route| route.approve(question.into()))
+    }
+
     /// Lets at most so many branches of a fork run at a time. It means nothing on any other edge.
     pub fn concurrency(self, branches: u32) -> Self {
         self.with(|route| route.concurrency(branches))
     }
 
-    /// Names the node to go to once the edge is masked; `end` is the end of the run.
+    /// Names the node to go to once the edge is masked, or refused; `end` is the end of the run.
     pub fn or_else(self, node: impl Into<NodeName>) -> Self {
         self.with(|route| route.or_else(node.into()))
     }

@@ -6,18 +6,18 @@ use serde::Serialize;
 
 use super::dynamic::DynNode;
 use super::graph::BuiltGraph;
+use crate::any_graph::Within;
 use crate::context::{Context, Kind, NodeError};
 use crate::execute::{Execute, Runnable, is_set, keep_promises, settle};
 use crate::item::Item;
 use crate::journal::Conclusion;
-use crate::plan::Within;
 use crate::subgraph::subgraph;
 
 /// A node of whatever type, in a graph over the state `S`.
 #[async_trait]
 pub(super) trait Erased<S>: Send + Sync {
     /// Returns the graph that the node is, if it is one.
-    fn within(&self) -> Option<Within> {
+    fn within(&self) -> Option<Within<'_>> {
         None
     }
 
@@ -30,7 +30,7 @@ pub(super) struct Typed<N>(pub(super) N);
 
 #[async_trait]
 impl<S: State, N: Execute<S>> Erased<S> for Typed<N> {
-    fn within(&self) -> Option<Within> {
+    fn within(&self) -> Option<Within<'_>> {
         self.0.within()
     }
 
@@ -104,7 +104,7 @@ pub(super) struct Inside<S: State>(pub(super) BuiltGraph<S>);
 
 #[async_trait]
 impl<S: State> Erased<S> for Inside<S> {
-    fn within(&self) -> Option<Within> {
+    fn within(&self) -> Option<Within<'_>> {
         Some(Within::of(&self.0, true))
     }
 
@@ -130,7 +130,7 @@ where
     E: Fn(&S) -> G::State + Send + Sync,
     L: Execute<S, Outcome = ()> + Worker<S, Item = G::State>,
 {
-    fn within(&self) -> Option<Within> {
+    fn within(&self) -> Option<Within<'_>> {
         Some(Within::of(&self.graph, false))
     }
 

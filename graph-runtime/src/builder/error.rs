@@ -58,6 +58,8 @@ pub enum BuildPlace {
     Guard(usize),
     /// A list of `items`.
     Items(usize),
+    /// A `question`.
+    Question(usize),
 }
 
 /// The part of a route to which a [`BuildError`] points.
@@ -82,6 +84,8 @@ pub enum RoutePart {
     Limit,
     /// The bound on how many branches run at a time.
     Concurrency,
+    /// The question before its handoff.
+    Approval,
 }
 
 impl BuildErrors {

@@ -6,16 +6,17 @@ use handoffs_core::{Contract, EdgeIndex, FieldSet, Route, State, Topology};
 
 use super::erased::Erased;
 use super::name::NodeName;
+use crate::any_graph::Within;
 use crate::context::{Context, NodeError};
 use crate::execute::{Known, Runnable};
 use crate::item::Item;
 use crate::journal::{Conclusion, Json, JsonError};
-use crate::plan::Within;
 use crate::policy::Policy;
 use crate::reread::no_node;
 
 pub(super) type Guard<S> = Box<dyn Fn(&S) -> bool + Send + Sync>;
 pub(super) type Items<S> = Box<dyn Fn(&S) -> Vec<Item> + Send + Sync>;
+pub(super) type Ask<S> = Box<dyn Fn(&S) -> Result<Json, JsonError> + Send + Sync>;
 pub(super) type Key<S> = Box<dyn Fn(&S) -> Result<Json, JsonError> + Send + Sync>;
 
 /// A graph that [`GraphBuilder`](crate::GraphBuilder) built. It is right, as a derived one is, and runs
@@ -42,6 +43,9 @@ pub struct BuiltGraph<S> {
     pub(super) items: Vec<Items<S>>,
     /// Which of the items each edge hands out.
     pub(super) lists: Vec<Option<usize>>,
+    pub(super) questions: Vec<Ask<S>>,
+    /// Which of the questions is asked before the handoff of each edge.
+    pub(super) asks: Vec<Option<usize>>,
 }
 
 /// A node of a built graph.
@@ -154,7 +158,7 @@ impl<S: State> Runnable for BuiltGraph<S> {
         self.given
     }
 
-    fn within(&self, node: usize) -> Option<Within> {
+    fn within(&self, node: usize) -> Option<Within<'_>> {
         self.nodes.get(node)?.node.within()
     }
 
@@ -203,6 +207,11 @@ impl<S: State> Runnable for BuiltGraph<S> {
     fn cache_key(&self, node: usize, state: &S) -> Option<Result<Json, JsonError>> {
         let key = self.nodes.get(node)?.key.as_ref()?;
         Some(key(state))
+    }
+
+    fn question(&self, edge: usize, state: &S) -> Option<Result<Json, JsonError>> {
+        let question = self.asks.get(edge).copied().flatten()?;
+        Some(self.questions.get(question)?(state))
     }
 
     fn end(&self, _: usize, _: bool) {}

@@ -1,6 +1,8 @@
-use handoffs_core::{Edge, NodeIndex, NodeShape, Route, Topology};
+use handoffs_core::{Edge, Field, NodeIndex, NodeShape, Route, Topology};
 
 use super::*;
+
+const FIELDS: &[Field] = &[Field::__new("count", false)];
 
 /// A graph of nodes `a`, `b`, .. with these edges, as from, to (or the end) and limit, and a graph's `else`s to the end.
 fn plan(nodes: usize, edges: &[(u16, Option<u16>, Option<u32>, bool)]) -> Plan {
@@ -19,7 +21,7 @@ fn plan(nodes: usize, edges: &[(u16, Option<u16>, Option<u32>, bool)]) -> Plan {
         }
         topology.edge(Edge::new(NodeIndex(*from), "_", route));
     }
-    Plan::new(topology, vec!["count"], Vec::new())
+    Plan::new(topology, FIELDS, Vec::new())
 }
 
 fn started(plan: &Plan) -> Engine {
@@ -222,7 +224,7 @@ fn forking() -> Plan {
         topology.edge(Edge::new(from, "_", route));
     }
     assert_eq!(handoffs_core::check(&topology), []);
-    Plan::new(topology, vec!["count"], Vec::new())
+    Plan::new(topology, FIELDS, Vec::new())
 }
 
 /// Joins branches, in the order in which they came back.

@@ -23,11 +23,15 @@ use super::{Hash, JournalError, Record, ThreadId};
 /// echo "head: $prev"
 /// ```
 ///
+/// Of a thread that was [trimmed](crate::Thread::trim), the first line follows the [`base`](Self::base):
+/// the script begins with that one's hash in place of that of the name.
+///
 /// What this does not tell is whether lines are missing at the end, whether the last one was changed, or
 /// whether somebody has written all of it anew: nothing within a chain can. That takes a [`Head`] that
 /// was noted elsewhere.
 #[derive(Clone)]
 pub struct Export {
+    base: Head,
     head: Head,
     records: Vec<Record>,
 }
@@ -36,6 +40,7 @@ impl Export {
     /// Takes records that are checked.
     pub(crate) fn new(
         thread: &ThreadId,
+        base: Head,
         head: Head,
         records: Vec<Record>,
     ) -> Result<Self, JournalError> {
@@ -44,10 +49,20 @@ impl Export {
             let reason = "it has a line break, so it is no line of JSON Lines";
             return Err(JournalError::damaged(thread, record.seq, reason));
         }
-        Ok(Self { head, records })
+        Ok(Self {
+            base,
+            head,
+            records,
+        })
     }
 
-    /// Returns how many entries there are, and the hash of the last.
+    /// Returns the last entry that was trimmed, which the first line follows; of a thread that was not,
+    /// number 0 with the hash of the thread's name.
+    pub const fn base(&self) -> Head {
+        self.base
+    }
+
+    /// Returns how many entries the thread has, and the hash of the last.
     pub const fn head(&self) -> Head {
         self.head
     }
@@ -75,6 +90,7 @@ impl fmt::Debug for Export {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The entries are a user's conversation: they do not belong into a log.
         f.debug_struct("Export")
+            .field("base", &self.base)
             .field("head", &self.head)
             .finish_non_exhaustive()
     }
@@ -109,8 +125,26 @@ pub fn verify_export(
     from: impl BufRead,
     noted: impl Into<Option<Head>>,
 ) -> Result<Head, JournalError> {
-    let mut walk = Walk::new(thread, noted.into())?;
-    for (line, seq) in from.split(b'\n').zip(1..) {
+    verify_export_from(thread, Head::of(thread), from, noted)
+}
+
+/// Checks an [`Export`] of a thread that was trimmed, as [`verify_export`] does: its first line has to
+/// follow `base`.
+///
+/// That is the [`Export::base`], the head that [`Thread::trim`](crate::Thread::trim) returned, or the head
+/// of the export that was made before: then both together are the whole thread.
+///
+/// # Errors
+///
+/// As [`verify_export`].
+pub fn verify_export_from(
+    thread: &ThreadId,
+    base: Head,
+    from: impl BufRead,
+    noted: impl Into<Option<Head>>,
+) -> Result<Head, JournalError> {
+    let mut walk = Walk::behind(thread, base, noted.into())?;
+    for (line, seq) in from.split(b'\n').zip(base.seq + 1..) {
         let place = || format!("the export of thread `{thread}`");
         let line = line.map_err(|error| JournalError::store(place(), "read", error))?;
         walk.go(seq, Hash::of(&line), &line)?;

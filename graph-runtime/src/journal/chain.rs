@@ -43,6 +43,15 @@ impl Head {
         Self::new(0, Hash::of(thread.as_str().as_bytes()))
     }
 
+    /// Returns the head that stood before a record, as the record itself says.
+    pub(super) fn before(thread: &ThreadId, record: &Record) -> Result<Self, JournalError> {
+        check_hash(thread, record)?;
+        let Record { seq, body, .. } = record;
+        let Link { prev, .. } =
+            linked(body).map_err(|why| JournalError::damaged(thread, *seq, why))?;
+        Ok(Self::new(seq.saturating_sub(1), prev))
+    }
+
     /// Goes on to the next record, or says what is wrong with it.
     fn follow<T: DeserializeOwned>(
         self,
@@ -54,10 +63,7 @@ impl Head {
         if seq != self.seq + 1 {
             return Err(format!("it follows record {}", self.seq));
         }
-        let entry = serde_json::from_slice(body).map_err(|error| {
-            let why = work_of(body).map_or_else(|| error.to_string(), str::to_owned);
-            format!("it is no entry: {why}")
-        })?;
+        let entry = linked(body)?;
         let stray = "it does not belong behind the record before it";
         match link(&entry) {
             (own, prev) if own == seq && prev == self.hash => Ok((entry, Self::new(seq, hash))),
@@ -65,6 +71,14 @@ impl Head {
             (own, _) => Err(format!("entry {own} stands in its place; {stray}")),
         }
     }
+}
+
+/// Reads what is to be known of an entry.
+fn linked<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| {
+        let why = work_of(body).map_or_else(|| error.to_string(), str::to_owned);
+        format!("it is no entry: {why}")
+    })
 }
 
 impl fmt::Display for Head {
@@ -114,10 +128,15 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(thread: &'a ThreadId, noted: Option<Head>) -> Result<Self, JournalError> {
+    /// Begins behind an entry, with which the chain is known to be whole.
+    pub(super) fn behind(
+        thread: &'a ThreadId,
+        base: Head,
+        noted: Option<Head>,
+    ) -> Result<Self, JournalError> {
         let walk = Self {
             thread,
-            head: Head::of(thread),
+            head: base,
             noted,
         };
         walk.look()?;
@@ -164,13 +183,15 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Checks that the records of a thread are what was written, and follow each other without a gap.
+/// Checks that the records of a thread are what was written, and follow `base` and each other without
+/// a gap.
 pub(crate) fn verify(
     thread: &ThreadId,
+    base: Head,
     records: &[Record],
     noted: Option<Head>,
 ) -> Result<Head, JournalError> {
-    let mut walk = Walk::new(thread, noted)?;
+    let mut walk = Walk::behind(thread, base, noted)?;
     for record in records {
         check_hash(thread, record)?;
         walk.go(record.seq, record.hash, &record.body)?;
@@ -179,8 +200,12 @@ pub(crate) fn verify(
 }
 
 /// Reads a thread's entries, and checks that each is what was written and follows the one before.
-pub(crate) fn entries(thread: &ThreadId, records: &[Record]) -> Result<Vec<Entry>, JournalError> {
-    let mut head = Head::of(thread);
+/// The first follows `head`.
+pub(crate) fn entries(
+    thread: &ThreadId,
+    mut head: Head,
+    records: &[Record],
+) -> Result<Vec<Entry>, JournalError> {
     let entry = |record: &Record| {
         check_hash(thread, record)?;
         let Record { seq, hash, body } = record;

@@ -82,6 +82,21 @@ impl<J: Journal> Compressed<J> {
         }
     }
 
+    /// Writes a record as it is stored.
+    fn pack(&self, thread: &ThreadId, record: Record) -> Result<Record, JournalError> {
+        let seq = record.seq;
+        let body = intact(thread, record)?;
+        Ok(layer::record(seq, self.shrink(body)))
+    }
+
+    /// Writes a record as it was before it was stored.
+    fn unpack(&self, thread: &ThreadId, record: Record) -> Result<Record, JournalError> {
+        let seq = record.seq;
+        let body = self.grow(intact(thread, record)?);
+        let body = body.map_err(|reason| JournalError::damaged(thread, seq, reason))?;
+        Ok(layer::record(seq, body))
+    }
+
     fn shrink(&self, body: Vec<u8>) -> Vec<u8> {
         if body.len() >= self.threshold && body.len() <= self.bound {
             // What zstd cannot compress can be kept as it is.
@@ -157,23 +172,43 @@ impl<J: Journal> Layer for Compressed<J> {
         records: Vec<Record>,
         durability: Durability,
     ) -> Result<(), JournalError> {
-        let shrunk = records.into_iter().map(|record| {
-            let seq = record.seq;
-            let body = intact(thread, record)?;
-            Ok(layer::record(seq, self.shrink(body)))
-        });
-        let shrunk = shrunk.collect::<Result<_, JournalError>>()?;
-        self.journal.append(thread, head, shrunk, durability).await
+        let packed = records.into_iter().map(|record| self.pack(thread, record));
+        let packed = packed.collect::<Result<_, _>>()?;
+        self.journal.append(thread, head, packed, durability).await
     }
 
     async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
         let records = self.journal.read(thread, after).await?.into_iter();
-        let grown = records.map(|record| {
-            let seq = record.seq;
-            let body = self.grow(intact(thread, record)?);
-            let body = body.map_err(|reason| JournalError::damaged(thread, seq, reason))?;
-            Ok(layer::record(seq, body))
+        records.map(|record| self.unpack(thread, record)).collect()
+    }
+
+    async fn heads(
+        &self,
+        after: Option<&ThreadId>,
+        most: usize,
+    ) -> Result<Vec<(ThreadId, Record)>, JournalError> {
+        let heads = self.journal.heads(after, most).await?.into_iter();
+        let unpacked = heads.map(|(thread, last)| {
+            let last = self.unpack(&thread, last)?;
+            Ok((thread, last))
         });
-        grown.collect()
+        unpacked.collect()
+    }
+
+    async fn snapshot(&self, thread: &ThreadId) -> Result<Option<Record>, JournalError> {
+        let snapshot = self.journal.snapshot(thread).await?;
+        snapshot
+            .map(|packed| self.unpack(thread, packed))
+            .transpose()
+    }
+
+    async fn compact(
+        &self,
+        thread: &ThreadId,
+        snapshot: Record,
+        trim: u64,
+    ) -> Result<(), JournalError> {
+        let packed = self.pack(thread, snapshot)?;
+        self.journal.compact(thread, packed, trim).await
     }
 }

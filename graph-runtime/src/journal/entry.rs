@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use handoffs_core::{Field, FieldSet, FieldValue, State};
-use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::branch::BranchId;
-use super::json::{Json, keep};
+use super::json::Json;
+use super::writes::Writes;
 use super::{Head, ThreadId};
 
 /// One entry of a thread's journal.
@@ -37,6 +38,31 @@ pub struct Entry {
     pub open: u32,
     /// What happened.
     pub event: Recorded,
+}
+
+impl Entry {
+    /// Returns the fields that the entry writes, if it is of a kind that does.
+    pub const fn writes(&self) -> Option<&Writes> {
+        match &self.event {
+            Recorded::Started { writes, .. }
+            | Recorded::Stepped { writes, .. }
+            | Recorded::Joined { writes, .. }
+            | Recorded::Edited { writes, .. } => Some(writes),
+            _ => None,
+        }
+    }
+
+    /// Returns the fields that the entry writes, to be put right as they are read; see
+    /// [`Runtime::migrate`](crate::Runtime::migrate).
+    pub const fn writes_mut(&mut self) -> Option<&mut Writes> {
+        match &mut self.event {
+            Recorded::Started { writes, .. }
+            | Recorded::Stepped { writes, .. }
+            | Recorded::Joined { writes, .. }
+            | Recorded::Edited { writes, .. } => Some(writes),
+            _ => None,
+        }
+    }
 }
 
 /// What an entry says happened.
@@ -166,11 +192,15 @@ pub enum Recorded {
         /// The answer.
         answer: Json,
     },
-    /// Nobody answered in time, and the question is closed.
+    /// Nobody answered in time, and the question is closed. The node that asked has failed then; a
+    /// handoff that was to be approved is refused.
     #[non_exhaustive]
     Expired {
         /// The question.
         ask: AskId,
+        /// The node that follows a handoff that is refused; none at the end of the run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<Cow<'static, str>>,
     },
     /// A side effect that a node does [once](crate::Context::once) is to begin, was done, or failed.
     #[non_exhaustive]
@@ -230,7 +260,19 @@ pub enum Effect {
     Failed(String),
 }
 
-/// What a person decided about a handoff.
+/// What a person decided about a handoff: the answer to a question that an edge asks with `approve`.
+///
+/// ```
+/// use handoffs_runtime::{Approval, Ask, Journal, Run, RunError, Runnable, Thread};
+///
+/// /// Refuses whatever is to be approved.
+/// async fn refuse<G: Runnable, J: Journal>(
+///     thread: &Thread<G, J>,
+///     ask: &Ask,
+/// ) -> Result<Run<G::State>, RunError> {
+///     thread.resume(ask.id, Approval::refused("not today")).await
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Approval {
@@ -240,7 +282,15 @@ pub enum Approval {
     Refused(String),
 }
 
-/// What a node used up, as far as it said so.
+/// What a node used up, as far as it [said so](crate::Context::used).
+///
+/// ```
+/// use handoffs_runtime::Usage;
+///
+/// let answer = Usage::calls(1) + Usage::tokens(1_200, 300) + Usage::cost_micros(5_400);
+/// let all: Usage = [answer, Usage::calls(2)].into_iter().sum();
+/// assert_eq!((all.calls, all.output_tokens), (3, 300));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -260,9 +310,60 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// So many calls of models and tools.
+    pub fn calls(calls: u64) -> Self {
+        Self {
+            calls,
+            ..Self::default()
+        }
+    }
+
+    /// So many tokens that models read and wrote.
+    pub fn tokens(input_tokens: u64, output_tokens: u64) -> Self {
+        Self {
+            input_tokens,
+            output_tokens,
+            ..Self::default()
+        }
+    }
+
+    /// So many millionths of the currency's unit.
+    pub fn cost_micros(cost_micros: u64) -> Self {
+        Self {
+            cost_micros,
+            ..Self::default()
+        }
+    }
+
     /// Returns whether nothing was used.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// Adds up; what is more than a number can hold, is the highest.
+impl Add for Usage {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            calls: self.calls.saturating_add(more.calls),
+            input_tokens: self.input_tokens.saturating_add(more.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(more.output_tokens),
+            cost_micros: self.cost_micros.saturating_add(more.cost_micros),
+        }
+    }
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, more: Self) {
+        *self = *self + more;
+    }
+}
+
+impl Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(usages: I) -> Self {
+        usages.fold(Self::default(), Add::add)
     }
 }
 
@@ -272,6 +373,9 @@ impl Usage {
 pub struct Forked {
     /// How many there are.
     pub branches: u32,
+    /// The nodes at which they begin; of an `each` the worker. Older entries do not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub begin: Vec<Cow<'static, str>>,
     /// The items of an `each`, one for each branch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Json>,
@@ -287,6 +391,10 @@ pub struct Failure {
     pub error: String,
     /// How many attempts were made.
     pub attempts: u32,
+    /// The effect that was to be done [once](crate::Context::once) and of which nobody knows whether it
+    /// was, if it failed for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
@@ -347,11 +455,12 @@ pub struct Ask {
     pub id: AskId,
     /// The node that asks.
     pub node: Cow<'static, str>,
-    /// The question's name within the node.
+    /// The question's name within the node; `approve` if it is whether the node may hand over.
     pub key: String,
     /// The question; [`Json::to`] gives it as the type that it was asked with.
     pub question: Json,
-    /// Until when an answer is taken, in milliseconds since 1970 in UTC; without it, for ever.
+    /// Until when an answer is taken, in milliseconds since 1970 in UTC; without it, for ever. From then
+    /// on, [`recover`](crate::Thread::recover) goes on without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_ms: Option<u64>,
 }
@@ -379,89 +488,6 @@ impl FromStr for AskId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse().map(Self)
-    }
-}
-
-/// The fields that an entry changes, by their names.
-#[derive(Clone, Debug, Default)]
-pub struct Writes(pub(crate) Vec<(Cow<'static, str>, Write)>);
-
-/// How an entry changes a field.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Write {
-    /// The field has this value.
-    Set(Json),
-    /// These items were appended to the log that the field is.
-    Append(Json),
-}
-
-impl Writes {
-    /// Takes the fields of `changed` from the state; of those in `appended`, the items after their marks.
-    pub(crate) fn of<S: State>(
-        state: &S,
-        changed: FieldSet,
-        appended: FieldSet,
-        mark: impl Fn(usize) -> usize,
-    ) -> Result<Self, (&'static Field, serde_json::Error)> {
-        let fields = S::FIELDS
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| changed.contains(*index));
-        let writes = fields.map(|(index, field)| {
-            let value = FieldValue::new(state, index);
-            let write = if appended.contains(index) {
-                keep(&value.since(mark(index))).map(Write::Append)
-            } else {
-                keep(&value).map(Write::Set)
-            };
-            write
-                .map(|write| (field.name.into(), write))
-                .map_err(|error| (field, error))
-        });
-        writes.collect::<Result<_, _>>().map(Self)
-    }
-
-    /// Returns whether no field was changed.
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Returns the changed fields by name, in the order of declaration.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Write)> {
-        self.0.iter().map(|(name, write)| (name.as_ref(), write))
-    }
-}
-
-impl Serialize for Writes {
-    /// Writes a map, in the order of the fields.
-    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        serializer.collect_map(self.iter())
-    }
-}
-
-impl<'de> Deserialize<'de> for Writes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Map;
-
-        impl<'de> Visitor<'de> for Map {
-            type Value = Writes;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of fields")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Writes, A::Error> {
-                let mut writes = Vec::new();
-                while let Some((name, write)) = map.next_entry::<String, Write>()? {
-                    writes.push((name.into(), write));
-                }
-                Ok(Writes(writes))
-            }
-        }
-
-        deserializer.deserialize_map(Map)
     }
 }
 

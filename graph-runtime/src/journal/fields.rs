@@ -7,8 +7,7 @@ use std::sync::Arc;
 use handoffs_core::{Field, FieldSet, FieldSource, State};
 use serde::de::DeserializeOwned;
 
-use super::entry::{Write, Writes};
-use super::{Json, ThreadId};
+use super::{Json, JsonError, ThreadId, Write, Writes};
 use crate::error::RunError;
 use crate::marks::{Bring, Gathered, Marks};
 
@@ -51,27 +50,50 @@ impl Fields {
     }
 
     /// Takes the changes of an entry in, and returns which fields they are.
-    pub(crate) fn take(&mut self, writes: Writes) -> Result<Marks, String> {
+    pub(crate) fn take(&mut self, writes: &Writes) -> Result<Marks, String> {
         let mut marks = Marks::default();
-        for (name, write) in writes.0 {
-            let place = self.own.iter().position(|(field, _)| *field == name);
+        for (name, write) in &writes.0 {
+            let place = self.own.iter().position(|(field, _)| field == name);
             let place = place.ok_or_else(|| format!("the state has no field `{name}`"))?;
             let folding = &mut self.own[place].1;
             marks.changed = marks.changed.with(place);
             match write {
                 Write::Set(value) => {
                     *folding = Folding {
-                        value: Some(value),
+                        value: Some(value.clone()),
                         appended: Vec::new(),
                     }
                 }
                 Write::Append(items) => {
                     marks.appended = marks.appended.with(place);
-                    folding.appended.push(items);
+                    folding.appended.push(items.clone());
                 }
             }
         }
         Ok(marks)
+    }
+
+    /// Takes the changes of those fields in that are there, and returns which they are.
+    pub(crate) fn take_known(&mut self, mut writes: Writes) -> Marks {
+        let known = |name: &str| self.own.iter().any(|(field, _)| *field == name);
+        writes.0.retain(|(name, _)| known(name));
+        self.take(&writes).unwrap_or_default()
+    }
+
+    /// Returns the fields' own values, without what lies under them, in as few writes as there can be.
+    pub(super) fn own(&self) -> Result<Writes, JsonError> {
+        let own = self.own.iter().filter_map(|(name, own)| {
+            let Folding { value, appended } = own;
+            let lists = || value.iter().chain(appended).map(Json::as_str);
+            let write = match (value, appended.as_slice()) {
+                (None, []) => return None,
+                (Some(value), []) => Ok(Write::Set(value.clone())),
+                (Some(_), _) => Json::from_text(chained(lists())).map(Write::Set),
+                (None, _) => Json::from_text(chained(lists())).map(Write::Append),
+            };
+            Some(write.map(|write| (Cow::Borrowed(*name), write)))
+        });
+        own.collect::<Result<_, _>>().map(Writes)
     }
 
     /// Returns the fields of these names that a state has.
@@ -136,6 +158,13 @@ impl Fields {
         lists.extend(&own.appended);
     }
 
+    /// Returns whether a field has a value.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let own = self.own.iter().find(|(field, _)| *field == name);
+        own.is_some_and(|(_, own)| own.value.is_some() || !own.appended.is_empty())
+            || self.under.as_ref().is_some_and(|under| under.has(name))
+    }
+
     /// Returns a field's JSON.
     fn json(&self, name: &str) -> Option<Cow<'_, str>> {
         let field = self.own.iter().position(|(field, _)| *field == name)?;
@@ -158,7 +187,8 @@ impl Fields {
             if value.as_str() == known {
                 return None;
             }
-            let appended = appended(&known, value.as_str()).and_then(Json::from_text);
+            let appended = appended(&known, value.as_str());
+            let appended = appended.and_then(|items| Json::from_text(items).ok());
             Some((name, appended.map_or(write, Write::Append)))
         });
         Writes(differing.collect())
@@ -254,6 +284,10 @@ impl FieldSource for Reader<'_> {
         let json = self.0.json(field.name).unwrap_or(Cow::Borrowed("null"));
         read(field, &json)
     }
+
+    fn has(&self, field: &'static Field) -> bool {
+        self.0.has(field.name)
+    }
 }
 
 impl FieldSource for Tail<'_> {
@@ -297,17 +331,17 @@ mod tests {
     fn what_was_appended_stands_behind_what_was_set() {
         let mut known = fields(&["log", "note"]);
         known
-            .take(writes(&[("log", "[]", false), ("note", "\"a\"", false)]))
+            .take(&writes(&[("log", "[]", false), ("note", "\"a\"", false)]))
             .unwrap();
-        known.take(writes(&[("log", "[1, 2]", true)])).unwrap();
+        known.take(&writes(&[("log", "[1, 2]", true)])).unwrap();
         known
-            .take(writes(&[("log", "[]", true), ("note", "\"b\"", false)]))
+            .take(&writes(&[("log", "[]", true), ("note", "\"b\"", false)]))
             .unwrap();
-        known.take(writes(&[("log", "[[3]]", true)])).unwrap();
+        known.take(&writes(&[("log", "[[3]]", true)])).unwrap();
         assert_eq!(known.json("log").as_deref(), Some("[1, 2,[3]]"));
         assert_eq!(known.json("note").as_deref(), Some("\"b\""));
 
-        known.take(writes(&[("log", "[9]", false)])).unwrap();
+        known.take(&writes(&[("log", "[9]", false)])).unwrap();
         assert_eq!(
             known.json("log").as_deref(),
             Some("[9]"),
@@ -317,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_field_that_the_state_does_not_have_is_refused() {
-        let refused = fields(&["answer"]).take(writes(&[("note", "1", false)]));
+        let refused = fields(&["answer"]).take(&writes(&[("note", "1", false)]));
         assert_eq!(refused.unwrap_err(), "the state has no field `note`");
     }
 
@@ -325,7 +359,7 @@ mod tests {
     fn of_a_new_state_only_the_difference_is_kept() {
         let mut known = fields(&["log", "note", "count", "first"]);
         known
-            .take(writes(&[
+            .take(&writes(&[
                 ("log", "[1]", false),
                 ("note", "\"a\"", false),
                 ("count", "1", false),

@@ -1,24 +1,54 @@
 //! Where a thread is: the fold of its journal.
 
+mod past;
+mod pause;
+mod step;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use handoffs_core::State;
 
-use super::entry::{Ask, Entry, Failure, Forked, GraphId, Recorded};
+use super::entry::{Ask, Entry, Failure, Forked, Recorded};
 use super::fields::Fields;
-use super::{AskId, BranchId, Head, JournalError, Json, Record, ThreadId, entries};
+use super::snapshot::Snapshot;
+use super::{AskId, BranchId, GraphId, Head, JournalError, Json, Open, Record, ThreadId, entries};
+use crate::difference::Difference;
 use crate::engine::{Action, Engine, Fact, Refused};
 use crate::error::RunError;
 use crate::item::Item;
-use crate::marks::{Gathered, Marks};
+use crate::marks::Marks;
+use crate::migration::Migration;
+use crate::once::Effects;
 use crate::plan::Plan;
+pub(super) use past::{Past, rename_ask, rename_field, rename_fields, rename_fork, rename_node};
 
-/// A thread's entries by the path that they belong to.
+/// A thread's entries by the path that they belong to, from its snapshot on where it was read so.
 #[derive(Debug, Default)]
 pub(crate) struct Branches {
     paths: HashMap<BranchId, Vec<Entry>>,
-    answered: Vec<AskId>,
+    /// The questions that are closed, and how they came to be.
+    closed: HashMap<AskId, &'static str>,
+    /// The questions that are open.
+    pub(crate) open: Open,
+    /// What the entries before these add up to.
+    pub(super) snapshot: Option<Arc<Snapshot>>,
+    /// The last entry that was trimmed, if the snapshot stands for entries that are gone.
+    pub(super) base: Option<Head>,
+    /// The last entry; none if there is none.
+    pub(super) head: Option<Head>,
+    pub(super) extent: Extent,
+    /// What puts entries of other graphs into the words of the one that runs.
+    pub(super) migration: Option<Migration>,
+}
+
+/// How much was written since the last snapshot.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extent {
+    pub(crate) entries: u64,
+    pub(crate) bytes: u64,
+    /// How many bytes the snapshot has.
+    pub(crate) snapshot: u64,
 }
 
 /// What the entries of one path through a graph add up to.
@@ -28,20 +58,26 @@ pub(crate) struct Folded {
     /// The last entry that brought the path to the node which is due: its start, a step or a join.
     pub(crate) arrived: u64,
     /// The fields, which are with the fork while branches are under way.
-    fields: Fields,
+    pub(super) fields: Fields,
     pub(crate) marks: Marks,
-    /// The question that is open.
+    /// The question that is open, of the node that is due or whether its handoff may be.
     pub(crate) open: Option<Ask>,
     /// The answers that the node which is due has got so far, by the keys of their questions.
     pub(crate) answers: Vec<(String, Json)>,
+    /// What the node which is due has done once so far.
+    pub(crate) effects: Effects,
     /// How many attempts each retry rule has given the node which is due.
     pub(crate) used: Vec<u32>,
     /// The failure for which the path came to the node which is due.
     pub(crate) caught: Option<Failure>,
-    /// The error on which the path ended, if it did.
+    /// Why the handoff was refused in whose place the path came to the node which is due.
+    pub(crate) refused: Option<String>,
+    /// The error on which the path ended, if it did, or why the run was given up.
     pub(crate) error: Option<String>,
     pub(crate) item: Option<Item>,
     pub(crate) fork: Option<FoldedFork>,
+    /// The last entry that another graph wrote.
+    pub(crate) past: Option<Past>,
 }
 
 /// A fork whose branches have not joined yet.
@@ -57,53 +93,99 @@ pub(crate) struct FoldedFork {
 }
 
 impl Branches {
-    /// Reads a thread's records, and returns its end.
+    /// Reads all of a thread's records, and returns its end.
     pub(crate) fn read(
         thread: &ThreadId,
         records: &[Record],
     ) -> Result<(Self, Head), JournalError> {
         let mut branches = Self::default();
-        let mut head = Head::of(thread);
-        for entry in entries(thread, records)? {
-            if let Recorded::Answered { ask, .. } = &entry.event {
-                branches.answered.push(*ask);
-            }
-            let path = branches.paths.entry(entry.branch.clone()).or_default();
-            path.push(entry);
-        }
-        if let Some(last) = records.last() {
-            head = Head {
-                seq: last.seq,
-                hash: last.hash,
-            };
-        }
+        let head = branches.add(thread, Head::of(thread), records)?;
         Ok((branches, head))
     }
 
-    /// Returns whether a question was answered.
-    pub(crate) fn was_answered(&self, ask: AskId) -> bool {
-        self.answered.contains(&ask)
+    /// Adds records that follow those up to `head`, and returns the end.
+    pub(super) fn add(
+        &mut self,
+        thread: &ThreadId,
+        head: Head,
+        records: &[Record],
+    ) -> Result<Head, JournalError> {
+        for entry in entries(thread, head, records)? {
+            if let Some((ask, how)) = pause::closed(&entry.event) {
+                self.closed.insert(ask, how);
+            }
+            self.open.take(&entry.branch, &entry.event);
+            match self.paths.get_mut(&entry.branch) {
+                Some(path) => path.push(entry),
+                None => drop(self.paths.insert(entry.branch.clone(), vec![entry])),
+            }
+        }
+        let bytes: usize = records.iter().map(|record| record.body.len()).sum();
+        self.extent.entries += records.len() as u64;
+        self.extent.bytes += bytes as u64;
+        let last = records.last();
+        let head = last.map_or(head, |last| Head::new(last.seq, last.hash));
+        self.head = Some(head).filter(|head| head.seq > 0);
+        Ok(head)
+    }
+
+    /// Returns the graph that the thread runs.
+    pub(super) fn graph(&self) -> Option<&GraphId> {
+        let last = self.of(&BranchId::TRUNK).last();
+        let snapshot = || self.snapshot.as_ref()?.graph();
+        last.map(|entry| &entry.graph).or_else(snapshot)
+    }
+
+    /// Returns whether anything was written on a path.
+    pub(super) fn has(&self, branch: &BranchId) -> bool {
+        self.paths.contains_key(branch)
+    }
+
+    /// Returns whether anything was written on a path that is under way, also if a snapshot stands for it.
+    pub(crate) fn has_begun(&self, branch: &BranchId) -> bool {
+        let snapshot = self.snapshot.as_ref();
+        self.has(branch) || snapshot.is_some_and(|snapshot| snapshot.has(branch))
+    }
+
+    /// Returns whether a snapshot stands for some of the entries.
+    pub(crate) const fn is_behind_a_snapshot(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// Returns the last entry that is not kept any more, as far as that was found out.
+    pub(crate) const fn base(&self) -> Option<Head> {
+        self.base
+    }
+
+    pub(crate) const fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// Returns how a question came to be closed, if it is.
+    pub(crate) fn why_closed(&self, ask: AskId) -> Option<&'static str> {
+        self.closed.get(&ask).copied()
+    }
+
+    /// Puts entries of other graphs into the words of the one that runs, where they are folded.
+    pub(crate) fn migrating(self, migration: Option<Migration>) -> Self {
+        Self { migration, ..self }
     }
 
     /// Returns the questions that were asked on a path, or on one that leaves it, and not answered.
     pub(super) fn open_below(&self, branch: &BranchId) -> Vec<Ask> {
-        let below = self.paths.iter().filter(|(path, _)| path.is_on(branch));
-        let asks = below.flat_map(|(_, entries)| entries).filter_map(|entry| {
-            let Recorded::Asked(ask) = &entry.event else {
-                return None;
-            };
-            (!self.was_answered(ask.id)).then(|| ask.clone())
-        });
-        let mut asks: Vec<_> = asks.collect();
-        asks.sort_by_key(|ask| ask.id);
-        asks
+        self.open.on(branch)
     }
 
+    /// Returns the entries of a path, from where all fields were written on.
     fn of(&self, branch: &BranchId) -> &[Entry] {
-        self.paths
-            .get(branch)
-            .map(Vec::as_slice)
-            .unwrap_or_default()
+        let all = self.paths.get(branch).map(Vec::as_slice);
+        let all = all.unwrap_or_default();
+        &all[all.iter().rposition(is_whole).unwrap_or(0)..]
+    }
+
+    /// Returns whether nothing counts of a path that is not among these entries.
+    fn begins_anew(&self, branch: &BranchId) -> bool {
+        self.of(branch).first().is_some_and(is_whole)
     }
 
     /// Folds the entries of the trunk, or of the run of a subgraph.
@@ -123,8 +205,14 @@ impl Branches {
         plan: &Plan,
         thread: &ThreadId,
         branch: &BranchId,
-        mut folded: Folded,
+        begun: Folded,
     ) -> Result<Folded, RunError> {
+        let restored = if self.begins_anew(branch) {
+            Ok(begun)
+        } else {
+            self.restore(plan, branch, begun)
+        };
+        let mut folded = restored.map_err(|(graph, why)| self.unfit(plan, thread, graph, why))?;
         let path = Path {
             all: self,
             plan,
@@ -132,10 +220,11 @@ impl Branches {
             branch,
         };
         for entry in self.of(branch) {
-            if entry.graph != plan.id {
-                return Err(other_graph(thread, &entry.graph, plan));
+            if path.is_past(entry) {
+                folded.past = Some(path.past(entry));
             }
-            folded.take(&path, entry).map_err(|error| match error {
+            let entry = path.translate(entry)?;
+            folded.take(&path, &entry).map_err(|error| match error {
                 Unfolded::Damaged(reason) => {
                     let source = JournalError::damaged(thread, entry.seq, reason);
                     RunError::journal(thread, None, source)
@@ -147,8 +236,14 @@ impl Branches {
             let branches = folded.branches(&path, &fork)?;
             folded.fork = Some(FoldedFork { branches, ..fork });
         }
+        folded.stands(&path)?;
         Ok(folded)
     }
+}
+
+/// Returns whether an entry says what all fields are with which a run begins.
+const fn is_whole(entry: &Entry) -> bool {
+    matches!(entry.event, Recorded::Started { whole: true, .. })
 }
 
 /// A path through a graph, of whose thread all entries are at hand.
@@ -202,17 +297,26 @@ impl Folded {
             marks: Marks::default(),
             open: None,
             answers: Vec::new(),
+            effects: Effects::default(),
             used: Vec::new(),
             caught: None,
+            refused: None,
             error: None,
             item,
             fork: None,
+            past: None,
         }
     }
 
     /// Returns the state after the last step; while branches are under way, that with which they began.
     pub(crate) fn state<S: State>(&self, thread: &ThreadId) -> Result<S, RunError> {
-        self.fields().state(thread)
+        let state = self.fields().state(thread);
+        state.map_err(|error| match (&self.past, error) {
+            (Some(past), RunError::Decode { field, .. }) if !self.fields().has(field) => {
+                past.differs(thread, Difference::NoValue { field })
+            }
+            (_, error) => error,
+        })
     }
 
     /// Returns the fields after the last step; while branches are under way, those that they lie over.
@@ -223,12 +327,13 @@ impl Folded {
 
     fn take(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
         let fact = match &entry.event {
-            Recorded::Started { writes, .. } => {
-                if let Some(fork) = self.fork.take() {
-                    // The run before ended within a branch.
-                    self.fields = Arc::unwrap_or_clone(fork.under);
+            Recorded::Started { writes, whole } => {
+                // The run before may have ended within a branch.
+                self.drop_branches();
+                if *whole {
+                    self.fields = Fields::new(&path.plan.fields);
                 }
-                self.fields.take(writes.clone())?;
+                self.fields.take(writes)?;
                 self.marks = Marks::default();
                 self.settle(entry.seq);
                 self.caught = None;
@@ -253,18 +358,36 @@ impl Folded {
                 Fact::Asked(ask.id)
             }
             Recorded::Answered { ask, answer } => {
-                let question = self.open.take().filter(|open| open.id == *ask);
-                let question = question.ok_or_else(|| format!("question {ask} was not open"))?;
+                let question = self.close(*ask)?;
                 self.answers.push((question.key, answer.clone()));
                 Fact::Answered
             }
-            Recorded::Decided { .. }
-            | Recorded::Expired { .. }
-            | Recorded::Once { .. }
-            | Recorded::Edited { .. }
-            | Recorded::Abandoned { .. }
-            | Recorded::Copied { .. } => {
-                return Err("this version does not read such entries".into());
+            Recorded::Decided { .. } => return self.decided(path, entry),
+            Recorded::Expired { .. } => return self.expired(path, entry),
+            Recorded::Edited { writes, .. } => {
+                let marks = self.fields.take(writes)?;
+                self.marks.add(marks);
+                Fact::Edited
+            }
+            Recorded::Abandoned { why } => {
+                self.drop_branches();
+                self.settle(entry.seq);
+                self.open = None;
+                self.caught = None;
+                self.refused = None;
+                self.error = Some(why.clone());
+                Fact::Abandoned
+            }
+            // What was copied is folded as what was written.
+            Recorded::Copied { .. } => return Ok(()),
+            Recorded::Once { node, key, effect } => {
+                // A node that goes on with an answer has the question open until it has read that.
+                if !matches!(self.engine.next(), Action::Wait(waiting, _) if path.plan.name(waiting) == node)
+                {
+                    self.due(path, entry, node)?;
+                }
+                self.effects.take(key, effect);
+                return Ok(());
             }
             Recorded::Failed { error, .. } => {
                 // Whoever takes the run up again has seen the error, so the node is tried anew.
@@ -276,178 +399,56 @@ impl Folded {
         Ok(self.engine.on(path.plan, fact)?)
     }
 
+    /// Forgets what branches that have not joined have made of the state.
+    fn drop_branches(&mut self) {
+        if let Some(fork) = self.fork.take() {
+            self.fields = Arc::unwrap_or_clone(fork.under);
+        }
+    }
+
     /// Notes that another node is due, or none.
     fn settle(&mut self, seq: u64) {
         self.arrived = seq;
+        self.refused = None;
         self.answers.clear();
+        self.effects.clear();
         self.used.clear();
         self.error = None;
     }
 
     /// Returns the node that is due, which must have this name.
-    fn due(&self, path: &Path<'_>, name: &str) -> Result<u16, Unfolded> {
+    fn due(&self, path: &Path<'_>, entry: &Entry, name: &str) -> Result<u16, Unfolded> {
         let Action::Execute(due) = self.engine.next() else {
             return Err("no node was due".into());
         };
         let due_name = path.plan.name(due);
         if due_name == name {
             Ok(due)
+        } else if path.is_past(entry) {
+            Err(self.not_due(path, entry, name, due_name))
         } else {
             Err(format!("node `{name}` took a step when `{due_name}` was due").into())
         }
     }
-
-    /// Decides as the run did, and sees whether it then went where the entry says.
-    fn step(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
-        let Recorded::Stepped {
-            node,
-            edge,
-            masked,
-            to,
-            fork,
-            progress,
-            writes,
-            replaced,
-            cached,
-            ..
-        } = &entry.event
-        else {
-            return Err("it is no step".into());
-        };
-        let due = self.due(path, node)?;
-        let inner = path.plan.node(due).and_then(|node| node.inner.as_ref());
-        // What an attempt had written that a cached result came before is no part of the state.
-        let direct = inner.filter(|inner| inner.is_direct && !cached);
-        if let Some(inner) = direct {
-            self.adopt(path, &inner.plan)?;
-        }
-        let hop = self.engine.decide(path.plan, *edge, *progress)?;
-        let went = hop.to.node().filter(|_| !hop.forks);
-        let went = went.map(|to| path.plan.name(to));
-        if went != to.as_deref() || hop.masked != *masked || hop.forks != fork.is_some() {
-            let (went, to) = (went.unwrap_or("end"), to.as_deref().unwrap_or("end"));
-            return Err(format!(
-                "it says that `{node}` led to `{to}`, and by this graph it leads to `{went}`"
-            )
-            .into());
-        }
-        let mut marks = self.fields.take(writes.clone())?;
-        marks.replaced = self.fields.named(replaced);
-        self.marks.add(marks);
-        self.settle(entry.seq);
-        self.caught = None;
-        if let Some(forked) = fork {
-            self.fork = Some(FoldedFork {
-                seq: entry.seq,
-                forked: forked.clone(),
-                under: Arc::new(std::mem::take(&mut self.fields)),
-                branches: Vec::new(),
-            });
-        }
-        Ok(())
-    }
-
-    /// Takes over what the run of a subgraph with the same state has changed.
-    fn adopt(&mut self, path: &Path<'_>, inner: &Plan) -> Result<(), Unfolded> {
-        let branch = path.branch.child(self.arrived, 0);
-        let under = Arc::new(std::mem::take(&mut self.fields));
-        let begun = Folded::begun(Engine::new(inner), Fields::over(&under), 0, None);
-        let within = path.all.follow(inner, path.thread, &branch, begun)?;
-        self.marks.add(within.marks);
-        drop(under);
-        self.fields = within.fields.settle();
-        Ok(())
-    }
-
-    fn catch(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
-        let Recorded::Caught {
-            failure,
-            edge,
-            masked,
-            to,
-            progress,
-            ..
-        } = &entry.event
-        else {
-            return Err("it is no fallback".into());
-        };
-        self.due(path, &failure.node)?;
-        let hop = self.engine.decide(path.plan, *edge, *progress)?;
-        let went = hop.to.node().map(|to| path.plan.name(to));
-        if went != to.as_deref() || hop.masked != *masked || hop.forks {
-            return Err("its error edge leads elsewhere by this graph".into());
-        }
-        self.settle(entry.seq);
-        self.caught = Some(failure.clone());
-        Ok(())
-    }
-
-    /// Puts together what the branches have made of the state, as the run did.
-    fn join(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
-        let Recorded::Joined { to, writes } = &entry.event else {
-            return Err("it is no join".into());
-        };
-        let fork = self.fork.take().ok_or("nothing had forked")?;
-        let mut all = self.engine.clone();
-        let mut gathered = Gathered::new(path.plan.by_function);
-        let mut fields = Fields::over(&fork.under);
-        for index in 0..fork.forked.branches {
-            let branch = self.branch(path, &fork, index)?;
-            if branch.engine.next() != Action::Arrive {
-                return Err(format!("branch {index} had not come to the join").into());
-            }
-            all.absorb(&branch.engine);
-            fields.bring(&mut gathered, &branch.fields, branch.marks);
-        }
-        let joined = self.engine.joined(path.plan, all)?;
-        if path.plan.name(joined) != to {
-            return Err("the fork has another join by this graph".into());
-        }
-        fields.take(writes.clone())?;
-        drop(fork);
-        self.fields = fields.settle();
-        self.marks.add(gathered.marks);
-        self.settle(entry.seq);
-        Ok(())
-    }
-
-    /// Follows the branches of a fork as far as they came.
-    fn branches(&self, path: &Path<'_>, fork: &FoldedFork) -> Result<Vec<Self>, RunError> {
-        let branches = 0..fork.forked.branches;
-        branches
-            .map(|index| {
-                self.branch(path, fork, index).map_err(|error| match error {
-                    Unfolded::Other(error) => error,
-                    Unfolded::Damaged(reason) => {
-                        let source = JournalError::damaged(path.thread, fork.seq, reason);
-                        RunError::journal(path.thread, None, source)
-                    }
-                })
-            })
-            .collect()
-    }
-
-    fn branch(&self, path: &Path<'_>, fork: &FoldedFork, index: u32) -> Result<Self, Unfolded> {
-        let Action::Branch(edge) = self.engine.next() else {
-            return Err("nothing had forked".into());
-        };
-        let begun = self.engine.branch_of(path.plan, edge, index);
-        let engine = begun.ok_or("the fork has fewer branches by this graph")?;
-        let item = match fork.forked.items.get(index as usize) {
-            Some(item) => Some(Item::kept(item.clone())),
-            None => self.item.clone(),
-        };
-        let fields = Fields::over(&fork.under);
-        let begun = Self::begun(engine, fields, fork.seq, item);
-        let branch = path.branch.child(fork.seq, index);
-        Ok(path.all.follow(path.plan, path.thread, &branch, begun)?)
-    }
 }
 
-fn other_graph(thread: &ThreadId, recorded: &GraphId, plan: &Plan) -> RunError {
-    RunError::OtherGraph {
-        thread: thread.clone(),
-        recorded: recorded.clone(),
-        graph: plan.id.clone(),
+impl Branches {
+    /// Says that a snapshot has no place in a graph.
+    fn unfit(
+        &self,
+        plan: &Plan,
+        thread: &ThreadId,
+        graph: GraphId,
+        difference: Difference,
+    ) -> RunError {
+        let head = self
+            .snapshot
+            .as_ref()
+            .map_or(0, |snapshot| snapshot.head.seq);
+        if graph != plan.id {
+            return Past::of(head, graph, plan).differs(thread, difference);
+        }
+        let reason = format!("the snapshot that ends with it does not fit: it {difference}");
+        RunError::journal(thread, None, JournalError::damaged(thread, head, reason))
     }
 }

@@ -54,10 +54,8 @@ impl Json {
     }
 
     /// Takes a text that is known to be JSON.
-    pub(crate) fn from_text(text: String) -> Option<Self> {
-        RawValue::from_string(text)
-            .ok()
-            .map(|json| Self(json.into()))
+    pub(crate) fn from_text(text: String) -> Result<Self, JsonError> {
+        Ok(Self(RawValue::from_string(text)?.into()))
     }
 
     /// Writes a value down as JSON has it, even if it reads back as another.

@@ -102,8 +102,8 @@ pub trait Layer: fmt::Debug + Send + Sync + 'static {
     }
 
     /// As [`Journal::delete`].
-    async fn delete(&self, thread: &ThreadId) -> Result<(), JournalError> {
-        self.within().delete(thread).await
+    async fn delete(&self, thread: &ThreadId, head: Option<u64>) -> Result<(), JournalError> {
+        self.within().delete(thread, head).await
     }
 }
 
@@ -148,8 +148,8 @@ impl<L: Layer> Journal for L {
         Layer::compact(self, thread, snapshot, trim).await
     }
 
-    async fn delete(&self, thread: &ThreadId) -> Result<(), JournalError> {
-        Layer::delete(self, thread).await
+    async fn delete(&self, thread: &ThreadId, head: Option<u64>) -> Result<(), JournalError> {
+        Layer::delete(self, thread, head).await
     }
 }
 

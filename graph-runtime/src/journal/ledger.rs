@@ -3,6 +3,9 @@
 //! An entry gets its number and its place in the hash chain when it is handed in. While one append is
 //! under way, what is handed in meanwhile waits and goes into the next one, together: so the branches
 //! of a fork share their appends, and a path that is dropped takes nothing with it that it handed in.
+//!
+//! With [`Durability::Exit`], all waits until the run comes to rest. What must be on disk before the run
+//! goes on is *due*: its append waits for the disk at any level, and takes along what waits.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,8 +14,8 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
 use super::{
-    AskId, BranchId, Durability, Entry, GraphId, Hash, Head, Journal, JournalError, Record,
-    Recorded, ThreadId,
+    AskId, BranchId, Branches, Durability, Entry, Extent, GraphId, Hash, Head, Journal,
+    JournalError, Open, Record, Recorded, ThreadId,
 };
 use crate::attempt::text;
 use crate::clock::Clock;
@@ -23,20 +26,29 @@ pub(crate) struct Ledger {
     thread: ThreadId,
     durability: Durability,
     clock: Clock,
+    by: Option<Arc<str>>,
     desk: Mutex<Desk>,
 }
 
 struct Desk {
     /// The last entry that was handed in.
     tail: Head,
+    /// The questions that are open behind it.
+    open: Open,
     /// What waits for the next append.
     queue: Vec<Record>,
     /// The append that is under way, with the number of its last record.
     flight: Option<(u64, Flight)>,
     /// The last record that is known to be in the journal.
     written: u64,
+    /// How much there is behind the last snapshot, with all that was handed in.
+    extent: Extent,
+    /// The last entry that has to be on disk before the run goes on.
+    due: u64,
     /// Whether an append has failed: then nothing more is written.
     failed: bool,
+    /// Whether that was for another worker.
+    conflict: bool,
     /// Why, until somebody takes it.
     error: Option<JournalError>,
 }
@@ -49,28 +61,47 @@ type Flight = Shared<BoxFuture<'static, Result<(), Lost>>>;
 struct Lost(Arc<Mutex<Option<JournalError>>>);
 
 impl Ledger {
-    pub(crate) fn new(
-        journal: Arc<dyn Journal>,
-        thread: ThreadId,
-        head: Head,
-        durability: Durability,
-        clock: Clock,
-    ) -> Self {
+    pub(crate) fn new(journal: Arc<dyn Journal>, thread: ThreadId, head: Head, open: Open) -> Self {
         let desk = Desk {
             tail: head,
+            open,
             queue: Vec::new(),
             flight: None,
             written: head.seq,
+            extent: Extent::default(),
+            due: 0,
             failed: false,
+            conflict: false,
             error: None,
         };
         Self {
             journal,
             thread,
-            durability,
-            clock,
+            durability: Durability::default(),
+            clock: Clock::default(),
+            by: None,
             desk: Mutex::new(desk),
         }
+    }
+
+    /// Writes at this level, and dates the entries by this clock.
+    pub(crate) fn keeping(self, durability: Durability, clock: Clock) -> Self {
+        Self {
+            durability,
+            clock,
+            ..self
+        }
+    }
+
+    /// Counts on from what there is behind the last snapshot.
+    pub(crate) fn behind(self, extent: Extent) -> Self {
+        self.desk().extent = extent;
+        self
+    }
+
+    /// Names who is behind the entries.
+    pub(crate) fn by(self, by: Option<Arc<str>>) -> Self {
+        Self { by, ..self }
     }
 
     /// Returns the number of the last entry that was handed in.
@@ -79,7 +110,7 @@ impl Ledger {
     }
 
     /// Hands entries in, next to each other, and returns the number of the last one. A question gets
-    /// the number of its entry.
+    /// the number of its entry. An effect that is done once is due.
     ///
     /// # Errors
     ///
@@ -92,11 +123,21 @@ impl Ledger {
     ) -> serde_json::Result<u64> {
         let mut desk = self.desk();
         let mut tail = desk.tail;
+        let mut due = desk.due;
         let before = desk.queue.len();
+        let mut extent = desk.extent;
+        let mut turns = Vec::new();
         for mut event in events {
             let seq = tail.seq + 1;
-            if let Recorded::Asked(ask) = &mut event {
+            if let Some(ask) = event.asks_mut() {
                 ask.id = AskId(seq);
+            }
+            if matches!(event, Recorded::Once { .. }) {
+                due = seq;
+            }
+            let turned = desk.open.take(branch, &event);
+            if !turned.is_nothing() {
+                turns.push(turned);
             }
             let (graph, branch) = (graph.clone(), branch.clone());
             let entry = Entry {
@@ -105,26 +146,33 @@ impl Ledger {
                 graph,
                 prev: tail.hash,
                 branch,
-                by: None,
-                open: 0,
+                by: self.by.clone(),
+                open: desk.open.count(),
                 event,
             };
             let body = match serde_json::to_vec(&entry) {
                 Ok(body) => on_one_line(body),
                 Err(error) => {
                     desk.queue.truncate(before);
+                    while let Some(turned) = turns.pop() {
+                        desk.open.undo(turned);
+                    }
                     return Err(error);
                 }
             };
             let hash = Hash::of(&body);
+            extent.entries += 1;
+            extent.bytes += body.len() as u64;
             desk.queue.push(Record::new(seq, hash, body));
             tail = Head { seq, hash };
         }
         desk.tail = tail;
+        desk.extent = extent;
+        desk.due = due;
         Ok(tail.seq)
     }
 
-    /// Waits until an entry is written.
+    /// Waits until an entry is written, as far as anybody has to wait for that.
     pub(crate) async fn written(&self, seq: u64) -> Result<(), JournalError> {
         loop {
             let (last, flight) = {
@@ -133,7 +181,10 @@ impl Ledger {
                     return Ok(());
                 }
                 if desk.failed {
-                    return Err(desk.error.take().unwrap_or_else(ended));
+                    return Err(self.failure(&mut desk));
+                }
+                if self.durability == Durability::Exit && seq > desk.due {
+                    return Ok(());
                 }
                 match &desk.flight {
                     Some(flight) => flight.clone(),
@@ -152,34 +203,81 @@ impl Ledger {
                 match landed {
                     Ok(()) => desk.written = last,
                     Err(Lost(error)) => {
+                        let error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
                         desk.failed = true;
-                        desk.error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
+                        desk.conflict = error.as_ref().is_some_and(JournalError::is_conflict);
+                        desk.error = error;
                     }
                 }
             }
         }
     }
 
-    /// Waits until all that was handed in is written.
+    /// Waits until all that was handed in is written, as far as anybody has to wait for that.
     pub(crate) async fn settle(&self) -> Result<(), JournalError> {
         self.written(self.last()).await
     }
 
-    /// Reads what this run and those before it have written, once all of it is.
-    pub(crate) async fn read(&self) -> Result<Vec<Record>, JournalError> {
-        self.settle().await?;
+    /// Waits until all that was handed in is written, at any level.
+    pub(crate) async fn flush(&self) -> Result<(), JournalError> {
+        let last = {
+            let mut desk = self.desk();
+            if self.durability == Durability::Exit {
+                desk.due = desk.tail.seq;
+            }
+            desk.tail.seq
+        };
+        self.written(last).await
+    }
+
+    /// Returns whether entries wait for the run to come to rest.
+    pub(crate) fn is_at_exit(&self) -> bool {
+        self.durability == Durability::Exit
+    }
+
+    /// Returns how much there is behind the last snapshot.
+    pub(crate) fn extent(&self) -> Extent {
+        self.desk().extent
+    }
+
+    /// Reads what this run and those before it have written, once all of it is, and returns its end.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Conflict`] if another worker has written since; all others as the journal's.
+    pub(crate) async fn read(&self, graph: &GraphId) -> Result<(Branches, Head), JournalError> {
+        self.read_on(None, graph).await
+    }
+
+    /// Does the same, and reads only what was written since `told` was read.
+    pub(crate) async fn read_on(
+        &self,
+        told: Option<Branches>,
+        graph: &GraphId,
+    ) -> Result<(Branches, Head), JournalError> {
+        self.flush().await?;
         let written = self.desk().written;
-        let mut records = self.journal.read(&self.thread, 0).await?;
-        // What another worker may have written is for the next append to find out.
-        records.retain(|record| record.seq <= written);
-        Ok(records)
+        let (journal, thread) = (&*self.journal, &self.thread);
+        let (told, head) = match told {
+            Some(told) => told.read_on(journal, thread, graph).await?,
+            None => Branches::load(journal, thread, graph).await?,
+        };
+        if head.seq == written {
+            Ok((told, head))
+        } else {
+            Err(JournalError::conflict(&self.thread, written))
+        }
     }
 
     /// Sends what waits on its way.
     fn depart(&self, desk: &mut Desk) -> (u64, Flight) {
         let (journal, thread) = (Arc::clone(&self.journal), self.thread.clone());
         let (head, records) = (desk.written, std::mem::take(&mut desk.queue));
-        let durability = self.durability;
+        let durability = if desk.due > head {
+            Durability::Sync
+        } else {
+            self.durability
+        };
         let append = async move {
             let append = AssertUnwindSafe(journal.append(&thread, head, records, durability));
             let appended = append.catch_unwind().await.unwrap_or_else(|panic| {
@@ -193,19 +291,22 @@ impl Ledger {
         flight
     }
 
+    /// Returns why nothing more is written: the error itself to whoever asks first.
+    #[cold]
+    fn failure(&self, desk: &mut Desk) -> JournalError {
+        if let Some(error) = desk.error.take() {
+            error
+        } else if desk.conflict {
+            JournalError::conflict(&self.thread, desk.written)
+        } else {
+            let ended = "an earlier append of this run failed";
+            JournalError::store("the journal", "append to", ended)
+        }
+    }
+
     fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What a path is told that comes after the one which was told the reason.
-#[cold]
-fn ended() -> JournalError {
-    JournalError::store(
-        "the journal",
-        "append to",
-        "an earlier append of this run failed",
-    )
 }
 
 /// Makes one line of an entry, so that each is a line of an export. Values that were JSON before may
@@ -249,13 +350,8 @@ mod tests {
     async fn a_journal_that_panics_is_an_error_to_all_who_wait() {
         let thread = ThreadId::new("t");
         let head = Head::of(&thread);
-        let ledger = Ledger::new(
-            Arc::new(Panicking::default()),
-            thread,
-            head,
-            Durability::Sync,
-            Clock::default(),
-        );
+        let journal = Arc::new(Panicking::default());
+        let ledger = Ledger::new(journal, thread, head, Open::default());
         let failed = Recorded::Failed {
             node: "a".into(),
             error: "none".to_owned(),

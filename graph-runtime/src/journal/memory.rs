@@ -142,8 +142,14 @@ impl Journal for Memory {
         Ok(())
     }
 
-    async fn delete(&self, thread: &ThreadId) -> Result<(), JournalError> {
-        self.threads().remove(thread);
+    async fn delete(&self, thread: &ThreadId, head: Option<u64>) -> Result<(), JournalError> {
+        let mut threads = self.threads();
+        if let (Some(kept), Some(head)) = (threads.get(thread), head)
+            && kept.head() != head
+        {
+            return Err(JournalError::conflict(thread, head));
+        }
+        threads.remove(thread);
         Ok(())
     }
 }

@@ -22,23 +22,26 @@ use async_trait::async_trait;
 use deadpool::managed::{Manager, Pool};
 use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, Row, Statement};
+use tokio_postgres::{Client, Error, Row, SimpleQueryMessage, Statement};
 
 use self::error::failed;
 pub use self::options::{PostgresOptions, PostgresServer};
 use self::orphans::Orphans;
 use self::pool::{Line, Lines};
 use self::schema::Schema;
-use self::statements::{Commit, Statements, Text};
+use self::statements::{Commit, KEPT, Statements, Text};
 use super::Durability;
 use super::memory::check_numbers;
 use super::{Hash, Journal, JournalError, Record, ThreadId};
 
 /// A journal on a `PostgreSQL` server, for workers on several machines.
 ///
-/// An append is one statement and one round trip. It returns once the server has it on disk; what the
-/// server itself may lose, such as with `fsync = off` or with replicas that lag behind, is its own
-/// matter. Of two workers that advance one thread, one gets [`JournalError::Conflict`].
+/// An append is one statement and one round trip. It returns once the server has it on disk, also where
+/// its own default is not to wait for that; what the server itself may lose, such as with `fsync = off` or
+/// with replicas that lag behind, is its own matter. With [`Durability::Step`] it returns once the server
+/// has committed it (`synchronous_commit = off`, for this append alone): a crash of the server can then
+/// lose the last appends, those of up to three times its `wal_writer_delay`, which is 0.6 s by default.
+/// What is left is a prefix of what was written. Of two workers that advance one thread, one gets [`JournalError::Conflict`].
 ///
 /// The journal lies in a schema of its own, `handoffs` unless [`PostgresOptions::schema`] says
 /// something else; the first to connect creates it. Servers from version 11 on will do.
@@ -72,12 +75,16 @@ struct Shared {
 }
 
 const APPEND: &str = "append to";
+const LIST: &str = "list the threads of";
 
 /// How often something is sent that certainly did not happen the last time.
 const TURNS: u32 = 16;
 
 impl Postgres {
     /// Connects to a server, and creates the journal if there is none.
+    ///
+    /// A journal of an older format is brought to the newest one, which only the owner of its tables can
+    /// do. From then on, older versions of `handoffs` refuse to open it.
     ///
     /// What names the server is a URL, a text of `key=value` pairs, or a [`tokio_postgres::Config`].
     /// The connection is not encrypted: for TLS, make a pool with the connector of your choice and
@@ -139,7 +146,6 @@ impl Postgres {
     async fn open(
         lines: Box<dyn Lines>,
         schema: Schema,
-        relaxed: bool,
         place: &str,
     ) -> Result<Self, JournalError> {
         let mut line = lines
@@ -147,15 +153,14 @@ impl Postgres {
             .await
             .map_err(|error| error::no_line(place, error))?;
         let opened = schema::open(&mut line, &schema, schema::STEPS).await?;
-        let commit = match (relaxed, &*opened.synchronous_commit) {
-            (true, _) => Commit::Relaxed,
+        let commit = match &*opened.synchronous_commit {
             // What the server does by default is not what we promise.
-            (false, "off") => Commit::Synchronous,
+            "off" => Commit::Synchronous,
             // `remote_apply` and others are at least as good; `local` is somebody's choice.
-            (false, _) => Commit::AsTheServerDoes,
+            _ => Commit::AsTheServerDoes,
         };
         drop(line);
-        let statements = Statements::new(&schema, commit, lines.most());
+        let statements = Statements::new(schema, commit, lines.most());
         let place = opened.place.into();
         Ok(Self(Arc::new(Shared {
             place,
@@ -212,16 +217,23 @@ impl Shared {
             };
             match rows.await {
                 Ok(rows) => return Ok(rows),
-                Err(error) if error::is_lost(&error) => {
-                    line.discard();
-                    if turn == TURNS {
+                Err(error) => {
+                    let lost = error::is_lost(&error);
+                    if lost {
+                        line.discard();
+                    }
+                    if turn == TURNS || !(lost || error::is_taken_back(&error)) {
                         return Err(failed(&self.place, action, error));
                     }
                     turn += 1;
                 }
-                Err(error) => return Err(failed(&self.place, action, error)),
             }
         }
+    }
+
+    fn named(&self, name: Vec<u8>) -> Result<ThreadId, JournalError> {
+        let name = String::from_utf8(name).map(ThreadId::from);
+        name.map_err(|error| JournalError::corrupt(&*self.place, error))
     }
 
     async fn head(&self, thread: &ThreadId) -> Result<u64, JournalError> {
@@ -237,6 +249,7 @@ impl Shared {
         thread: &ThreadId,
         head: i64,
         records: &[Record],
+        durability: Durability,
     ) -> Result<u64, JournalError> {
         let name = thread.as_str().as_bytes();
         let hashes: Vec<_> = records
@@ -249,14 +262,40 @@ impl Shared {
             (_, [hash], [body]) => (Text::AppendOne, &[&name, &head, hash, body]),
             _ => (Text::Append, &[&name, &head, &hashes, &bodies]),
         };
+        let text = match durability {
+            Durability::Step => text.relaxed(),
+            Durability::Sync | Durability::Exit => text,
+        };
+        self.change(APPEND, Change::Prepared(text, parameters))
+            .await
+    }
+
+    /// Changes something, and returns how many rows a statement says. Nothing is sent again that may
+    /// have been done.
+    async fn change(&self, action: &'static str, change: Change<'_>) -> Result<u64, JournalError> {
         let mut turn = 1;
         loop {
-            let (line, append) = self.prepared(text, APPEND).await?;
             let mut under_way = self.orphans.under_way();
-            let written = under_way.on(line).execute(&append, parameters).await;
+            let changed = match change {
+                Change::Prepared(text, parameters) => {
+                    let (line, statement) = self.prepared(text, action).await?;
+                    let line = under_way.on(line);
+                    line.execute(&statement, parameters).await
+                }
+                Change::Text(text) => {
+                    let line = under_way.on(self.line().await?);
+                    line.simple_query(text).await.map(|said| {
+                        let is_kept = said.iter().any(|said| match said {
+                            SimpleQueryMessage::Row(row) => row.get(0) == Some(KEPT),
+                            _ => false,
+                        });
+                        u64::from(!is_kept)
+                    })
+                }
+            };
             let line = under_way.done();
-            match written {
-                Ok(written) => return Ok(written),
+            match changed {
+                Ok(rows) => return Ok(rows),
                 // The server says that it took the statement back. So it does, under a stricter
                 // isolation than its default, with each that comes second.
                 Err(error) if error::is_taken_back(&error) && turn < TURNS => turn += 1,
@@ -264,11 +303,35 @@ impl Shared {
                     if let Some(line) = line.filter(|_| error::is_lost(&error)) {
                         line.discard();
                     }
-                    return Err(failed(&self.place, APPEND, error));
+                    return Err(failed(&self.place, action, error));
                 }
             }
         }
     }
+}
+
+/// What is sent to change something: a prepared statement, or statements that have no parameters.
+#[derive(Clone, Copy)]
+enum Change<'a> {
+    Prepared(Text, &'a [&'a (dyn ToSql + Sync)]),
+    Text(&'a str),
+}
+
+/// A record as it comes from the server.
+type Raw = (i64, Vec<u8>, Vec<u8>);
+
+/// Takes a record from a row that begins with its number, hash and body.
+fn raw(row: &Row) -> Result<Raw, Error> {
+    Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
+}
+
+fn record(thread: &ThreadId, (seq, hash, body): Raw) -> Result<Record, JournalError> {
+    // All numbers are positive.
+    let seq = seq.unsigned_abs();
+    let hash = hash.try_into().map(Hash::from_bytes);
+    let hash =
+        hash.map_err(|_| JournalError::damaged(thread, seq, "its hash is not 32 bytes long"))?;
+    Ok(Record::new(seq, hash, body))
 }
 
 #[async_trait]
@@ -278,7 +341,7 @@ impl Journal for Postgres {
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
-        _: Durability,
+        durability: Durability,
     ) -> Result<(), JournalError> {
         check_numbers(thread, head, &records)?;
         let conflict = || Err(JournalError::conflict(thread, head));
@@ -291,7 +354,11 @@ impl Journal for Postgres {
             let found = self.0.head(thread).await?;
             return if found == head { Ok(()) } else { conflict() };
         }
-        match self.0.insert(thread, expected, &records).await? {
+        match self
+            .0
+            .insert(thread, expected, &records, durability)
+            .await?
+        {
             0 => conflict(),
             _ => Ok(()),
         }
@@ -301,53 +368,69 @@ impl Journal for Postgres {
         let name = thread.as_str().as_bytes();
         // No record has a higher number than that.
         let after = i64::try_from(after).unwrap_or(i64::MAX);
-        let columns = |row: &Row| {
-            let hash = row.try_get::<_, &[u8]>(1)?.try_into().map(Hash::from_bytes);
-            Ok((row.try_get::<_, i64>(0)?, hash, row.try_get(2)?))
-        };
         let parameters: [&(dyn ToSql + Sync); 2] = [&name, &after];
-        let rows = self
-            .0
-            .query(Text::Read, "read", &parameters, columns)
-            .await?;
-        let record = |(seq, hash, body): (i64, Result<_, _>, Vec<u8>)| {
-            // Everything after number 0 at least is positive.
-            let seq = seq.unsigned_abs();
-            let hash = hash
-                .map_err(|_| JournalError::damaged(thread, seq, "its hash is not 32 bytes long"))?;
-            Ok(Record::new(seq, hash, body))
-        };
-        rows.into_iter().map(record).collect()
+        let rows = self.0.query(Text::Read, "read", &parameters, raw).await?;
+        rows.into_iter().map(|row| record(thread, row)).collect()
     }
 
     async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        let action = "list the threads of";
         let name = |row: &Row| row.try_get(0);
-        let names = self.0.query(Text::Threads, action, &[], name).await?;
-        let names = names.into_iter().map(String::from_utf8);
-        let names = names.map(|name| name.map(ThreadId::from));
-        let names: Result<_, _> = names.collect();
-        names.map_err(|error| JournalError::corrupt(&*self.0.place, error))
+        let names = self.0.query(Text::Threads, LIST, &[], name).await?;
+        names.into_iter().map(|name| self.0.named(name)).collect()
     }
 
     async fn heads(
         &self,
-        _: Option<&ThreadId>,
-        _: usize,
+        after: Option<&ThreadId>,
+        most: usize,
     ) -> Result<Vec<(ThreadId, Record)>, JournalError> {
-        Err(JournalError::store("here", "list", "not yet"))
+        // No name stands between one and the same with a NUL behind it.
+        let from = after.map_or_else(String::new, |after| format!("{after}\0"));
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let columns = |row: &Row| Ok((row.try_get(3)?, raw(row)?));
+        let parameters: [&(dyn ToSql + Sync); 2] = [&from.as_bytes(), &most];
+        let rows = self.0.query(Text::Heads, LIST, &parameters, columns);
+        let head = |(name, raw)| {
+            let thread = self.0.named(name)?;
+            let last = record(&thread, raw)?;
+            Ok((thread, last))
+        };
+        rows.await?.into_iter().map(head).collect()
     }
 
-    async fn snapshot(&self, _: &ThreadId) -> Result<Option<Record>, JournalError> {
-        Ok(None)
+    async fn snapshot(&self, thread: &ThreadId) -> Result<Option<Record>, JournalError> {
+        let name = thread.as_str().as_bytes();
+        let rows = self.0.query(Text::Snapshot, "read", &[&name], raw).await?;
+        let row = rows.into_iter().next();
+        row.map(|row| record(thread, row)).transpose()
     }
 
-    async fn compact(&self, _: &ThreadId, _: Record, _: u64) -> Result<(), JournalError> {
-        Ok(())
+    async fn compact(
+        &self,
+        thread: &ThreadId,
+        snapshot: Record,
+        trim: u64,
+    ) -> Result<(), JournalError> {
+        let name = thread.as_str().as_bytes();
+        let conflict = || JournalError::conflict(thread, snapshot.seq);
+        let seq = i64::try_from(snapshot.seq).map_err(|_| conflict())?;
+        let trim = i64::try_from(trim).unwrap_or(i64::MAX);
+        let hash = snapshot.hash.as_bytes().as_slice();
+        let parameters: [&(dyn ToSql + Sync); 5] = [&name, &seq, &hash, &snapshot.body, &trim];
+        let compact = Change::Prepared(Text::Compact, &parameters);
+        match self.0.change("compact a thread of", compact).await? {
+            0 => Err(conflict()),
+            _ => Ok(()),
+        }
     }
 
-    async fn delete(&self, _: &ThreadId) -> Result<(), JournalError> {
-        Err(JournalError::store("here", "delete from", "not yet"))
+    async fn delete(&self, thread: &ThreadId, head: Option<u64>) -> Result<(), JournalError> {
+        let delete = self.0.statements.delete(thread, head);
+        let delete = Change::Text(&delete);
+        match (self.0.change("delete a thread of", delete).await?, head) {
+            (0, Some(head)) => Err(JournalError::conflict(thread, head)),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -41,8 +41,8 @@ use super::{Durability, Journal, JournalError, Record, ThreadId};
 ///
 /// # What it promises
 ///
-/// Each record is sealed for its [`Slot`]: the context of its journal, its thread and its number. One
-/// that was changed in any byte, that was moved or copied to another thread, number or context, or that
+/// Each record is sealed for its [`Slot`]: the context of its journal, its thread and its number; so is
+/// a snapshot, for another slot than that of any record. One that was changed in any byte, that was moved or copied to another thread, number or context, or that
 /// was sealed with another key does not open, and neither does one that is not sealed at all: reading
 /// the thread fails with [`JournalError::Seal`], which names thread, record and reason. Of a thread
 /// with such a record nothing is returned.
@@ -53,7 +53,7 @@ use super::{Durability, Journal, JournalError, Record, ThreadId};
 ///   store has to find what it keeps. Let no name say what it must not.
 /// - How long records are, how many there are and when they came can be seen.
 /// - Somebody who can write to the store can put back what was there before: a whole thread as it was
-///   yesterday, or without its last records. [`Thread::verify`](crate::Thread::verify) with a
+///   yesterday, or without its last records, or an older snapshot of it. [`Thread::verify`](crate::Thread::verify) with a
 ///   [`Head`](crate::Head) that was noted elsewhere finds that.
 /// - Two journals with the same key and the same [`context`](Self::context) are one to the seal. Within
 ///   a thread the hash chain finds a record of the other journal, but not a whole thread. Give each
@@ -128,20 +128,89 @@ impl<J: Journal, S: Sealer> Sealed<J, S> {
         }
     }
 
-    fn slot<'a>(&'a self, thread: &'a ThreadId, seq: u64) -> Slot<'a> {
+    fn slot<'a>(&'a self, thread: &'a ThreadId, part: Part, seq: u64) -> Slot<'a> {
         Slot {
             context: &self.context,
             thread,
+            part,
             seq,
+        }
+    }
+
+    async fn seal(
+        &self,
+        thread: &ThreadId,
+        part: Part,
+        record: Record,
+    ) -> Result<Record, JournalError> {
+        let seq = record.seq;
+        let plain = intact(thread, record)?;
+        let slot = self.slot(thread, part, seq);
+        let sealed = self.sealer.seal(&slot, &plain);
+        let mut body = sealed
+            .await
+            .map_err(|error| JournalError::seal(thread, seq, part.sealed(), error))?;
+        body.insert(0, SEALED);
+        Ok(layer::record(seq, body))
+    }
+
+    async fn open(
+        &self,
+        thread: &ThreadId,
+        part: Part,
+        record: Record,
+    ) -> Result<Record, JournalError> {
+        let seq = record.seq;
+        let plain = match intact(thread, record)?.split_first() {
+            Some((&SEALED, body)) => {
+                let slot = self.slot(thread, part, seq);
+                self.sealer.open(&slot, body).await
+            }
+            _ => Err(SealError::Unsealed),
+        };
+        let plain = plain.map_err(|error| JournalError::seal(thread, seq, part.opened(), error))?;
+        Ok(layer::record(seq, plain))
+    }
+}
+
+/// What of a thread is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Record,
+    Snapshot,
+}
+
+impl Part {
+    /// Returns what its associated data begin with. None is the beginning of another.
+    const fn mark(self) -> &'static [u8] {
+        match self {
+            Self::Record => b"handoffs sealed record\0",
+            Self::Snapshot => b"handoffs sealed snapshot\0",
+        }
+    }
+
+    const fn sealed(self) -> &'static str {
+        match self {
+            Self::Record => "sealed",
+            Self::Snapshot => "sealed in a snapshot",
+        }
+    }
+
+    const fn opened(self) -> &'static str {
+        match self {
+            Self::Record => "opened",
+            Self::Snapshot => "opened in the snapshot that takes it in",
         }
     }
 }
 
-/// The place for which a record is sealed: in which journal, in which thread, under which number.
+/// The place for which a record or a snapshot is sealed: in which journal, in which thread, under which
+/// number.
 #[derive(Clone, Copy, Debug)]
 pub struct Slot<'a> {
     context: &'a str,
     thread: &'a ThreadId,
+    part: Part,
     seq: u64,
 }
 
@@ -156,14 +225,19 @@ impl Slot<'_> {
         self.context
     }
 
-    /// Returns the record's number.
+    /// Returns the record's number; of a snapshot, that of the last record that it takes in.
     pub const fn seq(&self) -> u64 {
         self.seq
     }
 
+    /// Returns whether it is the place of a thread's snapshot, and not of a record.
+    pub const fn is_snapshot(&self) -> bool {
+        matches!(self.part, Part::Snapshot)
+    }
+
     /// Returns the slot as bytes, which a [`Sealer`] authenticates. No two slots have the same.
     pub fn associated_data(&self) -> Vec<u8> {
-        let mut bytes = b"handoffs sealed record\0".to_vec();
+        let mut bytes = self.part.mark().to_vec();
         // With their lengths, so that no part of one name passes for a part of the other.
         for name in [self.context, self.thread.as_str()] {
             bytes.extend_from_slice(&(name.len() as u64).to_le_bytes());
@@ -226,13 +300,7 @@ impl<J: Journal, S: Sealer> Layer for Sealed<J, S> {
     ) -> Result<(), JournalError> {
         let mut sealed = Vec::with_capacity(records.len());
         for record in records {
-            let seq = record.seq;
-            let plain = intact(thread, record)?;
-            let body = self.sealer.seal(&self.slot(thread, seq), &plain).await;
-            let mut body =
-                body.map_err(|error| JournalError::seal(thread, seq, "sealed", error))?;
-            body.insert(0, SEALED);
-            sealed.push(layer::record(seq, body));
+            sealed.push(self.seal(thread, Part::Record, record).await?);
         }
         self.journal.append(thread, head, sealed, durability).await
     }
@@ -241,14 +309,39 @@ impl<J: Journal, S: Sealer> Layer for Sealed<J, S> {
         let records = self.journal.read(thread, after).await?;
         let mut opened = Vec::with_capacity(records.len());
         for record in records {
-            let seq = record.seq;
-            let plain = match intact(thread, record)?.split_first() {
-                Some((&SEALED, body)) => self.sealer.open(&self.slot(thread, seq), body).await,
-                _ => Err(SealError::Unsealed),
-            };
-            let plain = plain.map_err(|error| JournalError::seal(thread, seq, "opened", error))?;
-            opened.push(layer::record(seq, plain));
+            opened.push(self.open(thread, Part::Record, record).await?);
         }
         Ok(opened)
+    }
+
+    async fn heads(
+        &self,
+        after: Option<&ThreadId>,
+        most: usize,
+    ) -> Result<Vec<(ThreadId, Record)>, JournalError> {
+        let heads = self.journal.heads(after, most).await?;
+        let mut opened = Vec::with_capacity(heads.len());
+        for (thread, last) in heads {
+            let last = self.open(&thread, Part::Record, last).await?;
+            opened.push((thread, last));
+        }
+        Ok(opened)
+    }
+
+    async fn snapshot(&self, thread: &ThreadId) -> Result<Option<Record>, JournalError> {
+        match self.journal.snapshot(thread).await? {
+            Some(sealed) => self.open(thread, Part::Snapshot, sealed).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn compact(
+        &self,
+        thread: &ThreadId,
+        snapshot: Record,
+        trim: u64,
+    ) -> Result<(), JournalError> {
+        let sealed = self.seal(thread, Part::Snapshot, snapshot).await?;
+        self.journal.compact(thread, sealed, trim).await
     }
 }

@@ -18,16 +18,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
-use self::worker::Worker;
+use self::worker::{Answer, Worker};
+use self::writer::{Change, What};
 use super::memory::check_numbers;
 use super::{Durability, Journal, JournalError, Record, ThreadId};
 
 /// A journal in a `SQLite` file: durable, with no server to install.
 ///
-/// An append returns once its records are on disk (a WAL with `synchronous = FULL`). Appends that
-/// arrive while the disk is busy share the next commit. Several processes may have the file open at
-/// once; of two that advance one thread, one gets [`JournalError::Conflict`]. The file has to lie on
-/// a disk of this machine, as its processes share memory beside it.
+/// An append returns once its records are on disk (a WAL with `synchronous = FULL`), or, with
+/// [`Durability::Step`], once the operating system has them (`synchronous = NORMAL`). Appends that
+/// arrive while the disk is busy share the next commit, and wait for the disk if one of them does.
+/// Several processes may have the file open at once; of two that advance one thread, one gets
+/// [`JournalError::Conflict`]. The file has to lie on a disk of this machine, as its processes share
+/// memory beside it.
+///
+/// What is deleted or trimmed is overwritten in the file, and its room is used again; the file does not
+/// become smaller. The WAL beside it may hold a copy until it begins anew.
 ///
 /// Clones share the open file. Dropping the last one finishes what was begun and closes the file; for
 /// that it may block as long as a commit takes.
@@ -60,11 +66,11 @@ struct Shared {
     /// may write folds the WAL into the file then, and removes it.
     reader: Worker<reader::Job>,
     writer: Worker<writer::Job>,
-    /// Appends that nobody waits for any more, and that may still be under way.
+    /// Changes that nobody waits for any more, and that may still be under way.
     orphans: AtomicUsize,
 }
 
-/// An append that becomes an orphan when it is dropped before it is answered.
+/// A change that becomes an orphan when it is dropped before it is answered.
 struct Awaited<'a>(Option<&'a AtomicUsize>);
 
 impl Drop for Awaited<'_> {
@@ -76,6 +82,32 @@ impl Drop for Awaited<'_> {
 }
 
 impl Shared {
+    /// Changes a thread. Once the writer has been asked, it is done, whether or not anybody waits for it.
+    async fn change(&self, thread: &ThreadId, what: What) -> Result<(), JournalError> {
+        let (thread, action) = (thread.clone(), what.action());
+        let mut awaited = Awaited(Some(&self.orphans));
+        let change = |answer| {
+            writer::Job::Change(Change {
+                thread,
+                what,
+                answer,
+            })
+        };
+        let changed = self.writer.ask(&self.place, action, change).await;
+        awaited.0 = None;
+        changed
+    }
+
+    /// Asks the reader, once what was dropped before is done.
+    async fn query<T>(
+        &self,
+        action: &'static str,
+        job: impl FnOnce(Answer<T>) -> reader::Job,
+    ) -> Result<T, JournalError> {
+        self.settle().await?;
+        self.reader.ask(&self.place, action, job).await
+    }
+
     /// Waits for the orphans, so that what is read is what they have left.
     async fn settle(&self) -> Result<(), JournalError> {
         let orphans = self.orphans.load(Ordering::SeqCst);
@@ -90,6 +122,9 @@ impl Shared {
 
 impl Sqlite {
     /// Opens the journal in a file, and creates the file if there is none.
+    ///
+    /// A file of an older format is brought to the newest one. From then on, older versions of `handoffs`
+    /// refuse to open it.
     ///
     /// # Errors
     ///
@@ -126,72 +161,61 @@ impl Journal for Sqlite {
         thread: &ThreadId,
         head: u64,
         records: Vec<Record>,
-        _: Durability,
+        durability: Durability,
     ) -> Result<(), JournalError> {
         check_numbers(thread, head, &records)?;
-        let Shared {
-            place,
-            writer,
-            orphans,
-            ..
-        } = &*self.0;
-        let thread = thread.clone();
-        let mut awaited = Awaited(Some(orphans));
-        let appended = writer
-            .ask(place, "append to", |answer| {
-                writer::Job::Append(writer::Append {
-                    thread,
-                    head,
-                    records,
-                    answer,
-                })
-            })
-            .await;
-        awaited.0 = None;
-        appended
+        let append = What::Append {
+            head,
+            records,
+            durability,
+        };
+        self.0.change(thread, append).await
     }
 
     async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
-        self.0.settle().await?;
-        let Shared { place, reader, .. } = &*self.0;
         let thread = thread.clone();
-        reader
-            .ask(place, "read", |answer| reader::Job::Read {
-                thread,
-                after,
-                answer,
-            })
-            .await
+        let read = |answer| reader::Job::Read {
+            thread,
+            after,
+            answer,
+        };
+        self.0.query("read", read).await
     }
 
     async fn threads(&self) -> Result<Vec<ThreadId>, JournalError> {
-        self.0.settle().await?;
-        let Shared { place, reader, .. } = &*self.0;
-        reader
-            .ask(place, "list the threads of", |answer| {
-                reader::Job::Threads { answer }
-            })
-            .await
+        let threads = |answer| reader::Job::Threads { answer };
+        self.0.query("list the threads of", threads).await
     }
 
     async fn heads(
         &self,
-        _: Option<&ThreadId>,
-        _: usize,
+        after: Option<&ThreadId>,
+        most: usize,
     ) -> Result<Vec<(ThreadId, Record)>, JournalError> {
-        Err(JournalError::store("here", "list", "not yet"))
+        // No name stands between one and the same with a NUL behind it.
+        let from = after.map_or_else(String::new, |after| format!("{after}\0"));
+        let heads = |answer| reader::Job::Heads { from, most, answer };
+        self.0.query("list the threads of", heads).await
     }
 
-    async fn snapshot(&self, _: &ThreadId) -> Result<Option<Record>, JournalError> {
-        Ok(None)
+    async fn snapshot(&self, thread: &ThreadId) -> Result<Option<Record>, JournalError> {
+        let thread = thread.clone();
+        let snapshot = |answer| reader::Job::Snapshot { thread, answer };
+        self.0.query("read", snapshot).await
     }
 
-    async fn compact(&self, _: &ThreadId, _: Record, _: u64) -> Result<(), JournalError> {
-        Ok(())
+    async fn compact(
+        &self,
+        thread: &ThreadId,
+        snapshot: Record,
+        trim: u64,
+    ) -> Result<(), JournalError> {
+        let compact = What::Compact { snapshot, trim };
+        self.0.change(thread, compact).await
     }
 
-    async fn delete(&self, _: &ThreadId) -> Result<(), JournalError> {
-        Err(JournalError::store("here", "delete from", "not yet"))
+    async fn delete(&self, thread: &ThreadId, head: Option<u64>) -> Result<(), JournalError> {
+        self.0.change(thread, What::Delete { head }).await
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Standing {
     pub(crate) due: Option<u16>,
     /// The questions that are open, in the order in which they were asked.
     pub(crate) asks: Vec<Ask>,
+    /// Why the run was given up, if it was.
+    pub(crate) abandoned: Option<String>,
 }
 
 impl Folded {
@@ -29,18 +31,18 @@ impl Folded {
         let mut standing = Standing::default();
         match self.engine.next() {
             Action::Start | Action::Finish(..) | Action::Arrive => {}
-            Action::Wait(..) => standing.asks.extend(self.open.clone()),
-            Action::Execute(node) if self.engine.has_failed() => {
-                let error = self.error.clone().unwrap_or_default();
-                standing.failed = Some((node, error));
-            }
+            Action::Abandon => standing.abandoned = Some(self.error.clone().unwrap_or_default()),
+            Action::Wait(..) | Action::Approve(..) => standing.asks.extend(self.open.clone()),
             Action::Execute(node) => {
+                let mut has_failed = self.engine.has_failed();
                 let inner = plan.node(node).and_then(|node| node.inner.as_ref());
                 if let Some(inner) = inner {
                     let branch = branch.child(self.arrived, 0);
                     let within = all.fold(&inner.plan, thread, &branch)?;
                     let within = within.standing(all, &inner.plan, thread, &branch)?;
                     let is_due = within.due.is_some() || within.failed.is_some();
+                    // Since it failed it was taken up again, and now waits for nothing but an answer.
+                    has_failed &= is_due || within.asks.is_empty();
                     standing.due = (is_due || within.asks.is_empty()).then_some(node);
                     standing.asks = within.asks;
                 } else {
@@ -49,6 +51,12 @@ impl Folded {
                         standing.asks = all.open_below(&branch.child(self.arrived, 0));
                     }
                     standing.due = standing.asks.is_empty().then_some(node);
+                }
+                if has_failed {
+                    // What was asked within, before another branch failed, can still be answered.
+                    let error = self.error.clone().unwrap_or_default();
+                    standing.failed = Some((node, error));
+                    standing.due = None;
                 }
             }
             Action::Branch(edge) => {

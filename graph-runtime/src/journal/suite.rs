@@ -4,7 +4,12 @@
 //! where it changes hands at each point at which the store waits, and on many, where it need not wait.
 
 mod appends;
+mod copies;
+mod deletes;
+mod expected;
+mod heads;
 mod reads;
+mod snapshots;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -12,7 +17,7 @@ use std::sync::{Arc, Barrier};
 
 use futures_util::future::join_all;
 use tokio::runtime::{Builder, Handle};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinHandle, spawn_blocking, yield_now};
 
 use super::Durability;
 use crate::error::chain;
@@ -21,7 +26,8 @@ use crate::journal::{Hash, Journal, JournalError, Record, ThreadId};
 /// A place where a journal is kept while its rules are tested: a folder, a schema of a database.
 ///
 /// Each rule is given a place of its own, with nothing in it, and drops it at the end; so the place's
-/// `Drop` cleans up. A rule may open its place several times, to see what a restart leaves.
+/// `Drop` cleans up. A rule may open its place several times: again, to see what a restart leaves, and
+/// twice at once, as two processes do.
 pub trait JournalPlace {
     /// The journal that is tested.
     type Journal: Journal;
@@ -84,11 +90,38 @@ rules! {
     a_read_during_appends_sees_a_prefix,
     threads_are_listed_in_the_order_of_their_names,
     a_dropped_append_leaves_all_or_nothing,
+    a_thread_is_copied_in_order_and_stays_as_it_is,
+    a_copy_takes_the_place_of_no_thread,
+    a_thread_that_is_not_at_the_expected_head_is_not_deleted,
+    of_a_deletion_and_an_append_at_one_head_one_comes_first,
+    of_two_handles_of_one_place_exactly_one_wins,
+    a_body_of_ten_megabytes_is_kept,
+    what_was_appended_at_any_level_is_read_back_after_reopening,
+    the_last_record_of_each_thread_is_listed,
+    last_records_are_listed_page_by_page,
+    a_list_during_appends_sees_their_ends,
+    a_snapshot_is_kept_beside_the_records,
+    the_newest_snapshot_is_kept,
+    a_snapshot_beyond_the_end_conflicts_and_changes_nothing,
+    trimming_drops_what_the_snapshot_takes_in,
+    a_trimmed_thread_goes_on,
+    a_read_during_trimming_sees_no_gap,
+    a_dropped_compaction_leaves_both_or_neither,
+    a_deletion_removes_all_of_its_thread_and_nothing_else,
+    a_deletion_of_nothing_is_no_error,
+    a_deleted_thread_can_begin_again,
+    a_deletion_among_appends_leaves_whole_threads,
+    a_dropped_deletion_leaves_all_or_nothing,
 }
 
 mod rule {
     pub(super) use super::appends::*;
+    pub(super) use super::copies::*;
+    pub(super) use super::deletes::*;
+    pub(super) use super::expected::*;
+    pub(super) use super::heads::*;
     pub(super) use super::reads::*;
+    pub(super) use super::snapshots::*;
 }
 
 /// Runs a rule, and names it if it is broken.
@@ -220,6 +253,60 @@ async fn read(journal: &impl Journal, thread: &ThreadId, after: u64) -> Vec<Reco
     read.unwrap_or_else(|error| {
         panic!(
             "could not read {thread:?} after record {after}: {}",
+            chain(&error)
+        )
+    })
+}
+
+/// Makes a snapshot that takes in the records up to number `seq`.
+fn snapshot(seq: u64, body: impl AsRef<[u8]>) -> Record {
+    Record::new(seq, Hash::of(body.as_ref()), body.as_ref().to_vec())
+}
+
+/// Keeps a snapshot and trims, which has to succeed.
+async fn compact(journal: &impl Journal, thread: &ThreadId, snapshot: Record, trim: u64) {
+    let seq = snapshot.seq;
+    let compacted = journal.compact(thread, snapshot, trim).await;
+    compacted.unwrap_or_else(|error| {
+        panic!(
+            "could not keep a snapshot at {seq} of {thread:?}: {}",
+            chain(&error)
+        )
+    });
+}
+
+/// Returns the snapshot that is kept, which has to succeed.
+async fn snapshot_of(journal: &impl Journal, thread: &ThreadId) -> Option<Record> {
+    let kept = journal.snapshot(thread).await;
+    kept.unwrap_or_else(|error| {
+        panic!(
+            "could not read the snapshot of {thread:?}: {}",
+            chain(&error)
+        )
+    })
+}
+
+/// Deletes, which has to succeed, at last.
+async fn delete(journal: &impl Journal, thread: &ThreadId) {
+    loop {
+        match journal.delete(thread, None).await {
+            Ok(()) => return,
+            Err(error) if error.is_retryable() => yield_now().await,
+            Err(error) => panic!("could not delete {thread:?}: {}", chain(&error)),
+        }
+    }
+}
+
+/// Lists what is last in threads, which has to succeed.
+async fn heads(
+    journal: &impl Journal,
+    after: Option<&ThreadId>,
+    most: usize,
+) -> Vec<(ThreadId, Record)> {
+    let heads = journal.heads(after, most).await;
+    heads.unwrap_or_else(|error| {
+        panic!(
+            "could not list {most} threads after {after:?}: {}",
             chain(&error)
         )
     })

@@ -3,12 +3,13 @@
 use super::Thread;
 use crate::error::RunError;
 use crate::execute::Runnable;
-use crate::journal::{Export, Head, Journal, Record, verify};
+use crate::journal::{Export, Head, Journal, Kept, Record, verify};
 
 impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Checks that the thread's entries are what was written: each is hashed, and each holds the hash of
     /// the one before it. Returns how many there are, and the hash of the last; 0 for an unknown thread.
     ///
+    /// Of a thread that was [trimmed](Self::trim), it is those that are kept.
     /// It does not matter which graph wrote them, nor whether this version knows all that they say.
     ///
     /// Whoever can write to the store can write all hashes anew as well, and cut off the end of a thread
@@ -29,13 +30,18 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// # Errors
     ///
+    /// [`RunError::Trimmed`] if what was noted has been trimmed since.
     /// [`RunError::Journal`] if the journal cannot be read, and with
     /// [`JournalError::Damaged`](crate::JournalError::Damaged), which names the first entry that is not
     /// what was written, and what is wrong with it.
     pub async fn verify(&self, noted: impl Into<Option<Head>>) -> Result<Head, RunError> {
         let noted = noted.into();
-        let records = self.records().await?;
-        self.checked(&records, noted)
+        let Kept { base, records, .. } = self.all().await?;
+        match noted {
+            // Nobody can tell any more whether it was so.
+            Some(noted) if noted.seq < base.seq => Err(self.trimmed(noted.seq, base)),
+            noted => self.checked(base, &records, noted),
+        }
     }
 
     /// Returns the thread's entries as JSON Lines, byte for byte what the journal hashes, so that anybody
@@ -64,12 +70,17 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// As [`verify`](Self::verify).
     pub async fn export(&self) -> Result<Export, RunError> {
-        let records = self.records().await?;
-        let head = self.checked(&records, None)?;
-        Export::new(&self.id, head, records).map_err(|source| self.journal_error(source))
+        let Kept { base, records, .. } = self.all().await?;
+        let head = self.checked(base, &records, None)?;
+        Export::new(&self.id, base, head, records).map_err(|source| self.journal_error(source))
     }
 
-    fn checked(&self, records: &[Record], noted: Option<Head>) -> Result<Head, RunError> {
-        verify(&self.id, records, noted).map_err(|source| self.journal_error(source))
+    fn checked(
+        &self,
+        base: Head,
+        records: &[Record],
+        noted: Option<Head>,
+    ) -> Result<Head, RunError> {
+        verify(&self.id, base, records, noted).map_err(|source| self.journal_error(source))
     }
 }

@@ -27,7 +27,7 @@ struct Desk {
     #[timeout("30s 1m")]
     third: Work,
     #[route(_ => end)]
-    #[timeout("0s", idle = "213503982335d")]
+    #[timeout("0s", idle = "213503982335d", answer = "2 days")]
     #[cache(key = key, ttl = "an hour")]
     fourth: Work,
 }

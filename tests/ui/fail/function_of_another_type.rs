@@ -98,4 +98,17 @@ struct Keys {
     web: Web,
 }
 
+#[derive(AgentGraph)]
+#[graph(state = Ticket, start = plan)]
+struct Approvals {
+    #[route(_ => web(approve = takes_the_count, else = end))]
+    plan: Plan,
+    #[route(_ => last(approve = keeps_nothing, else = end))]
+    web: Web,
+    #[route(_ => more(approve = no_such_function, else = end))]
+    last: Plan,
+    #[route(_ => end)]
+    more: Plan,
+}
+
 fn main() {}

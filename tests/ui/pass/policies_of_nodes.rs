@@ -49,7 +49,7 @@ struct Desk {
     #[retry(times = 1, jitter = false, on = of_nodes::any,)]
     idle: Work,
     #[route(_ => kept)]
-    #[timeout("1h", idle = "200ms")]
+    #[timeout("1h", idle = "200ms", answer = "2d 1h")]
     #[on_error(retry, then = mend)]
     both: Work,
     #[route(_ => mend)]
@@ -86,6 +86,7 @@ fn main() {
     let fits = |error| policies[2].retries().iter().position(|retry| retry.fits(error));
     assert_eq!((fits(&timed_out), fits(&broken)), (Some(0), Some(1)));
     assert_eq!(policies[3].retries()[0].attempts(), 3);
+    assert_eq!(policies[3].answer_timeout(), Some(Duration::from_secs(49 * 3600)));
     assert_eq!(policies[4].cache_ttl(), Some(Duration::from_secs(3600)));
     assert_eq!(policies[6].retries()[0].attempts(), 7);
     let key = desk.cache_key(4, &Ticket::default());

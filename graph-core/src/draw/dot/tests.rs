@@ -40,6 +40,21 @@ fn a_drawing_shows_start_end_limits_elses_guards_people_and_docs() {
 }
 
 #[test]
+fn an_approved_handoff_names_its_question_and_has_a_gate() {
+    let mut desk = Topology::new("Desk");
+    let [judge, pay] = ["judge", "pay"].map(|name| desk.node(NodeShape::new(name)));
+    desk.start(judge);
+    let route = Route::to(pay).approve("large_refund").limit(2).or_end();
+    desk.edge(Edge::new(judge, "_", route));
+    desk.edge(Edge::new(pay, "_", Route::end()));
+
+    let drawn = desk.dot().to_string();
+    let arrow = r#""judge" -> "pay" [label="_, ≤ 2, approve = large_refund", style=dashed, arrowhead=normalodiamond];"#;
+    assert!(drawn.contains(arrow), "{drawn}");
+    assert!(drawn.contains(r#""judge" -> "end" [label="else", style=dotted];"#));
+}
+
+#[test]
 fn a_fork_is_drawn_as_its_branches_with_the_join_and_an_error_in_red() {
     let mut desk = Topology::new("Research");
     let [plan, web, papers, facts, sum] =

@@ -12,8 +12,7 @@ use crate::sqlite_file::{Format, NO_DATABASE, Refused};
 /// A cache's file.
 const FORMAT: Format = Format {
     mark: i32::from_be_bytes(*b"hcac"),
-    number: 1,
-    create: CREATE,
+    steps: &[CREATE],
     patience: Duration::from_secs(5),
 };
 

@@ -136,7 +136,11 @@ pub(super) async fn keys_of_other_graphs_and_nodes_do_not_collide(place: &impl C
     let cache = place.open().await;
     let keys = keys.map(|(graph, node, json)| {
         let json = Json::from_text(json.to_owned());
-        CacheKey::new(graph, node, &json.unwrap_or_else(|| panic!("no JSON")))
+        CacheKey::new(
+            graph,
+            node,
+            &json.unwrap_or_else(|error| panic!("no JSON: {error}")),
+        )
     });
     for (n, key) in keys.iter().enumerate() {
         assert_eq!(get(&cache, key).await, None, "{key:?}");

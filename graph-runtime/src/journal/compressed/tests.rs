@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::error::chain;
 use crate::journal::Durability;
-use crate::journal::{Memory, entries, suite};
+use crate::journal::{Head, Memory, entries, suite};
 
 fn compressed(store: &Memory) -> Compressed<Memory> {
     Compressed::new(store.clone())
@@ -101,11 +101,46 @@ fn a_journal_that_was_never_compressed_is_read_as_it_is() {
 
     // The reverse is refused, and says what to do.
     let bare = suite::records(0, [frame(&large)]);
-    let text = chain(&entries(&"t".into(), &bare).unwrap_err());
+    let text = chain(&entries(&"t".into(), Head::of(&"t".into()), &bare).unwrap_err());
     assert!(
         text.contains("open the journal through `Compressed`"),
         "{text}"
     );
+}
+
+#[test]
+fn heads_and_snapshots_are_written_as_records_are() {
+    let large = [b"{\"a\":\"", &[b'a'; 9_000][..], b"\"}"].concat();
+    let store = Memory::default();
+    let journal: &dyn Journal = &compressed(&store);
+    append(&store, &[b"{}", &frame(&large)]);
+    let thread = ThreadId::new("t");
+    let last = suite::records(1, [&large]).remove(0);
+    let compacted = journal.compact(&thread, last.clone(), 1);
+    compacted.now_or_never().unwrap().unwrap();
+
+    let kept = |journal: &dyn Journal| journal.snapshot(&thread).now_or_never().unwrap();
+    let stored = kept(&store).unwrap().unwrap();
+    assert_eq!(stored.body[0], ZSTD);
+    let whole = layer::record(2, stored.body.clone());
+    assert_eq!(stored, whole, "the store's promise");
+    assert_eq!(kept(journal).unwrap(), Some(last.clone()));
+    let heads = journal.heads(None, 9).now_or_never().unwrap().unwrap();
+    assert_eq!(heads, [(thread.clone(), last)]);
+
+    // A damaged one is an error, and the records are none the worse for it.
+    let store = Memory::default();
+    append(&store, &[b"{}", b"{}"]);
+    let cut = layer::record(2, stored.body[..9].to_vec());
+    let compacted = store.compact(&thread, cut, 0).now_or_never();
+    compacted.unwrap().unwrap();
+    let journal = compressed(&store);
+    let error = kept(&journal).unwrap_err();
+    assert!(
+        matches!(error, JournalError::Damaged { seq: 2, .. }),
+        "{error:?}"
+    );
+    assert_eq!(read(&journal).unwrap().len(), 2);
 }
 
 #[test]

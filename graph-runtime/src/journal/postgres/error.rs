@@ -43,7 +43,7 @@ pub(super) fn failed(place: &str, action: &'static str, error: Error) -> Journal
         }
         SqlState::INSUFFICIENT_PRIVILEGE => {
             "the role may not do that; it needs CREATE on the database to create the journal, and USAGE \
-             on its schema, SELECT, INSERT and UPDATE on its tables to use it"
+             on its schema, SELECT, INSERT, UPDATE and DELETE on its tables to use it"
         }
         SqlState::UNDEFINED_TABLE | SqlState::INVALID_SCHEMA_NAME | SqlState::UNDEFINED_COLUMN => {
             "the journal's tables are gone or were changed; open it again"

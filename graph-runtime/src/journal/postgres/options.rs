@@ -35,7 +35,6 @@ use crate::journal::JournalError;
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
     schema: String,
-    synchronous_commit: bool,
     connections: Option<usize>,
     patience: Duration,
 }
@@ -44,7 +43,6 @@ impl Default for PostgresOptions {
     fn default() -> Self {
         Self {
             schema: "handoffs".to_owned(),
-            synchronous_commit: true,
             connections: None,
             patience: Duration::from_secs(10),
         }
@@ -58,20 +56,6 @@ impl PostgresOptions {
     /// it as well.
     pub fn schema(mut self, name: impl Into<String>) -> Self {
         self.schema = name.into();
-        self
-    }
-
-    /// Chooses whether an append returns only once it is on the server's disk. It does by default,
-    /// also where the server's own default is `off`.
-    ///
-    /// With `false`, an append returns once the server has committed it, without waiting for its disk
-    /// (`synchronous_commit = off`, for this journal's appends alone). **A crash of the server can then
-    /// lose the last appends that had succeeded**: those of up to three times its `wal_writer_delay`,
-    /// which is 0.6 s by default. A crash of a worker loses none. What is left is always a prefix of what
-    /// was written, so no thread is damaged: it is taken up at an earlier step, and repeats the steps
-    /// behind it with their side effects.
-    pub fn synchronous_commit(mut self, on: bool) -> Self {
-        self.synchronous_commit = on;
         self
     }
 
@@ -117,7 +101,7 @@ impl PostgresOptions {
         let pool = pool
             .build()
             .map_err(|error| JournalError::store(&*place, "connect to", error))?;
-        Postgres::open(Box::new(pool), schema, !self.synchronous_commit, &place).await
+        Postgres::open(Box::new(pool), schema, &place).await
     }
 
     /// Takes a pool of yours, and creates the journal if there is none.
@@ -131,7 +115,7 @@ impl PostgresOptions {
     {
         let place = self.place("PostgreSQL");
         let schema = Schema::new(&self.schema, &place)?;
-        Postgres::open(Box::new(pool), schema, !self.synchronous_commit, &place).await
+        Postgres::open(Box::new(pool), schema, &place).await
     }
 
     fn place(&self, server: &str) -> String {

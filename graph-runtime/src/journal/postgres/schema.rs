@@ -11,7 +11,7 @@ use crate::journal::{Hash, JournalError};
 
 /// What leads from one format to the next: a journal of format 1 has had the first, and so on. A step
 /// that was released never changes.
-pub(super) const STEPS: &[&str] = &[FIRST];
+pub(super) const STEPS: &[&str] = &[FIRST, SECOND];
 
 /// - `format` says that the tables are ours;
 /// - `thread` has a row a thread. Its pages keep room, so that moving a head touches no index. A name is
@@ -37,8 +37,19 @@ const FIRST: &str = "
         PRIMARY KEY (thread, seq)
     );";
 
-/// What all of our tables have had since the first format.
-const COLUMNS: [(&str, &str, &str); 9] = [
+/// - `snapshot` has what is kept of a thread beside its records, at most one row a thread;
+/// - `thread_order` finds the threads that come after a name. A name may be longer than an index takes.
+const SECOND: &str = "
+    CREATE TABLE {schema}.snapshot (
+        thread bigint PRIMARY KEY,
+        seq bigint NOT NULL,
+        hash bytea NOT NULL,
+        body bytea NOT NULL
+    );
+    CREATE INDEX thread_order ON {schema}.thread (substring(name, 1, 100));";
+
+/// What our tables have had since the first format, and the last of them since the second.
+const COLUMNS: [(&str, &str, &str); 13] = [
     ("format", "journal", "text"),
     ("format", "version", "integer"),
     ("thread", "id", "bigint"),
@@ -48,6 +59,10 @@ const COLUMNS: [(&str, &str, &str); 9] = [
     ("entry", "seq", "bigint"),
     ("entry", "hash", "bytea"),
     ("entry", "body", "bytea"),
+    ("snapshot", "thread", "bigint"),
+    ("snapshot", "seq", "bigint"),
+    ("snapshot", "hash", "bytea"),
+    ("snapshot", "body", "bytea"),
 ];
 
 /// The name of a schema, which can be written into a statement.
@@ -174,7 +189,7 @@ async fn look(client: &Client, schema: &Schema, steps: &[&str]) -> Result<Found,
         SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod)
         FROM pg_catalog.pg_namespace n
         LEFT JOIN pg_catalog.pg_class c
-            ON c.relnamespace = n.oid AND c.relname IN ('format', 'thread', 'entry')
+            ON c.relnamespace = n.oid AND c.relname IN ('format', 'thread', 'entry', 'snapshot')
         LEFT JOIN pg_catalog.pg_attribute a
             ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         WHERE n.nspname = $1";
@@ -197,7 +212,9 @@ async fn look(client: &Client, schema: &Schema, steps: &[&str]) -> Result<Found,
         columns.contains(&((*table).to_owned(), (*name).to_owned(), String::from(*kind)))
     };
     let other = |table: &str| Found::Other(table.to_owned());
-    if let Some((table, ..)) = COLUMNS.iter().find(|column| !is_ours(column)) {
+    let is_new = |(table, ..): &&(&str, &str, &str)| *table == "snapshot";
+    let mut first = COLUMNS.iter().filter(|column| !is_new(column));
+    if let Some((table, ..)) = first.find(|column| !is_ours(column)) {
         // The first that is there and of another kind, or else the one that is missing.
         let strange = tables.iter().find(|found| {
             !COLUMNS
@@ -212,6 +229,10 @@ async fn look(client: &Client, schema: &Schema, steps: &[&str]) -> Result<Found,
         return Ok(other("format"));
     };
     let version: i32 = row.try_get(0)?;
+    let has_new = COLUMNS.iter().filter(is_new).all(is_ours);
+    if (version == 1 && tables.contains("snapshot")) || (version > 1 && !has_new) {
+        return Ok(other("snapshot"));
+    }
     Ok(match usize::try_from(version) {
         Ok(version) if (1..=steps.len()).contains(&version) => Found::Journal(version),
         Ok(1..) => Found::Newer(version),

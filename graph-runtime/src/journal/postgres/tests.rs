@@ -2,6 +2,7 @@
 
 mod appends;
 mod formats;
+mod removals;
 mod server;
 mod troubles;
 

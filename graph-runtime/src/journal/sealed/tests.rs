@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::error::chain;
 use crate::journal::Durability;
-use crate::journal::{Hash, Memory, entries, suite};
+use crate::journal::{Hash, Head, Memory, entries, suite};
 
 const PLAIN: &[u8] = br#"{"said":"my card ends in 4711"}"#;
 
@@ -47,6 +47,27 @@ fn read_after(
 ) -> Result<Vec<Record>, JournalError> {
     let thread = thread.into();
     journal.read(&thread, after).now_or_never().unwrap()
+}
+
+fn compact(
+    journal: &impl Journal,
+    thread: &ThreadId,
+    snapshot: Record,
+) -> Result<(), JournalError> {
+    let compacted = journal.compact(thread, snapshot, 0);
+    compacted.now_or_never().unwrap()
+}
+
+fn heads_after(
+    journal: &impl Journal,
+    after: Option<&ThreadId>,
+) -> Result<Vec<(ThreadId, Record)>, JournalError> {
+    journal.heads(after, 9).now_or_never().unwrap()
+}
+
+/// Returns what is kept of a thread beside its records.
+fn kept(journal: &impl Journal, thread: &ThreadId) -> Result<Option<Record>, JournalError> {
+    journal.snapshot(thread).now_or_never().unwrap()
 }
 
 /// Returns a store whose thread `t` has these records.
@@ -126,6 +147,11 @@ fn what_was_sealed_once_opens_for_ever() {
     assert_eq!(read(&journal, "t").unwrap(), suite::records(0, [PLAIN]));
 }
 
+fn any_slot() -> impl Strategy<Value = (String, String, Part, u64)> {
+    let part = prop_oneof![Just(Part::Record), Just(Part::Snapshot)];
+    (any::<String>(), any::<String>(), part, any::<u64>())
+}
+
 static SEALED_ONCE: LazyLock<Record> = LazyLock::new(one_sealed);
 
 proptest! {
@@ -177,19 +203,22 @@ proptest! {
 
     #[test]
     fn no_two_slots_are_authenticated_alike(
-        one: (String, String, u64), other: (String, String, u64), split: proptest::sample::Index,
+        one in any_slot(), other in any_slot(), split: proptest::sample::Index,
     ) {
-        let bytes = |(context, thread, seq): &(String, String, u64)| {
+        let bytes = |(context, thread, part, seq): &(String, String, Part, u64)| {
             let thread = &ThreadId::new(thread.as_str());
-            Slot { context, thread, seq: *seq }.associated_data()
+            Slot { context, thread, part: *part, seq: *seq }.associated_data()
         };
         prop_assert_eq!(bytes(&one) == bytes(&other), one == other);
         // The same letters, cut elsewhere.
         let joined = one.0.clone() + &one.1;
         let cuts: Vec<_> = (0..=joined.len()).filter(|at| joined.is_char_boundary(*at)).collect();
         let (context, thread) = joined.split_at(cuts[split.index(cuts.len())]);
-        let cut = (context.to_owned(), thread.to_owned(), one.2);
+        let cut = (context.to_owned(), thread.to_owned(), one.2, one.3);
         prop_assert_eq!(bytes(&one) == bytes(&cut), one == cut);
+        // The same place, of the other part.
+        let part = if one.2 == Part::Record { Part::Snapshot } else { Part::Record };
+        prop_assert_ne!(bytes(&(one.0.clone(), one.1.clone(), part, one.3)), bytes(&one));
     }
 }
 
@@ -218,6 +247,76 @@ fn a_record_opens_nowhere_else() {
     let at_home = sealed(&store(of_t), key("k", 1));
     assert_eq!(read(&at_home, "t").unwrap(), suite::records(0, ["1", "2"]));
     assert_closed(&read_after(&swapped, "t", 1).unwrap_err(), 2, why);
+}
+
+#[test]
+fn a_snapshot_is_no_record_and_a_record_no_snapshot() {
+    let thread = ThreadId::new("t");
+    let store = Memory::default();
+    let journal = sealed(&store, key("k", 1));
+    append(&journal, "t", 0, &[b"1", b"2"]);
+    let snapshot = suite::records(1, [PLAIN]).remove(0);
+    compact(&journal, &thread, snapshot.clone()).unwrap();
+    let stored = kept(&store, &thread).unwrap().unwrap();
+    assert_ne!(stored.body, snapshot.body);
+    assert_eq!(stored.hash, Hash::of(&stored.body), "the store's promise");
+    assert_eq!(kept(&journal, &thread).unwrap(), Some(snapshot.clone()));
+
+    // In the place of the record of its number.
+    let sealed_records = read(&store, "t").unwrap();
+    let put = [sealed_records[0].clone(), stored.clone()];
+    let moved = sealed(&self::store(put), key("k", 1));
+    let why = "does not open with key `k`: it was changed, or sealed for another place";
+    assert_closed(&error(&moved, "t"), 2, why);
+    // That record in its place, a snapshot of another number, and one that is not sealed.
+    let mut renumbered = stored;
+    renumbered.seq = 1;
+    let unsealed = "it is not sealed";
+    for (wrong, why) in [
+        (sealed_records[1].clone(), why),
+        (renumbered, why),
+        (snapshot.clone(), unsealed),
+    ] {
+        let seq = wrong.seq;
+        let store = self::store(sealed_records.clone());
+        compact(&store, &thread, wrong).unwrap();
+        let journal = sealed(&store, key("k", 1));
+        let text = chain(&kept(&journal, &thread).unwrap_err());
+        let named = format!("record {seq} of thread `t` could not be opened in the snapshot");
+        assert!(text.contains(&named) && text.contains(why), "{text}");
+        // The records are none the worse for it.
+        assert_eq!(read(&journal, "t").unwrap().len(), 2);
+    }
+    // One whose hash is wrong is not kept.
+    let mut wrong = snapshot;
+    wrong.hash = Hash::of(b"another");
+    assert!(compact(&journal, &thread, wrong).is_err());
+}
+
+#[test]
+fn the_last_records_of_threads_are_opened_each_for_its_own() {
+    let store = Memory::default();
+    let journal = sealed(&store, key("k", 1));
+    append(&journal, "t", 0, &[b"1", b"2"]);
+    append(&journal, "u", 0, &[b"3"]);
+    let heads = heads_after(&journal, None).unwrap();
+    let last = |(thread, seq, body): (&str, u64, &str)| {
+        (
+            ThreadId::new(thread),
+            suite::records(seq - 1, [body]).remove(0),
+        )
+    };
+    assert_eq!(heads, [("t", 2, "2"), ("u", 1, "3")].map(last));
+    // One that does not open is named, so that whoever asks can go on behind it.
+    let of_u = read(&store, "u").unwrap();
+    try_append(&store, "s", 0, of_u).unwrap();
+    let error = heads_after(&journal, None).unwrap_err();
+    assert!(
+        matches!(&error, JournalError::Seal { thread, seq: 1, .. } if thread.as_str() == "s"),
+        "{error:?}"
+    );
+    let behind = heads_after(&journal, Some(&"s".into()));
+    assert_eq!(behind.unwrap().len(), 2);
 }
 
 #[test]
@@ -266,7 +365,7 @@ fn a_record_that_is_not_sealed_is_not_read() {
     assert_eq!(after, suite::records(1, [PLAIN]));
 
     // And without the layer, one that is sealed is no entry.
-    let bare = entries(&"t".into(), &[one_sealed()]).unwrap_err();
+    let bare = entries(&"t".into(), Head::of(&"t".into()), &[one_sealed()]).unwrap_err();
     assert!(matches!(bare, JournalError::Damaged { seq: 1, .. }));
     let text = chain(&bare);
     assert!(text.contains("open the journal through `Sealed`"), "{text}");

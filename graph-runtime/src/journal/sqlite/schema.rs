@@ -12,8 +12,7 @@ use crate::sqlite_file::{Format, NO_DATABASE, Refused};
 /// A journal's file.
 const FORMAT: Format = Format {
     mark: i32::from_be_bytes(*b"hand"),
-    number: 1,
-    create: CREATE,
+    steps: &[RECORDS, SNAPSHOTS],
     // Some hundred commits.
     patience: Duration::from_secs(10),
 };
@@ -25,13 +24,22 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// number twice. A row of the latter keeps at most a quarter of a page in the tree and the rest in
 /// pages of its own, which bodies of 1 to 3 KB leave half empty. Measured over bodies of 0.3 to 20 KB,
 /// the row id made commits 5 to 20 % faster and the WAL up to a third smaller; at 1.5 KB, the file by half.
-const CREATE: &str = "
+const RECORDS: &str = "
     CREATE TABLE entry (
         thread TEXT NOT NULL,
         seq INTEGER NOT NULL,
         hash BLOB NOT NULL,
         body BLOB NOT NULL,
         PRIMARY KEY (thread, seq)
+    ) STRICT;";
+
+/// What is kept of a thread with its records, at most one a thread.
+const SNAPSHOTS: &str = "
+    CREATE TABLE snapshot (
+        thread TEXT NOT NULL PRIMARY KEY,
+        seq INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        body BLOB NOT NULL
     ) STRICT;";
 
 /// Opens the file to write, and creates it if there is none.
@@ -85,8 +93,8 @@ fn configure(file: &Connection, place: &str) -> Result<(), JournalError> {
         );
         return Err(JournalError::store(place, "open", reason));
     }
-    // A commit has to be on disk when it returns, so that no side effect of a step is forgotten.
-    file.pragma_update(None, "synchronous", "FULL")
+    // What was deleted is overwritten in the file, and not only passed over.
+    file.pragma_update(None, "secure_delete", true)
         .map_err(failed)?;
     // Folding the WAL into the file costs two syncs and holds up one commit: every 8 MB, and not at
     // SQLite's 4, is still little to read after a crash.

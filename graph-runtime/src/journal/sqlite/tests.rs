@@ -2,6 +2,7 @@
 
 mod files;
 mod foreign;
+mod formats;
 mod rooms;
 
 use std::fs;

@@ -7,7 +7,8 @@ use std::task::Poll;
 use futures_util::future::poll_fn;
 
 use super::{
-    JournalPlace, On, append, assert_conflict, at_once, bodies, read, records, refused, threads,
+    JournalPlace, On, append, assert_conflict, at_once, bodies, compact, delete, read, records,
+    refused, snapshot, snapshot_of, threads,
 };
 use crate::error::chain;
 use crate::journal::Durability;
@@ -162,6 +163,90 @@ pub(super) async fn sixteen_workers_that_try_again_all_get_through(place: &impl 
             written,
             (0..16).map(|worker| worker.to_string()).collect::<Vec<_>>()
         );
+    }
+}
+
+pub(super) async fn of_two_handles_of_one_place_exactly_one_wins(place: &impl JournalPlace) {
+    let handles = [Arc::new(place.open().await), Arc::new(place.open().await)];
+    let [a, b] = &handles;
+    let thread = ThreadId::new("t");
+    // In turn: what one has done, the other sees.
+    append(a, &thread, 0, records(0, ["a1"])).await;
+    assert_conflict(&refused(b, &thread, 0, records(0, ["b1"])).await);
+    append(b, &thread, 1, records(1, ["b2", "b3"])).await;
+    assert_conflict(&refused(a, &thread, 1, records(1, ["a2"])).await);
+    assert_eq!(bodies(a, &thread).await, ["a1", "b2", "b3"]);
+    compact(b, &thread, snapshot(3, "three"), 2).await;
+    assert_eq!(snapshot_of(a, &thread).await, Some(snapshot(3, "three")));
+    assert_eq!(bodies(a, &thread).await, ["b3"]);
+
+    // At once.
+    for (head, on) in (3..23).zip([On::OneThread, On::ManyThreads].into_iter().cycle()) {
+        let appends = handles.iter().zip(["a", "b"]).map(|(journal, body)| {
+            let (journal, thread) = (journal.clone(), thread.clone());
+            let new = records(head, [body]);
+            async move { journal.append(&thread, head, new, Durability::Sync).await }
+        });
+        let answers = at_once(on, appends).await;
+        let winners: Vec<_> = (0..2).filter(|handle| answers[*handle].is_ok()).collect();
+        assert_eq!(winners.len(), 1, "{winners:?} win at {head} on {on:?}");
+        let conflicts = answers.iter().filter_map(|answer| answer.as_ref().err());
+        conflicts.for_each(assert_conflict);
+        for journal in &handles {
+            let written = read(journal, &thread, head).await;
+            assert_eq!(written, records(head, [["a", "b"][winners[0]]]));
+        }
+    }
+
+    delete(a, &thread).await;
+    assert_eq!(read(b, &thread, 0).await, []);
+    assert_conflict(&refused(b, &thread, 23, records(23, ["late"])).await);
+    append(b, &thread, 0, records(0, ["new"])).await;
+    assert_eq!(bodies(a, &thread).await, ["new"]);
+}
+
+pub(super) async fn a_body_of_ten_megabytes_is_kept(place: &impl JournalPlace) {
+    let thread = ThreadId::new("large");
+    // Bytes that do not compress, and ones that do.
+    let mut number = 7_u64;
+    let noise = (0..5_000_000 / 8).flat_map(|_| {
+        number ^= number << 13;
+        number ^= number >> 7;
+        number ^= number << 17;
+        number.to_be_bytes()
+    });
+    let body: Vec<u8> = noise.chain(vec![0; 5_000_000]).collect();
+    let written = records(0, [&body[..], b"small"]);
+    let journal = place.open().await;
+    append(&journal, &thread, 0, written.clone()).await;
+    drop(journal);
+    // Megabytes are nothing to print.
+    let same = read(&place.open().await, &thread, 0).await == written;
+    assert!(same, "ten megabytes are not what they were");
+}
+
+pub(super) async fn what_was_appended_at_any_level_is_read_back_after_reopening(
+    place: &impl JournalPlace,
+) {
+    use Durability::{Exit, Step, Sync};
+    let levels = [Sync, Step, Exit, Step, Step, Sync, Exit, Exit];
+    let thread = ThreadId::new("t");
+    let numbers: Vec<_> = (1..=levels.len()).map(|seq| seq.to_string()).collect();
+    for (head, durability) in (0..).zip(levels) {
+        let journal = place.open().await;
+        let body = (head + 1).to_string();
+        let appended = journal.append(&thread, head, records(head, [body]), durability);
+        if let Err(error) = appended.await {
+            panic!(
+                "could not append at level {durability:?}: {}",
+                chain(&error)
+            );
+        }
+        for journal in [journal, place.open().await] {
+            let read = bodies(&journal, &thread).await;
+            assert!(numbers.starts_with(&read), "{read:?}");
+            assert_eq!(read.len() as u64, head + 1, "at level {durability:?}");
+        }
     }
 }
 

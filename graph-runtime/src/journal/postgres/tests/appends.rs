@@ -8,7 +8,7 @@ use futures_util::future::{join_all, poll_fn};
 use super::{Place, address, connect, pool, value};
 use crate::journal::Durability;
 use crate::journal::suite::{bodies, records};
-use crate::journal::{Journal, JournalError, Postgres, ThreadId};
+use crate::journal::{Journal, JournalError, ThreadId};
 
 /// Polls a future so many times, and drops it.
 async fn poll_and_drop(future: impl Future, polls: usize) {
@@ -97,7 +97,7 @@ async fn a_dropped_connect_leaves_a_whole_journal_or_none_and_no_transaction() {
             WHERE relkind = 'r' AND '\"' || nspname || '\"' = '$s'";
         let tables = place.ask(count).await;
         assert!(
-            ["0", "3"].contains(&&*tables),
+            ["0", "4"].contains(&&*tables),
             "{tables} tables after {polls} polls"
         );
         let journal = place.options().on_pool(pool).await.unwrap();
@@ -107,35 +107,6 @@ async fn a_dropped_connect_leaves_a_whole_journal_or_none_and_no_transaction() {
             .await
             .unwrap();
     }
-}
-
-#[tokio::test]
-async fn bodies_of_ten_megabytes_are_kept() {
-    let place = Place::new();
-    let journal = place.open().await;
-    let thread = ThreadId::new("large");
-    // Bytes that do not compress, and ones that do.
-    let mut number = 7_u64;
-    let mut noise = || {
-        number = number
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        number.to_be_bytes()[0]
-    };
-    let noise: Vec<u8> = (0..10_000_000).map(|_| noise()).collect();
-    let zeros = vec![0; 10_000_000];
-    let written = records(0, [&noise, &zeros, &noise]);
-    journal
-        .append(&thread, 0, written.clone(), Durability::Sync)
-        .await
-        .unwrap();
-    let one = records(3, [&noise]);
-    journal
-        .append(&thread, 3, one.clone(), Durability::Sync)
-        .await
-        .unwrap();
-    let read = place.open().await.read(&thread, 0).await.unwrap();
-    assert!(read == [written, one].concat());
 }
 
 #[tokio::test]
@@ -219,31 +190,6 @@ async fn an_append_goes_on_when_the_one_before_it_is_taken_back() {
 }
 
 #[tokio::test]
-async fn an_append_to_a_thread_that_is_deleted_meanwhile_leaves_nothing_behind() {
-    let place = Place::new();
-    let journal = place.open().await;
-    let thread = ThreadId::new("t");
-    journal
-        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
-        .await
-        .unwrap();
-    let delete = "BEGIN; DELETE FROM $s.thread; DELETE FROM $s.entry;";
-    let other = place.sql(delete).await;
-    let append = tokio::spawn({
-        let (journal, thread) = (journal.clone(), thread.clone());
-        async move {
-            journal
-                .append(&thread, 1, records(1, ["2"]), Durability::Sync)
-                .await
-        }
-    });
-    place.until_waiting(1).await;
-    other.batch_execute("COMMIT").await.unwrap();
-    assert!(append.await.unwrap().unwrap_err().is_conflict());
-    assert_eq!(place.ask("SELECT count(*) FROM $s.entry").await, "0");
-}
-
-#[tokio::test]
 async fn a_statement_is_prepared_once_a_connection() {
     let place = Place::new();
     let pool = pool(1);
@@ -267,10 +213,16 @@ async fn a_statement_is_prepared_once_a_connection() {
             .unwrap();
         journal.read(&thread, 0).await.unwrap();
         journal.threads().await.unwrap();
+        journal.heads(None, 9).await.unwrap();
+        journal.snapshot(&thread).await.unwrap();
+        let snapshot = records(6, ["snapshot"]).remove(0);
+        journal.compact(&thread, snapshot, 2).await.unwrap();
+        let relaxed = journal.append(&thread, 7, records(7, ["z"]), Durability::Step);
+        relaxed.await.unwrap();
     }
     let line = pool.get().await.unwrap();
     let count = value(&line, "SELECT count(*) FROM pg_prepared_statements").await;
-    assert_eq!(count, "6");
+    assert_eq!(count, "10");
 }
 
 #[tokio::test]
@@ -285,11 +237,10 @@ async fn statements_of_connections_that_are_gone_are_forgotten() {
     assert!(journal.0.statements.connections() <= 2);
 }
 
-/// Opens a journal with these options, and returns how its appends are committed.
-async fn committed(place: &Place, on: bool, server: &str) -> Vec<String> {
+/// Opens a journal on a server with this default, and returns how each of its changes is committed.
+async fn committed(place: &Place, durability: Durability, server: &str) -> Vec<String> {
     let address = format!("{} options='-c synchronous_commit={server}'", address());
-    let options = place.options().synchronous_commit(on);
-    let journal: Postgres = options.connect(address).await.unwrap();
+    let journal = place.options().connect(address).await.unwrap();
     // At the very end of a transaction, somebody looks.
     let look = "
         CREATE TABLE IF NOT EXISTS $s.seen (id serial, setting text);
@@ -298,52 +249,60 @@ async fn committed(place: &Place, on: bool, server: &str) -> Vec<String> {
             RETURN NULL;
         END $$;
         TRUNCATE $s.seen;
-        DROP TRIGGER IF EXISTS look ON $s.entry;
-        CREATE CONSTRAINT TRIGGER look AFTER INSERT ON $s.entry DEFERRABLE INITIALLY DEFERRED
-            FOR EACH ROW EXECUTE FUNCTION $s.look();";
+        DROP TRIGGER IF EXISTS look ON $s.thread;
+        CREATE CONSTRAINT TRIGGER look AFTER INSERT OR UPDATE OR DELETE ON $s.thread
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION $s.look();
+        DROP TRIGGER IF EXISTS look ON $s.snapshot;
+        CREATE CONSTRAINT TRIGGER look AFTER INSERT ON $s.snapshot
+            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION $s.look();";
     place.sql(look).await;
-    let thread = ThreadId::new(format!("{on} {server}"));
-    journal
-        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
-        .await
-        .unwrap();
-    journal
-        .append(&thread, 1, records(1, ["2"]), Durability::Sync)
-        .await
-        .unwrap();
-    journal
-        .append(&thread, 2, records(2, ["3", "4"]), Durability::Sync)
-        .await
-        .unwrap();
+    let thread = ThreadId::new("t");
+    for (head, bodies) in [(0, &["1"][..]), (1, &["2"]), (2, &["3", "4"])] {
+        let appended = journal.append(&thread, head, records(head, bodies), durability);
+        appended.await.unwrap();
+    }
+    let snapshot = records(3, ["snapshot"]).remove(0);
+    journal.compact(&thread, snapshot, 1).await.unwrap();
+    journal.delete(&thread, None).await.unwrap();
     let seen = place.ask("SELECT string_agg(setting, ' ' ORDER BY id) FROM $s.seen");
     seen.await.split(' ').map(str::to_owned).collect()
 }
 
 #[tokio::test]
-async fn a_commit_waits_for_the_disk_unless_it_was_chosen_not_to() {
+async fn a_change_waits_for_the_disk_unless_it_is_an_append_at_level_step() {
+    use Durability::{Exit, Step, Sync};
     let place = Place::new();
-    for (on, server, used) in [
-        (true, "on", "on"),
-        (true, "off", "on"),
-        (true, "remote_apply", "remote_apply"),
-        (true, "local", "local"),
-        (false, "on", "off"),
-        (false, "off", "off"),
+    for (durability, server, append, others) in [
+        (Sync, "on", "on", "on"),
+        (Exit, "on", "on", "on"),
+        (Step, "on", "off", "on"),
+        (Sync, "off", "on", "on"),
+        (Exit, "off", "on", "on"),
+        (Step, "off", "off", "on"),
+        (Sync, "remote_apply", "remote_apply", "remote_apply"),
+        (Step, "remote_apply", "off", "remote_apply"),
+        (Sync, "local", "local", "local"),
+        (Step, "local", "off", "local"),
     ] {
-        let seen = committed(&place, on, server).await;
-        assert_eq!(seen, [used; 4], "{on}, {server}");
+        let seen = committed(&place, durability, server).await;
+        let expected = [append, append, append, others, others];
+        assert_eq!(seen, expected, "{durability:?}, {server}");
     }
-    // And the connection's own setting is what it was.
+}
+
+#[tokio::test]
+async fn a_level_holds_for_its_append_alone() {
+    let place = Place::new();
     let pool = pool(1);
-    let options = place.options().synchronous_commit(false);
-    let journal = options.on_pool(pool.clone()).await.unwrap();
+    let journal = place.options().on_pool(pool.clone()).await.unwrap();
     let thread = ThreadId::new("t");
-    journal
-        .append(&thread, 0, records(0, ["1"]), Durability::Sync)
-        .await
-        .unwrap();
-    let line = pool.get().await.unwrap();
-    assert_eq!(value(&line, "SHOW synchronous_commit").await, "on");
+    let levels = [Durability::Step, Durability::Sync, Durability::Step];
+    for (head, durability) in (0..).zip(levels) {
+        let appended = journal.append(&thread, head, records(head, ["x"]), durability);
+        appended.await.unwrap();
+        let line = pool.get().await.unwrap();
+        assert_eq!(value(&line, "SHOW synchronous_commit").await, "on");
+    }
 }
 
 #[tokio::test]

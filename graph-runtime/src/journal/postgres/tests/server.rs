@@ -120,6 +120,21 @@ impl Server {
         fs::remove_file(self.folder.join(".s.PGSQL.5432.lock")).unwrap();
     }
 
+    /// Kills one of the processes that serve a connection. The server ends all others then, and recovers.
+    pub(crate) fn kill_a_backend(&self) {
+        let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        let main = file.lines().next().unwrap().trim();
+        let serves = |pid: &String| {
+            let called = Command::new("ps").args(["-o", "args=", "-p", pid]).output();
+            let called = String::from_utf8(called.expect("`ps` runs").stdout).unwrap();
+            called.starts_with("postgres: handoffs ")
+        };
+        let backend = children(main).into_iter().find(serves);
+        let backend = backend.expect("somebody is connected");
+        let status = Command::new("kill").args(["-9", &backend]).status();
+        assert!(status.unwrap().success());
+    }
+
     /// Returns where the server is, as `key=value` pairs.
     pub(crate) fn address(&self) -> String {
         format!(

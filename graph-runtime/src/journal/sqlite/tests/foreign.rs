@@ -80,7 +80,7 @@ async fn a_journal_of_a_newer_version_is_refused_and_stays_as_it_is() {
     drop(folder.open().await);
     drop(database(
         &folder,
-        "PRAGMA journal_mode = DELETE; PRAGMA user_version = 2",
+        "PRAGMA journal_mode = DELETE; PRAGMA user_version = 3",
     ));
     check_is_refused(&folder, "update").await;
 }

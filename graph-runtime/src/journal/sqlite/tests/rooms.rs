@@ -5,13 +5,13 @@ use std::path::Path;
 use std::pin::pin;
 use std::task::Poll;
 
-use futures_util::future::{join_all, poll_fn};
+use futures_util::future::{Either, join, join_all, poll_fn};
 use rusqlite::Connection;
 
-use super::Folder;
+use super::{Folder, database};
 use crate::journal::Durability;
 use crate::journal::suite::{bodies, records};
-use crate::journal::{Journal, JournalError, ThreadId};
+use crate::journal::{Journal, JournalError, Sqlite, ThreadId};
 
 /// Awaits futures of which none can finish before all have begun, because the file is locked until then.
 async fn all_at_once<F: Future>(
@@ -25,6 +25,20 @@ async fn all_at_once<F: Future>(
     assert!(begun.is_pending());
     other.execute_batch("ROLLBACK").unwrap();
     all.await
+}
+
+/// Awaits what changes a journal, all of it in one commit: the writer is at something else until all of
+/// it has been handed in.
+async fn in_one_commit<F: Future>(
+    folder: &Folder,
+    journal: &Sqlite,
+    changes: impl IntoIterator<Item = F>,
+) -> Vec<F::Output> {
+    let busy = journal.run("BEGIN IMMEDIATE; COMMIT");
+    let changes = join_all(changes);
+    let file = folder.file();
+    let mut both = all_at_once(&file, [async { join(busy, changes).await.1 }]).await;
+    both.remove(0)
 }
 
 /// Counts the commits in a WAL that never began anew: each ends with a frame that says how long the file is.
@@ -182,17 +196,89 @@ async fn a_commit_that_fails_writes_none_of_its_appends() {
         .unwrap();
 }
 
+/// Returns, of each thread that is appended to, whether the commit waited for the disk, in order.
+async fn waited(folder: &Folder, journal: &Sqlite, appends: &[(&str, Durability)]) -> Vec<bool> {
+    let mut all = Vec::new();
+    for (thread, durability) in appends {
+        let thread = ThreadId::new(*thread);
+        let head = journal.read(&thread, 0).await.unwrap().len() as u64;
+        all.push((thread, head, *durability));
+    }
+    let appends = all.iter().map(async |(thread, head, durability)| {
+        let new = records(*head, ["x"]);
+        let appended = journal.append(thread, *head, new, *durability);
+        appended.await.unwrap();
+    });
+    database(folder, "DELETE FROM seen");
+    in_one_commit(folder, journal, appends).await;
+    levels(folder)
+}
+
+/// Returns the settings that were seen, of which `true` is `FULL` and `false` is `NORMAL`.
+fn levels(folder: &Folder) -> Vec<bool> {
+    let file = database(folder, "");
+    let mut seen = file.prepare("SELECT level FROM seen").unwrap();
+    let seen = seen.query_map([], |row| row.get::<_, i64>(0)).unwrap();
+    let level = |level| match level {
+        1 => false,
+        2 => true,
+        other => panic!("synchronous is {other}"),
+    };
+    seen.map(|seen| level(seen.unwrap())).collect()
+}
+
 #[tokio::test]
-async fn a_commit_waits_for_the_disk() {
+async fn a_commit_waits_for_the_disk_unless_all_in_it_are_appends_at_level_step() {
+    use Durability::{Exit, Step, Sync};
     let folder = Folder::new();
     let journal = folder.open().await;
-    // Refuses the connection's setting if it is not `FULL`.
+    // The setting cannot change within a transaction, so what is seen within it is that of its commit.
     journal
         .run(
-            "CREATE TEMP TABLE setting (synchronous INTEGER CHECK (synchronous = 2));
-             INSERT INTO setting SELECT synchronous FROM pragma_synchronous",
+            "CREATE TABLE seen (level INTEGER);
+             CREATE TEMP TRIGGER append AFTER INSERT ON main.entry
+             BEGIN INSERT INTO seen SELECT synchronous FROM pragma_synchronous; END;
+             CREATE TEMP TRIGGER remove AFTER DELETE ON main.entry
+             BEGIN INSERT INTO seen SELECT synchronous FROM pragma_synchronous; END;",
         )
         .await;
+    for (appends, waits) in [
+        (&[("a", Sync)][..], true),
+        (&[("a", Step)], false),
+        (&[("a", Exit)], true),
+        (&[("a", Step), ("b", Step), ("c", Step)], false),
+        (&[("a", Step), ("b", Sync), ("c", Step)], true),
+        (&[("a", Exit), ("b", Step)], true),
+        (&[("a", Step), ("b", Step)], false),
+    ] {
+        let seen = waited(&folder, &journal, appends).await;
+        assert_eq!(seen, vec![waits; appends.len()], "{appends:?}");
+    }
+
+    // What removes something waits, with all that is in its commit.
+    database(&folder, "DELETE FROM seen");
+    let [a, b] = ["a", "b"].map(ThreadId::new);
+    let head = journal.read(&a, 0).await.unwrap().len() as u64;
+    let append = async || {
+        let appended = journal.append(&a, head, records(head, ["x"]), Step);
+        appended.await.unwrap();
+    };
+    let delete = async || journal.delete(&b, None).await.unwrap();
+    in_one_commit(
+        &folder,
+        &journal,
+        [Either::Left(append()), Either::Right(delete())],
+    )
+    .await;
+    let removed = levels(&folder);
+    assert!(
+        removed.len() > 2 && removed.iter().all(|waits| *waits),
+        "{removed:?}"
+    );
+    database(&folder, "DELETE FROM seen");
+    let snapshot = records(head - 1, ["snapshot"]).remove(0);
+    journal.compact(&a, snapshot, 1).await.unwrap();
+    assert_eq!(levels(&folder), [true]);
 }
 
 #[tokio::test]
@@ -218,4 +304,31 @@ async fn what_is_read_after_an_append_was_dropped_is_final() {
         .append(&thread, 20, records(20, ["next"]), Durability::Sync)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn what_is_read_after_a_compaction_or_a_deletion_was_dropped_is_final() {
+    let folder = Folder::new();
+    let journal = folder.open().await;
+    let thread = ThreadId::new("t");
+    let appended = journal.append(&thread, 0, records(0, ["1", "2", "3"]), Durability::Sync);
+    appended.await.unwrap();
+    let snapshot = records(1, ["snapshot"]).remove(0);
+    dropped_under_way(&folder, journal.compact(&thread, snapshot.clone(), 2)).await;
+    assert_eq!(journal.snapshot(&thread).await.unwrap(), Some(snapshot));
+    assert_eq!(bodies(&journal, &thread).await, ["3"]);
+    dropped_under_way(&folder, journal.delete(&thread, None)).await;
+    assert_eq!(journal.heads(None, 9).await.unwrap(), []);
+    assert_eq!(journal.snapshot(&thread).await.unwrap(), None);
+}
+
+/// Drops a change while the file is locked, so that it cannot be done.
+async fn dropped_under_way(folder: &Folder, change: impl Future) {
+    let other = database(folder, "BEGIN IMMEDIATE");
+    {
+        let mut change = pin!(change);
+        let begun = poll_fn(|cx| Poll::Ready(change.as_mut().poll(cx))).await;
+        assert!(begun.is_pending());
+    }
+    other.execute_batch("ROLLBACK").unwrap();
 }

@@ -1,0 +1,238 @@
+//! How long threads are kept.
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::TryStreamExt;
+
+use super::inbox::heads;
+use super::layer::check_hash;
+use super::{AskId, Entry, Journal, JournalError, Record, Recorded, ThreadId};
+
+/// Which threads are kept, and which are removed as a whole.
+///
+/// Only those are removed that are over: whose last run came to its end or was
+/// [given up](crate::Thread::abandon). One that is unfinished, failed or waits for an answer is kept
+/// however old it is. Of those that are over, one is removed if it is neither among the last ones that
+/// were written nor young. Of a retention that says neither, nothing is removed.
+///
+/// A thread that is written to meanwhile stays: it is removed only if its last entry is the one that was
+/// looked at. One that cannot be read stays too.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// use handoffs_runtime::{Journal, JournalError, Retention};
+///
+/// const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+///
+/// /// Keeps what is younger than a month, and the last thousand in any case.
+/// async fn tidy(journal: &dyn Journal) -> Result<(), JournalError> {
+///     let retention = Retention::new().older_than(MONTH).keep_last(1_000);
+///     let removed = retention.apply(journal, SystemTime::now()).await?;
+///     println!("{} threads are gone", removed.len());
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    keep_last: Option<usize>,
+    older_than: Option<Duration>,
+}
+
+/// A thread that may be removed.
+struct Old {
+    thread: ThreadId,
+    head: u64,
+    at_ms: u64,
+}
+
+impl Retention {
+    /// Keeps all threads.
+    pub const fn new() -> Self {
+        Self {
+            keep_last: None,
+            older_than: None,
+        }
+    }
+
+    /// Keeps the last `threads` that were written to, over or not.
+    #[must_use]
+    pub const fn keep_last(self, threads: usize) -> Self {
+        Self {
+            keep_last: Some(threads),
+            ..self
+        }
+    }
+
+    /// Removes only what was last written to longer ago than `age`.
+    #[must_use]
+    pub const fn older_than(self, age: Duration) -> Self {
+        Self {
+            older_than: Some(age),
+            ..self
+        }
+    }
+
+    /// Removes the threads that are not to be kept, and returns which they were, in the order of their
+    /// names.
+    ///
+    /// It looks at the last entry of each thread. [`Runtime::retain`](crate::Runtime::retain) does the
+    /// same by the runtime's clock.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the journal does; what was removed before is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves each thread as it was, or removed.
+    pub async fn apply(
+        &self,
+        journal: &dyn Journal,
+        now: SystemTime,
+    ) -> Result<Vec<ThreadId>, JournalError> {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        self.remove(journal, now_ms).await
+    }
+
+    pub(crate) async fn remove(
+        &self,
+        journal: &dyn Journal,
+        now_ms: u64,
+    ) -> Result<Vec<ThreadId>, JournalError> {
+        let mut removed = Vec::new();
+        for Old { thread, head, .. } in self.old(journal, now_ms).await? {
+            match journal.delete(&thread, Some(head)).await {
+                Ok(()) => {
+                    tracing::debug!(%thread, "removed");
+                    removed.push(thread);
+                }
+                // Somebody has gone on with it.
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Returns the threads that are not to be kept.
+    async fn old(&self, journal: &dyn Journal, now_ms: u64) -> Result<Vec<Old>, JournalError> {
+        if *self == Self::new() {
+            return Ok(Vec::new());
+        }
+        let age = self.older_than.unwrap_or_default().as_millis();
+        let mut old = Vec::new();
+        let mut last = BTreeSet::new();
+        let mut heads = pin!(heads(journal, None));
+        while let Some((thread, head)) = heads.try_next().await? {
+            let entry = match read(&thread, &head) {
+                Ok(entry) => entry,
+                Err(error) => {
+                    tracing::warn!(%thread, %error, "it cannot be read, and stays");
+                    continue;
+                }
+            };
+            if let Some(most) = self.keep_last {
+                last.insert((entry.at_ms, thread.clone()));
+                if last.len() > most {
+                    last.pop_first();
+                }
+            }
+            let is_young = u128::from(now_ms.saturating_sub(entry.at_ms)) <= age;
+            let is_young = is_young && self.older_than.is_some();
+            if !is_young && is_over(journal, &thread, &entry).await? {
+                let (head, at_ms) = (head.seq, entry.at_ms);
+                old.push(Old {
+                    thread,
+                    head,
+                    at_ms,
+                });
+            }
+        }
+        old.retain(|old| !last.contains(&(old.at_ms, old.thread.clone())));
+        Ok(old)
+    }
+}
+
+fn read(thread: &ThreadId, record: &Record) -> Result<Entry, JournalError> {
+    check_hash(thread, record)?;
+    serde_json::from_slice(&record.body).map_err(|error| {
+        JournalError::damaged(thread, record.seq, format!("it is no entry: {error}"))
+    })
+}
+
+/// What an entry tells of the run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tells {
+    IsOver,
+    GoesOn,
+    /// It is as it was before.
+    Nothing,
+    /// It is over if this was the question whether a handoff may be, and goes on if a node asked it.
+    Expired(AskId),
+}
+
+impl Tells {
+    const fn is_over(is_over: bool) -> Self {
+        if is_over { Self::IsOver } else { Self::GoesOn }
+    }
+
+    fn of(entry: &Entry) -> Self {
+        // Behind the end of the trunk there is no other path.
+        let is_trunk = entry.branch.is_trunk();
+        match &entry.event {
+            Recorded::Edited { .. } | Recorded::Copied { .. } => Self::Nothing,
+            Recorded::Abandoned { .. } => Self::is_over(is_trunk),
+            Recorded::Stepped {
+                to, fork, approval, ..
+            } => Self::is_over(is_trunk && to.is_none() && fork.is_none() && approval.is_none()),
+            Recorded::Caught { to, .. } | Recorded::Decided { to, .. } => {
+                Self::is_over(is_trunk && to.is_none())
+            }
+            Recorded::Expired { ask, to: None } if is_trunk => Self::Expired(*ask),
+            _ => Self::GoesOn,
+        }
+    }
+}
+
+/// Returns whether a thread's last run is over, by its last entry, or by those before if that does not
+/// tell.
+async fn is_over(
+    journal: &dyn Journal,
+    thread: &ThreadId,
+    last: &Entry,
+) -> Result<bool, JournalError> {
+    match Tells::of(last) {
+        Tells::IsOver => return Ok(true),
+        Tells::GoesOn => return Ok(false),
+        Tells::Nothing | Tells::Expired(_) => {}
+    }
+    let records = journal.read(thread, 0).await?;
+    let is_over = look_back(thread, &records);
+    Ok(is_over.unwrap_or_else(|error| {
+        tracing::warn!(%thread, %error, "it cannot be read, and stays");
+        false
+    }))
+}
+
+fn look_back(thread: &ThreadId, records: &[Record]) -> Result<bool, JournalError> {
+    for record in records.iter().rev() {
+        match Tells::of(&read(thread, record)?) {
+            Tells::IsOver => return Ok(true),
+            Tells::GoesOn => return Ok(false),
+            Tells::Nothing => {}
+            Tells::Expired(ask) => {
+                // A question has the number of its entry.
+                let asked = records.iter().find(|record| record.seq == ask.get());
+                let asked = asked.map(|asked| read(thread, asked)).transpose()?;
+                let is_handoff = |asked: Entry| matches!(asked.event, Recorded::Stepped { .. });
+                return Ok(asked.is_some_and(is_handoff));
+            }
+        }
+    }
+    // What tells was trimmed.
+    Ok(false)
+}

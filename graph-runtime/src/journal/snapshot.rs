@@ -1,0 +1,106 @@
+//! What a thread's entries add up to, kept beside them, so that not all of them have to be read.
+//!
+//! A snapshot says nothing that the entries up to its head do not say. It stands in names and not in
+//! places, as entries do, so it outlives a change of the graph.
+
+mod path;
+mod read;
+mod take;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{BranchId, GraphId, Hash, Head, Open, Record};
+use crate::engine::Legend;
+pub(super) use path::SavedPath;
+pub(crate) use read::{Kept, kept};
+
+/// The number of the format that this version writes; it reads no other.
+const FORMAT: u32 = 1;
+
+/// What a thread's entries add up to.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Snapshot {
+    format: u32,
+    /// The last entry that is taken in.
+    pub(crate) head: Head,
+    /// The graphs on whose paths something is under way; the first is that of the trunk.
+    legends: Vec<Legend>,
+    /// The paths that are under way. What any other came to is part of the one that it has left.
+    paths: BTreeMap<BranchId, SavedPath>,
+}
+
+/// What every snapshot says of itself, in whichever format.
+#[derive(Debug, Deserialize)]
+struct Header {
+    format: u32,
+    head: Head,
+}
+
+impl Header {
+    /// Reads what a snapshot says of itself, or says what is wrong with it.
+    fn open(record: &Record) -> Result<Self, String> {
+        if Hash::of(&record.body) != record.hash {
+            return Err("its hash is not that of its content".to_owned());
+        }
+        let header: Self = serde_json::from_slice(&record.body).map_err(|error| {
+            let why = super::layer::work_of(&record.body);
+            why.map_or_else(|| error.to_string(), str::to_owned)
+        })?;
+        if header.head.seq != record.seq || record.seq == 0 {
+            return Err("it is another one than its number says".to_owned());
+        }
+        Ok(header)
+    }
+}
+
+impl Snapshot {
+    /// Reads a snapshot, or says what is wrong with it.
+    fn open(record: &Record) -> Result<Self, String> {
+        let Header { format, .. } = Header::open(record)?;
+        if format != FORMAT {
+            return Err(format!(
+                "it is of format {format}, and this version reads format {FORMAT}"
+            ));
+        }
+        let snapshot: Self =
+            serde_json::from_slice(&record.body).map_err(|error| error.to_string())?;
+        if snapshot.legends.is_empty() {
+            return Err("it names no graph".to_owned());
+        }
+        Ok(snapshot)
+    }
+
+    /// Writes it down as a journal keeps it.
+    pub(crate) fn record(&self) -> serde_json::Result<Record> {
+        let body = serde_json::to_vec(self)?;
+        Ok(Record::new(self.head.seq, Hash::of(&body), body))
+    }
+
+    /// Returns the graph of the trunk.
+    pub(crate) fn graph(&self) -> Option<&GraphId> {
+        self.legends.first().map(|legend| &legend.graph)
+    }
+
+    /// Returns the paths that were under way.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &BranchId> {
+        self.paths.keys()
+    }
+
+    /// Returns a path that was under way.
+    pub(super) fn path(&self, branch: &BranchId) -> Option<&SavedPath> {
+        self.paths.get(branch)
+    }
+
+    /// Returns whether a path was under way.
+    pub(crate) fn has(&self, branch: &BranchId) -> bool {
+        self.paths.contains_key(branch)
+    }
+
+    /// Returns the questions that were open.
+    fn open_asks(&self) -> Open {
+        let asks = self.paths.iter();
+        Open::of(asks.filter_map(|(branch, path)| Some((branch, path.open()?))))
+    }
+}

@@ -1,0 +1,232 @@
+//! Reading a thread: from its snapshot on, where it has one that holds.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Header, Snapshot};
+use crate::difference::Difference;
+use crate::engine::Legend;
+use crate::journal::fold::{Folded, Past};
+use crate::journal::{BranchId, Branches, GraphId, Head, Journal, JournalError, Record, ThreadId};
+use crate::plan::Plan;
+
+/// How often a thread is read that is trimmed while it is being read.
+const READS: u32 = 8;
+
+/// What is kept of a thread.
+pub(crate) struct Kept {
+    /// The entry before the first that is kept; of a thread that was not trimmed, none with number 0.
+    pub(crate) base: Head,
+    pub(crate) records: Vec<Record>,
+    /// The snapshot that stands for what was trimmed.
+    snapshot: Option<Record>,
+}
+
+impl Kept {
+    /// Keeps only the records up to a number. Returns whether what they add up to is known: not before
+    /// the snapshot that stands for those that were trimmed.
+    pub(crate) fn cut(&mut self, seq: u64) -> bool {
+        self.records.retain(|record| record.seq <= seq);
+        let snapshot = self.snapshot.as_ref();
+        snapshot.is_none_or(|snapshot| snapshot.seq <= seq)
+    }
+}
+
+/// Reads all that is kept of a thread.
+pub(crate) async fn kept(journal: &dyn Journal, thread: &ThreadId) -> Result<Kept, JournalError> {
+    for _ in 0..READS {
+        let records = journal.read(thread, 0).await?;
+        let Some(first) = records.first().filter(|first| first.seq != 1) else {
+            return Ok(Kept {
+                base: Head::of(thread),
+                records,
+                snapshot: None,
+            });
+        };
+        let snapshot = journal.snapshot(thread).await?;
+        let missing = |why: &dyn fmt::Display| {
+            let reason = format!("the entries before it are missing, {why}");
+            JournalError::damaged(thread, first.seq, reason)
+        };
+        let Some(snapshot) = snapshot else {
+            return Err(missing(&"and there is no snapshot that stands for them"));
+        };
+        let stands = |why: &dyn fmt::Display| {
+            missing(&format!("and the snapshot does not stand for them: {why}"))
+        };
+        let Header { head, .. } = Header::open(&snapshot).map_err(|why| stands(&why))?;
+        let place = head.seq.checked_sub(first.seq);
+        let place = place.ok_or_else(|| stands(&"it takes in less"))?;
+        let place = usize::try_from(place).unwrap_or(usize::MAX);
+        match records.get(place) {
+            Some(last) if last.seq == head.seq && last.hash == head.hash => {}
+            Some(_) => return Err(stands(&"it belongs to other entries")),
+            // It is newer than what was read.
+            None => continue,
+        }
+        return Ok(Kept {
+            base: Head::before(thread, first)?,
+            records,
+            snapshot: Some(snapshot),
+        });
+    }
+    Err(JournalError::store(
+        "the journal",
+        "read",
+        format!("thread `{thread}` was trimmed again and again meanwhile"),
+    ))
+}
+
+impl Branches {
+    /// Reads a thread for a graph, from its snapshot on if it has one that holds, and returns its end.
+    pub(crate) async fn load(
+        journal: &dyn Journal,
+        thread: &ThreadId,
+        graph: &GraphId,
+    ) -> Result<(Self, Head), JournalError> {
+        let pass_over = |reason: &str| {
+            tracing::warn!(%thread, reason, "the snapshot is passed over, and all entries are read");
+        };
+        for _ in 0..READS {
+            let Some(record) = journal.snapshot(thread).await? else {
+                break;
+            };
+            let snapshot = match Snapshot::open(&record) {
+                Ok(snapshot) => snapshot,
+                Err(reason) => {
+                    pass_over(&reason);
+                    break;
+                }
+            };
+            if snapshot.graph() != Some(graph) {
+                // Its entries tell whether the graph has changed in a way that they can bear.
+                tracing::debug!(%thread, "the snapshot is of another graph, and all entries are read");
+                break;
+            }
+            let head = snapshot.head;
+            let records = journal.read(thread, head.seq - 1).await?;
+            match records.first() {
+                Some(first) if first.seq == head.seq && first.hash == head.hash => {
+                    let size = record.body.len();
+                    return Self::behind(thread, snapshot, size, &records);
+                }
+                // The thread was trimmed meanwhile.
+                Some(first) if first.seq > head.seq => {}
+                _ => {
+                    pass_over("it belongs to other entries");
+                    break;
+                }
+            }
+        }
+        Self::load_whole(journal, thread).await
+    }
+
+    /// Reads all that is kept of a thread, and the snapshot only if it stands for what was trimmed.
+    pub(crate) async fn load_whole(
+        journal: &dyn Journal,
+        thread: &ThreadId,
+    ) -> Result<(Self, Head), JournalError> {
+        let kept = kept(journal, thread).await?;
+        Self::of_kept(thread, kept)
+    }
+
+    /// Puts a thread together of what is kept of it.
+    pub(crate) fn of_kept(thread: &ThreadId, kept: Kept) -> Result<(Self, Head), JournalError> {
+        let Kept {
+            base,
+            records,
+            snapshot,
+        } = kept;
+        let Some(record) = snapshot else {
+            return Self::read(thread, &records);
+        };
+        let snapshot = Snapshot::open(&record).map_err(|reason| {
+            let reason = format!(
+                "the entries up to {} were trimmed, and the snapshot that stands for them cannot be \
+                 read: {reason}",
+                base.seq
+            );
+            JournalError::damaged(thread, record.seq, reason)
+        })?;
+        let behind = records.partition_point(|known| known.seq < snapshot.head.seq);
+        let records = records.get(behind..).unwrap_or_default();
+        let (mut told, head) = Self::behind(thread, snapshot, record.body.len(), records)?;
+        told.base = Some(base);
+        Ok((told, head))
+    }
+
+    /// Reads what was written since these entries were read, and returns the end.
+    pub(crate) async fn read_on(
+        mut self,
+        journal: &dyn Journal,
+        thread: &ThreadId,
+        graph: &GraphId,
+    ) -> Result<(Self, Head), JournalError> {
+        let from = self.head.unwrap_or_else(|| Head::of(thread));
+        let records = journal.read(thread, from.seq).await?;
+        match records.first() {
+            // The thread was trimmed meanwhile.
+            Some(first) if first.seq != from.seq + 1 => Self::load(journal, thread, graph).await,
+            _ => {
+                let head = self.add(thread, from, &records)?;
+                Ok((self, head))
+            }
+        }
+    }
+
+    /// Puts a thread together of a snapshot and its records, of which the first is the last that the
+    /// snapshot takes in.
+    fn behind(
+        thread: &ThreadId,
+        snapshot: Snapshot,
+        size: usize,
+        records: &[Record],
+    ) -> Result<(Self, Head), JournalError> {
+        let mut told = Self::default();
+        let from = snapshot.head;
+        let records = records.get(1..).unwrap_or_default();
+        told.open = snapshot.open_asks();
+        told.snapshot = Some(Arc::new(snapshot));
+        told.extent.snapshot = size as u64;
+        let head = told.add(thread, from, records)?;
+        Ok((told, head))
+    }
+
+    /// Returns what a snapshot says of a path, which was `begun`, or says why it does not fit.
+    pub(crate) fn restore(
+        &self,
+        plan: &Plan,
+        branch: &BranchId,
+        begun: Folded,
+    ) -> Result<Folded, (GraphId, Difference)> {
+        let Some(snapshot) = &self.snapshot else {
+            return Ok(begun);
+        };
+        let Some(saved) = snapshot.paths.get(branch) else {
+            return Ok(begun);
+        };
+        let Some(legend) = snapshot.legends.get(saved.legend) else {
+            let reason = "a path is on no graph".into();
+            return Err((plan.id.clone(), Difference::Snapshot { reason }));
+        };
+        let Legend { graph, .. } = legend;
+        if !plan.is_known_as(graph) {
+            let name = graph.name().into();
+            return Err((graph.clone(), Difference::Graph { name }));
+        }
+        let unfit = |difference| (graph.clone(), difference);
+        if *graph == plan.id {
+            return saved.restore(legend, plan, begun).map_err(unfit);
+        }
+        if self.migration.is_some() {
+            let reason =
+                "`Runtime::migrate` does not see into it; let the thread come to its end first";
+            let reason = reason.into();
+            return Err(unfit(Difference::Snapshot { reason }));
+        }
+        let renamed = saved.renamed(plan).map_err(unfit)?;
+        let mut folded = renamed.restore(legend, plan, begun).map_err(unfit)?;
+        folded.past = Some(Past::of(snapshot.head.seq, graph.clone(), plan));
+        Ok(folded)
+    }
+}

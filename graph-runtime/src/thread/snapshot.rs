@@ -1,0 +1,156 @@
+//! A thread's snapshots: so that a long thread is taken up as fast as a short one, and need not be kept
+//! for ever.
+
+use std::sync::Arc;
+
+use super::Thread;
+use crate::error::{RunError, chain};
+use crate::execute::Runnable;
+use crate::journal::{BranchId, Extent, Head, Journal, Kept};
+use crate::runtime::Keep;
+use crate::scope::Scope;
+
+/// After how many entries another snapshot is taken.
+const EVERY: u64 = 512;
+
+/// Returns whether so much was written since the last snapshot that it is time for another. The run
+/// was taken up at `head`.
+///
+/// As that is never before as many bytes were written as the last one has, all snapshots together
+/// are no larger than a multiple of the entries.
+pub(super) fn has_grown(scope: &Scope, head: Head) -> bool {
+    let Some(ledger) = &scope.ledger else {
+        return false;
+    };
+    let Extent {
+        entries,
+        bytes,
+        snapshot,
+    } = ledger.extent();
+    ledger.last() > head.seq && entries >= EVERY && bytes >= snapshot
+}
+
+impl<G: Runnable, J: Keep> Thread<G, J> {
+    /// Keeps a snapshot of the thread as this run has left it. The run is what it is also without one,
+    /// so it is no error if there is none.
+    pub(super) async fn keep_snapshot(&self, scope: &Scope) {
+        let (Some(ledger), Some(journal)) =
+            (&scope.ledger, Arc::clone(&self.runtime.keep).journal())
+        else {
+            return;
+        };
+        let plan = &self.runtime.plan;
+        let kept = async {
+            let read = ledger.read_on(scope.take_told(), &plan.id).await;
+            let (told, head) = self.migrating(read)?;
+            let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
+            let Some(snapshot) = told.save(plan, &self.id, &folded, head)? else {
+                return Ok(());
+            };
+            let record = snapshot.record().map_err(|error| self.unsaved(error))?;
+            let compacted = journal.compact(&self.id, record, 0).await;
+            compacted.map_err(|source| self.journal_error(source))
+        };
+        match kept.await {
+            Ok(()) => {}
+            Err(error) if error.is_conflict() => {
+                tracing::debug!(thread = %self.id, "another worker has gone on before a snapshot was kept");
+            }
+            Err(error) => {
+                tracing::warn!(thread = %self.id, error = %chain(&error), "no snapshot was kept");
+            }
+        }
+    }
+
+    fn unsaved(&self, error: serde_json::Error) -> RunError {
+        RunError::Encode {
+            thread: self.id.clone(),
+            node: None,
+            what: "a snapshot".to_owned(),
+            source: error.into(),
+        }
+    }
+}
+
+impl<G: Runnable, J: Journal> Thread<G, J> {
+    /// Drops all entries but the last `keep`, for ever, and keeps what they add up to: the thread goes on
+    /// as if nothing had happened. Returns the last entry that is gone, which the first that is kept
+    /// follows; number 0 if none is.
+    ///
+    /// What is gone can be neither listed nor verified, and no thread can be forked from it. If it has to
+    /// be kept elsewhere, [`export`](Self::export) the thread first.
+    ///
+    /// The last entry always stays. Nothing is dropped while a graph is at work that the runtime does not
+    /// know of, in a node that was written by hand; try again later.
+    ///
+    /// ```
+    /// use handoffs_runtime::{Journal, Runnable, Runtime, RunError};
+    ///
+    /// /// Keeps of each thread no more than what is worth reading.
+    /// async fn tidy<G: Runnable, J: Journal>(
+    ///     runtime: &Runtime<G, J>,
+    /// ) -> Result<(), Box<dyn std::error::Error>> {
+    ///     for id in runtime.threads().await? {
+    ///         runtime.thread(id).trim(1_000).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::UnknownThread`] if there is no such thread, [`RunError::OtherGraph`] and
+    /// [`RunError::Decode`] if this graph cannot go on with it, and [`RunError::Journal`] if the journal cannot be read or written. Then nothing is
+    /// dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the thread as it was, or trimmed. Neither disturbs a run that is under
+    /// way.
+    pub async fn trim(&self, keep: u64) -> Result<Head, RunError> {
+        let journal = self.kept();
+        let (told, folded, head) = self.fold(journal).await?;
+        if head.seq == 0 {
+            return Err(self.unknown());
+        }
+        // Of what cannot be read, nothing may be dropped.
+        let _: G::State = folded.state(&self.id)?;
+        let plan = &self.runtime.plan;
+        if let Some(snapshot) = told.save(plan, &self.id, &folded, head)? {
+            let record = snapshot.record().map_err(|error| self.unsaved(error))?;
+            let compacted = journal
+                .compact(&self.id, record, head.seq.saturating_sub(keep.max(1)))
+                .await;
+            compacted.map_err(|source| self.journal_error(source))?;
+        }
+        let Kept { base, .. } = self.all().await?;
+        Ok(base)
+    }
+
+    /// Removes the thread with all that is kept of it, for ever, however it stands. It is no error if there
+    /// is none. [`Retention`](crate::Retention) removes those that are over.
+    ///
+    /// A run that is under way ends with a conflict as soon as it writes. After that the name can be used
+    /// anew.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the journal does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the thread as it was, or removed.
+    pub async fn delete(&self) -> Result<(), RunError> {
+        let deleted = self.kept().delete(&self.id, None).await;
+        deleted.map_err(|source| self.journal_error(source))
+    }
+
+    /// Says that an entry is not kept any more.
+    pub(super) fn trimmed(&self, seq: u64, base: Head) -> RunError {
+        RunError::Trimmed {
+            thread: self.id.clone(),
+            seq,
+            trimmed: base.seq,
+        }
+    }
+}
