@@ -286,3 +286,58 @@ async fn a_check_of_the_output_rewrites_an_answer_or_hands_over_in_its_place() {
         assert_eq!(said.as_deref(), expected);
     }
 }
+
+/// A model whose turns are counted beyond the reach of journal and state.
+#[tokio::test]
+async fn a_visit_that_is_taken_up_again_repeats_neither_turns_nor_tools() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[derive(Deserialize, JsonSchema)]
+    struct Pay {
+        sum: u32,
+    }
+
+    for whole in 0..7 {
+        let script = [
+            Script::call("pay", json!({ "sum": 12 })),
+            Script::call("transfer_to_unclear", json!({})),
+        ];
+        let model = ScriptedModel::new(script);
+        let paid = Arc::new(AtomicU32::new(0));
+        let store = Memory::default();
+        let runtime = |journal: common::Stopping<Memory>| {
+            let paid = Arc::clone(&paid);
+            let pay = tool("pay", "Pays back.", move |pay: Pay| {
+                let paid = Arc::clone(&paid);
+                async move {
+                    paid.fetch_add(pay.sum, Ordering::Relaxed);
+                    Ok::<_, std::io::Error>("paid")
+                }
+            });
+            Runtime::new(Desk {
+                triage: Agent::new(model.clone()).tool(pay),
+                billing: Agent::new(ScriptedModel::new([])),
+            })
+            .journal(journal)
+        };
+        let down = common::Stopping::after(store.clone(), whole, true);
+        let died = runtime(down).thread("t").run(asked("pay")).await;
+        let up = common::Stopping::after(store, u64::MAX, true);
+        let again = runtime(up).thread("t").run_once(asked("pay")).await;
+        let case = format!("after {whole} appends: {died:?}, {again:?}");
+        let sum = paid.load(Ordering::Relaxed);
+        match again {
+            Ok(run) => {
+                let said = turns(&run.finished().unwrap());
+                assert_eq!(said[0].2[0].given, Given::Result("paid".into()), "{case}");
+                assert_eq!((said.len(), sum), (2, 12), "{case}");
+            }
+            // It was begun, and nobody knows whether it was done.
+            Err(error) => {
+                assert!(matches!(error, RunError::Unknown { .. }), "{case}");
+                assert!(sum <= 12, "{case}");
+            }
+        }
+    }
+}

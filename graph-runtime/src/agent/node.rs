@@ -1,5 +1,6 @@
 //! The node that an agent is.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,13 +9,15 @@ use handoffs_core::{Contract, FieldSet, Log, Node, Outcome};
 
 use super::guard::{Checked, Guardrail, Guards};
 use super::message::{Call, Conversation, Given, Message, Turn};
-use super::model::{Choice, Model, Reply, Request, Said};
+use super::model::{Choice, Model, Reply, Request, Said, ToolCall};
 use super::offer::{answer, answer_schema, handoffs};
 use super::tool::Tool;
 use super::turn::{Offer, Sorted, Todo, sort};
 use super::view::{History, own};
 use crate::context::{Context, NodeError};
+use crate::error::chain;
 use crate::execute::Execute;
+use crate::journal::Usage;
 
 /// A node in which a model decides.
 ///
@@ -249,7 +252,7 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
             let mut calls = Vec::new();
             for (call, todo) in reply.calls.iter().zip(todo) {
                 let given = match todo {
-                    Todo::Tool(place) => self.call(place, &call.arguments).await,
+                    Todo::Tool(place) => self.call(turn, place, call, cx).await?,
                     Todo::Handoff => Given::Handoff(self.receiver(&call.tool)),
                     Todo::Pass => Given::Passed,
                     Todo::Mistake(mistake) => {
@@ -260,9 +263,9 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
                 calls.push(Call::new(&*call.id, &*call.tool, &*call.arguments, given));
             }
             let has_called = !calls.is_empty();
-            let turn = Turn::new(self.name.clone(), &*reply.text, calls);
-            own(&turn, &mut self.seen);
-            self.turns.push(turn);
+            let said = Turn::new(self.name.clone(), &*reply.text, calls);
+            own(&said, &mut self.seen);
+            self.turns.push(said);
             if let Some(outcome) = outcome {
                 return Ok(outcome);
             }
@@ -302,20 +305,50 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
         }
     }
 
+    /// Asks the model. Its reply is kept, so that a visit that is taken up again goes on behind it; but
+    /// nothing is lost if it is asked twice.
     async fn ask(
         &self,
-        _turn: u32,
+        turn: u32,
         request: &Request,
-        _cx: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<Reply, NodeError> {
-        let reply = self.agent.model.turn(request, &|_| {}).await;
-        reply.map_err(NodeError::new)
+        let mut is_new = false;
+        let ask = async || {
+            is_new = true;
+            self.agent.model.turn(request, &|_| {}).await
+        };
+        let key = format!("turn {turn}");
+        let reply: Reply = cx.once_checked(&key, ask, never_mind).await?;
+        if let (true, Some(usage)) = (is_new, reply.usage) {
+            cx.used(usage + Usage::calls(1));
+        } else if is_new {
+            cx.used(Usage::calls(1));
+        }
+        Ok(reply)
     }
 
-    async fn call(&self, place: usize, arguments: &str) -> Given {
-        match self.agent.tools[place].call(arguments).await {
-            Ok(result) => Given::Result(result),
-            Err(error) => Given::Error(crate::error::chain(&error)),
+    /// Calls a tool, once, unless it may be repeated.
+    async fn call(
+        &self,
+        turn: u32,
+        place: usize,
+        call: &ToolCall,
+        cx: &mut Context<'_>,
+    ) -> Result<Given, NodeError> {
+        let tool = &self.agent.tools[place];
+        // What the model reads of an error is a result like any other.
+        let effect = async || {
+            Ok::<_, Infallible>(match tool.call(&call.arguments).await {
+                Ok(result) => Given::Result(result),
+                Err(error) => Given::Error(chain(&error)),
+            })
+        };
+        let key = format!("turn {turn}, {}", call.id);
+        if tool.may_repeat() {
+            cx.once_checked(&key, effect, never_mind).await
+        } else {
+            cx.once(&key, effect).await
         }
     }
 
@@ -333,6 +366,11 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
     fn receiver(&self, tool: &str) -> String {
         tool.strip_prefix("transfer_to_").unwrap_or(tool).to_owned()
     }
+}
+
+/// Says of what may be done twice that it was not done.
+async fn never_mind<T>() -> Result<Option<T>, Infallible> {
+    Ok(None)
 }
 
 fn blocked(what: &'static str, why: String) -> NodeError {

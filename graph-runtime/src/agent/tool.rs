@@ -21,6 +21,14 @@ pub trait Tool: Send + Sync + 'static {
     /// Describes the tool to a model.
     fn spec(&self) -> ToolSpec;
 
+    /// Returns whether it does no harm to call it again with the same arguments, as with a search.
+    ///
+    /// By default it may do harm: if nobody knows whether a call was made, as the process died in it, the
+    /// run stops and says so.
+    fn may_repeat(&self) -> bool {
+        false
+    }
+
     /// Calls it with arguments as the model wrote them, and returns what the model reads.
     ///
     /// # Errors
