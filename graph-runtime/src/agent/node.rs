@@ -1,5 +1,6 @@
 //! The node that an agent is.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -75,6 +76,12 @@ pub enum AgentError {
         /// The last one, as the model was told of it.
         last: String,
     },
+    /// Two of its tools have one name, or one is named like a handoff: a model could not tell them apart.
+    #[error("the agent has two tools named `{0}`, handoffs among them")]
+    SameName(String),
+    /// Each handoff is masked, and its outcome has no answer.
+    #[error("each handoff of the agent is used up or would change nothing, and it cannot answer")]
+    Stuck,
 }
 
 impl<S: Sync + 'static, O: 'static> Agent<S, O> {
@@ -107,7 +114,8 @@ impl<S: Sync + 'static, O: 'static> Agent<S, O> {
         self
     }
 
-    /// Gives the agent a tool.
+    /// Gives the agent a tool. Its name must be no other tool's and no handoff's, or the node fails with
+    /// [`AgentError::SameName`] before the model is asked.
     pub fn tool(mut self, tool: impl Tool) -> Self {
         self.tools.push(Arc::new(tool));
         self
@@ -182,6 +190,8 @@ struct Visit<'a, S, O> {
     tools: Vec<String>,
     offers: Vec<Offer>,
     turns: Vec<Turn>,
+    /// How many turns of the model came before the first that counts: all behind which it gave up.
+    before: u32,
     mistakes: u32,
 }
 
@@ -203,8 +213,24 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
             tools: tools.collect(),
             offers: offers.collect(),
             turns: Vec::new(),
+            before: 0,
             mistakes: 0,
             name,
+        }
+    }
+
+    /// Checks that the model can tell apart what it is offered, and that there is something to choose.
+    fn check(&self) -> Result<(), AgentError> {
+        let handoffs = self.offers.iter().map(|offer| &offer.spec.name);
+        let mut names: Vec<_> = self.tools.iter().chain(handoffs).collect();
+        names.sort();
+        if let Some(same) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(AgentError::SameName(same[0].clone()));
+        }
+        if can_answer::<O>() || self.offers.iter().any(|offer| offer.is_open) {
+            Ok(())
+        } else {
+            Err(AgentError::Stuck)
         }
     }
 
@@ -237,26 +263,41 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
     }
 
     async fn conclude(&mut self, state: &S, cx: &mut Context<'_>) -> Result<O, NodeError> {
-        for turn in 1..=self.agent.max_turns {
-            let request = self.request(turn == self.agent.max_turns);
+        self.check().map_err(NodeError::new)?;
+        let mut turn = 0;
+        loop {
+            turn += 1;
+            if turn - self.before > self.agent.max_turns {
+                let error = AgentError::MaxTurns(self.agent.max_turns);
+                self.give_up(turn, "turns", error, cx).await?;
+            }
+            let is_last = turn - self.before == self.agent.max_turns;
+            let request = self.request(is_last);
             let mut reply = self.ask(turn, &request, cx).await?;
-            if reply.calls.is_empty() {
+            distinguish(&mut reply.calls, &self.seen);
+            if reply.calls.is_empty() && !reply.text.trim().is_empty() {
                 match self.agent.output.check(state, &reply.text).await {
                     Checked::Text(None) => {}
                     Checked::Text(Some(rewritten)) => reply.text = rewritten,
                     Checked::HandOver(outcome) => return Ok(outcome),
-                    Checked::Block(why) => return Err(blocked("output", why)),
+                    Checked::Block(why) => {
+                        let what = "output";
+                        let error = AgentError::Blocked { what, why };
+                        self.give_up(turn, "check", error, cx).await?;
+                        continue;
+                    }
                 }
             }
-            let Sorted { todo, outcome } = sort::<O>(&reply, &self.tools, &self.offers);
+            let tools = if is_last { &[][..] } else { &self.tools };
+            let Sorted { todo, outcome } = sort::<O>(&reply, tools, &self.offers);
             let mut calls = Vec::new();
-            for (call, todo) in reply.calls.iter().zip(todo) {
+            for (place, (call, todo)) in reply.calls.iter().zip(todo).enumerate() {
                 let given = match todo {
-                    Todo::Tool(place) => self.call(turn, place, call, cx).await?,
+                    Todo::Tool(tool) => self.call((turn, place), tool, call, cx).await?,
                     Todo::Handoff => Given::Handoff(self.receiver(&call.tool)),
                     Todo::Pass => Given::Passed,
                     Todo::Mistake(mistake) => {
-                        self.mistake(&mistake)?;
+                        self.mistake((turn, place), &mistake, cx).await?;
                         Given::Error(mistake)
                     }
                 };
@@ -273,13 +314,12 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
                 match answer::<O>(&reply.text) {
                     Ok(outcome) => return Ok(outcome),
                     Err(mistake) => {
-                        self.mistake(&mistake)?;
+                        self.mistake((turn, 0), &mistake, cx).await?;
                         self.seen.push(Said::User(mistake));
                     }
                 }
             }
         }
-        Err(NodeError::new(AgentError::MaxTurns(self.agent.max_turns)))
     }
 
     fn request(&self, is_last: bool) -> Request {
@@ -297,9 +337,10 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
             instructions: self.instructions.clone(),
             messages,
             tools: tools.map(|tool| tool.spec()).chain(handoffs).collect(),
-            choice: match O::VARIANTS.iter().any(|variant| variant.answer) {
-                true => Choice::Auto,
-                false => Choice::Required,
+            choice: if can_answer::<O>() {
+                Choice::Auto
+            } else {
+                Choice::Required
             },
             answer,
         }
@@ -331,12 +372,12 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
     /// Calls a tool, once, unless it may be repeated.
     async fn call(
         &self,
-        turn: u32,
-        place: usize,
+        (turn, place): (u32, usize),
+        tool: usize,
         call: &ToolCall,
         cx: &mut Context<'_>,
     ) -> Result<Given, NodeError> {
-        let tool = &self.agent.tools[place];
+        let tool = &self.agent.tools[tool];
         // What the model reads of an error is a result like any other.
         let effect = async || {
             Ok::<_, Infallible>(match tool.call(&call.arguments).await {
@@ -344,7 +385,7 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
                 Err(error) => Given::Error(chain(&error)),
             })
         };
-        let key = format!("turn {turn}, {}", call.id);
+        let key = format!("turn {turn}, call {}", place + 1);
         if tool.may_repeat() {
             cx.once_checked(&key, effect, never_mind).await
         } else {
@@ -352,14 +393,43 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
         }
     }
 
-    fn mistake(&mut self, mistake: &str) -> Result<(), NodeError> {
+    /// Counts a mistake, and gives up if it is one too many.
+    async fn mistake(
+        &mut self,
+        (turn, place): (u32, usize),
+        mistake: &str,
+        cx: &mut Context<'_>,
+    ) -> Result<(), NodeError> {
         self.mistakes += 1;
-        if self.mistakes > self.agent.max_mistakes {
-            return Err(NodeError::new(AgentError::Mistakes {
-                count: self.mistakes,
-                last: mistake.to_owned(),
-            }));
+        if self.mistakes <= self.agent.max_mistakes {
+            return Ok(());
         }
+        let error = AgentError::Mistakes {
+            count: self.mistakes,
+            last: mistake.to_owned(),
+        };
+        let at = format!("call {}", place + 1);
+        self.give_up(turn, &at, error, cx).await
+    }
+
+    /// Fails, and keeps that it did. The next attempt, which is told the turns up to here again, goes on
+    /// from here as if none had counted: else no retry could ever come further.
+    async fn give_up(
+        &mut self,
+        turn: u32,
+        at: &str,
+        error: AgentError,
+        cx: &mut Context<'_>,
+    ) -> Result<(), NodeError> {
+        let key = format!("turn {turn}, given up: {at}");
+        if !cx.has_done(&key) {
+            cx.once(&key, async || Ok::<_, Infallible>(())).await?;
+            return Err(NodeError::new(error));
+        }
+        // The turn that was too many has not been made yet.
+        let is_made = !matches!(error, AgentError::MaxTurns(_));
+        self.before = turn - u32::from(!is_made);
+        self.mistakes = 0;
         Ok(())
     }
 
@@ -371,6 +441,27 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
 /// Says of what may be done twice that it was not done.
 async fn never_mind<T>() -> Result<Option<T>, Infallible> {
     Ok(None)
+}
+
+/// Gives each call an id of its own: some models give none, or the same one again.
+fn distinguish(calls: &mut [ToolCall], seen: &[Said]) {
+    let before = seen.iter().filter_map(|said| match said {
+        Said::Assistant { calls, .. } => Some(calls),
+        _ => None,
+    });
+    let mut taken: HashSet<_> = before.flatten().map(|call| call.id.clone()).collect();
+    for call in calls {
+        let mut number = taken.len();
+        while call.id.is_empty() || taken.contains(&call.id) {
+            number += 1;
+            call.id = format!("call_{number}");
+        }
+        taken.insert(call.id.clone());
+    }
+}
+
+fn can_answer<O: Outcome>() -> bool {
+    O::VARIANTS.iter().any(|variant| variant.answer)
 }
 
 fn blocked(what: &'static str, why: String) -> NodeError {

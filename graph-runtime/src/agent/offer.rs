@@ -124,8 +124,8 @@ fn answering<O: Outcome>() -> Option<(usize, &'static Variant)> {
 /// Returns the schema that a final text has to follow: none if any text will do.
 pub(super) fn answer_schema<O: Outcome>() -> Option<Value> {
     let (place, variant) = answering::<O>()?;
-    let parameters = parameters::<O>(place, variant);
-    (!is_one_text::<O>(place, variant)).then_some(parameters)
+    let is_any = variant.fields.is_empty() || is_one_text::<O>(place, variant);
+    (!is_any).then(|| parameters::<O>(place, variant))
 }
 
 /// Returns whether a variant holds one text and nothing else.
@@ -140,6 +140,12 @@ pub(super) fn answer<O: Outcome>(text: &str) -> Result<O, String> {
     let Some((place, variant)) = answering::<O>() else {
         return Err("A text concludes nothing here: call one of the tools.".to_owned());
     };
+    if variant.fields.is_empty() {
+        return read(place, "{}");
+    }
+    if text.trim().is_empty() {
+        return Err("That was empty: answer, or call one of the tools.".to_owned());
+    }
     if is_one_text::<O>(place, variant) {
         let arguments = json!({ argument(variant, 0): text });
         return read(place, &arguments.to_string());

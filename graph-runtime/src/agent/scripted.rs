@@ -81,6 +81,12 @@ impl Script {
         self
     }
 
+    /// Says something with the calls.
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.text = text.into();
+        self
+    }
+
     /// Says what the turn used up.
     pub const fn usage(mut self, usage: Usage) -> Self {
         self.usage = Some(usage);

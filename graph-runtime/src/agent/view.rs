@@ -171,8 +171,12 @@ impl fmt::Debug for History {
     }
 }
 
-/// Shows an agent its own turn, with its calls and their results.
+/// Shows an agent its own turn, with its calls and their results. One without either is not shown:
+/// providers refuse a conversation with an empty turn.
 pub(super) fn own(turn: &Turn, seen: &mut Vec<Said>) {
+    if turn.text.trim().is_empty() && turn.calls.is_empty() {
+        return;
+    }
     let calls = turn.calls.iter();
     let calls = calls.map(|call| ToolCall::new(&*call.id, &*call.tool, &*call.arguments));
     seen.push(Said::Assistant {
