@@ -286,7 +286,6 @@ async fn a6_an_answer_with_a_handoff_is_a_handoff() {
 #[test]
 fn a11_a_variant_becomes_a_tool_named_after_it() {
     #[derive(Outcome)]
-    #[expect(dead_code, reason = "its names are read")]
     enum Asked {
         RefundAgent,
     }

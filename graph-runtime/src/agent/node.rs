@@ -79,9 +79,6 @@ pub enum AgentError {
     /// Two of its tools have one name, or one is named like a handoff: a model could not tell them apart.
     #[error("the agent has two tools named `{0}`, handoffs among them")]
     SameName(String),
-    /// Each handoff is masked, and its outcome has no answer.
-    #[error("each handoff of the agent is used up or would change nothing, and it cannot answer")]
-    Stuck,
 }
 
 impl<S: Sync + 'static, O: 'static> Agent<S, O> {
@@ -201,17 +198,26 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
         let messages: Vec<_> = state.messages().iter().collect();
         let seen = agent.history.view(&name, &messages);
         let tools = agent.tools.iter().map(|tool| tool.spec().name);
-        let offers = handoffs::<O>().into_iter().map(|(variant, spec)| Offer {
-            is_open: cx.offers(O::VARIANTS[variant].name, state, S::MESSAGES),
-            variant,
-            spec,
-        });
+        let mut offers = |or_else| -> Vec<_> {
+            let handoffs = handoffs::<O>().into_iter();
+            let offers = handoffs.map(|(variant, spec)| Offer {
+                is_open: cx.offers(O::VARIANTS[variant].name, state, S::MESSAGES, or_else),
+                variant,
+                spec,
+            });
+            offers.collect()
+        };
+        let mut open = offers(false);
+        if !can_answer::<O>() && !open.iter().any(|offer| offer.is_open) {
+            // Where nothing else is left, what is masked leads where its edge says then.
+            open = offers(true);
+        }
         Self {
             agent,
             instructions: (agent.instructions)(state),
             seen,
             tools: tools.collect(),
-            offers: offers.collect(),
+            offers: open,
             turns: Vec::new(),
             before: 0,
             mistakes: 0,
@@ -219,18 +225,14 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
         }
     }
 
-    /// Checks that the model can tell apart what it is offered, and that there is something to choose.
+    /// Checks that the model can tell apart what it is offered.
     fn check(&self) -> Result<(), AgentError> {
         let handoffs = self.offers.iter().map(|offer| &offer.spec.name);
         let mut names: Vec<_> = self.tools.iter().chain(handoffs).collect();
         names.sort();
-        if let Some(same) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(AgentError::SameName(same[0].clone()));
-        }
-        if can_answer::<O>() || self.offers.iter().any(|offer| offer.is_open) {
-            Ok(())
-        } else {
-            Err(AgentError::Stuck)
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(same) => Err(AgentError::SameName(same[0].clone())),
+            None => Ok(()),
         }
     }
 

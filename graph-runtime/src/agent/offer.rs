@@ -155,14 +155,24 @@ pub(super) fn answer<O: Outcome>(text: &str) -> Result<O, String> {
 
 impl Context<'_> {
     /// Returns whether an outcome of this variant can still lead on, if the node changes nothing but
-    /// this field: whether some edge that it may match is not masked.
-    pub(super) fn offers<S: State>(&mut self, variant: &str, state: &S, changing: usize) -> bool {
+    /// this field: whether some edge that it may match is not masked, or leads on all the same by its
+    /// `else`, if that counts.
+    pub(super) fn offers<S: State>(
+        &mut self,
+        variant: &str,
+        state: &S,
+        changing: usize,
+        or_else: bool,
+    ) -> bool {
+        // What nodes before this one have changed may not have been told yet, where no loop was decided.
+        self.course.note_changed(self.step.changed);
         let (plan, node) = (self.course.plan, self.course.due());
         let edges = plan.topology.edges();
         let edges = edges.filter(|(_, edge)| edge.from.0 == node && edge.may_match(variant));
         for (place, edge) in edges {
             let changing = FieldSet::EMPTY.with(changing);
-            if !self.course.is_masked(place.0, state, changing) {
+            let leads_on = or_else && edge.route.otherwise().is_some();
+            if leads_on || !self.course.is_masked(place.0, state, changing) {
                 return true;
             }
             if edge.guard.is_none() {
