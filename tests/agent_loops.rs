@@ -645,11 +645,11 @@ fn raving() -> impl Strategy<Value = Raving> {
     ("[ a-z\"{}]{0,4}", calls).prop_map(|(text, calls)| Raving { text, calls })
 }
 
-async fn check_madness(one: Vec<Raving>, other: Vec<Raving>, most: u32) {
+async fn check_madness(one: &[Raving], other: &[Raving], most: u32) {
     #[derive(Deserialize, schemars::JsonSchema)]
     struct Nothing {}
 
-    let agent = |ravings| {
+    let agent = |ravings: Vec<Raving>| {
         let model = Madness(ravings, Arc::default());
         let works = tool("f", "", async |_: Nothing| Ok::<_, std::io::Error>("done"));
         let fails = tool("fails", "", async |_: Nothing| {
@@ -661,18 +661,25 @@ async fn check_madness(one: Vec<Raving>, other: Vec<Raving>, most: u32) {
             .max_mistakes(most)
             .max_turns(5)
     };
-    let mad = Mad {
-        a: agent(one),
-        b: agent(other),
+    let mad = || Mad {
+        a: agent(one.to_vec()),
+        b: agent(other.to_vec()),
     };
-    let thread = Runtime::new(mad).journal(Memory::default()).thread("t");
-    let error = match thread.run(asked("help")).await {
-        Ok(run) => {
-            assert!(run.finished().is_some());
-            String::new()
-        }
-        Err(error) => chain(&error),
-    };
+    let thread = Runtime::new(mad()).journal(Memory::default()).thread("t");
+    let with_journal = thread
+        .run(asked("help"))
+        .await
+        .map(|run| run.finished().unwrap());
+    let without = Runtime::new(mad()).thread("t").run(asked("help")).await;
+    let without = without.map(|run| run.finished().unwrap());
+    let error = with_journal
+        .as_ref()
+        .map_or_else(|error| chain(error), |_| String::new());
+    match (&with_journal, &without) {
+        (Ok(with_journal), Ok(without)) => assert_eq!(with_journal, without),
+        (Err(_), Err(_)) => {}
+        differ => panic!("{differ:?}"),
+    }
     if let Some((_, rest)) = error.split_once("the model made ") {
         assert!(
             rest.starts_with(&format!("{} mistakes", most + 1)),
@@ -730,6 +737,6 @@ proptest! {
         most in 0..6_u32,
     ) {
         let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        tokio.block_on(check_madness(one, other, most));
+        tokio.block_on(check_madness(&one, &other, most));
     }
 }
