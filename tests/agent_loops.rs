@@ -189,11 +189,15 @@ async fn rings_of_three_and_of_six_stop_after_a_lap() {
     let talk = run.unwrap().finished().unwrap();
     assert_eq!(speakers(&talk.messages), "a b c a b c");
 
-    let [a, b, c, d, e, f] = [(); 6].map(|()| agent());
-    let run = Runtime::new(OfSix { a, b, c, d, e, f })
-        .thread("t")
-        .run(asked("help"))
-        .await;
+    let six = OfSix {
+        a: agent(),
+        b: agent(),
+        c: agent(),
+        d: agent(),
+        e: agent(),
+        f: agent(),
+    };
+    let run = Runtime::new(six).thread("t").run(asked("help")).await;
     let talk = run.unwrap().finished().unwrap();
     assert_eq!(speakers(&talk.messages), "a b c d e f a b c d e f");
     assert_eq!(last(&talk.messages), "I do it myself.");
@@ -402,7 +406,7 @@ fn note_it(found: &mut u32) {
 async fn a_hub_that_gets_results_is_never_stopped() {
     #[derive(AgentGraph)]
     #[graph(state = Talk, start = hub)]
-    struct Hub {
+    struct Star {
         #[route(Hubbed::One => one(limit = 8), Hubbed::Two => two(limit = 8), Hubbed::Done(_) => end)]
         hub: Agent<Talk, Hubbed>,
         #[route(_ => note_it)]
@@ -422,7 +426,7 @@ async fn a_hub_that_gets_results_is_never_stopped() {
         let result = |number| Script::call("transfer_to_hub", json!({ "result": number }));
         Agent::new(ScriptedModel::new((0..3).map(result)))
     };
-    let graph = Hub {
+    let graph = Star {
         hub: Agent::new(hub),
         one: worker(),
         two: worker(),

@@ -244,11 +244,11 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
             _ => None,
         });
         // The newest message as the model sees it; a package that came with a handoff stands behind it.
-        let newest = state.messages().iter().filter_map(|message| match message {
+        let mut newest = state.messages().iter().filter_map(|message| match message {
             Message::User(text) => Some(text),
             _ => None,
         });
-        let Some(newest) = newest.last() else {
+        let Some(newest) = newest.next_back() else {
             return Ok(None);
         };
         match self.agent.input.check(state, newest).await {
@@ -296,7 +296,7 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
             for (place, (call, todo)) in reply.calls.iter().zip(todo).enumerate() {
                 let given = match todo {
                     Todo::Tool(tool) => self.call((turn, place), tool, call, cx).await?,
-                    Todo::Handoff => Given::Handoff(self.receiver(&call.tool)),
+                    Todo::Handoff => Given::Handoff(receiver(&call.tool)),
                     Todo::Pass => Given::Passed,
                     Todo::Mistake(mistake) => {
                         self.mistake((turn, place), &mistake, cx).await?;
@@ -434,10 +434,11 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
         self.mistakes = 0;
         Ok(())
     }
+}
 
-    fn receiver(&self, tool: &str) -> String {
-        tool.strip_prefix("transfer_to_").unwrap_or(tool).to_owned()
-    }
+/// Returns by which name the model knows to whom a handoff leads.
+fn receiver(tool: &str) -> String {
+    tool.strip_prefix("transfer_to_").unwrap_or(tool).to_owned()
 }
 
 /// Says of what may be done twice that it was not done.

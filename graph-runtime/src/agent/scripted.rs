@@ -58,10 +58,6 @@ impl Script {
     }
 
     /// Calls a tool, or hands over.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "arguments are written in place"
-    )]
     pub fn call(tool: impl Into<String>, arguments: Value) -> Self {
         Self::default().and_call(tool, arguments)
     }

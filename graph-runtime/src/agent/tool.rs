@@ -94,11 +94,13 @@ where
     }
 }
 
+type Types<A, R, E, Fut> = fn(A) -> (R, E, Fut);
+
 struct Function<A, R, E, F, Fut> {
     name: String,
     description: String,
     call: F,
-    types: PhantomData<fn(A) -> (R, E, Fut)>,
+    types: PhantomData<Types<A, R, E, Fut>>,
 }
 
 #[async_trait]
