@@ -120,7 +120,7 @@ pub mod __private {
     };
     pub use handoffs_runtime::__private::*;
     #[cfg(feature = "agents")]
-    pub use handoffs_runtime::agent::Conversation;
+    pub use handoffs_runtime::agent::{Conversation, MessageLog, Messages};
     pub use handoffs_runtime::{Context, Execute, NodeError, Runnable};
     pub use serde;
 

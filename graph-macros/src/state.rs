@@ -325,18 +325,21 @@ fn conversation(input: &DeriveInput, krate: &Krate, fields: &[Field]) -> Option<
     let Field { ident, ty, .. } = field;
     // The macro is at hand or says which cargo feature is missing, at this key.
     let with_agents = quote_spanned!(key.span()=> with_agents!);
+    // A type that holds none is told at the type.
+    let read = quote_spanned!(ty.span()=> <#ty as #krate::Messages>::messages);
+    let write = quote_spanned!(ty.span()=> <#ty as #krate::Messages>::messages_mut);
     Some(quote! {
         #krate::#with_agents {
             #[automatically_derived]
             impl #impl_generics #krate::Conversation for #name #type_generics #where_clause {
                 const MESSAGES: ::core::primitive::usize = #index;
 
-                fn messages(&self) -> &#ty {
-                    &self.#ident
+                fn messages(&self) -> &#krate::MessageLog {
+                    #read(&self.#ident)
                 }
 
-                fn messages_mut(&mut self) -> &mut #ty {
-                    &mut self.#ident
+                fn messages_mut(&mut self) -> &mut #krate::MessageLog {
+                    #write(&mut self.#ident)
                 }
             }
         }

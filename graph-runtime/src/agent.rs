@@ -12,6 +12,8 @@ mod view;
 
 pub use guard::{Guardrail, Verdict};
 pub use message::{Call, Conversation, Given, Message, Turn};
+#[doc(hidden)]
+pub use message::{MessageLog, Messages};
 pub use model::{Choice, Model, ModelError, Reply, Request, Said, ToolCall, ToolSpec};
 pub use node::{Agent, AgentError};
 pub use scripted::{Script, ScriptedModel};

@@ -162,6 +162,35 @@ pub trait Conversation: State {
     fn messages_mut(&mut self) -> &mut Log<Message>;
 }
 
+/// What a conversation is kept in: so that the derive can say of another type that it is none.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "H011: a conversation is a `Log<Message>`, and `{Self}` is none",
+    label = "cannot hold a conversation",
+    note = "a field with `#[state(messages)]` is of type `Log<Message>`"
+)]
+pub trait Messages {
+    /// Returns it as what it is.
+    fn messages(&self) -> &Log<Message>;
+
+    /// Returns it as what it is, to add to it.
+    fn messages_mut(&mut self) -> &mut Log<Message>;
+}
+
+impl Messages for Log<Message> {
+    fn messages(&self) -> &Log<Message> {
+        self
+    }
+
+    fn messages_mut(&mut self) -> &mut Log<Message> {
+        self
+    }
+}
+
+/// The type of a conversation.
+#[doc(hidden)]
+pub type MessageLog = Log<Message>;
+
 #[cfg(test)]
 mod tests {
     use super::*;
