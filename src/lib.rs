@@ -74,6 +74,17 @@ pub use handoffs_runtime::{
     ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot,
 };
 
+/// Agents: nodes in which a model decides.
+#[cfg(feature = "agents")]
+#[cfg_attr(docsrs, doc(cfg(feature = "agents")))]
+pub mod agent {
+    #[doc(inline)]
+    pub use handoffs_runtime::agent::*;
+    /// Describes the arguments of tools and the fields of outcomes to models.
+    #[doc(no_inline)]
+    pub use schemars;
+}
+
 pub mod testing;
 
 /// What an implementation of [`Journal`] or [`DynNode`] needs, so that no other crate is.
@@ -107,9 +118,33 @@ pub mod __private {
     pub use handoffs_core::__private::*;
     pub use handoffs_core::{
         AgentGraph, Branches, Contract, Edge, Field, FieldSet, FieldSource, Fork, GraphNode, List,
-        Node, NodeKind, NodeShape, Out, Outcome, Route, State, Target, Topology, Variant, Worker,
+        Node, NodeKind, NodeShape, Out, Outcome, Route, State, Target, Topology, Variant,
+        VariantField, Worker,
     };
     pub use handoffs_runtime::__private::*;
+    #[cfg(feature = "agents")]
+    pub use handoffs_runtime::agent::{Conversation, MessageLog, Messages};
     pub use handoffs_runtime::{Context, Execute, NodeError, Runnable};
     pub use serde;
+
+    /// Passes on what only agents need, or says what is missing.
+    #[cfg(feature = "agents")]
+    #[macro_export]
+    #[doc(hidden)]
+    macro_rules! __with_agents {
+        ($($item:tt)*) => { $($item)* };
+    }
+
+    #[cfg(not(feature = "agents"))]
+    #[macro_export]
+    #[doc(hidden)]
+    macro_rules! __with_agents {
+        ($($item:tt)*) => {
+            ::core::compile_error!(
+                "H011: a conversation needs the cargo feature `agents` of `handoffs`"
+            );
+        };
+    }
+
+    pub use __with_agents as with_agents;
 }

@@ -12,6 +12,8 @@ fn ui() {
     let version = String::from_utf8(version.expect("rustc runs").stdout).expect("text");
     if version.starts_with(PINNED) {
         cases.compile_fail("tests/ui/fail/*.rs");
+        #[cfg(feature = "agents")]
+        cases.compile_fail("tests/ui/agents/*.rs");
     } else {
         println!("skipped what {version} says: the texts are those of {PINNED}");
     }

@@ -32,7 +32,7 @@ pub use graph::{AgentGraph, GraphNode};
 pub use log::{Iter as LogIter, Log};
 pub use merge::{Counter, Max, Merge, Min};
 pub use node::{Access, AccessMut, Node, Out, Replace, Worker};
-pub use outcome::{Outcome, Payload, Variant};
+pub use outcome::{Outcome, Payload, Variant, VariantField};
 pub use route::{Branches, Fork, List, Route, Target};
 pub use state::{Field, FieldSource, FieldValue, State};
 pub use topology::{
@@ -50,8 +50,8 @@ pub mod __private {
     pub use crate::nested::{all_handoffs, leaves, shape_of};
     pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut, replaces};
     pub use crate::once::{
-        Carried, Carry, Fetch, Fit, Handed, Kept, Load, Returned, Take, Uncarried, Unconcluded,
-        Unfetched, Unloaded, Untaken,
+        Carried, Carry, Fetch, Fit, Handed, Kept, Load, Returned, Schemed, Take, Uncarried,
+        Unconcluded, Unfetched, Unloaded, Unschemed, Untaken,
     };
     pub use crate::outcome::{Conclusion, no_variant};
     pub use crate::probe::{

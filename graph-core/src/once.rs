@@ -64,6 +64,42 @@ pub trait Uncarried: Sized {
 
 impl<T: ?Sized> Uncarried for Carry<'_, T> {}
 
+/// The type of what an outcome carries, of which a model may want to know the JSON Schema.
+#[derive(Debug)]
+pub struct Schemed<T: ?Sized>(PhantomData<fn() -> Box<T>>);
+
+impl<T: ?Sized> Schemed<T> {
+    /// Names the type.
+    #[expect(clippy::new_without_default, reason = "only generated code makes one")]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+#[cfg(feature = "schema")]
+impl<T: schemars::JsonSchema + ?Sized> Schemed<T> {
+    /// Describes the type.
+    pub fn schema(self) -> Option<String> {
+        let generator = schemars::generate::SchemaSettings::draft2020_12()
+            .with(|settings| {
+                settings.inline_subschemas = true;
+                settings.meta_schema = None;
+            })
+            .into_generator();
+        serde_json::to_string(&generator.into_root_schema_for::<T>()).ok()
+    }
+}
+
+/// Says nothing of a type that has no schema.
+pub trait Unschemed: Sized {
+    /// Returns nothing.
+    fn schema(self) -> Option<String> {
+        None
+    }
+}
+
+impl<T: ?Sized> Unschemed for Schemed<T> {}
+
 /// A field to be read from a source.
 #[derive(Debug)]
 pub struct Load<T>(PhantomData<fn() -> T>);

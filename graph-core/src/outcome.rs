@@ -12,7 +12,8 @@ use serde::ser::Serializer;
 /// what the receiver is told. The fields must be serialisable, since journals keep them; one that
 /// cannot be deserialised makes [`Outcome::decode`] fail for its variant.
 /// `#[outcome(gives(account))]` on a variant promises that this field of the state is set whenever
-/// the node concludes it.
+/// the node concludes it. `#[outcome(answer)]` marks the one that an agent concludes with its final
+/// text.
 #[diagnostic::on_unimplemented(
     message = "H011: `{Self}` is not an outcome",
     label = "not what a node can conclude",
@@ -31,6 +32,15 @@ pub trait Outcome: Send + Sync + 'static {
     ///
     /// Fails if a field's own `Serialize` or the serialiser does.
     fn encode<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error>;
+
+    /// Returns the JSON Schema of a field of a variant, as JSON, if the field's type has one and the
+    /// cargo feature `schema` is on.
+    ///
+    /// Model providers check the arguments of a call against it.
+    fn schema(variant: usize, field: usize) -> Option<String> {
+        let _ = (variant, field);
+        None
+    }
 
     /// Reads what [`Outcome::encode`] wrote for a value of this variant.
     ///
@@ -74,6 +84,28 @@ pub struct Variant {
     pub doc: &'static str,
     /// The fields of the state that are set whenever a node concludes this.
     pub gives: &'static [&'static str],
+    /// The variant's fields.
+    pub fields: &'static [VariantField],
+    /// Whether it is what an agent concludes that answers in place of handing over; marked with
+    /// `#[outcome(answer)]`.
+    pub answer: bool,
+}
+
+/// A field of a variant of an [`Outcome`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VariantField {
+    /// The field's name; that of a tuple variant's is its place, such as `0`.
+    pub name: &'static str,
+    /// The field's documentation.
+    pub doc: &'static str,
+}
+
+impl VariantField {
+    #[doc(hidden)]
+    pub const fn __new(name: &'static str, doc: &'static str) -> Self {
+        Self { name, doc }
+    }
 }
 
 impl Variant {
@@ -89,6 +121,21 @@ impl Variant {
             tool,
             doc,
             gives,
+            fields: &[],
+            answer: false,
+        }
+    }
+
+    #[doc(hidden)]
+    pub const fn __fields(self, fields: &'static [VariantField]) -> Self {
+        Self { fields, ..self }
+    }
+
+    #[doc(hidden)]
+    pub const fn __answer(self) -> Self {
+        Self {
+            answer: true,
+            ..self
         }
     }
 }

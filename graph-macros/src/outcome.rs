@@ -23,6 +23,7 @@ struct Variant<'a> {
     doc: String,
     tool: String,
     gives: Vec<String>,
+    answer: Option<TokenTree>,
 }
 
 pub(crate) fn derive(input: TokenStream) -> TokenStream {
@@ -76,9 +77,11 @@ fn parse_variants<'a>(data: &'a DataEnum, mistakes: &mut Mistakes) -> Vec<Varian
     for variant in &data.variants {
         let ident = &variant.ident;
         let mut gives = Vec::new();
+        let mut answer = None;
         for attr in outcome_attrs(&variant.attrs) {
-            let read = attr
-                .parse_args_with(|args: ParseStream<'_>| read_variant(args, &mut gives, mistakes));
+            let read = attr.parse_args_with(|args: ParseStream<'_>| {
+                read_variant(args, &mut gives, &mut answer, mistakes)
+            });
             mistakes.take(read);
         }
         let tool = format!("transfer_to_{}", snake(&ident.unraw().to_string()));
@@ -96,7 +99,18 @@ fn parse_variants<'a>(data: &'a DataEnum, mistakes: &mut Mistakes) -> Vec<Varian
             doc,
             tool,
             gives,
+            answer,
         });
+    }
+    let mut answers = variants
+        .iter()
+        .filter_map(|variant| variant.answer.as_ref());
+    if let (Some(_), Some(second)) = (answers.next(), answers.next()) {
+        mistakes.mend(
+            second,
+            "H011: an outcome has one answer at most",
+            "mark the variant that an agent concludes with its final text, and no other",
+        );
     }
     variants
 }
@@ -105,12 +119,16 @@ fn parse_variants<'a>(data: &'a DataEnum, mistakes: &mut Mistakes) -> Vec<Varian
 fn read_variant(
     args: ParseStream<'_>,
     gives: &mut Vec<String>,
+    answer: &mut Option<TokenTree>,
     mistakes: &mut Mistakes,
 ) -> syn::Result<()> {
     arguments(args, || {
         let key: TokenTree = args.parse()?;
-        if key.to_string() != "gives" {
-            mistakes.unknown_key(&key, "on a variant, `outcome` knows: `gives(field, ..)`");
+        if key.to_string() == "answer" {
+            *answer = Some(key);
+        } else if key.to_string() != "gives" {
+            let knows = "on a variant, `outcome` knows: `answer`, `gives(field, ..)`";
+            mistakes.unknown_key(&key, knows);
             skip_argument(args);
         } else if args.peek(Paren) {
             let content;
@@ -156,10 +174,24 @@ fn expand(input: &DeriveInput, krate: &Krate, variants: &[Variant<'_>]) -> Token
              doc,
              tool,
              gives,
-             ..
+             fields,
+             answer,
          }| {
             let name = ident.unraw().to_string();
-            quote!(#krate::Variant::__new(#name, #tool, #doc, &[#(#gives),*]))
+            let fields = fields.iter().enumerate().map(|(place, field)| {
+                let name = field
+                    .ident
+                    .as_ref()
+                    .map_or_else(|| place.to_string(), |ident| ident.unraw().to_string());
+                let doc = doc_text(&field.attrs);
+                quote!(#krate::VariantField::__new(#name, #doc))
+            });
+            let answer = answer.as_ref().map(|_| quote!(.__answer()));
+            quote! {
+                #krate::Variant::__new(#name, #tool, #doc, &[#(#gives),*])
+                    .__fields(&[#(#fields),*])
+                    #answer
+            }
         },
     );
     let indices = variants.iter().enumerate().map(|(index, variant)| {
@@ -171,6 +203,13 @@ fn expand(input: &DeriveInput, krate: &Krate, variants: &[Variant<'_>]) -> Token
         .iter()
         .enumerate()
         .map(|(index, variant)| decode(krate, index, variant));
+    let schemas = variants.iter().enumerate().flat_map(|(index, variant)| {
+        let fields = variant.fields.iter().enumerate();
+        fields.map(move |(place, field)| {
+            let ty = &field.ty;
+            quote!((#index, #place) => #krate::Schemed::<#ty>::new().schema(),)
+        })
+    });
     // The one place that says which types an outcome can carry.
     let carried = variants
         .iter()
@@ -202,6 +241,18 @@ fn expand(input: &DeriveInput, krate: &Krate, variants: &[Variant<'_>]) -> Token
                 use #krate::Uncarried as _;
                 #(#carried)*
                 match self { #(#encodes)* #none }
+            }
+
+            fn schema(
+                __variant: ::core::primitive::usize,
+                __field: ::core::primitive::usize,
+            ) -> ::core::option::Option<::std::string::String> {
+                #[allow(unused_imports)]
+                use #krate::Unschemed as _;
+                match (__variant, __field) {
+                    #(#schemas)*
+                    _ => ::core::option::Option::None,
+                }
             }
 
             fn decode<'__de, __D: #krate::serde::Deserializer<'__de>>(

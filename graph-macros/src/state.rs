@@ -2,7 +2,7 @@
 
 mod serde;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -26,6 +26,8 @@ struct Field {
 struct Said {
     progress: bool,
     merge: Option<ExprPath>,
+    /// The key that says that the field is the conversation.
+    messages: Option<TokenTree>,
     /// The names under which older entries may keep the field.
     aliases: Vec<LitStr>,
     default: Option<Missing>,
@@ -118,6 +120,16 @@ fn parse_fields(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<Vec<Fiel
             said,
         });
     }
+    let mut conversations = parsed
+        .iter()
+        .filter_map(|field| field.said.messages.as_ref());
+    if let (Some(_), Some(second)) = (conversations.next(), conversations.next()) {
+        mistakes.mend(
+            second,
+            "H011: a state holds one conversation",
+            "mark one field with `messages`; others are logs like any other",
+        );
+    }
     serde::check(&parsed, mistakes);
     Some(parsed)
 }
@@ -158,7 +170,11 @@ fn read_field(
                 said.progress = true;
             }
             "merge" => read_merge(&key, args, said, mistakes)?,
-            _ => mistakes.unknown_key(&key, "on a field, `state` knows: `progress`, `merge = f`"),
+            "messages" => said.messages = Some(key),
+            _ => {
+                let knows = "on a field, `state` knows: `progress`, `merge = f`, `messages`";
+                mistakes.unknown_key(&key, knows);
+            }
         }
         skip_argument(args);
         Ok(())
@@ -230,8 +246,11 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
     let built = built(krate, fields, is_sound);
     let changes = changes(krate, fields);
     let forks = forks(krate, fields, is_sound);
+    let conversation = conversation(input, krate, fields);
 
     quote! {
+        #conversation
+
         #[automatically_derived]
         impl #impl_generics #krate::State for #name #type_generics #where_clause {
             const FIELDS: &'static [#krate::Field] = {
@@ -294,6 +313,37 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
             #forks
         }
     }
+}
+
+/// Writes that a field holds the conversation.
+fn conversation(input: &DeriveInput, krate: &Krate, fields: &[Field]) -> Option<TokenStream> {
+    let mut fields = fields.iter().enumerate();
+    let (index, (field, key)) =
+        fields.find_map(|(index, field)| Some((index, (field, field.said.messages.as_ref()?))))?;
+    let name = &input.ident;
+    let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+    let Field { ident, ty, .. } = field;
+    // The macro is at hand or says which cargo feature is missing, at this key.
+    let with_agents = quote_spanned!(key.span()=> with_agents!);
+    // A type that holds none is told at the type.
+    let read = quote_spanned!(ty.span()=> <#ty as #krate::Messages>::messages);
+    let write = quote_spanned!(ty.span()=> <#ty as #krate::Messages>::messages_mut);
+    Some(quote! {
+        #krate::#with_agents {
+            #[automatically_derived]
+            impl #impl_generics #krate::Conversation for #name #type_generics #where_clause {
+                const MESSAGES: ::core::primitive::usize = #index;
+
+                fn messages(&self) -> &#krate::MessageLog {
+                    #read(&self.#ident)
+                }
+
+                fn messages_mut(&mut self) -> &mut #krate::MessageLog {
+                    #write(&mut self.#ident)
+                }
+            }
+        }
+    })
 }
 
 /// Writes the state as it is built of a source's fields.

@@ -38,6 +38,23 @@ impl<'a> Course<'a> {
         }
     }
 
+    /// Takes in that fields have changed, ahead of the decision that tells it.
+    #[cfg(feature = "agents")]
+    pub(crate) fn note_changed(&mut self, fields: FieldSet) {
+        if let Some(progress) = &mut self.progress {
+            progress.changed(fields);
+        }
+    }
+
+    /// Returns whether a decision for an edge would find it masked if only these fields changed before.
+    #[cfg(feature = "agents")]
+    pub(crate) fn is_masked<S: State>(&mut self, edge: u16, state: &S, changing: FieldSet) -> bool {
+        let progress = self.progress.as_mut();
+        let progress = progress.filter(|progress| !progress.watches(changing));
+        let progress = progress.and_then(|progress| progress.fingerprint(state));
+        self.engine.is_masked(self.plan, edge, progress)
+    }
+
     /// Takes a decision in, and returns the way on, and the progress on which it depended.
     pub(crate) fn decide<S: State>(
         &mut self,

@@ -438,6 +438,13 @@ impl Engine {
         }
     }
 
+    /// Returns whether an edge cannot be taken from this progress.
+    #[cfg(feature = "agents")]
+    pub(crate) fn is_masked(&self, plan: &Plan, edge: u16, progress: Option<u64>) -> bool {
+        let place = plan.edges.get(usize::from(edge));
+        place.is_some_and(|planned| self.mask(planned, edge, progress).is_some())
+    }
+
     /// Returns why an edge cannot be taken, if it cannot.
     #[inline]
     fn mask(&self, edge: &PlanEdge, chosen: u16, progress: Option<u64>) -> Option<Masked> {

@@ -17,6 +17,8 @@ mod migration;
 mod plan;
 mod progress;
 
+#[cfg(feature = "agents")]
+pub mod agent;
 mod builder;
 
 mod cached;

@@ -183,6 +183,13 @@ impl Context<'_> {
         read(key, &result)
     }
 
+    /// Returns whether an effect is known to have been done.
+    #[cfg(feature = "agents")]
+    pub(crate) fn has_done(&self, key: &str) -> bool {
+        let kept = self.effects.0.get(key);
+        kept.is_some_and(|kept| matches!(kept.effect, Effect::Done(_)))
+    }
+
     /// Returns what is to be done about an effect, once what is known of it is on disk.
     async fn due_of(&mut self, key: &str) -> Due {
         let Some(Kept {

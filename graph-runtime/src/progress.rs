@@ -27,6 +27,12 @@ impl Progress {
         }
     }
 
+    /// Returns whether a change of these fields is progress.
+    #[cfg(feature = "agents")]
+    pub(crate) fn watches(&self, fields: FieldSet) -> bool {
+        !self.watched.and(fields).is_empty()
+    }
+
     /// Notes that fields have changed.
     #[inline]
     pub(crate) fn changed(&mut self, fields: FieldSet) {

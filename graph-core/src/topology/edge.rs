@@ -52,6 +52,8 @@ pub struct Edge<N: 'static> {
     pub from: N,
     /// The pattern that the outcome matches, as the user wrote it; `error` if it is taken on an error.
     pub on: Cow<'static, str>,
+    /// The variants of the outcome that the pattern names; none if it may match any.
+    pub outcomes: Cow<'static, [Cow<'static, str>]>,
     /// The name of the guard that must hold as well.
     pub guard: Option<Cow<'static, str>>,
     /// Where the edge leads.
@@ -66,6 +68,7 @@ impl<N> Edge<N> {
         Self {
             from,
             on: on.into(),
+            outcomes: Cow::Borrowed(&[]),
             guard: None,
             route,
             on_error: false,
@@ -84,6 +87,7 @@ impl<N> Edge<N> {
         Self {
             from,
             on: Cow::Borrowed("error"),
+            outcomes: Cow::Borrowed(&[]),
             guard: None,
             route,
             on_error: true,
@@ -103,6 +107,7 @@ impl<N> Edge<N> {
         Self {
             from,
             on: Cow::Borrowed(BACK),
+            outcomes: Cow::Borrowed(&[]),
             guard: None,
             route,
             on_error: true,
@@ -131,6 +136,7 @@ impl<N> Edge<N> {
     pub const fn __new(
         from: N,
         on: &'static str,
+        outcomes: &'static [Cow<'static, str>],
         guard: Option<&'static str>,
         route: Route<N>,
     ) -> Self {
@@ -141,10 +147,33 @@ impl<N> Edge<N> {
         Self {
             from,
             on: Cow::Borrowed(on),
+            outcomes: Cow::Borrowed(outcomes),
             guard,
             route,
             on_error: false,
         }
+    }
+
+    /// Says which variants of the outcome the pattern names.
+    ///
+    /// ```
+    /// use handoffs_core::{Edge, Route};
+    ///
+    /// let edge = Edge::new("triage", "Triaged::Access", Route::to("access")).outcomes(["Access"]);
+    /// assert!(edge.may_match("Access") && !edge.may_match("Billing"));
+    /// ```
+    pub fn outcomes(
+        mut self,
+        variants: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
+    ) -> Self {
+        self.outcomes = variants.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Returns whether an outcome of this variant may match the pattern. None matches that of an error.
+    pub fn may_match(&self, variant: &str) -> bool {
+        let is_named = self.outcomes.iter().any(|outcome| outcome == variant);
+        !self.on_error && (self.outcomes.is_empty() || is_named)
     }
 
     /// Names the guard that must hold as well.
@@ -161,6 +190,7 @@ impl<N> Edge<N> {
         Edge {
             from: rename(self.from),
             on: self.on,
+            outcomes: self.outcomes,
             guard: self.guard,
             route: self.route.map(rename),
             on_error: self.on_error,

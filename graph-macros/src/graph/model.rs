@@ -8,6 +8,7 @@ use syn::ext::IdentExt;
 
 use super::arm::{Arm, BACK, END, Guard, Onward, Stop, To};
 use super::parse::Graph;
+use super::pattern::variants;
 use super::text::text;
 use crate::mistakes::Mistakes;
 
@@ -178,6 +179,7 @@ struct Names<'a> {
 impl Names<'_> {
     fn edge(&mut self, from: NodeIndex, arm: &Arm) -> Edge<NodeIndex> {
         let edge = Edge::new(from, text(&arm.pat), self.route(&arm.onward));
+        let edge = edge.outcomes(variants(&arm.pat));
         match &arm.guard {
             Guard::Function(guard) => edge.guard(text(guard)),
             Guard::None | Guard::Broken => edge,

@@ -22,7 +22,12 @@ pub(super) fn edge_table(model: &Model, names: &Names) -> TokenStream {
         }
         let on = edge.on.as_ref();
         let guard = option(edge.guard.as_ref().map(|guard| quote!(#guard)));
-        quote!(#krate::Edge::__new(#from, #on, #guard, #route),)
+        let outcomes = edge.outcomes.iter().map(AsRef::<str>::as_ref);
+        quote! {
+            #krate::Edge::__new(
+                #from, #on, &[#(::std::borrow::Cow::Borrowed(#outcomes)),*], #guard, #route,
+            ),
+        }
     });
     edges.collect()
 }

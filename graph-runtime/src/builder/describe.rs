@@ -214,7 +214,8 @@ pub(super) fn describe(
                 );
                 names.guesswork = true;
             }
-            let edge = Edge::new(from, on.text(), names.route(to, source));
+            let edge =
+                Edge::new(from, on.text(), names.route(to, source)).outcomes(on.outcomes.clone());
             let edge = match &on.guard {
                 Some(guard) => edge.guard(guard.clone()),
                 None => edge,

@@ -1,0 +1,21 @@
+//! Agents: nodes in which a model decides.
+
+mod guard;
+mod message;
+mod model;
+mod node;
+mod offer;
+mod scripted;
+mod tool;
+mod turn;
+mod view;
+
+pub use guard::{Guardrail, Verdict};
+pub use message::{Call, Conversation, Given, Message, Turn};
+#[doc(hidden)]
+pub use message::{MessageLog, Messages};
+pub use model::{Choice, Model, ModelError, Reply, Request, Said, ToolCall, ToolSpec};
+pub use node::{Agent, AgentError};
+pub use scripted::{Script, ScriptedModel};
+pub use tool::{Tool, ToolError, tool};
+pub use view::History;
