@@ -580,7 +580,7 @@ pub(super) async fn a_run_begins_anew_over_one_that_ended_as_nobody_approved(pla
             .question("may", question);
         let old = old.dyn_node("a", Step("a".to_owned(), vec!["Other".to_owned()]));
         let old = old.dyn_node("b", Step("b".to_owned(), vec!["Other".to_owned()]));
-        let old = old.policy("a", Policy::new().answer(Duration::from_secs(60)));
+        let old = old.policy("a", Policy::new().answer(Duration::from_mins(1)));
         let old = old.route("a", "_", To::node("b").approve("may").or_end());
         let old = old.route("b", "_", To::end()).build().unwrap();
         let name = format!("trimmed: {is_trimmed}");

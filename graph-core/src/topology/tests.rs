@@ -196,6 +196,7 @@ fn a_derived_graph_can_hold_its_edges_in_a_constant() {
     const EDGES: &[Edge<Desk>] = &[Edge::__new(
         Desk::Triage,
         "Triaged::Billing { .. }",
+        &[],
         Some("knows_account"),
         Route::__new(crate::route::Target::Node(Desk::Billing), Some(2), None),
     )];
