@@ -227,7 +227,7 @@ fn a_route_shows_that_it_is_approved() {
     assert_eq!(Desk::MAX_HANDOFFS, 1, "whatever way it takes");
     let drawn = <Desk as AgentGraph>::topology().dot().to_string();
     assert!(
-        drawn.contains(r#"label="Judged::Due if is_large, approve = large_refund""#),
+        drawn.contains(r#"label="Judged::Due\nif is_large\napprove = large_refund""#),
         "{drawn}"
     );
 }
