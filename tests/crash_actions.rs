@@ -361,7 +361,8 @@ async fn whatever_a_run_is_at_when_it_is_killed_it_goes_on_and_effects_are_done_
         let (kills, unknown) = check_killed_everywhere(level, &expected).await;
         println!("{level:?}: {kills} kills, of which {unknown} leave an effect unknown");
         assert!(kills >= least, "{level:?}: {kills} kills");
-        // Between that it began and that it was done.
-        assert_eq!(unknown, 2, "{level:?}");
+        // Between that it began and that it was done there is a moment behind one append and one before
+        // the next, and more if another branch has something written meanwhile.
+        assert!((2..=8).contains(&unknown), "{level:?}: {unknown} unknown");
     }
 }
