@@ -11,9 +11,12 @@ fn ui() {
     let version = std::process::Command::new(rustc).arg("--version").output();
     let version = String::from_utf8(version.expect("rustc runs").stdout).expect("text");
     if version.starts_with(PINNED) {
-        cases.compile_fail("tests/ui/fail/*.rs");
-        #[cfg(feature = "agents")]
-        cases.compile_fail("tests/ui/agents/*.rs");
+        // The compiler lists the nodes that there are, so what it says depends on the feature.
+        cases.compile_fail(if cfg!(feature = "agents") {
+            "tests/ui/agents/*.rs"
+        } else {
+            "tests/ui/fail/*.rs"
+        });
     } else {
         println!("skipped what {version} says: the texts are those of {PINNED}");
     }
