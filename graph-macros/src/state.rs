@@ -1,5 +1,6 @@
 //! `derive(State)`: the fields of a struct, one by one.
 
+mod conversation;
 mod serde;
 
 use proc_macro2::{TokenStream, TokenTree};
@@ -246,7 +247,7 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
     let built = built(krate, fields, is_sound);
     let changes = changes(krate, fields);
     let forks = forks(krate, fields, is_sound);
-    let conversation = conversation(input, krate, fields);
+    let conversation = conversation::expand(input, krate, fields);
 
     quote! {
         #conversation
@@ -313,37 +314,6 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
             #forks
         }
     }
-}
-
-/// Writes that a field holds the conversation.
-fn conversation(input: &DeriveInput, krate: &Krate, fields: &[Field]) -> Option<TokenStream> {
-    let mut fields = fields.iter().enumerate();
-    let (index, (field, key)) =
-        fields.find_map(|(index, field)| Some((index, (field, field.said.messages.as_ref()?))))?;
-    let name = &input.ident;
-    let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
-    let Field { ident, ty, .. } = field;
-    // The macro is at hand or says which cargo feature is missing, at this key.
-    let with_agents = quote_spanned!(key.span()=> with_agents!);
-    // A type that holds none is told at the type.
-    let read = quote_spanned!(ty.span()=> <#ty as #krate::Messages>::messages);
-    let write = quote_spanned!(ty.span()=> <#ty as #krate::Messages>::messages_mut);
-    Some(quote! {
-        #krate::#with_agents {
-            #[automatically_derived]
-            impl #impl_generics #krate::Conversation for #name #type_generics #where_clause {
-                const MESSAGES: ::core::primitive::usize = #index;
-
-                fn messages(&self) -> &#krate::MessageLog {
-                    #read(&self.#ident)
-                }
-
-                fn messages_mut(&mut self) -> &mut #krate::MessageLog {
-                    #write(&mut self.#ident)
-                }
-            }
-        }
-    })
 }
 
 /// Writes the state as it is built of a source's fields.
