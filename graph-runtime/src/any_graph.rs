@@ -8,11 +8,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use handoffs_core::{State, Topology};
 
 use crate::attempt::text;
-use crate::context::{Kind, NodeError};
 use crate::course::place;
 use crate::error::{RunError, chain};
 use crate::execute::Runnable;
 use crate::journal::{Conclusion, Fields, Json, ThreadId, Writes};
+use crate::node_error::{Kind, NodeError};
 use crate::plan::{Inner, Plan};
 use crate::progress::Progress;
 use crate::thread::NoHandoff;

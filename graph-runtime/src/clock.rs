@@ -16,9 +16,14 @@ impl Clock {
     /// Returns the time in milliseconds since 1970; a clock that stands before it counts as 1970.
     pub(crate) fn now_ms(&self) -> u64 {
         let now = self.0.as_ref().map_or_else(SystemTime::now, |now| now());
-        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        ms_since_1970(now)
     }
+}
+
+/// Returns a time as entries keep it; before 1970 it counts as 1970.
+pub(crate) fn ms_since_1970(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Debug for Clock {

@@ -17,7 +17,7 @@ use tokio::task::coop::unconstrained;
 use tracing::Instrument;
 
 use crate::attempt::text;
-use crate::context::{Context, Kind, NodeError, Pending};
+use crate::context::{Context, Pending};
 use crate::course::Course;
 use crate::engine::{Action, Fact, Refused};
 use crate::error::{RunError, chain};
@@ -26,6 +26,7 @@ use crate::execute::Runnable;
 use crate::fork::Fork;
 use crate::journal::{Ask, BranchId, Folded, JournalError, Ledger, Recorded, Writes};
 use crate::marks::Marks;
+use crate::node_error::{Kind, NodeError};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::run::Run;

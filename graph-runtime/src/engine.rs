@@ -370,16 +370,8 @@ impl Engine {
         } else if edge.approve {
             // It counts as taken once it is approved.
             hop.asks = true;
-        } else {
-            self.count(edge, chosen, progress);
         }
-        if hop.asks {
-            self.await_approval(from, chosen, progress);
-        } else if hop.forks {
-            self.position = Position::Forked(from, chosen);
-        } else {
-            self.go(from, hop.to, chosen, hop.masked.is_some());
-        }
+        self.take(from, edge, chosen, hop, progress);
         Ok(hop)
     }
 
@@ -392,6 +384,12 @@ impl Engine {
         progress: Option<u64>,
     ) -> Result<(), Refused> {
         let (from, edge) = self.leaving(plan, chosen)?;
+        self.take(from, edge, chosen, hop, progress);
+        Ok(())
+    }
+
+    /// Takes the way that was decided.
+    fn take(&mut self, from: u16, edge: &PlanEdge, chosen: u16, hop: Hop, progress: Option<u64>) {
         if hop.masked.is_none() && !hop.asks {
             self.count(edge, chosen, progress);
         }
@@ -402,7 +400,6 @@ impl Engine {
         } else {
             self.go(from, hop.to, chosen, hop.masked.is_some());
         }
-        Ok(())
     }
 
     /// Takes a decision in if it leads on to another node, unmasked; any other is left to [`decide`](Self::decide).

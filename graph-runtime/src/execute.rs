@@ -10,9 +10,10 @@ use handoffs_core::{
 };
 
 use crate::any_graph::Within;
-use crate::context::{Context, Kind, NodeError};
+use crate::context::Context;
 use crate::item::Item;
 use crate::journal::{Conclusion, Json, JsonError};
+use crate::node_error::{Kind, NodeError};
 use crate::policy::Policy;
 
 /// A [`Node`] that can be executed.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use handoffs_core::FieldSet;
 
-use crate::context::{Kind, NodeError, Pending};
+use crate::context::Pending;
 use crate::driver::{Done, Driver};
 use crate::engine::Fact;
 use crate::error::{RunError, chain};
@@ -15,6 +15,7 @@ use crate::event::{Event, Sink};
 use crate::execute::Runnable;
 use crate::journal::{Failure, Recorded};
 use crate::marks::Marks;
+use crate::node_error::{Kind, NodeError};
 
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// Tries the node again, goes on along its error edge, or ends the run.

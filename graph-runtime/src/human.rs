@@ -7,9 +7,10 @@ use handoffs_core::{Contract, Node, NodeKind, State, Worker};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::context::{Context, NodeError};
+use crate::context::Context;
 use crate::execute::Execute;
 use crate::journal::keep;
+use crate::node_error::NodeError;
 
 /// A node that pauses the run until a person answers.
 ///

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::context::{Kind, NodeError};
 use crate::journal::{Json, keep};
+use crate::node_error::{Kind, NodeError};
 
 /// An item that `each` hands to a branch.
 ///

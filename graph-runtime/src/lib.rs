@@ -35,6 +35,7 @@ mod execute;
 mod human;
 mod item;
 mod marks;
+mod node_error;
 mod once;
 mod pause;
 mod reread;
@@ -58,7 +59,7 @@ pub use builder::{
 #[cfg(feature = "sqlite")]
 pub use cache::SqliteCache;
 pub use cache::{Cache, CacheError, CacheKey, CachePlace, MemoryCache};
-pub use context::{Context, NodeError};
+pub use context::Context;
 #[cfg(feature = "postgres")]
 pub use deadpool;
 pub use difference::Difference;
@@ -81,6 +82,7 @@ pub use journal::{
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
 #[cfg(feature = "postgres")]
 pub use journal::{Postgres, PostgresOptions, PostgresServer};
+pub use node_error::NodeError;
 pub use policy::{Policy, Retry};
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime};

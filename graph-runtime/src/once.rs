@@ -6,9 +6,10 @@ use std::error::Error;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::context::{Context, Kind, NodeError, Pending, Signal};
+use crate::context::{Context, Pending, Signal};
 use crate::error::{RunError, chain};
 use crate::journal::{Effect, Json, Recorded, keep};
+use crate::node_error::{Kind, NodeError};
 
 /// The effects that the node which is due has begun so far, by their keys.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -5,13 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::attempt::{TimeoutKind, text};
-use crate::context::{Kind, NodeError, Pending, Question};
+use crate::context::{Pending, Question};
 use crate::driver::{Done, Driver};
 use crate::engine::{Fact, Refused};
 use crate::error::RunError;
 use crate::event::{Event, Sink};
 use crate::execute::Runnable;
 use crate::journal::{Approval, Ask, AskId, Json, Recorded};
+use crate::node_error::{Kind, NodeError};
 
 /// The key of the question whether a handoff may be.
 const APPROVE: &str = "approve";

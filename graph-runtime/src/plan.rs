@@ -358,14 +358,6 @@ impl Plan {
         self.id == *graph || within.any(|inner| inner.plan.wrote(graph))
     }
 
-    /// Returns the places of the edges that leave a node: of those that it takes when it fails, or else of
-    /// those that its outcomes take.
-    pub(crate) fn edges_of(&self, from: u16, on_error: bool) -> Vec<u16> {
-        let edges = self.topology.edges();
-        let of_node = edges.filter(|(_, edge)| edge.from.0 == from && edge.on_error == on_error);
-        of_node.map(|(place, _)| place.0).collect()
-    }
-
     /// Returns whether taking some edge that leaves a node depends on the progress that was made.
     pub(crate) fn watches(&self, node: u16) -> bool {
         let mut edges = self.edges.iter();

@@ -4,7 +4,7 @@ mod retry;
 
 use std::time::Duration;
 
-use crate::context::NodeError;
+use crate::node_error::NodeError;
 
 pub use self::retry::Retry;
 pub(crate) use self::retry::fits;

@@ -5,9 +5,9 @@ use std::error::Error;
 use handoffs_core::Outcome;
 use serde::Serialize;
 
-use crate::context::NodeError;
 use crate::item::Item;
 use crate::journal::{Conclusion, Json, JsonError, keep};
+use crate::node_error::NodeError;
 use crate::policy::fits;
 
 /// Reads back what a node has concluded.

@@ -15,7 +15,7 @@ use handoffs_core::{FieldSet, State};
 use tokio::time::Instant;
 
 use crate::attempt::{Broken, Pulse, discard, guarded, text};
-use crate::context::{Kind, NodeError, Signal};
+use crate::context::Signal;
 use crate::course::place;
 use crate::driver::{Done, Driver, HandedIn};
 use crate::engine::Hop;
@@ -25,6 +25,7 @@ use crate::execute::Runnable;
 use crate::fork::Fork;
 use crate::journal::{AskId, BranchId, Conclusion, Forked, Recorded, Usage, Writes};
 use crate::marks::take_fields;
+use crate::node_error::{Kind, NodeError};
 
 /// What came of an attempt at a node: the edge that its outcome chose, or what kept it from concluding.
 type Attempt = Result<Result<usize, NodeError>, Signal>;

@@ -2,7 +2,7 @@
 
 use handoffs_core::State;
 
-use crate::context::{Context, Kind, NodeError, Signal};
+use crate::context::{Context, Signal};
 use crate::driver::{Done, Driver};
 use crate::engine::Action;
 use crate::error::RunError;
@@ -10,6 +10,7 @@ use crate::event::Relay;
 use crate::execute::Runnable;
 use crate::journal::Writes;
 use crate::marks::take_fields;
+use crate::node_error::{Kind, NodeError};
 use crate::plan::{Inner, Plan};
 
 /// Runs a graph on the state of the node that it is, in the journal of the run around it.

@@ -15,10 +15,11 @@ use super::offer::{answer, answer_schema, handoffs};
 use super::tool::Tool;
 use super::turn::{Offer, Sorted, Todo, sort};
 use super::view::{History, own};
-use crate::context::{Context, NodeError};
+use crate::context::Context;
 use crate::error::chain;
 use crate::execute::Execute;
 use crate::journal::Usage;
+use crate::node_error::NodeError;
 
 /// A node in which a model decides.
 ///

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use handoffs_core::{NodeKind, State};
 use serde::Serialize;
 
-use crate::context::{Context, NodeError};
+use crate::context::Context;
 use crate::journal::{Json, JsonError};
+use crate::node_error::NodeError;
 
 /// A node whose outcomes and contract are known only at run time, such as the "HTTP call" or the
 /// "prompt" of a product's own editor.

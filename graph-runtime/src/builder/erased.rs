@@ -7,10 +7,11 @@ use serde::Serialize;
 use super::dynamic::DynNode;
 use super::graph::BuiltGraph;
 use crate::any_graph::Within;
-use crate::context::{Context, Kind, NodeError};
+use crate::context::Context;
 use crate::execute::{Execute, Runnable, is_set, keep_promises, settle};
 use crate::item::Item;
 use crate::journal::Conclusion;
+use crate::node_error::{Kind, NodeError};
 use crate::subgraph::subgraph;
 
 /// A node of whatever type, in a graph over the state `S`.

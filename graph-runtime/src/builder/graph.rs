@@ -7,10 +7,11 @@ use handoffs_core::{Contract, EdgeIndex, FieldSet, Route, State, Topology};
 use super::erased::Erased;
 use super::name::NodeName;
 use crate::any_graph::Within;
-use crate::context::{Context, NodeError};
+use crate::context::Context;
 use crate::execute::{Known, Runnable};
 use crate::item::Item;
 use crate::journal::{Conclusion, Json, JsonError};
+use crate::node_error::NodeError;
 use crate::policy::Policy;
 use crate::reread::no_node;
 

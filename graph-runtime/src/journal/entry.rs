@@ -247,6 +247,23 @@ pub enum Recorded {
     },
 }
 
+impl Recorded {
+    /// Returns whether the run came to its end with this, or was given up, if it happened on the trunk.
+    pub(super) const fn ends(&self) -> bool {
+        matches!(
+            self,
+            Self::Stepped {
+                to: None,
+                fork: None,
+                approval: None,
+                ..
+            } | Self::Caught { to: None, .. }
+                | Self::Decided { to: None, .. }
+                | Self::Abandoned { .. }
+        )
+    }
+}
+
 /// How far a side effect came that is done once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::pin::pin;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 
 use super::inbox::heads;
 use super::layer::check_hash;
 use super::{AskId, Entry, Journal, JournalError, Record, Recorded, ThreadId};
+use crate::clock::ms_since_1970;
 
 /// Which threads are kept, and which are removed as a whole.
 ///
@@ -93,9 +94,7 @@ impl Retention {
         journal: &dyn Journal,
         now: SystemTime,
     ) -> Result<Vec<ThreadId>, JournalError> {
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        self.remove(journal, now_ms).await
+        self.remove(journal, ms_since_1970(now)).await
     }
 
     pub(crate) async fn remove(
@@ -183,22 +182,12 @@ enum Tells {
 }
 
 impl Tells {
-    const fn is_over(is_over: bool) -> Self {
-        if is_over { Self::IsOver } else { Self::GoesOn }
-    }
-
     fn of(entry: &Entry) -> Self {
         // Behind the end of the trunk there is no other path.
         let is_trunk = entry.branch.is_trunk();
         match &entry.event {
             Recorded::Edited { .. } | Recorded::Copied { .. } => Self::Nothing,
-            Recorded::Abandoned { .. } => Self::is_over(is_trunk),
-            Recorded::Stepped {
-                to, fork, approval, ..
-            } => Self::is_over(is_trunk && to.is_none() && fork.is_none() && approval.is_none()),
-            Recorded::Caught { to, .. } | Recorded::Decided { to, .. } => {
-                Self::is_over(is_trunk && to.is_none())
-            }
+            event if is_trunk && event.ends() => Self::IsOver,
             Recorded::Expired { ask, to: None } if is_trunk => Self::Expired(*ask),
             _ => Self::GoesOn,
         }

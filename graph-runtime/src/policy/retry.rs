@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::context::NodeError;
 use crate::error::RunError;
+use crate::node_error::NodeError;
 
 /// A rule by which a node is tried again after an error.
 ///

@@ -4,8 +4,8 @@ use std::io;
 use std::num::ParseIntError;
 
 use super::*;
-use crate::context::Kind;
 use crate::error::RunError;
+use crate::node_error::Kind;
 
 const NONE: Duration = Duration::ZERO;
 const MS: Duration = Duration::from_millis(1);

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use handoffs_core::{Contract, FieldSet, Node, State, Worker};
 
-use crate::context::{Context, NodeError};
+use crate::context::Context;
 use crate::execute::{Execute, is_set, keep_promises};
+use crate::node_error::NodeError;
 
 /// A node that stands in for the node `N` in a test, and does what a script says, visit by visit.
 ///

@@ -463,15 +463,7 @@ impl Branches {
                 fork: Some(fork), ..
             } => (0..fork.branches)
                 .any(|index| self.is_at_rest(&branch.child(last.seq, index), false)),
-            Recorded::Stepped {
-                to: None,
-                approval: None,
-                ..
-            }
-            | Recorded::Caught { to: None, .. }
-            | Recorded::Decided { to: None, .. }
-            | Recorded::Abandoned { .. } => is_trunk,
-            _ => false,
+            event => is_trunk && event.ends(),
         }
     }
 

@@ -233,7 +233,8 @@ impl Taken {
             }
         };
         let is_error = decision.outcome.is_none();
-        let edges = plan.edges_of(from, is_error);
+        let edges = plan.edges_from(from, |edge| edge.on_error == is_error);
+        let edges: Vec<_> = edges.collect();
         let named: Vec<_> = edges
             .iter()
             .copied()
