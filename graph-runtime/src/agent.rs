@@ -9,6 +9,7 @@ mod scripted;
 mod tool;
 mod turn;
 mod view;
+mod visit;
 
 pub use guard::{Guardrail, Verdict};
 pub use message::{Call, Conversation, Given, Message, Turn};

@@ -1,0 +1,278 @@
+//! One visit of an agent: the turns that it takes until it concludes.
+
+mod ask;
+mod call;
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+
+use handoffs_core::Outcome;
+
+use super::guard::Checked;
+use super::message::{Call, Conversation, Given, Message, Turn};
+use super::model::{Choice, Request, Said, ToolCall};
+use super::node::{Agent, AgentError};
+use super::offer::{answer, answer_schema, handoffs};
+use super::turn::{Offer, Sorted, Todo, sort};
+use super::view::own;
+use crate::context::Context;
+use crate::node_error::NodeError;
+
+/// One visit of an agent: the turns that it takes until it concludes.
+pub(super) struct Visit<'a, S, O> {
+    agent: &'a Agent<S, O>,
+    name: String,
+    instructions: String,
+    seen: Vec<Said>,
+    tools: Vec<String>,
+    offers: Vec<Offer>,
+    turns: Vec<Turn>,
+    /// How many turns of the model came before the first that counts: all behind which it gave up.
+    before: u32,
+    mistakes: u32,
+}
+
+impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
+    pub(super) fn new(agent: &'a Agent<S, O>, state: &S, cx: &mut Context<'_>) -> Self {
+        let name = cx.node().to_owned();
+        let messages: Vec<_> = state.messages().iter().collect();
+        let seen = agent.history.view(&name, &messages);
+        let tools = agent.tools.iter().map(|tool| tool.spec().name);
+        let mut offers = |or_else| -> Vec<_> {
+            let handoffs = handoffs::<O>().into_iter();
+            let offers = handoffs.map(|(variant, spec)| Offer {
+                is_open: cx.offers(O::VARIANTS[variant].name, state, S::MESSAGES, or_else),
+                variant,
+                spec,
+            });
+            offers.collect()
+        };
+        let mut open = offers(false);
+        if !can_answer::<O>() && !open.iter().any(|offer| offer.is_open) {
+            // Where nothing else is left, what is masked leads where its edge says then.
+            open = offers(true);
+        }
+        Self {
+            agent,
+            instructions: (agent.instructions)(state),
+            seen,
+            tools: tools.collect(),
+            offers: open,
+            turns: Vec::new(),
+            before: 0,
+            mistakes: 0,
+            name,
+        }
+    }
+
+    /// Makes the visit, and returns what it came to, and its turns.
+    pub(super) async fn make(
+        mut self,
+        state: &S,
+        cx: &mut Context<'_>,
+    ) -> Result<(O, Vec<Turn>), NodeError> {
+        let outcome = match self.enter(state).await? {
+            Some(outcome) => outcome,
+            None => self.conclude(state, cx).await?,
+        };
+        Ok((outcome, self.turns))
+    }
+
+    /// Checks that the model can tell apart what it is offered.
+    fn check(&self) -> Result<(), AgentError> {
+        let handoffs = self.offers.iter().map(|offer| &offer.spec.name);
+        let mut names: Vec<_> = self.tools.iter().chain(handoffs).collect();
+        names.sort();
+        match names.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(same) => Err(AgentError::SameName(same[0].clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks what the user wants, and returns the outcome if that is one already.
+    async fn enter(&mut self, state: &S) -> Result<Option<O>, NodeError> {
+        let said = self.seen.iter_mut().rev();
+        let mut texts = said.filter_map(|said| match said {
+            Said::User(text) => Some(text),
+            _ => None,
+        });
+        // The newest message as the model sees it; a package that came with a handoff stands behind it.
+        let mut newest = state.messages().iter().filter_map(|message| match message {
+            Message::User(text) => Some(text),
+            _ => None,
+        });
+        let Some(newest) = newest.next_back() else {
+            return Ok(None);
+        };
+        match self.agent.input.check(state, newest).await {
+            Checked::Text(None) => Ok(None),
+            Checked::Text(Some(rewritten)) => {
+                if let Some(shown) = texts.find(|text| *text == newest) {
+                    *shown = rewritten;
+                }
+                Ok(None)
+            }
+            Checked::HandOver(outcome) => Ok(Some(outcome)),
+            Checked::Block(why) => Err(blocked("input", why)),
+        }
+    }
+
+    async fn conclude(&mut self, state: &S, cx: &mut Context<'_>) -> Result<O, NodeError> {
+        self.check().map_err(NodeError::new)?;
+        let mut turn = 0;
+        loop {
+            turn += 1;
+            if turn - self.before > self.agent.max_turns {
+                let error = AgentError::MaxTurns(self.agent.max_turns);
+                self.give_up(turn, "turns", error, cx).await?;
+            }
+            let is_last = turn - self.before == self.agent.max_turns;
+            let request = self.request(is_last);
+            let mut reply = self.ask(turn, &request, cx).await?;
+            distinguish(&mut reply.calls, &self.seen);
+            if reply.calls.is_empty() && !reply.text.trim().is_empty() {
+                match self.agent.output.check(state, &reply.text).await {
+                    Checked::Text(None) => {}
+                    Checked::Text(Some(rewritten)) => reply.text = rewritten,
+                    Checked::HandOver(outcome) => return Ok(outcome),
+                    Checked::Block(why) => {
+                        let what = "output";
+                        let error = AgentError::Blocked { what, why };
+                        self.give_up(turn, "check", error, cx).await?;
+                        continue;
+                    }
+                }
+            }
+            let tools = if is_last { &[][..] } else { &self.tools };
+            let Sorted { todo, outcome } = sort::<O>(&reply, tools, &self.offers);
+            let mut calls = Vec::new();
+            for (place, (call, todo)) in reply.calls.iter().zip(todo).enumerate() {
+                let given = match todo {
+                    Todo::Tool(tool) => self.call((turn, place), tool, call, cx).await?,
+                    Todo::Handoff => Given::Handoff(receiver(&call.tool)),
+                    Todo::Pass => Given::Passed,
+                    Todo::Mistake(mistake) => {
+                        self.mistake((turn, place), &mistake, cx).await?;
+                        Given::Error(mistake)
+                    }
+                };
+                calls.push(Call::new(&*call.id, &*call.tool, &*call.arguments, given));
+            }
+            let has_called = !calls.is_empty();
+            let said = Turn::new(self.name.clone(), &*reply.text, calls);
+            own(&said, &mut self.seen);
+            self.turns.push(said);
+            if let Some(outcome) = outcome {
+                return Ok(outcome);
+            }
+            if !has_called {
+                match answer::<O>(&reply.text) {
+                    Ok(outcome) => return Ok(outcome),
+                    Err(mistake) => {
+                        self.mistake((turn, 0), &mistake, cx).await?;
+                        self.seen.push(Said::User(mistake));
+                    }
+                }
+            }
+        }
+    }
+
+    fn request(&self, is_last: bool) -> Request {
+        let open = self.offers.iter().filter(|offer| offer.is_open);
+        let handoffs = open.map(|offer| offer.spec.clone());
+        let tools = self.agent.tools.iter().filter(|_| !is_last);
+        let mut messages = self.seen.clone();
+        if is_last && self.agent.max_turns > 1 {
+            messages.push(Said::User(
+                "This is your last turn: conclude now.".to_owned(),
+            ));
+        }
+        let answer = answer_schema::<O>();
+        Request {
+            instructions: self.instructions.clone(),
+            messages,
+            tools: tools.map(|tool| tool.spec()).chain(handoffs).collect(),
+            choice: if can_answer::<O>() {
+                Choice::Auto
+            } else {
+                Choice::Required
+            },
+            answer,
+        }
+    }
+
+    /// Counts a mistake, and gives up if it is one too many.
+    async fn mistake(
+        &mut self,
+        (turn, place): (u32, usize),
+        mistake: &str,
+        cx: &mut Context<'_>,
+    ) -> Result<(), NodeError> {
+        self.mistakes += 1;
+        if self.mistakes <= self.agent.max_mistakes {
+            return Ok(());
+        }
+        let error = AgentError::Mistakes {
+            count: self.mistakes,
+            last: mistake.to_owned(),
+        };
+        let at = format!("call {}", place + 1);
+        self.give_up(turn, &at, error, cx).await
+    }
+
+    /// Fails, and keeps that it did. The next attempt, which is told the turns up to here again, goes on
+    /// from here as if none had counted: else no retry could ever come further.
+    async fn give_up(
+        &mut self,
+        turn: u32,
+        at: &str,
+        error: AgentError,
+        cx: &mut Context<'_>,
+    ) -> Result<(), NodeError> {
+        let key = format!("turn {turn}, given up: {at}");
+        if !cx.has_done(&key) {
+            cx.once(&key, async || Ok::<_, Infallible>(())).await?;
+            return Err(NodeError::new(error));
+        }
+        // The turn that was too many has not been made yet.
+        let is_made = !matches!(error, AgentError::MaxTurns(_));
+        self.before = turn - u32::from(!is_made);
+        self.mistakes = 0;
+        Ok(())
+    }
+}
+
+/// Returns by which name the model knows to whom a handoff leads.
+fn receiver(tool: &str) -> String {
+    tool.strip_prefix("transfer_to_").unwrap_or(tool).to_owned()
+}
+
+/// Gives each call an id of its own: some models give none, or the same one again.
+fn distinguish(calls: &mut [ToolCall], seen: &[Said]) {
+    let before = seen.iter().filter_map(|said| match said {
+        Said::Assistant { calls, .. } => Some(calls),
+        _ => None,
+    });
+    let mut taken: HashSet<_> = before.flatten().map(|call| call.id.clone()).collect();
+    for call in calls {
+        let mut number = taken.len();
+        while call.id.is_empty() || taken.contains(&call.id) {
+            number += 1;
+            call.id = format!("call_{number}");
+        }
+        taken.insert(call.id.clone());
+    }
+}
+
+fn can_answer<O: Outcome>() -> bool {
+    O::VARIANTS.iter().any(|variant| variant.answer)
+}
+
+fn blocked(what: &'static str, why: String) -> NodeError {
+    NodeError::new(AgentError::Blocked { what, why })
+}
+
+/// Says of what may be done twice that it was not done.
+async fn never_mind<T>() -> Result<Option<T>, Infallible> {
+    Ok(None)
+}
