@@ -32,6 +32,7 @@ mod sqlite;
 mod standing;
 #[doc(hidden)]
 pub mod suite;
+mod trail;
 mod writes;
 
 pub use audit::{Export, verify_export, verify_export_from};
@@ -66,6 +67,7 @@ pub(crate) use snapshot::{Kept, kept};
 pub use sqlite::Sqlite;
 pub(crate) use standing::Standing;
 pub use suite::JournalPlace;
+pub use trail::trail_of;
 pub use writes::{Write, Writes};
 
 use std::convert::Infallible;
