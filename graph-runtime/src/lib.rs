@@ -25,6 +25,7 @@ mod cached;
 mod driver;
 mod failure;
 mod fork;
+mod relay;
 mod scope;
 mod step;
 mod subgraph;
