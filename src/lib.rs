@@ -16,6 +16,7 @@ pub use handoffs_core::{
 
 // How it is drawn, and how it differs from another.
 pub use handoffs_core::{Ascii, Dot, DotError, Mermaid, Svg, Trail, diff};
+pub use handoffs_runtime::trail_of;
 
 // What happens when it runs.
 pub use handoffs_runtime::{

@@ -34,13 +34,14 @@ mod standing;
 mod submit;
 #[doc(hidden)]
 pub mod suite;
+mod trail;
 mod writes;
 
 pub use audit::{Export, verify_export, verify_export_from};
 pub use branch::{BranchId, BranchIdError};
 pub use chain::{HashError, Head};
-pub use chronicle::{Chronicle, Summary};
 pub(crate) use chain::{entries, verify};
+pub use chronicle::{Chronicle, Summary};
 #[cfg(feature = "zstd")]
 pub use compressed::Compressed;
 pub(crate) use copy::Copying;
@@ -70,6 +71,7 @@ pub use sqlite::Sqlite;
 pub(crate) use standing::Standing;
 pub use submit::submit;
 pub use suite::JournalPlace;
+pub use trail::trail_of;
 pub use writes::{Write, Writes};
 
 use std::convert::Infallible;

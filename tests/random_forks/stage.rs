@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use handoffs::prelude::*;
 use handoffs::{
-    Ask, Chronicle, Entry, Journal, JournalError, Masked, NodeError, Record, Recorded, RunError, Thread,
-    ThreadId,
+    Ask, Chronicle, Entry, Journal, JournalError, Masked, NodeError, Record, Recorded, RunError,
+    Thread, ThreadId,
 };
 use serde_json::Value;
 use tokio::sync::Notify;

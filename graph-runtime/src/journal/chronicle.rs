@@ -63,10 +63,7 @@ impl Chronicle {
     /// # Errors
     ///
     /// [`RunError::Journal`] if the journal cannot be read.
-    pub async fn read(
-        journal: &dyn Journal,
-        thread: &ThreadId,
-    ) -> Result<Option<Self>, RunError> {
+    pub async fn read(journal: &dyn Journal, thread: &ThreadId) -> Result<Option<Self>, RunError> {
         let kept = kept(journal, thread).await;
         let kept = kept.map_err(|source| RunError::journal(thread, None, source))?;
         Ok((!kept.records.is_empty()).then(|| Self::of(thread.clone(), kept)))
@@ -144,9 +141,8 @@ impl Chronicle {
     pub fn summary(&self) -> Result<Summary, RunError> {
         let told = Branches::of_kept(&self.thread, self.kept.clone());
         let (told, head) = told.map_err(|source| self.failed(source))?;
-        let damaged = |seq, reason: String| {
-            self.failed(JournalError::damaged(&self.thread, seq, reason))
-        };
+        let damaged =
+            |seq, reason: String| self.failed(JournalError::damaged(&self.thread, seq, reason));
         let graph = told.graph().cloned();
         let graph = graph.ok_or_else(|| damaged(head.seq, "it has no trunk".to_owned()))?;
         let trunk = Bare::trunk(&told).map_err(|(seq, reason)| damaged(seq, reason))?;

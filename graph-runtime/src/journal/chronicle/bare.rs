@@ -285,9 +285,9 @@ impl Bare {
         let begin = fork.forked.begin.as_slice();
         // All branches of an `each` begin at the same node.
         let begin = begin.get(index as usize).or(begin.first());
-        let mut begun = Self::begun(Fields::over(&fork.under), fork.seq);
-        begun.at = At::Node(begin.map(|node| node.to_string()));
-        begun.follow(told, &branch.child(fork.seq, index))
+        let mut branched = Self::begun(Fields::over(&fork.under), fork.seq);
+        branched.at = At::Node(begin.map(ToString::to_string));
+        branched.follow(told, &branch.child(fork.seq, index))
     }
 
     /// Tells where a thread stands of which this is the trunk.
@@ -371,7 +371,10 @@ fn leads(to: Option<&str>) -> At {
 fn names(told: &Branches, root: &BranchId) -> Vec<Cow<'static, str>> {
     let mut names = Vec::new();
     let mut known = HashSet::new();
-    let mut all: Vec<_> = told.branches().filter(|path| shares(told, path, root)).collect();
+    let mut all: Vec<_> = told
+        .branches()
+        .filter(|path| shares(told, path, root))
+        .collect();
     all.sort();
     for path in all {
         let saved = told.snapshot.as_ref().and_then(|saved| saved.path(path));

@@ -438,6 +438,13 @@ impl Branches {
         self.is_at_rest(&BranchId::TRUNK, true)
     }
 
+    /// Returns whether the last run of the thread came to its end or was given up, whatever graph it was
+    /// of.
+    pub(crate) fn has_ended(&self) -> bool {
+        let last = self.of(&BranchId::TRUNK).last();
+        last.is_some_and(|last| last.event.ends())
+    }
+
     /// Returns whether the last entry of a path ended it, or, of a path that forked, a branch of it has
     /// failed.
     fn is_at_rest(&self, branch: &BranchId, is_trunk: bool) -> bool {
