@@ -86,6 +86,10 @@ pub mod agent {
     pub use schemars;
 }
 
+#[cfg(feature = "cli")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
+pub mod cli;
+
 pub mod testing;
 
 /// What an implementation of [`Journal`] or [`DynNode`] needs, so that no other crate is.
