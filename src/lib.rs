@@ -20,8 +20,8 @@ pub use handoffs_core::{Ascii, Dot, DotError, Mermaid, Svg, Trail, diff};
 // What happens when it runs.
 pub use handoffs_runtime::{
     CancellationToken, Context, Difference, Ephemeral, Event, EventStream, Execute, Failure,
-    Handoff, Human, Inner, Item, Keep, Known, NoHandoff, NodeError, Question, Reroute, Rerouted,
-    Run, RunError, Runnable, Runtime, Status, Thread, TimeoutKind,
+    Handoff, Human, Inner, Item, Keep, Known, NoHandoff, NodeError, NodeTime, NodeTimes, Question,
+    Reroute, Rerouted, Run, RunError, Runnable, Runtime, Status, Thread, TimeoutKind,
 };
 
 // Results that are used again.
@@ -84,6 +84,15 @@ pub mod agent {
     #[doc(no_inline)]
     pub use schemars;
 }
+
+#[cfg(feature = "eval")]
+mod bar;
+#[cfg(feature = "eval")]
+mod table;
+
+#[cfg(feature = "eval")]
+#[cfg_attr(docsrs, doc(cfg(feature = "eval")))]
+pub mod eval;
 
 pub mod testing;
 
