@@ -70,6 +70,10 @@ impl Entry {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the largest is what nearly every entry is"
+)]
 pub enum Recorded {
     /// A run began with this state; of a later run in a thread, only what differs from the state before.
     #[non_exhaustive]

@@ -285,9 +285,9 @@ impl Bare {
         let begin = fork.forked.begin.as_slice();
         // All branches of an `each` begin at the same node.
         let begin = begin.get(index as usize).or(begin.first());
-        let mut begun = Self::begun(Fields::over(&fork.under), fork.seq);
-        begun.at = At::Node(begin.map(|node| node.to_string()));
-        begun.follow(told, &branch.child(fork.seq, index))
+        let mut branched = Self::begun(Fields::over(&fork.under), fork.seq);
+        branched.at = At::Node(begin.map(ToString::to_string));
+        branched.follow(told, &branch.child(fork.seq, index))
     }
 
     /// Tells where a thread stands of which this is the trunk.
