@@ -229,7 +229,10 @@ impl ServerHandler for Bank {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         loop {
-            self.changed.notified().await;
+            tokio::select! {
+                () = self.changed.notified() => {}
+                () = context.cancelled() => return Ok(()),
+            }
             if context.sink().notify_tool_list_changed().await.is_err() {
                 return Ok(());
             }
