@@ -183,8 +183,8 @@ impl ServerHandler for Bank {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let nothing = || object(json!({ "type": "object" }));
-        let amount = object(json!({
+        let nothing = || object(&json!({ "type": "object" }));
+        let amount = object(&json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",
             "properties": { "amount": { "type": "integer", "description": "In cents." } },
@@ -244,6 +244,6 @@ fn said(text: String) -> CallToolResponse {
     CallToolResult::success(vec![ContentBlock::text(text)]).into()
 }
 
-fn object(value: Value) -> Arc<JsonObject> {
+fn object(value: &Value) -> Arc<JsonObject> {
     Arc::new(value.as_object().cloned().unwrap_or_default())
 }

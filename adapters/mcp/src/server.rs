@@ -2,6 +2,8 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,11 +13,9 @@ use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ClientConfig,
     Implementation, ProtocolVersion, SubscriptionFilter,
 };
-use rmcp::service::{
-    NotificationContext, RunningService, Subscription, serve_client_with_lifecycle_and_ct,
-};
+use rmcp::service::{NotificationContext, RunningService, Subscription};
 use rmcp::transport::{IntoTransport, TokioChildProcess};
-use rmcp::{ClientHandler, ClientLifecycleMode, Peer, RoleClient};
+use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt, Peer, RoleClient};
 use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -24,8 +24,8 @@ use crate::error::McpError;
 use crate::text;
 use crate::tool::McpTool;
 
-/// How long a server may take to say that it will tell of changes.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may take to say that it will tell of changes, or no more.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often a server may say that it is not ready yet, each time a while later.
 const ROUNDS: u32 = 10;
@@ -117,14 +117,13 @@ impl McpServer {
             legacy_version: Some(ProtocolVersion::LATEST_WITH_INITIALIZE),
         };
         let client = Client(Arc::clone(&hear));
-        let stop = CancellationToken::new();
-        let service =
-            serve_client_with_lifecycle_and_ct(client, transport, lifecycle, stop.clone()).await;
+        let service = client.serve_with_lifecycle(transport, lifecycle).await;
         let service = service.map_err(|error| McpError::Connect(Box::new(error)))?;
         let peer = service.peer().clone();
         let info = peer.peer_info().and_then(|info| info.server_info.clone());
         let changes = listen(&peer).await;
-        tokio::spawn(drive(service, changes, hear));
+        let stop = CancellationToken::new();
+        tokio::spawn(drive(service, changes, hear, stop.clone()));
         let connection = Arc::new(Connection {
             peer,
             stop,
@@ -276,20 +275,31 @@ async fn listen(peer: &Peer<RoleClient>) -> Option<Subscription> {
 /// Drives a connection to its end, and tells what is heard.
 async fn drive(
     service: RunningService<RoleClient, Client>,
-    changes: Option<Subscription>,
+    mut changes: Option<Subscription>,
     hear: Arc<watch::Sender<Heard>>,
+    stop: CancellationToken,
 ) {
+    let end = service.cancellation_token();
     let told = async {
-        if let Some(mut changes) = changes {
+        if let Some(changes) = &mut changes {
             while let Ok(Some(_)) = changes.next().await {
                 hear.send_modify(|heard| heard.changes += 1);
             }
         }
-        std::future::pending::<()>().await;
+        pending::<()>().await;
     };
+    let mut ended = pin!(service.waiting());
     tokio::select! {
-        _ = service.waiting() => {}
+        _ = &mut ended => {}
         () = told => {}
+        () = stop.cancelled() => {
+            // Or else the server waits a while for somebody to take what is left of it.
+            if let Some(changes) = &mut changes {
+                timeout(PATIENCE, changes.cancel()).await.ok();
+            }
+            end.cancel();
+            ended.await.ok();
+        }
     }
     hear.send_modify(|heard| heard.ended = true);
 }

@@ -7,6 +7,7 @@
 mod common;
 
 use std::env;
+use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{self, Command, Stdio};
@@ -172,14 +173,13 @@ fn crash(tool: &str, moment: &str, folder: &Path) {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", "child", "--nocapture"]);
     let told = format!("{tool} {moment} {}", folder.display());
+    // No pipe: the server holds its end of it a while longer.
+    let stderr = folder.join("stderr");
     let command = command.env(TOLD, told).stdout(Stdio::null());
-    let output = command.stderr(Stdio::piped()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.signal().is_some(),
-        "{}: {said}",
-        output.status
-    );
+    let status = command.stderr(File::create(&stderr).unwrap()).status();
+    let status = status.unwrap();
+    let said = fs::read_to_string(stderr).unwrap();
+    assert!(status.signal().is_some(), "{status}: {said}");
 }
 
 /// Takes the run of a dead process up again. The model's first turn is kept, so it only has the last one.
