@@ -1,0 +1,1 @@
+//! The models of rig as models of `handoffs`.
