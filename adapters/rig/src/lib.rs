@@ -1,1 +1,9 @@
-//! The models of rig as models of `handoffs`.
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod model;
+mod reply;
+mod request;
+
+pub use model::{RigModel, openai_compatible};
+pub use rig_core as rig;

@@ -87,7 +87,7 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
     fn check(&self) -> Result<(), AgentError> {
         let tools = self.tools.iter().map(String::as_str);
         let mut names: Vec<_> = tools.chain(self.offers.names()).collect();
-        names.sort();
+        names.sort_unstable();
         match names.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(same) => Err(AgentError::SameName(same[0].to_owned())),
             None => Ok(()),
