@@ -86,11 +86,11 @@ pub mod agent {
     pub use schemars;
 }
 
+#[cfg(feature = "eval")]
+mod bar;
 #[cfg(feature = "cli")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
 pub mod cli;
-#[cfg(feature = "eval")]
-mod bar;
 #[cfg(feature = "eval")]
 mod table;
 

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use graph::{Ticket, desk, report};
-use handoffs::prelude::*;
 use handoffs::Approval;
+use handoffs::prelude::*;
 use tempfile::TempDir;
 use trycmd::TestCases;
 
@@ -85,7 +85,11 @@ fn run_page(name: &str, journal: &str) {
     cases.env("HANDOFFS_JOURNAL", journal);
     cases.env("COLUMNS", "100");
     cases.insert_var("[JOURNAL]", journal.to_owned()).unwrap();
-    let features = if cfg!(feature = "postgres") { "cli,postgres" } else { "cli" };
+    let features = if cfg!(feature = "postgres") {
+        "cli,postgres"
+    } else {
+        "cli"
+    };
     let desk = trycmd::cargo::compile_example("desk", ["--features", features]);
     cases.register_bin("desk", desk);
     cases.case(format!("tests/cli/{name}.trycmd"));

@@ -106,7 +106,7 @@ impl NodeTimes {
             }
         };
         let mut nodes: Vec<_> = self.0.iter().map(time).collect();
-        nodes.sort_by(|one, other| other.total.cmp(&one.total));
+        nodes.sort_by_key(|node| std::cmp::Reverse(node.total));
         nodes
     }
 }

@@ -10,7 +10,12 @@ use super::output::Output;
 
 /// Looks at the journals and the drawings of agent graphs.
 #[derive(Debug, Parser)]
-#[command(name = "handoffs", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "handoffs",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 #[command(after_help = "\
 Examples:
   handoffs --journal support.db threads
@@ -32,7 +37,13 @@ pub(super) struct Args {
     )]
     pub(super) journal: Option<String>,
     /// How to print
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     pub(super) format: Format,
     /// Whether to print in colours
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
@@ -380,6 +391,8 @@ fn command(can_run: bool) -> clap::Command {
 pub(super) fn complete(shell: Shell, can_run: bool, out: &mut Output) {
     let name = std::env::args_os().next();
     let name = name.as_deref().map(std::path::Path::new);
-    let name = name.and_then(|name| name.file_stem()?.to_str()).unwrap_or("handoffs");
+    let name = name
+        .and_then(|name| name.file_stem()?.to_str())
+        .unwrap_or("handoffs");
     clap_complete::generate(shell, &mut command(can_run), name, out);
 }

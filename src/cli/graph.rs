@@ -1,9 +1,9 @@
 //! The graphs of a program, and drawings of graphs.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::fs;
 use std::io::Read;
-use std::error::Error as StdError;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -63,7 +63,10 @@ impl Graphs {
                 "`{name}` is registered without what builds it; those that run are {}",
                 known.join(", ")
             ),
-            (None, known) => format!("no graph is named `{name}`; those that run are {}", known.join(", ")),
+            (None, known) => format!(
+                "no graph is named `{name}`; those that run are {}",
+                known.join(", ")
+            ),
         }))
     }
 
@@ -74,7 +77,10 @@ impl Graphs {
             return match self.0.as_slice() {
                 [only] => Ok(only.topology.clone()),
                 [] => Err(Error::Usage("which graph? name a DOT file".to_owned())),
-                _ => Err(Error::Usage(format!("which graph? there are {}", self.names()))),
+                _ => Err(Error::Usage(format!(
+                    "which graph? there are {}",
+                    self.names()
+                ))),
             };
         };
         match self.find(name) {

@@ -15,7 +15,9 @@ pub(super) async fn run(
     let journal = source.open().await?;
     let chronicle = chronicle(&*journal, &args.thread.as_str().into()).await?;
     let entries = chronicle.entries()?;
-    let first = args.last.map_or(0, |last| entries.len().saturating_sub(last));
+    let first = args
+        .last
+        .map_or(0, |last| entries.len().saturating_sub(last));
     let entries = &entries[first..];
     if chronicle.base().seq > 0 {
         let trimmed = text::count(chronicle.base().seq, "entry");
@@ -90,9 +92,13 @@ impl<'a> Line<'a> {
                 ..
             } => {
                 let payload = outcome.payload.as_ref();
-                let payload = payload.map(|payload| format!(" {payload}")).unwrap_or_default();
+                let payload = payload
+                    .map(|payload| format!(" {payload}"))
+                    .unwrap_or_default();
                 let cached = if *cached { " (cached)" } else { "" };
-                let masked = masked.map(|why| format!(", else: {why}")).unwrap_or_default();
+                let masked = masked
+                    .map(|why| format!(", else: {why}"))
+                    .unwrap_or_default();
                 let to = match (fork, approval) {
                     (Some(fork), _) => branches(fork),
                     (None, Some(ask)) => format!("{}, if {} approves", name(to.as_deref()), ask.id),
@@ -133,7 +139,9 @@ impl<'a> Line<'a> {
                 used: Some(usage),
                 ..Self::default()
             },
-            Recorded::Failed { node, error, usage, .. } => Self {
+            Recorded::Failed {
+                node, error, usage, ..
+            } => Self {
                 node,
                 what: format!("failed: {error}"),
                 used: Some(usage),
@@ -154,7 +162,9 @@ impl<'a> Line<'a> {
                 None => format!("answer to {ask} taken back"),
             }),
             Recorded::Answered { ask, answer, .. } => plain(format!("{ask} answered: {answer}")),
-            Recorded::Decided { ask, approval, to, .. } => Self {
+            Recorded::Decided {
+                ask, approval, to, ..
+            } => Self {
                 what: match approval {
                     Approval::Approved => format!("{ask} approved"),
                     Approval::Refused(why) => format!("{ask} refused: {why}"),
@@ -167,7 +177,9 @@ impl<'a> Line<'a> {
                 to: to.as_deref().unwrap_or_default().to_owned(),
                 ..Self::default()
             },
-            Recorded::Once { node, key, effect, .. } => Self {
+            Recorded::Once {
+                node, key, effect, ..
+            } => Self {
                 node,
                 what: match effect {
                     Effect::Begun => format!("once {key}: begun"),

@@ -142,7 +142,11 @@ impl Table {
         let is_text = format == Format::Text;
         table.set_header(columns.iter().map(|column| {
             let (name, _) = self.head[*column];
-            if is_text { name.to_uppercase() } else { name.to_owned() }
+            if is_text {
+                name.to_uppercase()
+            } else {
+                name.to_owned()
+            }
         }));
         for row in &self.rows {
             table.add_row(columns.iter().map(|column| match format {

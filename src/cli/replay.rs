@@ -38,7 +38,9 @@ pub(super) async fn run(
                 }
                 let runner = graphs.runner(against.unwrap_or(&graph));
                 if runner.is_err() && !is_named && against.is_none() {
-                    note(format!("`{thread}` is left out: this program does not run {graph}"));
+                    note(format!(
+                        "`{thread}` is left out: this program does not run {graph}"
+                    ));
                     continue;
                 }
                 runner?.reroute(journal.clone(), &thread).await
@@ -75,12 +77,19 @@ pub(super) async fn run(
         }
         if rerouted.hidden > 0 {
             let hidden = text::count(rerouted.hidden, "decision");
-            note(format!("{thread}: {hidden} within nodes whose edges nobody knows"));
+            note(format!(
+                "{thread}: {hidden} within nodes whose edges nobody knows"
+            ));
         }
     }
-    let (looked, decisions) = (text::count(looked, "thread"), text::count(decisions, "decision"));
+    let (looked, decisions) = (
+        text::count(looked, "thread"),
+        text::count(decisions, "decision"),
+    );
     let verb = if differing == 1 { "leads" } else { "lead" };
-    note(format!("{looked}, {decisions}: {differing} {verb} elsewhere today"));
+    note(format!(
+        "{looked}, {decisions}: {differing} {verb} elsewhere today"
+    ));
     Ok(Verdict::failed_if(failed || differing > 0))
 }
 

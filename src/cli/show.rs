@@ -48,7 +48,11 @@ pub(super) async fn run(
         return Ok(Verdict::Well);
     }
     out.line(format!("thread  {thread} of {}", graph.name()))?;
-    let of = if seq < all { format!(" of {all}") } else { String::new() };
+    let of = if seq < all {
+        format!(" of {all}")
+    } else {
+        String::new()
+    };
     out.line(format!("entry   {seq}{of}"))?;
     if trimmed > 0 {
         let gone = text::count(trimmed, "entry");
@@ -58,7 +62,10 @@ pub(super) async fn run(
     }
     out.line(format!("stands  {}", text::status(&status)))?;
     for ask in &asks {
-        out.line(format!("asks    {} ({}): {}", ask.id, ask.node, ask.question))?;
+        out.line(format!(
+            "asks    {} ({}): {}",
+            ask.id, ask.node, ask.question
+        ))?;
         if let Some(answer) = &ask.submitted {
             out.line(format!("        laid down, and not taken yet: {answer}"))?;
         }
