@@ -6,7 +6,9 @@
 #[path = "../examples/desk/graph.rs"]
 mod graph;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +17,7 @@ use handoffs::prelude::*;
 use handoffs::Approval;
 use tempfile::TempDir;
 use trycmd::TestCases;
+use trycmd::schema::Bin;
 
 /// A clock that goes on by a second with each look at it, from the 21st of November 2026 on.
 fn clock() -> impl Fn() -> SystemTime + Send + Sync + 'static {
@@ -31,7 +34,7 @@ async fn fill(path: &Path) {
     let desk = Runtime::new(desk()).journal(journal.clone()).clock(clock());
     let run = async |name: &str, question: &str| {
         let thread = desk.thread(name);
-        let run = thread.run(Ticket::new(question)).await;
+        let run = thread.run(Ticket::from(question)).await;
         (thread, run)
     };
     // Finished, after an approval by somebody.
@@ -80,14 +83,35 @@ fn page(name: &str) {
     run_page(name, journal.to_str().unwrap());
 }
 
+/// Builds the example `desk` as this test was built, and returns where it is.
+fn desk_program() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    let features = [
+        (cfg!(feature = "agents"), "agents"),
+        (cfg!(feature = "postgres"), "postgres"),
+        (cfg!(feature = "seal"), "seal"),
+        (cfg!(feature = "zstd"), "zstd"),
+    ];
+    let features = features.iter().filter(|(is_on, _)| *is_on);
+    let features: Vec<_> = features.map(|(_, feature)| *feature).collect();
+    BUILT.get_or_init(|| {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--example", "desk", "--features", "cli"])
+            .args(["--features", &features.join(",")])
+            .status();
+        assert!(built.unwrap().success());
+    });
+    let program = Path::new(env!("CARGO_BIN_EXE_handoffs"));
+    let program = program.parent().unwrap().join("examples/desk");
+    program.with_extension(std::env::consts::EXE_EXTENSION)
+}
+
 fn run_page(name: &str, journal: &str) {
     let cases = TestCases::new();
     cases.env("HANDOFFS_JOURNAL", journal);
     cases.env("COLUMNS", "100");
     cases.insert_var("[JOURNAL]", journal.to_owned()).unwrap();
-    let features = if cfg!(feature = "postgres") { "cli,postgres" } else { "cli" };
-    let desk = trycmd::cargo::compile_example("desk", ["--features", features]);
-    cases.register_bin("desk", desk);
+    cases.register_bin("desk", Bin::Path(desk_program()));
     cases.case(format!("tests/cli/{name}.trycmd"));
 }
 
