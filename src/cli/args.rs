@@ -28,14 +28,29 @@ pub(super) struct Args {
         global = true,
         env = "HANDOFFS_JOURNAL",
         hide_env_values = true,
-        value_name = "PLACE"
+        value_name = "PLACE",
+        display_order = 100
     )]
     pub(super) journal: Option<String>,
-    /// How to print
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    /// How to print: for people, as JSON (lists as JSON Lines), or for a pull request
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        display_order = 101
+    )]
     pub(super) format: Format,
-    /// Whether to print in colours
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    /// Whether to print in colours; NO_COLOR says no as well
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        display_order = 102
+    )]
     pub(super) color: Color,
     #[command(subcommand)]
     pub(super) command: Command,
@@ -44,24 +59,18 @@ pub(super) struct Args {
 /// How to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people
     #[default]
     Text,
-    /// For programs: lists as JSON Lines, anything else as one value
     Json,
-    /// For pull requests and wikis
     Markdown,
 }
 
 /// Whether to print in colours.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum Color {
-    /// On a terminal, unless NO_COLOR is set
     #[default]
     Auto,
-    /// In any case
     Always,
-    /// In no case
     Never,
 }
 
@@ -177,14 +186,17 @@ Examples:
   handoffs answer customer-42 9 --approve --by alice
   handoffs answer customer-42 9 --refuse 'too much'
   handoffs answer customer-42 9 --withdraw")]
-#[command(group = clap::ArgGroup::new("what").required(true))]
 pub(super) struct Answer {
     /// The thread
     pub(super) thread: String,
     /// The number of the question; `inbox` tells it
     pub(super) ask: crate::AskId,
     /// The answer, as JSON
-    #[arg(group = "what", value_name = "JSON")]
+    #[arg(
+        group = "what",
+        value_name = "JSON",
+        required_unless_present_any = ["approve", "refuse", "withdraw"]
+    )]
     pub(super) answer: Option<String>,
     /// Approve of the handoff that is asked about
     #[arg(long, group = "what")]

@@ -70,9 +70,14 @@ impl Error {
             .fg_color(Some(clap::builder::styling::AnsiColor::Red.into()));
         let mut out = anstream::stderr();
         let mut text = format!("{bold}error:{bold:#} {self}\n");
+        let mut last = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
-            text.push_str(&format!("  because: {error}\n"));
+            let because = error.to_string();
+            if because != last {
+                text.push_str(&format!("  because: {because}\n"));
+                last = because;
+            }
             cause = error.source();
         }
         let is_of_a_journal = matches!(self, Self::Run(_) | Self::Journal(_) | Self::Missing(_));

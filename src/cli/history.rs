@@ -135,7 +135,7 @@ impl<'a> Line<'a> {
             },
             Recorded::Failed { node, error, usage, .. } => Self {
                 node,
-                what: format!("failed: {error}"),
+                what: format!("failed: {}", text::cause(error)),
                 used: Some(usage),
                 ..Self::default()
             },

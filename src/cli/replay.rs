@@ -8,7 +8,7 @@ use super::graph::Graphs;
 use super::journal::{Source, reason};
 use super::output::{Output, note};
 use super::{Verdict, run, text};
-use crate::ThreadId;
+use crate::{RunError, ThreadId};
 
 pub(super) async fn run(
     args: &Replay,
@@ -48,6 +48,10 @@ pub(super) async fn run(
         let rerouted = match rerouted {
             Ok(rerouted) => rerouted,
             Err(error @ Error::Missing(_)) => return Err(error),
+            Err(Error::Run(error @ RunError::Trimmed { .. })) if !is_named => {
+                note(format!("`{thread}` is left out: {error}"));
+                continue;
+            }
             Err(error) => {
                 failed = true;
                 note(format!("`{thread}` is left out: {}", reason(error)?));
