@@ -151,7 +151,8 @@ impl Cli {
         build: impl Fn() -> Result<G, Box<dyn StdError + Send + Sync>> + Send + Sync + 'static,
     ) -> Self {
         let runs = Runs::new(build);
-        self.graphs.add(Drawn::of(<G as AgentGraph>::topology()).run_by(runs));
+        self.graphs
+            .add(Drawn::of(<G as AgentGraph>::topology()).run_by(runs));
         self
     }
 

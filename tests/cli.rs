@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use graph::{Ticket, desk, report};
-use handoffs::prelude::*;
 use handoffs::Approval;
+use handoffs::prelude::*;
 use tempfile::TempDir;
 use trycmd::TestCases;
 use trycmd::schema::Bin;

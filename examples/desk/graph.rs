@@ -39,7 +39,9 @@ pub(crate) enum Triaged {
 pub(crate) enum Billed {
     /// It is paid back, so many cents.
     #[outcome(gives(refund))]
-    Refund { cents: u32 },
+    Refund {
+        cents: u32,
+    },
     NotOurs,
 }
 
@@ -209,7 +211,10 @@ pub(crate) struct Report {
     print: Print,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the command line only draws it"))]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the command line only draws it")
+)]
 pub(crate) fn report() -> Report {
     Report {
         begin: Begin,

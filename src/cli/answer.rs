@@ -17,7 +17,14 @@ pub(super) async fn run(
     let answer = answer(args)?;
     let journal = source.open().await?;
     let thread = args.thread.as_str().into();
-    submit(&*journal, &thread, args.ask, answer.clone(), args.by.as_deref()).await?;
+    submit(
+        &*journal,
+        &thread,
+        args.ask,
+        answer.clone(),
+        args.by.as_deref(),
+    )
+    .await?;
     if out.is_json() {
         out.json(&json!({ "thread": thread, "ask": args.ask, "submitted": answer }))?;
     } else if answer.is_some() {
@@ -40,9 +47,11 @@ fn answer(args: &Answer) -> Result<Option<Json>, Error> {
     };
     if let Some(approval) = approval {
         let kept = Json::of(&approval);
-        return kept.map(Some).map_err(|error: JsonError| Error::Broken(error.to_string()));
+        return kept
+            .map(Some)
+            .map_err(|error: JsonError| Error::Broken(error.to_string()));
     }
-    let text = args.answer.as_deref().unwrap_or_default();
+    let text = args.json.as_deref().unwrap_or_default();
     let answer = serde_json::from_str(text).map_err(|source| Error::Json {
         what: "the answer",
         source,

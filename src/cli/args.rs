@@ -10,7 +10,12 @@ use super::output::Output;
 
 /// Looks at the journals and the drawings of agent graphs.
 #[derive(Debug, Parser)]
-#[command(name = "handoffs", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "handoffs",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 #[command(after_help = "\
 Examples:
   handoffs --journal support.db threads
@@ -21,7 +26,7 @@ Examples:
 Exit codes: 0 all is well; 1 a check or a run failed, or what was asked for is not there; \
 2 the command makes no sense, or what it was to read is broken.")]
 pub(super) struct Args {
-    /// The journal: a SQLite file, or the address of a server as postgres://user@host/db
+    /// The journal: a SQLite file, or the address of a PostgreSQL server
     #[arg(
         long,
         short,
@@ -42,14 +47,15 @@ pub(super) struct Args {
         display_order = 101
     )]
     pub(super) format: Format,
-    /// Whether to print in colours; NO_COLOR says no as well
+    /// Whether to print in colours
     #[arg(
         long,
         global = true,
         value_enum,
         default_value_t,
         value_name = "WHEN",
-        display_order = 102
+        display_order = 102,
+        help = "Whether to print in colours; with NO_COLOR set, auto does not"
     )]
     pub(super) color: Color,
     #[command(subcommand)]
@@ -194,10 +200,9 @@ pub(super) struct Answer {
     /// The answer, as JSON
     #[arg(
         group = "what",
-        value_name = "JSON",
         required_unless_present_any = ["approve", "refuse", "withdraw"]
     )]
-    pub(super) answer: Option<String>,
+    pub(super) json: Option<String>,
     /// Approve of the handoff that is asked about
     #[arg(long, group = "what")]
     pub(super) approve: bool,
@@ -392,6 +397,8 @@ fn command(can_run: bool) -> clap::Command {
 pub(super) fn complete(shell: Shell, can_run: bool, out: &mut Output) {
     let name = std::env::args_os().next();
     let name = name.as_deref().map(std::path::Path::new);
-    let name = name.and_then(|name| name.file_stem()?.to_str()).unwrap_or("handoffs");
+    let name = name
+        .and_then(|name| name.file_stem()?.to_str())
+        .unwrap_or("handoffs");
     clap_complete::generate(shell, &mut command(can_run), name, out);
 }

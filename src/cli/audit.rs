@@ -20,11 +20,7 @@ pub(super) async fn run(
     }
 }
 
-async fn verify(
-    args: &Verify,
-    source: &Source<'_>,
-    out: &mut Output,
-) -> Result<Verdict, Error> {
+async fn verify(args: &Verify, source: &Source<'_>, out: &mut Output) -> Result<Verdict, Error> {
     let journal = source.open().await?;
     let named: Vec<String> = args.thread.iter().cloned().collect();
     let mut threads = chronicles(&*journal, &named).await?;
@@ -37,12 +33,24 @@ async fn verify(
         });
         match verified {
             Ok((head, trimmed)) if out.is_json() => {
-                out.json(&json!({ "thread": thread, "head": head.to_string(), "trimmed": trimmed }))?;
+                out.json(
+                    &json!({ "thread": thread, "head": head.to_string(), "trimmed": trimmed }),
+                )?;
             }
             Ok((head, trimmed)) => {
-                let trimmed = if trimmed > 0 { trimmed.to_string() } else { String::new() };
+                let trimmed = if trimmed > 0 {
+                    trimmed.to_string()
+                } else {
+                    String::new()
+                };
                 let none = String::new();
-                table.row([thread.to_string(), head.seq.to_string(), trimmed, head.to_string(), none]);
+                table.row([
+                    thread.to_string(),
+                    head.seq.to_string(),
+                    trimmed,
+                    head.to_string(),
+                    none,
+                ]);
             }
             Err(error) => {
                 damaged = true;
@@ -66,19 +74,21 @@ async fn verify(
     Ok(Verdict::failed_if(damaged))
 }
 
-async fn export(
-    args: &Export,
-    source: &Source<'_>,
-    out: &mut Output,
-) -> Result<Verdict, Error> {
+async fn export(args: &Export, source: &Source<'_>, out: &mut Output) -> Result<Verdict, Error> {
     let journal = source.open().await?;
     let chronicle = chronicle(&*journal, &args.thread.as_str().into()).await?;
     let export = chronicle.export()?;
     export.write_to(&mut *out)?;
     if export.base().seq > 0 {
         let gone = text::count(export.base().seq, "entry");
-        note(format!("the first {gone} were trimmed; the export follows {}", export.base()));
+        note(format!(
+            "the first {gone} were trimmed; the export follows {}",
+            export.base()
+        ));
     }
-    note(format!("keep this apart from the export: {}", export.head()));
+    note(format!(
+        "keep this apart from the export: {}",
+        export.head()
+    ));
     Ok(Verdict::Well)
 }

@@ -11,23 +11,44 @@ use crate::{Topology, check, max_handoffs};
 
 pub(super) fn run(args: &Check, graphs: &Graphs, out: &mut Output) -> Result<Verdict, Error> {
     let shapes: Vec<Topology> = if args.graphs.is_empty() {
-        graphs.all().iter().map(|graph| graph.topology().clone()).collect()
+        graphs
+            .all()
+            .iter()
+            .map(|graph| graph.topology().clone())
+            .collect()
     } else {
         let named = args.graphs.iter();
-        named.map(|name| graphs.shape(Some(name))).collect::<Result<_, _>>()?
+        named
+            .map(|name| graphs.shape(Some(name)))
+            .collect::<Result<_, _>>()?
     };
     if shapes.is_empty() {
         return Err(Error::Usage("which graph? name a DOT file".to_owned()));
     }
     let mut failed = false;
-    let mut table = Table::new(["graph", "nodes#", "edges#", "max handoffs#", "loops", "findings"]);
+    let mut table = Table::new([
+        "graph",
+        "nodes#",
+        "edges#",
+        "max handoffs#",
+        "loops",
+        "findings",
+    ]);
     for graph in &shapes {
-        let findings: Vec<_> = check(graph).iter().map(|finding| finding.message(graph)).collect();
+        let findings: Vec<_> = check(graph)
+            .iter()
+            .map(|finding| finding.message(graph))
+            .collect();
         failed |= !findings.is_empty();
         let loops: Vec<(Vec<&str>, Option<u64>)> = graph
             .cycles()
             .into_iter()
-            .map(|(nodes, laps)| (nodes.iter().map(|node| graph.name_of(*node)).collect(), laps))
+            .map(|(nodes, laps)| {
+                (
+                    nodes.iter().map(|node| graph.name_of(*node)).collect(),
+                    laps,
+                )
+            })
             .collect();
         let (nodes, edges) = (graph.nodes().len(), graph.edges().len());
         if out.is_json() {
@@ -91,9 +112,13 @@ fn is_drawn(path: &str, shapes: &[Topology], out: &mut Output) -> Result<bool, E
     } else if is_same {
         out.line(format!("`{path}` is up to date"))?;
     } else if diff.is_empty() {
-        out.line(format!("`{path}` is the same graph, drawn otherwise: write it anew with `dot`"))?;
+        out.line(format!(
+            "`{path}` is the same graph, drawn otherwise: write it anew with `dot`"
+        ))?;
     } else {
-        out.line(format!("`{path}` is not up to date: write it anew with `dot`"))?;
+        out.line(format!(
+            "`{path}` is not up to date: write it anew with `dot`"
+        ))?;
         out.text(&diff)?;
     }
     if !is_same && !diff.is_empty() {

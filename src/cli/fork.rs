@@ -23,7 +23,9 @@ pub(super) async fn run(
     let from = chronicle.len();
     let head = chronicle.copy_to(&*journal, &new).await?;
     if out.is_json() {
-        out.json(&json!({ "thread": new, "from": args.thread, "at": from, "head": head.to_string() }))?;
+        out.json(
+            &json!({ "thread": new, "from": args.thread, "at": from, "head": head.to_string() }),
+        )?;
     } else {
         out.line(format!(
             "`{new}` stands where `{}` stood after entry {from}",

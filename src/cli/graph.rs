@@ -1,9 +1,9 @@
 //! The graphs of a program, and drawings of graphs.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::fs;
 use std::io::Read;
-use std::error::Error as StdError;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -63,7 +63,10 @@ impl Graphs {
                 "`{name}` is registered without what builds it; those that run are {}",
                 known.join(", ")
             ),
-            (None, known) => format!("no graph is named `{name}`; those that run are {}", known.join(", ")),
+            (None, known) => format!(
+                "no graph is named `{name}`; those that run are {}",
+                known.join(", ")
+            ),
         }))
     }
 
@@ -74,16 +77,19 @@ impl Graphs {
             return match self.0.as_slice() {
                 [only] => Ok(only.topology.clone()),
                 [] => Err(Error::Usage("which graph? name a DOT file".to_owned())),
-                _ => Err(Error::Usage(format!("which graph? there are {}", self.names()))),
+                _ => Err(Error::Usage(format!(
+                    "which graph? there are {}",
+                    self.names()
+                ))),
             };
         };
         match self.find(name) {
             Some(graph) => Ok(graph.topology.clone()),
-            None => self.from_file(name),
+            None => self.drawing(name),
         }
     }
 
-    fn from_file(&self, path: &str) -> Result<Topology, Error> {
+    fn drawing(&self, path: &str) -> Result<Topology, Error> {
         let text = read(path).map_err(|error| match error {
             Error::File { path, source } if !self.0.is_empty() => {
                 let names = self.names();
@@ -257,7 +263,7 @@ where
 {
     let leads = |to: &Target<G::Node>| match to {
         Target::Node(node) => node.to_string(),
-        _ => "end".to_owned(),
+        Target::End => "end".to_owned(),
     };
     let (branch, line) = match event {
         Event::Stepped {

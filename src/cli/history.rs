@@ -15,7 +15,9 @@ pub(super) async fn run(
     let journal = source.open().await?;
     let chronicle = chronicle(&*journal, &args.thread.as_str().into()).await?;
     let entries = chronicle.entries()?;
-    let first = args.last.map_or(0, |last| entries.len().saturating_sub(last));
+    let first = args
+        .last
+        .map_or(0, |last| entries.len().saturating_sub(last));
     let entries = &entries[first..];
     if chronicle.base().seq > 0 {
         let trimmed = text::count(chronicle.base().seq, "entry");
@@ -70,12 +72,7 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn of(entry: &'a Entry) -> Self {
-        let plain = |what: String| Self {
-            what,
-            ..Self::default()
-        };
         match &entry.event {
-            Recorded::Started { .. } => plain("started".to_owned()),
             Recorded::Stepped {
                 node,
                 outcome,
@@ -90,9 +87,13 @@ impl<'a> Line<'a> {
                 ..
             } => {
                 let payload = outcome.payload.as_ref();
-                let payload = payload.map(|payload| format!(" {payload}")).unwrap_or_default();
+                let payload = payload
+                    .map(|payload| format!(" {payload}"))
+                    .unwrap_or_default();
                 let cached = if *cached { " (cached)" } else { "" };
-                let masked = masked.map(|why| format!(", else: {why}")).unwrap_or_default();
+                let masked = masked
+                    .map(|why| format!(", else: {why}"))
+                    .unwrap_or_default();
                 let to = match (fork, approval) {
                     (Some(fork), _) => branches(fork),
                     (None, Some(ask)) => format!("{}, if {} approves", name(to.as_deref()), ask.id),
@@ -133,12 +134,26 @@ impl<'a> Line<'a> {
                 used: Some(usage),
                 ..Self::default()
             },
-            Recorded::Failed { node, error, usage, .. } => Self {
+            Recorded::Failed {
+                node, error, usage, ..
+            } => Self {
                 node,
                 what: format!("failed: {}", text::cause(error)),
                 used: Some(usage),
                 ..Self::default()
             },
+            event => Self::aside(event),
+        }
+    }
+
+    /// What is no visit of a node.
+    fn aside(event: &'a Recorded) -> Self {
+        let plain = |what: String| Self {
+            what,
+            ..Self::default()
+        };
+        match event {
+            Recorded::Started { .. } => plain("started".to_owned()),
             Recorded::Joined { to, .. } => Self {
                 what: "joined".to_owned(),
                 to: to.to_string(),
@@ -154,7 +169,9 @@ impl<'a> Line<'a> {
                 None => format!("answer to {ask} taken back"),
             }),
             Recorded::Answered { ask, answer, .. } => plain(format!("{ask} answered: {answer}")),
-            Recorded::Decided { ask, approval, to, .. } => Self {
+            Recorded::Decided {
+                ask, approval, to, ..
+            } => Self {
                 what: match approval {
                     Approval::Approved => format!("{ask} approved"),
                     Approval::Refused(why) => format!("{ask} refused: {why}"),
@@ -167,7 +184,9 @@ impl<'a> Line<'a> {
                 to: to.as_deref().unwrap_or_default().to_owned(),
                 ..Self::default()
             },
-            Recorded::Once { node, key, effect, .. } => Self {
+            Recorded::Once {
+                node, key, effect, ..
+            } => Self {
                 node,
                 what: match effect {
                     Effect::Begun => format!("once {key}: begun"),
@@ -212,7 +231,7 @@ fn changed(entry: &Entry) -> String {
     let writes = entry
         .writes()
         .filter(|_| !matches!(entry.event, Recorded::Started { .. }));
-    let fields = writes.into_iter().flat_map(|writes| writes.iter());
+    let fields = writes.into_iter().flat_map(crate::Writes::iter);
     let fields = fields.map(|(name, write)| match write {
         Write::Append(_) => format!("{name}+"),
         _ => name.to_owned(),

@@ -13,7 +13,14 @@ pub(super) async fn run(source: &Source<'_>, out: &mut Output) -> Result<Verdict
     let journal = source.open().await?;
     let mut waiting = inbox(&*journal, None);
     let mut table = Table::new([
-        "thread", "ask#", "graph", "node", "key", "question", "until", "laid down",
+        "thread",
+        "ask#",
+        "graph",
+        "node",
+        "key",
+        "question",
+        "until",
+        "laid down",
     ]);
     let mut damaged = false;
     while let Some(waiting) = waiting.next().await {

@@ -59,7 +59,9 @@ fn is_address(place: &str) -> bool {
 /// Writes a place down without the password in it.
 pub(super) fn shown(place: &str) -> String {
     match (place.split_once("://"), place.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, server))) if is_address(place) => format!("{scheme}://{server}"),
+        (Some((scheme, _)), Some((_, server))) if is_address(place) => {
+            format!("{scheme}://{server}")
+        }
         _ => place.to_owned(),
     }
 }
@@ -82,7 +84,8 @@ async fn connect(address: &str) -> Result<Arc<dyn Journal>, Error> {
 
 #[cfg(not(feature = "postgres"))]
 async fn connect(_: &str) -> Result<Arc<dyn Journal>, Error> {
-    let help = "this program was built without PostgreSQL: install it with `--features cli,postgres`";
+    let help =
+        "this program was built without PostgreSQL: install it with `--features cli,postgres`";
     Err(Error::Usage(help.to_owned()))
 }
 
@@ -103,7 +106,11 @@ pub(super) async fn chronicles<'j>(
 ) -> Result<impl Stream<Item = (ThreadId, Result<Chronicle, Error>)> + use<'j>, Error> {
     let named: Vec<_> = threads.iter().map(ThreadId::from).collect();
     let is_named = !named.is_empty();
-    let threads = if is_named { named } else { journal.threads().await? };
+    let threads = if is_named {
+        named
+    } else {
+        journal.threads().await?
+    };
     let read = stream::iter(threads).filter_map(move |thread| async move {
         match Chronicle::read(journal, &thread).await {
             Ok(Some(chronicle)) => Some((thread, Ok(chronicle))),

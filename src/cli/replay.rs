@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::Replay;
 use super::error::Error;
-use super::graph::Graphs;
+use super::graph::{Drawn, Graphs};
 use super::journal::{Source, reason};
 use super::output::{Output, note};
 use super::{Verdict, run, text};
@@ -38,7 +38,9 @@ pub(super) async fn run(
                 }
                 let runner = graphs.runner(against.unwrap_or(&graph));
                 if runner.is_err() && !is_named && against.is_none() {
-                    note(format!("`{thread}` is left out: this program does not run {graph}"));
+                    note(format!(
+                        "`{thread}` is left out: this program does not run {graph}"
+                    ));
                     continue;
                 }
                 runner?.reroute(journal.clone(), &thread).await
@@ -79,18 +81,25 @@ pub(super) async fn run(
         }
         if rerouted.hidden > 0 {
             let hidden = text::count(rerouted.hidden, "decision");
-            note(format!("{thread}: {hidden} within nodes whose edges nobody knows"));
+            note(format!(
+                "{thread}: {hidden} within nodes whose edges nobody knows"
+            ));
         }
     }
-    let (looked, decisions) = (text::count(looked, "thread"), text::count(decisions, "decision"));
+    let (looked, decisions) = (
+        text::count(looked, "thread"),
+        text::count(decisions, "decision"),
+    );
     let verb = if differing == 1 { "leads" } else { "lead" };
-    note(format!("{looked}, {decisions}: {differing} {verb} elsewhere today"));
+    note(format!(
+        "{looked}, {decisions}: {differing} {verb} elsewhere today"
+    ));
     Ok(Verdict::failed_if(failed || differing > 0))
 }
 
 /// Returns whether a thread's graph is the one that is asked about, by its name of today or of then.
 fn is_same(graphs: &Graphs, asked: &str, recorded: &str) -> bool {
-    let found = graphs.find(asked).map(|graph| graph.topology());
+    let found = graphs.find(asked).map(Drawn::topology);
     let known = found.is_some_and(|graph| {
         graph.name() == recorded || graph.former_names().any(|former| former == recorded)
     });

@@ -23,7 +23,9 @@ pub(super) async fn run(
         by: args.by.as_deref(),
         begin,
     };
-    order.carry_out(graphs, source.open_or_create().await?, out).await
+    order
+        .carry_out(graphs, source.open_or_create().await?, out)
+        .await
 }
 
 pub(super) async fn recover(
@@ -72,13 +74,11 @@ pub(super) async fn graph(
     journal: &dyn Journal,
     thread: &ThreadId,
 ) -> Result<String, Error> {
-    match named {
-        Some(name) => Ok(name.to_owned()),
-        None => {
-            let summary = chronicle(journal, thread).await?.summary()?;
-            Ok(summary.graph.name().to_owned())
-        }
+    if let Some(name) = named {
+        return Ok(name.to_owned());
     }
+    let summary = chronicle(journal, thread).await?.summary()?;
+    Ok(summary.graph.name().to_owned())
 }
 
 /// What a graph is to do in a thread.
@@ -104,7 +104,9 @@ impl Order<'_> {
             let place = if branch.is_empty() { "" } else { " " };
             note(format!("{branch}{place}{line}"));
         };
-        let rested = runner.go(journal, &thread, by, begin, &mut listener).await?;
+        let rested = runner
+            .go(journal, &thread, by, begin, &mut listener)
+            .await?;
         match rested {
             Rested::Finished(state) if out.is_json() => {
                 out.json(&json!({ "thread": thread, "status": "finished", "state": state }))?;
@@ -117,7 +119,10 @@ impl Order<'_> {
                 out.line(state)?;
             }
             Rested::Paused(ask) => {
-                out.line(format!("paused: {} asks {}: {}", ask.node, ask.id, ask.question))?;
+                out.line(format!(
+                    "paused: {} asks {}: {}",
+                    ask.node, ask.id, ask.question
+                ))?;
                 note(format!("go on with `resume {thread} {} JSON`", ask.id));
             }
         }

@@ -47,7 +47,11 @@ pub(super) async fn run(
         return Ok(Verdict::Well);
     }
     out.line(format!("thread  {thread} of {}", graph.name()))?;
-    let of = if seq < all { format!(" of {all}") } else { String::new() };
+    let of = if seq < all {
+        format!(" of {all}")
+    } else {
+        String::new()
+    };
     out.line(format!("entry   {seq}{of}"))?;
     if trimmed > 0 {
         let gone = text::count(trimmed, "entry");
@@ -57,7 +61,10 @@ pub(super) async fn run(
     }
     out.line(format!("stands  {}", text::status(&status)))?;
     for ask in &asks {
-        out.line(format!("asks    {} ({}): {}", ask.id, ask.node, ask.question))?;
+        out.line(format!(
+            "asks    {} ({}): {}",
+            ask.id, ask.node, ask.question
+        ))?;
         if let Some(answer) = &ask.submitted {
             out.line(format!("        laid down, and not taken yet: {answer}"))?;
         }
@@ -89,9 +96,15 @@ struct Fields(Vec<(String, Json)>);
 impl Fields {
     fn pretty(&self) -> Result<String, Error> {
         let field = |(name, value): &(String, Json)| {
-            let value: Value = value.to().map_err(|error| Error::Broken(error.to_string()))?;
+            let value: Value = value
+                .to()
+                .map_err(|error| Error::Broken(error.to_string()))?;
             let value = serde_json::to_string_pretty(&value).map_err(std::io::Error::from)?;
-            Ok(format!("  {}: {}", json!(name), value.replace('\n', "\n  ")))
+            Ok(format!(
+                "  {}: {}",
+                json!(name),
+                value.replace('\n', "\n  ")
+            ))
         };
         let fields: Vec<_> = self.0.iter().map(field).collect::<Result<_, Error>>()?;
         Ok(format!("{{\n{}\n}}", fields.join(",\n")))

@@ -8,13 +8,15 @@ use crate::{Field, FieldSource, State};
 
 /// Builds a state of a JSON object. A field that is not in it is read as `null`.
 pub(super) fn decode<S: State>(text: &str) -> Result<S, Error> {
-    let fields: Map<String, Value> =
-        serde_json::from_str(text).map_err(|source| Error::Json {
-            what: "the state",
-            source,
-        })?;
+    let fields: Map<String, Value> = serde_json::from_str(text).map_err(|source| Error::Json {
+        what: "the state",
+        source,
+    })?;
     let known = || S::FIELDS.iter().map(|field| field.name);
-    if let Some(unknown) = fields.keys().find(|name| known().all(|known| known != *name)) {
+    if let Some(unknown) = fields
+        .keys()
+        .find(|name| known().all(|known| known != *name))
+    {
         let known: Vec<_> = known().collect();
         return Err(Error::Usage(format!(
             "the state has no field `{unknown}`; it has {}",
@@ -28,7 +30,8 @@ pub(super) fn decode<S: State>(text: &str) -> Result<S, Error> {
 pub(super) fn encode<S: State>(state: &S) -> Result<Value, Error> {
     let field = |(place, field): (usize, &Field)| {
         let value = state.encode(place, 0, serde_json::value::Serializer);
-        let value = value.map_err(|error| Error::Broken(format!("field `{}`: {error}", field.name)))?;
+        let value =
+            value.map_err(|error| Error::Broken(format!("field `{}`: {error}", field.name)))?;
         Ok((field.name.to_owned(), value))
     };
     let fields = S::FIELDS.iter().enumerate().map(field);

@@ -230,9 +230,23 @@ impl Graph {
         if !used.is_empty() {
             out.line(format!("used: {used}"))?;
         }
-        let some = |number: u64| if number > 0 { number.to_string() } else { String::new() };
+        let some = |number: u64| {
+            if number > 0 {
+                number.to_string()
+            } else {
+                String::new()
+            }
+        };
         let mut nodes = Table::new([
-            "node", "steps#", "cached#", "retries#", "failures#", "questions#", "p50#", "p95#", "used",
+            "node",
+            "steps#",
+            "cached#",
+            "retries#",
+            "failures#",
+            "questions#",
+            "p50#",
+            "p95#",
+            "used",
         ]);
         for (name, node) in &self.nodes {
             nodes.row([

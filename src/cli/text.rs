@@ -164,7 +164,10 @@ mod tests {
         assert_eq!(bytes(1_250), "1.2 kB");
         assert_eq!(bytes(12_345_678), "12.3 MB");
         assert_eq!(cost(1_000_012), "1.000012");
-        assert_eq!((count(1, "entry"), count(2, "entry")), ("1 entry".into(), "2 entries".into()));
+        assert_eq!(
+            (count(1, "entry"), count(2, "entry")),
+            ("1 entry".into(), "2 entries".into())
+        );
         assert_eq!(short(&"a".repeat(61)).chars().count(), 60);
     }
 }

@@ -17,7 +17,14 @@ pub(super) async fn run(
 ) -> Result<Verdict, Error> {
     let journal = source.open().await?;
     let mut threads = chronicles(&*journal, &[]).await?;
-    let mut table = Table::new(["thread", "graph", "stands", "entries#", "last write", "open#"]);
+    let mut table = Table::new([
+        "thread",
+        "graph",
+        "stands",
+        "entries#",
+        "last write",
+        "open#",
+    ]);
     let mut damaged = false;
     while let Some((thread, chronicle)) = threads.next().await {
         let read = chronicle.and_then(|chronicle| look(&chronicle));
@@ -31,7 +38,14 @@ pub(super) async fn run(
                 } else {
                     let dash = String::new;
                     let why = format!("damaged: {why}");
-                    table.row([thread.to_string(), dash(), text::short(&why), dash(), dash(), dash()]);
+                    table.row([
+                        thread.to_string(),
+                        dash(),
+                        text::short(&why),
+                        dash(),
+                        dash(),
+                        dash(),
+                    ]);
                 }
                 continue;
             }
@@ -42,8 +56,14 @@ pub(super) async fn run(
             asks,
             ..
         } = &summary;
-        let is_asked = args.status.is_empty() || args.status.iter().any(|asked| fits(*asked, status));
-        if !is_asked || args.graph.as_deref().is_some_and(|name| name != graph.name()) {
+        let is_asked =
+            args.status.is_empty() || args.status.iter().any(|asked| fits(*asked, status));
+        if !is_asked
+            || args
+                .graph
+                .as_deref()
+                .is_some_and(|name| name != graph.name())
+        {
             continue;
         }
         if out.is_json() {

@@ -6,8 +6,8 @@ use std::fmt;
 
 use super::snapshot::kept;
 use super::{
-    Ask, BranchId, Branches, Copying, Entry, Export, GraphId, Head, Journal, JournalError, Json, Kept,
-    ThreadId, entries, verify,
+    Ask, BranchId, Branches, Copying, Entry, Export, GraphId, Head, Journal, JournalError, Json,
+    Kept, ThreadId, entries, verify,
 };
 use crate::clock::Clock;
 use crate::error::RunError;
