@@ -1,11 +1,13 @@
 //! What can be asked for.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use anstream::ColorChoice;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::error::Error;
 use super::output::Output;
 
 /// Looks at the journals and the drawings of agent graphs.
@@ -394,11 +396,12 @@ fn command(can_run: bool) -> clap::Command {
 }
 
 /// Prints the completions of a shell.
-pub(super) fn complete(shell: Shell, can_run: bool, out: &mut Output) {
+pub(super) fn complete(shell: Shell, can_run: bool, out: &mut Output) -> Result<(), Error> {
     let name = std::env::args_os().next();
-    let name = name.as_deref().map(std::path::Path::new);
-    let name = name
-        .and_then(|name| name.file_stem()?.to_str())
-        .unwrap_or("handoffs");
-    clap_complete::generate(shell, &mut command(can_run), name, out);
+    let name = name.as_deref().map(Path::new);
+    let name = name.and_then(|name| name.file_stem()?.to_str());
+    let mut script = Vec::new();
+    let name = name.unwrap_or("handoffs");
+    clap_complete::generate(shell, &mut command(can_run), name, &mut script);
+    out.text(String::from_utf8_lossy(&script))
 }
