@@ -32,6 +32,7 @@ pub(super) async fn run(
                 let against = args.against.as_deref();
                 if against.is_some_and(|name| !is_same(graphs, name, &graph)) {
                     if is_named {
+                        failed = true;
                         note(format!("`{thread}` is left out: it is a thread of {graph}"));
                     }
                     continue;
