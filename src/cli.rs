@@ -241,7 +241,7 @@ impl Cli {
             Command::Resume(args) => run::resume(&args, graphs, &source, out).await,
             Command::Replay(args) => replay::run(&args, graphs, &source, out).await,
             Command::Completions(args) => {
-                args::complete(args.shell, self.graphs.can_run(), out);
+                args::complete(args.shell, graphs.can_run(), out)?;
                 Ok(Verdict::Well)
             }
         }

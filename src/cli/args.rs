@@ -1,11 +1,13 @@
 //! What can be asked for.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use anstream::ColorChoice;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::error::Error;
 use super::output::Output;
 
 /// Looks at the journals and the drawings of agent graphs.
@@ -26,27 +28,37 @@ Examples:
 Exit codes: 0 all is well; 1 a check or a run failed, or what was asked for is not there; \
 2 the command makes no sense, or what it was to read is broken.")]
 pub(super) struct Args {
-    /// The journal: a SQLite file, or the address of a server as postgres://user@host/db
+    /// The journal: a SQLite file, or the address of a PostgreSQL server
     #[arg(
         long,
         short,
         global = true,
         env = "HANDOFFS_JOURNAL",
         hide_env_values = true,
-        value_name = "PLACE"
+        value_name = "PLACE",
+        display_order = 100
     )]
     pub(super) journal: Option<String>,
-    /// How to print
+    /// How to print: for people, as JSON (lists as JSON Lines), or for a pull request
     #[arg(
         long,
         global = true,
         value_enum,
         default_value_t,
-        value_name = "FORMAT"
+        value_name = "FORMAT",
+        display_order = 101
     )]
     pub(super) format: Format,
     /// Whether to print in colours
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        display_order = 102,
+        help = "Whether to print in colours; with NO_COLOR set, auto does not"
+    )]
     pub(super) color: Color,
     #[command(subcommand)]
     pub(super) command: Command,
@@ -55,24 +67,18 @@ pub(super) struct Args {
 /// How to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people
     #[default]
     Text,
-    /// For programs: lists as JSON Lines, anything else as one value
     Json,
-    /// For pull requests and wikis
     Markdown,
 }
 
 /// Whether to print in colours.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum Color {
-    /// On a terminal, unless NO_COLOR is set
     #[default]
     Auto,
-    /// In any case
     Always,
-    /// In no case
     Never,
 }
 
@@ -188,15 +194,17 @@ Examples:
   handoffs answer customer-42 9 --approve --by alice
   handoffs answer customer-42 9 --refuse 'too much'
   handoffs answer customer-42 9 --withdraw")]
-#[command(group = clap::ArgGroup::new("what").required(true))]
 pub(super) struct Answer {
     /// The thread
     pub(super) thread: String,
     /// The number of the question; `inbox` tells it
     pub(super) ask: crate::AskId,
     /// The answer, as JSON
-    #[arg(group = "what", value_name = "JSON")]
-    pub(super) answer: Option<String>,
+    #[arg(
+        group = "what",
+        required_unless_present_any = ["approve", "refuse", "withdraw"]
+    )]
+    pub(super) json: Option<String>,
     /// Approve of the handoff that is asked about
     #[arg(long, group = "what")]
     pub(super) approve: bool,
@@ -388,11 +396,12 @@ fn command(can_run: bool) -> clap::Command {
 }
 
 /// Prints the completions of a shell.
-pub(super) fn complete(shell: Shell, can_run: bool, out: &mut Output) {
+pub(super) fn complete(shell: Shell, can_run: bool, out: &mut Output) -> Result<(), Error> {
     let name = std::env::args_os().next();
-    let name = name.as_deref().map(std::path::Path::new);
-    let name = name
-        .and_then(|name| name.file_stem()?.to_str())
-        .unwrap_or("handoffs");
-    clap_complete::generate(shell, &mut command(can_run), name, out);
+    let name = name.as_deref().map(Path::new);
+    let name = name.and_then(|name| name.file_stem()?.to_str());
+    let mut script = Vec::new();
+    let name = name.unwrap_or("handoffs");
+    clap_complete::generate(shell, &mut command(can_run), name, &mut script);
+    out.text(String::from_utf8_lossy(&script))
 }

@@ -85,11 +85,11 @@ impl Graphs {
         };
         match self.find(name) {
             Some(graph) => Ok(graph.topology.clone()),
-            None => self.from_file(name),
+            None => self.drawing(name),
         }
     }
 
-    fn from_file(&self, path: &str) -> Result<Topology, Error> {
+    fn drawing(&self, path: &str) -> Result<Topology, Error> {
         let text = read(path).map_err(|error| match error {
             Error::File { path, source } if !self.0.is_empty() => {
                 let names = self.names();
@@ -263,7 +263,7 @@ where
 {
     let leads = |to: &Target<G::Node>| match to {
         Target::Node(node) => node.to_string(),
-        _ => "end".to_owned(),
+        Target::End => "end".to_owned(),
     };
     let (branch, line) = match event {
         Event::Stepped {
