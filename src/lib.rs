@@ -86,10 +86,14 @@ pub mod agent {
     pub use schemars;
 }
 
-#[cfg(feature = "eval")]
+#[cfg(feature = "batch")]
 mod bar;
 #[cfg(feature = "eval")]
 mod table;
+
+#[cfg(feature = "batch")]
+#[cfg_attr(docsrs, doc(cfg(feature = "batch")))]
+pub mod batch;
 
 #[cfg(feature = "eval")]
 #[cfg_attr(docsrs, doc(cfg(feature = "eval")))]
