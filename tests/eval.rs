@@ -304,7 +304,7 @@ async fn a_target_that_is_no_node_is_an_error_before_anything_runs() {
     let error = eval.run(cases).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "case 2: `Desk` has no node `biling` (did you mean `billing`?); there are `triage`, `billing`, \
+        "case 2: `Desk` has no node `biling`; did you mean `billing`? there are `triage`, `billing`, \
          `cards`, `web`, `papers`, `summary`, `human` and `end`"
     );
     assert_eq!(desk.triage.attempts.load(Ordering::SeqCst), 0);

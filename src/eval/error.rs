@@ -45,7 +45,7 @@ pub enum EvalError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// A case expects what no run can come to.
-    #[error("{place}: `{graph}` has no node `{expected}`{help}; there are {nodes} and `end`")]
+    #[error("{place}: `{graph}` has no node `{expected}`; {help}")]
     #[non_exhaustive]
     Target {
         /// Where it stands.
@@ -54,10 +54,8 @@ pub enum EvalError {
         graph: String,
         /// What the case expects.
         expected: String,
-        /// What may have been meant.
+        /// What may have been meant, and the names of the nodes.
         help: String,
-        /// The names of the nodes.
-        nodes: String,
     },
     /// There are no cases.
     #[error("there is no case to judge `{node}` by")]

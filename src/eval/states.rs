@@ -55,12 +55,11 @@ fn from_json<S: State>(fields: Map<String, Value>) -> Result<S, String> {
     for name in fields.keys() {
         let is_field = |field: &Field| field.name == name || field.aliases.contains(&name.as_str());
         if !S::FIELDS.iter().any(is_field) {
-            let help = match handoffs_core::nearest(name, names()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
-                    format!("its fields are {}", names.join(", "))
-                }
+            let help = if let Some(near) = handoffs_core::nearest(name, names()) {
+                format!("did you mean `{near}`?")
+            } else {
+                let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+                format!("its fields are {}", names.join(", "))
             };
             return Err(format!("the state has no field `{name}`; {help}"));
         }
