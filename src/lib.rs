@@ -88,6 +88,11 @@ pub mod agent {
 
 #[cfg(feature = "batch")]
 mod bar;
+#[cfg(feature = "cli")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
+pub mod cli;
+#[cfg(any(feature = "cli", feature = "eval"))]
+mod from_json;
 #[cfg(feature = "eval")]
 mod table;
 

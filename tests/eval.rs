@@ -510,10 +510,10 @@ async fn a_line_can_say_the_whole_state_and_what_was_concluded() {
     let line = r#"{"state": {"qestion": "q"}, "expected": "end"}"#;
     assert_eq!(
         wrong(line),
-        "line 1: the state has no field `qestion`; did you mean `question`?"
+        "line 1: the state has no field `qestion`; it has question, amount, notes"
     );
     let line = r#"{"state": {}, "expected": "end"}"#;
-    assert_eq!(wrong(line), "line 1: the state lacks field `question`");
+    assert_eq!(wrong(line), "line 1: the state needs a field `question`");
     let line = r#"{"state": {"question": 1}, "expected": "end"}"#;
     assert_eq!(
         wrong(line),
