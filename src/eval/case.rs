@@ -257,7 +257,7 @@ impl<S> Cases<S> {
                 self.found.push(Case { place, ..case });
                 Ok(())
             }
-            Err(source) => Err(EvalError::Refused { place, source }),
+            Err(reason) => Err(EvalError::Refused { place, reason }),
         }
     }
 
