@@ -223,6 +223,12 @@ fn a_program_with_graphs_runs_them() {
     page("desk");
 }
 
+/// It reads and writes no journal.
+#[test]
+fn a_node_is_judged_by_cases() {
+    run_page("eval", "none.db");
+}
+
 #[test]
 fn decisions_of_an_older_graph_are_asked_again() {
     let place = TempDir::new().unwrap();
