@@ -1,4 +1,4 @@
-//! A conversation as the text that the model was trained on: ChatML.
+//! A conversation as the text that the model was trained on: `ChatML`.
 
 use handoffs::agent::{Request, Said};
 
@@ -58,7 +58,7 @@ mod tests {
 
     fn request(said: &str) -> Request {
         let mut request = Request::default();
-        request.instructions = "Be brief.".to_owned();
+        request.instructions = String::from("Be brief.");
         request.messages = vec![Said::User(said.to_owned())];
         request
     }

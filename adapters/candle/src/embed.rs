@@ -15,7 +15,7 @@ use crate::error::LoadError;
 /// How many tokens of a text are read; of what follows, nothing is known.
 const LONGEST: usize = 256;
 
-/// A model that says where a sentence lies: MiniLM, or another sentence transformer of the kind of BERT whose
+/// A model that says where a sentence lies: `MiniLM`, or another sentence transformer of the kind of BERT whose
 /// sentence is the mean of its words.
 ///
 /// Clones share the weights.

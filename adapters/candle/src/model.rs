@@ -16,7 +16,7 @@ use crate::session::{Listener, Session, Spent};
 use crate::weights::Weights;
 
 /// A small language model that runs in this process, from a GGUF file: of the kind of Llama, and made
-/// for talks in ChatML, such as SmolLM2.
+/// for talks in `ChatML`, such as `SmolLM2`.
 ///
 /// It is asked like any other [`Model`], streams what it says, counts tokens, and stops when nobody waits any
 /// more. What it is told to choose among, it chooses: of the tools and handoffs that it is offered, the one is
@@ -42,7 +42,7 @@ pub struct LocalModel {
 impl LocalModel {
     /// Loads a model from a GGUF file, which takes seconds.
     ///
-    /// Weights of a kind for which candle has no quick way (Q4_1, Q5_0, Q5_1) become Q8_0 on the way.
+    /// Weights of a kind for which candle has no quick way (`Q4_1`, `Q5_0`, `Q5_1`) become `Q8_0` on the way.
     ///
     /// # Errors
     ///

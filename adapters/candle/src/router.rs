@@ -218,9 +218,9 @@ impl<S, O> fmt::Debug for SemanticRouter<S, O> {
 
 /// Returns what the user said last, for a [`SemanticRouter`] in a conversation.
 pub fn newest_question<S: Conversation>(state: &S) -> String {
-    let said = state.messages().iter().filter_map(|message| match message {
+    let mut said = state.messages().iter().filter_map(|message| match message {
         Message::User(text) => Some(text),
         _ => None,
     });
-    said.last().cloned().unwrap_or_default()
+    said.next_back().cloned().unwrap_or_default()
 }

@@ -41,7 +41,7 @@ impl Weights {
         let number = |key| content.metadata.get(key).and_then(|it| it.to_u32().ok());
         let end = number("tokenizer.ggml.eos_token_id");
         let end = end.ok_or(LoadError::Unfit("the model has no token for the end"))?;
-        let context = number("llama.context_length").map_or(MAX_SEQ_LEN, |it| it as usize);
+        let longest = number("llama.context_length").map_or(MAX_SEQ_LEN, |it| it as usize);
         let tokenizer = Tokenizer::from_gguf(&content)?;
         let model = if content
             .tensor_infos
@@ -58,7 +58,7 @@ impl Weights {
             model,
             tokenizer,
             end,
-            context: context.min(MAX_SEQ_LEN),
+            context: longest.min(MAX_SEQ_LEN),
         })
     }
 }
