@@ -126,11 +126,12 @@ fn learn(
     let began = Instant::now();
     let mut kept = BTreeMap::<_, usize>::new();
     let mut sentences = BTreeMap::<Triaged, Vec<String>>::new();
-    for (text, category, desk) in questions(train)? {
-        let count = kept.entry(category).or_default();
+    for question in questions(train)? {
+        let count = kept.entry(question.category).or_default();
         *count += 1;
         if *count <= EXAMPLES {
-            sentences.entry(desk).or_default().push(text);
+            let sentences = sentences.entry(question.desk).or_default();
+            sentences.push(question.text);
         }
     }
     let count: usize = sentences.values().map(Vec::len).sum();
@@ -147,7 +148,7 @@ fn examine(triage: &SemanticRouter<Ticket, Triaged>, dev: &Path) -> Result<(), B
     let began = Instant::now();
     // By desk: how many questions, how many of them went there, how many to a person.
     let mut desks = BTreeMap::<Triaged, [u32; 3]>::new();
-    for (text, _, desk) in questions(dev)? {
+    for Question { text, desk, .. } in questions(dev)? {
         let found = triage.outcome_of(&text)?;
         let [all, right, unclear] = desks.entry(desk).or_default();
         *all += 1;
@@ -178,14 +179,24 @@ fn examine(triage: &SemanticRouter<Ticket, Triaged>, dev: &Path) -> Result<(), B
     Ok(())
 }
 
-/// Reads questions with their intents and desks.
-fn questions(file: &Path) -> Result<Vec<(String, String, Triaged)>, Box<dyn Error>> {
+/// Somebody's question, and what it was about.
+struct Question {
+    text: String,
+    category: String,
+    desk: Triaged,
+}
+
+fn questions(file: &Path) -> Result<Vec<Question>, Box<dyn Error>> {
     let mut rows = csv::Reader::from_path(file)?;
-    let mut questions = Vec::new();
-    for row in rows.deserialize() {
+    let questions = rows.deserialize().map(|row| {
         let (text, category): (String, String) = row?;
-        let desk = intent(&category).ok_or_else(|| format!("no desk for `{category}`"))?;
-        questions.push((text, category, desk.1.into()));
-    }
-    Ok(questions)
+        let (_, desk) = intent(&category).ok_or_else(|| format!("no desk for `{category}`"))?;
+        let desk = desk.into();
+        Ok(Question {
+            text,
+            category,
+            desk,
+        })
+    });
+    questions.collect()
 }
