@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use handoffs::agent::Message;
+use handoffs::eval::{Case, Eval};
 use handoffs::prelude::*;
 use handoffs_candle::{Embedder, SemanticRouter, newest_question};
 
@@ -28,13 +29,13 @@ const EXAMPLES: usize = 40;
 /// What is no nearer to an example than this is for a person.
 const LEAST: f32 = 0.4;
 
-#[derive(State, Clone, Debug, Default)]
+#[derive(State, Clone)]
 struct Ticket {
     #[state(messages)]
     messages: Log<Message>,
 }
 
-#[derive(Outcome, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Outcome, Clone)]
 enum Triaged {
     Cards,
     Transfers,
@@ -44,14 +45,13 @@ enum Triaged {
     Unclear,
 }
 
-impl From<intents::Desk> for Triaged {
-    fn from(desk: intents::Desk) -> Self {
-        match desk {
-            intents::Desk::Cards => Self::Cards,
-            intents::Desk::Transfers => Self::Transfers,
-            intents::Desk::Charges => Self::Charges,
-            intents::Desk::Access => Self::Access,
-        }
+/// Returns what triage concludes of a question for this desk.
+fn concluded(desk: intents::Desk) -> Triaged {
+    match desk {
+        intents::Desk::Cards => Triaged::Cards,
+        intents::Desk::Transfers => Triaged::Transfers,
+        intents::Desk::Charges => Triaged::Charges,
+        intents::Desk::Access => Triaged::Access,
     }
 }
 
@@ -97,25 +97,33 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
     let embedder = Embedder::open(model)?;
     println!("loaded in {:.1?}", began.elapsed());
-    let triage = learn(embedder, Path::new(train))?;
-    if Path::new(asked).is_file() {
-        return examine(&triage, Path::new(asked));
-    }
-    let runtime = Runtime::new(Support {
-        triage,
+    let support = Support {
+        triage: learn(embedder, Path::new(train))?,
         cards: Desk("The cards desk"),
         transfers: Desk("The transfers desk"),
         charges: Desk("The charges desk"),
         access: Desk("The access desk"),
         person: Desk("A person"),
-    });
-    let messages = Log::from(vec![Message::user(asked.as_str())]);
-    let run = runtime.thread("one").run(Ticket { messages }).await?;
-    let ticket = run.finished().ok_or("nobody was asked anything")?;
-    if let Some(answer) = ticket.messages.last() {
+    };
+    if Path::new(asked).is_file() {
+        let questions = questions(Path::new(asked))?.into_iter();
+        let cases = questions.map(|it| Case::new(ticket(&it.text), it.desk.name()).named(it.text));
+        let eval = Eval::new(&support, "triage")?.show_progress();
+        println!("{}", eval.run(cases).await?);
+        return Ok(());
+    }
+    let run = Runtime::new(support).thread("one").run(ticket(asked));
+    let answered = run.await?.finished().ok_or("nobody was asked anything")?;
+    if let Some(answer) = answered.messages.last() {
         println!("{}", answer.text());
     }
     Ok(())
+}
+
+fn ticket(question: &str) -> Ticket {
+    Ticket {
+        messages: Log::from(vec![Message::user(question)]),
+    }
 }
 
 /// Learns the first questions of each intent.
@@ -125,7 +133,7 @@ fn learn(
 ) -> Result<SemanticRouter<Ticket, Triaged>, Box<dyn Error>> {
     let began = Instant::now();
     let mut kept = BTreeMap::<_, usize>::new();
-    let mut sentences = BTreeMap::<Triaged, Vec<String>>::new();
+    let mut sentences = BTreeMap::<_, Vec<String>>::new();
     for question in questions(train)? {
         let count = kept.entry(question.category).or_default();
         *count += 1;
@@ -137,53 +145,17 @@ fn learn(
     let count: usize = sentences.values().map(Vec::len).sum();
     let mut router = SemanticRouter::new(embedder, newest_question);
     for (desk, sentences) in sentences {
-        router = router.route(desk, sentences)?;
+        router = router.route(concluded(desk), sentences)?;
     }
     println!("{count} sentences learned in {:.1?}", began.elapsed());
     Ok(router.below(LEAST, Triaged::Unclear))
-}
-
-/// Says how often the triage is right.
-fn examine(triage: &SemanticRouter<Ticket, Triaged>, dev: &Path) -> Result<(), Box<dyn Error>> {
-    let began = Instant::now();
-    // By desk: how many questions, how many of them went there, how many to a person.
-    let mut desks = BTreeMap::<Triaged, [u32; 3]>::new();
-    for Question { text, desk, .. } in questions(dev)? {
-        let found = triage.outcome_of(&text)?;
-        let [all, right, unclear] = desks.entry(desk).or_default();
-        *all += 1;
-        *right += u32::from(found == desk);
-        *unclear += u32::from(found == Triaged::Unclear);
-    }
-    let mut sum = [0; 3];
-    for counts in desks.values() {
-        for (sum, count) in sum.iter_mut().zip(counts) {
-            *sum += count;
-        }
-    }
-    for (name, [all, right, unclear]) in desks
-        .iter()
-        .map(|(desk, counts)| (format!("{desk:?}"), *counts))
-        .chain([("all".to_owned(), sum)])
-    {
-        let percent = |count: u32| 100.0 * f64::from(count) / f64::from(all.max(1));
-        println!(
-            "{name:>9}: {all:>4} questions, {:>5.1} % right, {:>4.1} % to a person, {:>4.1} % wrong",
-            percent(right),
-            percent(unclear),
-            percent(all - right - unclear),
-        );
-    }
-    let took = began.elapsed();
-    println!("{:.1?} a question", took / sum[0].max(1));
-    Ok(())
 }
 
 /// Somebody's question, and what it was about.
 struct Question {
     text: String,
     category: String,
-    desk: Triaged,
+    desk: intents::Desk,
 }
 
 fn questions(file: &Path) -> Result<Vec<Question>, Box<dyn Error>> {
@@ -191,7 +163,6 @@ fn questions(file: &Path) -> Result<Vec<Question>, Box<dyn Error>> {
     let questions = rows.deserialize().map(|row| {
         let (text, category): (String, String) = row?;
         let (_, desk) = intent(&category).ok_or_else(|| format!("no desk for `{category}`"))?;
-        let desk = desk.into();
         Ok(Question {
             text,
             category,
