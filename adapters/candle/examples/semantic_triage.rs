@@ -112,8 +112,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("{}", eval.run(cases).await?);
         return Ok(());
     }
-    let run = Runtime::new(support).thread("one").run(ticket(asked));
-    let answered = run.await?.finished().ok_or("nobody was asked anything")?;
+    let run = Runtime::new(support)
+        .thread("one")
+        .run(ticket(asked))
+        .await?;
+    let answered = run.finished().ok_or("nobody was asked anything")?;
     if let Some(answer) = answered.messages.last() {
         println!("{}", answer.text());
     }
