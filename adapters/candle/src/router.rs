@@ -149,22 +149,26 @@ impl Examples {
         let nearest = near.first().map(|(_, near)| *near);
         let nearest = nearest.ok_or(LoadError::Unfit("the router has no examples"))?;
         near.truncate(self.neighbours);
-        let votes = |outcome| {
-            let near = near.iter().filter(move |(place, _)| *place == outcome);
-            near.map(|(_, near)| near).sum::<f32>()
-        };
-        // The first of equals is the one that was nearer.
-        let mut best = near[0].0;
-        for (outcome, _) in &near {
-            if votes(*outcome) > votes(best) {
-                best = *outcome;
-            }
-        }
         Ok(Found {
-            outcome: best,
+            outcome: elected(&near),
             nearest,
         })
     }
+}
+
+/// Returns the outcome whose sentences are nearest, all together; the first of equals.
+fn elected(near: &[(usize, f32)]) -> usize {
+    let votes = |outcome| {
+        let near = near.iter().filter(move |(place, _)| *place == outcome);
+        near.map(|(_, near)| near).sum::<f32>()
+    };
+    let mut best = near[0].0;
+    for (outcome, _) in near {
+        if votes(*outcome) > votes(best) {
+            best = *outcome;
+        }
+    }
+    best
 }
 
 impl Clone for Examples {
@@ -223,4 +227,17 @@ pub fn newest_question<S: Conversation>(state: &S) -> String {
         _ => None,
     });
     said.next_back().cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_sentences_decide_together() {
+        assert_eq!(elected(&[(2, 0.9)]), 2);
+        assert_eq!(elected(&[(2, 0.9), (1, 0.6), (1, 0.5)]), 1);
+        assert_eq!(elected(&[(2, 0.9), (1, 0.4), (1, 0.3)]), 2);
+        assert_eq!(elected(&[(2, 0.5), (1, 0.5)]), 2, "the one that was nearer");
+    }
 }
