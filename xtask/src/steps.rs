@@ -45,8 +45,12 @@ pub(crate) const CHECK: &[Step] = &[
 /// where `HANDOFFS_MODELS` names no folder that has them.
 pub(crate) const CANDLE: &[Step] = &[
     cargo("clippy -p handoffs-candle --all-targets -- -D warnings"),
-    // With optimisation: a model that is not is slower by two orders.
-    cargo("test --release -p handoffs-candle"),
+    Step {
+        // Threads that wait for each other are slower than one, where cores are shared.
+        env: &[("RAYON_NUM_THREADS", "1")],
+        // With optimisation: a model without it is slower by two orders.
+        ..cargo("test --release -p handoffs-candle")
+    },
 ];
 
 /// Lints first, as what they rewrite is not formatted.
