@@ -110,7 +110,7 @@ async fn listen(runtime: &Runtime<Desk, Sqlite>) -> (Vec<String>, Result<Ticket,
                 lines.push(format!("{node} concludes {}", outcome.variant));
             }
             Ok(Event::Attempted { node, error, .. }) => {
-                lines.push(format!("{node} fails: {error}"))
+                lines.push(format!("{node} fails: {error}"));
             }
             Ok(Event::Finished(ticket)) => return (lines, Ok(ticket)),
             Ok(_) => {}
@@ -184,8 +184,8 @@ async fn a_graph_of_agents_talks_to_a_server_with_and_without_streaming() {
             request["messages"][0]["content"][0]["text"],
             "You find the desk."
         );
-        let user = json!({ "role": "user", "content": "I was charged twice" });
-        assert_eq!(request["messages"][1], user);
+        let first = json!({ "role": "user", "content": "I was charged twice" });
+        assert_eq!(request["messages"][1], first);
         assert_eq!(
             request["tools"],
             json!([{
@@ -345,7 +345,7 @@ async fn a_tool_that_a_model_calls_is_done_once_though_the_process_dies_behind_i
     let server = Server::start([
         say("").call("pay", r#"{"sum":12}"#).into(),
         say("It is never said to the end")
-            .slowly(Duration::from_secs(600))
+            .slowly(Duration::from_mins(10))
             .into(),
         say("Paid back.").into(),
     ])
