@@ -117,6 +117,13 @@ impl<S: Sync + 'static, O: 'static> Agent<S, O> {
         self
     }
 
+    /// Gives the agent several tools, such as all those of a server, as [`tool`](Self::tool) gives it one.
+    pub fn tools<T: Tool>(mut self, tools: impl IntoIterator<Item = T>) -> Self {
+        let tools = tools.into_iter();
+        self.tools.extend(tools.map(|tool| Arc::new(tool) as _));
+        self
+    }
+
     /// Says how much of the conversation the model sees; all of it by default.
     pub fn history(mut self, history: History) -> Self {
         self.history = history;
