@@ -62,6 +62,10 @@ pub mod postgres {
 // How that is proven.
 pub use handoffs_runtime::{Export, HashError, Head, verify_export, verify_export_from};
 
+// What a run tells of itself.
+#[doc(inline)]
+pub use handoffs_runtime::telemetry;
+
 // What is done with all its threads.
 pub use handoffs_runtime::{Retention, Waiting, inbox};
 

@@ -28,6 +28,7 @@ mod fork;
 mod scope;
 mod step;
 mod subgraph;
+pub mod telemetry;
 
 mod any_graph;
 mod context;

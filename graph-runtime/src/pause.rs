@@ -13,6 +13,7 @@ use crate::event::{Event, Sink};
 use crate::execute::Runnable;
 use crate::journal::{Approval, Ask, AskId, Json, Recorded};
 use crate::node_error::{Kind, NodeError};
+use crate::telemetry;
 
 /// The key of the question whether a handoff may be.
 const APPROVE: &str = "approve";
@@ -23,7 +24,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let mut ask = self.new_ask(question.key, question.text);
         ask.id = AskId(self.append(Recorded::Asked(ask.clone())).await?);
         self.tell(Fact::Asked(ask.id))?;
-        tracing::debug!(node = &*ask.node, ask = %ask.id, "paused");
+        telemetry::paused(&ask, self.scope.limits.trace_content);
         Ok(ask)
     }
 
@@ -82,7 +83,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// Notes that a handoff waits for a person, by this question.
     pub(crate) fn await_approval(&mut self, ask: Ask) -> Result<(), RunError> {
         self.tell(Fact::Asked(ask.id))?;
-        tracing::debug!(node = &*ask.node, ask = %ask.id, "a handoff waits for approval");
+        telemetry::paused(&ask, self.scope.limits.trace_content);
         self.open = Some(ask);
         Ok(())
     }
@@ -101,6 +102,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         if let Some(answer) = self.scope.answer_to(ask) {
             self.cx.answers.push((open.key, answer.clone()));
             self.cx.pending = Some(Pending::new(Recorded::Answered { ask, answer }));
+            telemetry::answered(&open.node, ask);
             self.tell(Fact::Answered)?;
             return Ok(None);
         }
@@ -136,12 +138,12 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let hop = self.cx.course.engine.hand_over(plan, refusal.is_none());
         let hop = hop.map_err(|refused| self.refused(refused))?;
         let to = hop.to.node().map(|to| self.kept_name(to));
-        tracing::debug!(
-            from = plan.name(node),
-            to = to.as_deref(),
-            ?approval,
-            "decided"
-        );
+        let decision = match &approval {
+            _ if is_late => "expired",
+            Approval::Approved => "approved",
+            Approval::Refused(_) => "refused",
+        };
+        telemetry::decided(plan.name(node), to.as_deref(), ask, decision);
         let decided = if is_late {
             Recorded::Expired { ask, to }
         } else {

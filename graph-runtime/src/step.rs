@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, poll_fn, select};
 use handoffs_core::{FieldSet, State};
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use crate::attempt::{Broken, Pulse, discard, guarded, text};
 use crate::context::Signal;
@@ -23,9 +24,10 @@ use crate::error::RunError;
 use crate::event::{Event, Inner, Sink};
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{AskId, BranchId, Conclusion, Forked, Recorded, Usage, Writes};
+use crate::journal::{AskId, BranchId, Conclusion, Forked, Json, Recorded, Usage, Writes};
 use crate::marks::take_fields;
 use crate::node_error::{Kind, NodeError};
+use crate::telemetry::{self, Moved};
 
 /// What came of an attempt at a node: the edge that its outcome chose, or what kept it from concluding.
 type Attempt = Result<Result<usize, NodeError>, Signal>;
@@ -43,6 +45,8 @@ struct Taken<G: Runnable> {
     handed_in: Option<HandedIn>,
     fork: Option<Fork>,
     told: Option<Event<G>>,
+    /// The span of the handoff.
+    span: Span,
 }
 
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
@@ -50,6 +54,24 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     ///
     /// What happens seldom is boxed, so that the many paths that are under way at a time are small.
     pub(crate) async fn step(&mut self, node: u16) -> Result<Option<Done>, RunError> {
+        let plan = self.plan();
+        let span = plan.node(node).map_or_else(Span::none, |planned| {
+            telemetry::node(planned, &self.cx.branch, &self.used)
+        });
+        if span.is_disabled() {
+            return self.step_in(node).await;
+        }
+        self.cx.span = span.clone();
+        let done = Box::pin(self.step_in(node)).instrument(span.clone()).await;
+        self.cx.span = Span::none();
+        if let Err(error) = &done {
+            telemetry::step_failed(&span, error);
+        }
+        done
+    }
+
+    /// Makes the step, within its span if somebody listens.
+    async fn step_in(&mut self, node: u16) -> Result<Option<Done>, RunError> {
         if self.sink.listens() {
             let (branch, node) = (self.cx.branch.clone(), self.node(node));
             Box::pin(self.sink.emit(|| Event::Entered { branch, node })).await;
@@ -59,8 +81,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         if is_kept {
             self.measure();
         }
-        let traced = tracing::enabled!(tracing::Level::DEBUG);
-        self.cx.enter(is_kept || self.sink.listens(), traced);
+        let noted = is_kept || self.sink.listens() || !self.cx.span.is_disabled();
+        self.cx.enter(noted, telemetry::is_listened());
         let key = if caches { self.cache_key(node) } else { None };
         let hit = match &key {
             // A person who was asked is heard, whatever has been kept since, and what the node has begun
@@ -100,7 +122,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         };
         if let Some(handed_in) = taken.handed_in {
             let seq = handed_in.seq;
-            self.written(handed_in).await?;
+            self.written(handed_in).instrument(taken.span).await?;
             self.settle(seq);
         } else {
             self.settle(0);
@@ -164,7 +186,6 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let Some(planned) = plan.node(node) else {
             return Ok(Err(NodeError::new("there is no such node")));
         };
-        let span = tracing::debug_span!("node", node = &*planned.name);
         let desk = Arc::clone(&cx.desk);
         cx.pulse = Pulse::of(&planned.policy, &cx.around);
         let pulse = cx.pulse.clone();
@@ -183,7 +204,6 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                     // It is taken out only below, after the end.
                     return Poll::Pending;
                 };
-                let _entered = span.enter();
                 match step.poll(task) {
                     Poll::Ready(step) => Poll::Ready(Ok(step)),
                     Poll::Pending => match desk.take() {
@@ -264,11 +284,12 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             None
         };
         let to = hop.to.map(|to| self.plan().name(to));
-        tracing::debug!(from = self.plan().name(node), %to, masked = ?hop.masked, "handoff");
+        let span = self.tell_step(node, edge, hop, outcome.as_ref(), forked.as_ref(), cached);
         let mut taken = Taken {
             handed_in: None,
             fork,
             told: None,
+            span,
         };
         let Some(outcome) = outcome else {
             return Ok(taken);
@@ -307,6 +328,38 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             taken.handed_in = Some(handed_in);
         }
         Ok(taken)
+    }
+
+    /// Tells of a step in traces, and returns the span of its handoff.
+    fn tell_step(
+        &self,
+        node: u16,
+        edge: usize,
+        hop: Hop,
+        outcome: Option<&Conclusion>,
+        forked: Option<&Forked>,
+        cached: bool,
+    ) -> Span {
+        let (plan, edge, usage) = (self.plan(), place(edge), self.cx.usage);
+        let variant = outcome.map(|outcome| &*outcome.variant);
+        telemetry::concluded(&self.cx.span, variant, cached, usage);
+        telemetry::stepped(plan.topology.name(), plan.name(node), usage);
+        let fork = plan.fork(edge).filter(|_| hop.forks);
+        let payload = outcome.and_then(|outcome| outcome.payload.as_ref());
+        telemetry::handoff(&Moved {
+            plan,
+            from: node,
+            edge,
+            hop,
+            branches: fork.map_or(&[], |fork| &fork.entries),
+            many: forked.map(|forked| forked.branches),
+            outcome: variant,
+            payload: payload
+                .filter(|_| self.scope.limits.trace_content)
+                .map(Json::as_str),
+            lap: self.cx.course.engine.taken(plan, edge),
+            usage,
+        })
     }
 
     /// Notes that another node is due, or none.

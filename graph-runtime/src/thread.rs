@@ -255,7 +255,12 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             };
             driver.start(writes, is_other).await?;
         }
-        let done = driver.run().await;
+        let began = match (is_start, &scope.answer) {
+            (true, _) => "run",
+            (false, Some(_)) => "resume",
+            (false, None) => "recover",
+        };
+        let done = driver.run(began).await;
         if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
             Box::pin(self.keep_snapshot(&scope)).await;
         }

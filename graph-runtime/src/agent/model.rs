@@ -16,6 +16,17 @@ use crate::journal::Usage;
 /// It makes one turn of a conversation, and knows neither graphs nor tools: it says what it wants called.
 #[async_trait]
 pub trait Model: fmt::Debug + Send + Sync + 'static {
+    /// Returns the name under which the provider knows the model, for traces; empty if it has none.
+    fn name(&self) -> &str {
+        ""
+    }
+
+    /// Returns who runs the model, as OpenTelemetry's conventions name it, such as `openai`; empty if
+    /// nobody knows.
+    fn provider(&self) -> &str {
+        ""
+    }
+
     /// Returns the model's next turn.
     ///
     /// What it says is told to `said` piece by piece, as it comes, if the model streams.
@@ -36,6 +47,14 @@ pub trait Model: fmt::Debug + Send + Sync + 'static {
 
 #[async_trait]
 impl<M: Model + ?Sized> Model for Arc<M> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn provider(&self) -> &str {
+        (**self).provider()
+    }
+
     async fn turn(
         &self,
         request: &Request,

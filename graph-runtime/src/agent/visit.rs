@@ -17,6 +17,7 @@ use super::turn::{Offer, Sorted, Todo, sort};
 use super::view::own;
 use crate::context::Context;
 use crate::node_error::NodeError;
+use crate::telemetry::offered;
 
 /// One visit of an agent: the turns that it takes until it concludes.
 pub(super) struct Visit<'a, S, O> {
@@ -119,6 +120,9 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
 
     async fn conclude(&mut self, state: &S, cx: &mut Context<'_>) -> Result<O, NodeError> {
         self.check().map_err(NodeError::new)?;
+        let open = self.offers.iter().filter(|offer| offer.is_open);
+        let open = open.map(|offer| &*offer.spec.name);
+        offered(&cx.span, &*self.agent.model, &self.tools, open);
         let mut turn = 0;
         loop {
             turn += 1;
