@@ -111,14 +111,25 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         }
     }
 
-    /// Runs the trunk until it comes to rest, is cancelled or out of time.
-    pub(crate) async fn run(&mut self, began: &'static str) -> Result<Done, RunError> {
+    /// Runs the trunk until it comes to rest, is cancelled or out of time; begins with `start`, if that is
+    /// given: with fields of the state, which may be all.
+    pub(crate) async fn run(
+        &mut self,
+        began: &'static str,
+        start: Option<(Writes, bool)>,
+    ) -> Result<Done, RunError> {
         let scope = self.scope;
         let graph = self.plan().topology.name();
         let ask = scope.answer.as_ref().map(|(ask, _)| *ask);
         let span = telemetry::run(graph, &scope.thread, began, ask);
         let begun = telemetry::begun();
-        let done = self.run_to_rest().instrument(span.clone()).await;
+        let work = async {
+            if let Some((writes, whole)) = start {
+                self.start(writes, whole).await?;
+            }
+            self.run_to_rest().await
+        };
+        let done = work.instrument(span.clone()).await;
         let ended = telemetry::run_rested(&span, &done);
         telemetry::run_ended(graph, ended, begun);
         done

@@ -132,8 +132,9 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             hop,
             branches: &[],
             many: None,
-            outcome: None,
-            payload: None,
+            concluded: None,
+            content: false,
+            decision: None,
             lap: self.cx.course.engine.taken(self.plan(), edge),
             usage: self.cx.usage,
         });

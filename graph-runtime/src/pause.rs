@@ -4,16 +4,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use tracing::{Instrument, Span};
+
 use crate::attempt::{TimeoutKind, text};
 use crate::context::{Pending, Question};
 use crate::driver::{Done, Driver};
-use crate::engine::{Fact, Refused};
+use crate::engine::{Action, Fact, Refused};
 use crate::error::RunError;
 use crate::event::{Event, Sink};
 use crate::execute::Runnable;
-use crate::journal::{Approval, Ask, AskId, Json, Recorded};
+use crate::journal::{Approval, Ask, AskId, Json, Recorded, Usage};
 use crate::node_error::{Kind, NodeError};
-use crate::telemetry;
+use crate::telemetry::{self, Moved};
 
 /// The key of the question whether a handoff may be.
 const APPROVE: &str = "approve";
@@ -134,6 +136,10 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             None => return Ok(Some(Done::Paused(Box::new(open)))),
         };
         let (plan, node) = (self.plan(), self.cx.course.due());
+        let edge = match self.cx.course.engine.next() {
+            Action::Approve(edge, _) => Some(edge),
+            _ => None,
+        };
         let refusal = approval.refusal().map(str::to_owned);
         let hop = self.cx.course.engine.hand_over(plan, refusal.is_none());
         let hop = hop.map_err(|refused| self.refused(refused))?;
@@ -144,13 +150,28 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             Approval::Refused(_) => "refused",
         };
         telemetry::decided(plan.name(node), to.as_deref(), ask, decision);
+        let span = edge.map_or_else(Span::none, |edge| {
+            telemetry::handoff(&Moved {
+                plan,
+                from: node,
+                edge,
+                hop,
+                branches: &[],
+                many: None,
+                concluded: None,
+                content: false,
+                decision: Some(decision),
+                lap: self.cx.course.engine.taken(plan, edge),
+                usage: Usage::default(),
+            })
+        });
         let decided = if is_late {
             Recorded::Expired { ask, to }
         } else {
             let approval = approval.clone();
             Recorded::Decided { ask, approval, to }
         };
-        let seq = self.append(decided).await?;
+        let seq = self.append(decided).instrument(span).await?;
         self.settle(seq);
         self.cx.refused = refusal;
         if self.sink.listens() {

@@ -24,7 +24,7 @@ use crate::error::RunError;
 use crate::event::{Event, Inner, Sink};
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{AskId, BranchId, Conclusion, Forked, Json, Recorded, Usage, Writes};
+use crate::journal::{AskId, BranchId, Conclusion, Forked, Recorded, Usage, Writes};
 use crate::marks::take_fields;
 use crate::node_error::{Kind, NodeError};
 use crate::telemetry::{self, Moved};
@@ -341,11 +341,13 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         cached: bool,
     ) -> Span {
         let (plan, edge, usage) = (self.plan(), place(edge), self.cx.usage);
-        let variant = outcome.map(|outcome| &*outcome.variant);
-        telemetry::concluded(&self.cx.span, variant, cached, usage);
+        telemetry::concluded(&self.cx.span, outcome, cached, usage);
         telemetry::stepped(plan.topology.name(), plan.name(node), usage);
+        if hop.asks {
+            // It is none before it is approved.
+            return Span::none();
+        }
         let fork = plan.fork(edge).filter(|_| hop.forks);
-        let payload = outcome.and_then(|outcome| outcome.payload.as_ref());
         telemetry::handoff(&Moved {
             plan,
             from: node,
@@ -353,10 +355,9 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             hop,
             branches: fork.map_or(&[], |fork| &fork.entries),
             many: forked.map(|forked| forked.branches),
-            outcome: variant,
-            payload: payload
-                .filter(|_| self.scope.limits.trace_content)
-                .map(Json::as_str),
+            concluded: outcome,
+            content: self.scope.limits.trace_content,
+            decision: None,
             lap: self.cx.course.engine.taken(plan, edge),
             usage,
         })

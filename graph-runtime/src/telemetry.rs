@@ -73,6 +73,6 @@ pub(crate) use agent::{asked, called, offered};
 pub(crate) use measure::{appended, begun, pauses, run_ended, stepped, used};
 pub use names::*;
 pub(crate) use span::{
-    Moved, answered, append, append_failed, concluded, decided, joined, paused, tried_again, handoff, is_listened, loop_stopped, node, node_failed, run,
-    run_rested, step_failed,
+    Moved, answered, append, append_failed, concluded, decided, handoff, is_listened, joined,
+    loop_stopped, node, node_failed, paused, run, run_rested, step_failed, tried_again,
 };

@@ -59,7 +59,7 @@ pub(crate) async fn asked(
         { OUTPUT_TOKENS } = Empty,
         { COST } = Empty,
         { ERROR_TYPE } = Empty,
-        { INSTRUCTIONS } = told.map(instructions).as_deref(),
+        { INSTRUCTIONS } = told.and_then(instructions).as_deref(),
         { INPUT_MESSAGES } = told.map(messages).as_deref(),
         { OUTPUT_MESSAGES } = Empty,
     );
@@ -96,7 +96,10 @@ pub(crate) async fn asked(
         );
         let usage = reply.as_ref().ok().and_then(|reply| reply.usage);
         let usage = usage.unwrap_or_default();
-        for (kind, tokens) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
+        for (kind, tokens) in [
+            ("input", usage.input_tokens),
+            ("output", usage.output_tokens),
+        ] {
             if tokens > 0 {
                 measure!(
                     TURN_TOKENS = tokens,
@@ -149,8 +152,9 @@ pub(crate) async fn called(
 
 // ---- Content, as the conventions write it.
 
-fn instructions(request: &Request) -> String {
-    json!([{ "type": "text", "content": request.instructions }]).to_string()
+fn instructions(request: &Request) -> Option<String> {
+    let text = &request.instructions;
+    (!text.is_empty()).then(|| json!([text_part(text)]).to_string())
 }
 
 fn messages(request: &Request) -> String {

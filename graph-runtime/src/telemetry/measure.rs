@@ -1,6 +1,5 @@
 //! Metrics, as events.
 
-
 use tokio::time::Instant;
 use tracing::Level;
 
@@ -39,7 +38,11 @@ pub(crate) fn run_ended(graph: &str, ended: &'static str, begun: Option<Instant>
         return;
     };
     measure!(RUNS = 1_u64, { WORKFLOW } = graph, { ENDED } = ended);
-    measure!(RUN_DURATION = seconds(begun), { WORKFLOW } = graph, { ENDED } = ended);
+    measure!(
+        RUN_DURATION = seconds(begun),
+        { WORKFLOW } = graph,
+        { ENDED } = ended
+    );
 }
 
 /// Counts a step, and what it used.
@@ -61,17 +64,31 @@ pub(crate) fn used(graph: &str, node: &str, usage: Usage) {
     } = usage;
     for (kind, tokens) in [("input", input_tokens), ("output", output_tokens)] {
         if tokens > 0 {
-            measure!(USED_TOKENS = tokens, { WORKFLOW } = graph, { NODE } = node, { TOKEN_TYPE } = kind);
+            measure!(
+                USED_TOKENS = tokens,
+                { WORKFLOW } = graph,
+                { NODE } = node,
+                { TOKEN_TYPE } = kind
+            );
         }
     }
     if cost_micros > 0 {
-        measure!(USED_COST = cost_micros, { WORKFLOW } = graph, { NODE } = node);
+        measure!(
+            USED_COST = cost_micros,
+            { WORKFLOW } = graph,
+            { NODE } = node
+        );
     }
 }
 
 /// Counts a handoff.
 pub(super) fn handed_over(graph: &str, from: &str, to: &str) {
-    measure!(HANDOFFS = 1_u64, { WORKFLOW } = graph, { FROM } = from, { TO } = to);
+    measure!(
+        HANDOFFS = 1_u64,
+        { WORKFLOW } = graph,
+        { FROM } = from,
+        { TO } = to
+    );
 }
 
 /// Counts a loop that was stopped.

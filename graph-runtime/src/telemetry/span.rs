@@ -10,7 +10,7 @@ use super::names::*;
 use crate::driver::Done;
 use crate::engine::Hop;
 use crate::error::{RunError, chain};
-use crate::journal::{Ask, AskId, BranchId, JournalError, Masked, ThreadId, Usage};
+use crate::journal::{Ask, AskId, BranchId, Conclusion, JournalError, Masked, ThreadId, Usage};
 use crate::node_error::{Kind, NodeError};
 use crate::plan::{Plan, PlanNode};
 
@@ -122,17 +122,24 @@ pub(crate) fn node(node: &PlanNode, branch: &BranchId, used: &[u32]) -> Span {
 }
 
 /// Notes what an attempt at a node came to.
-pub(crate) fn concluded(span: &Span, outcome: Option<&str>, cached: bool, usage: Usage) {
+pub(crate) fn concluded(span: &Span, concluded: Option<&Conclusion>, cached: bool, usage: Usage) {
     if span.is_disabled() {
         return;
     }
-    if let Some(outcome) = outcome {
+    if let Some(outcome) = outcome(concluded) {
         span.record(OUTCOME, outcome);
     }
     if cached {
         span.record(CACHED, true);
     }
     used(span, usage);
+}
+
+/// Returns the variant of an outcome that has more than one.
+fn outcome(concluded: Option<&Conclusion>) -> Option<&str> {
+    concluded
+        .map(|concluded| &*concluded.variant)
+        .filter(|variant| *variant != "()")
 }
 
 /// Notes what was used, where something was: nothing said is not nothing used.
@@ -180,9 +187,11 @@ pub(crate) struct Moved<'a> {
     pub(crate) branches: &'a [u16],
     /// How many branches there are.
     pub(crate) many: Option<u32>,
-    pub(crate) outcome: Option<&'a str>,
-    /// What the node concluded with, if content is told.
-    pub(crate) payload: Option<&'a str>,
+    pub(crate) concluded: Option<&'a Conclusion>,
+    /// Whether content is told.
+    pub(crate) content: bool,
+    /// What a person decided about it, if one was asked.
+    pub(crate) decision: Option<&'static str>,
     /// How often the edge was taken, if that is counted.
     pub(crate) lap: Option<u32>,
     pub(crate) usage: Usage,
@@ -199,8 +208,9 @@ pub(crate) fn handoff(moved: &Moved<'_>) -> Span {
         hop,
         branches,
         many,
-        outcome,
-        payload,
+        concluded,
+        content,
+        decision,
         lap,
         usage,
     } = moved;
@@ -226,6 +236,8 @@ pub(crate) fn handoff(moved: &Moved<'_>) -> Span {
         Some(to) => plan.name(to).to_owned(),
         None => "end".to_owned(),
     };
+    let payload = concluded.filter(|_| *content);
+    let payload = payload.and_then(|concluded| Some(concluded.payload.as_ref()?.as_str()));
     let from = plan.name(*from);
     measure::handed_over(plan.topology.name(), from, &to);
     macro_rules! span {
@@ -240,8 +252,9 @@ pub(crate) fn handoff(moved: &Moved<'_>) -> Span {
                 { FROM } = from,
                 { TO } = &*to,
                 { REASON } = &*label(plan, *edge),
-                { OUTCOME } = outcome,
+                { OUTCOME } = outcome(*concluded),
                 { PAYLOAD } = payload,
+                { DECISION } = decision,
                 { LAP } = lap,
                 { MASKED } = hop.masked.map(word),
                 { BRANCHES } = many,
@@ -284,10 +297,12 @@ pub(crate) fn loop_stopped(graph: &str, error: &RunError) {
     else {
         return;
     };
+    // Everywhere else an edge is told by its condition.
+    let edge = edge.rsplit_once(" => ").map_or(&**edge, |(on, _)| on);
     tracing::warn!(
         target: TARGET, message = "handoff loop",
         { NODE } = &**node,
-        { REASON } = &**edge,
+        { REASON } = edge,
         { MASKED } = word(*why),
         { LAP } = laps,
         cycle = &**cycle);
@@ -336,7 +351,11 @@ pub(crate) fn decided(from: &str, to: Option<&str>, ask: AskId, decision: &'stat
 /// Notes that an append failed.
 pub(crate) fn append_failed(span: &Span, error: &JournalError) {
     if !span.is_disabled() {
-        let error_type = if error.is_conflict() { "conflict" } else { "journal" };
+        let error_type = if error.is_conflict() {
+            "conflict"
+        } else {
+            "journal"
+        };
         failed(span, error_type, &chain(error));
     }
 }
