@@ -328,7 +328,7 @@ async fn every_step_of_a_run_is_a_span_and_every_handoff_is_one_in_it() {
     sell(&shop()).await;
     same(
         &listener.tree(),
-        r#"
+        r"
 invoke_workflow Shop workflow.name=Shop began=run ended=paused
   append entries=1
   invoke_workflow counter workflow.name=counter attempt=1
@@ -387,7 +387,7 @@ invoke_workflow Shop workflow.name=Shop ask.id=19 began=resume ended=finished
     append entries=1
   invoke_node ship attempt=1
     append entries=1
-"#,
+",
     );
 }
 
@@ -397,14 +397,14 @@ async fn at_info_a_run_tells_when_it_pauses_and_when_an_edge_is_masked() {
     sell(&shop()).await;
     same(
         &listener.tree(),
-        r#"
+        r"
 invoke_workflow Shop workflow.name=Shop began=run ended=paused
   * paused greet ask.id=3 ask.key=name
 invoke_workflow Shop workflow.name=Shop ask.id=3 began=resume ended=paused
   * masked weigh masked=limit reason=Weighed::Light
   * paused clerk ask.id=19 ask.key=approve
 invoke_workflow Shop workflow.name=Shop ask.id=19 began=resume ended=finished
-"#,
+",
     );
     assert_eq!(listener.metrics(), [""; 0]);
 }
@@ -480,7 +480,7 @@ async fn a_loop_that_is_stopped_and_an_error_are_told_of_the_run_and_of_the_step
     assert!(matches!(error, Err(RunError::HandoffLoop { .. })));
     same(
         &listener.tree(),
-        r#"
+        r"
 invoke_workflow Circle error.type=handoff_loop workflow.name=Circle began=run ended=failed otel.status_code=ERROR otel.status_description=handoff loop `ping -> pong -> ping` in thread `t`: node `pong` insists on the edge `Weighed::Light => ping(limit = 5)`, taken once already, and nothing has changed since it was last taken; give the edge an `else`, or make progress in the state before taking it again
   invoke_node ping attempt=1
     handoff pong from=ping reason=_ to=pong
@@ -490,13 +490,12 @@ invoke_workflow Circle error.type=handoff_loop workflow.name=Circle began=run en
     handoff pong from=ping reason=_ to=pong
   invoke_node pong error.type=handoff_loop attempt=1 otel.status_code=ERROR otel.status_description=handoff loop `ping -> pong -> ping` in thread `t`: node `pong` insists on the edge `Weighed::Light => ping(limit = 5)`, taken once already, and nothing has changed since it was last taken; give the edge an `else`, or make progress in the state before taking it again
     * handoff loop pong cycle=ping -> pong -> ping lap=1 masked=no_progress reason=Weighed::Light
-"#,
+",
     );
     let metrics = listener.metrics();
     let has = |line: &str| metrics.iter().any(|metric| metric == line);
     assert!(has("handoffs.runs Circle failed: 1"), "{metrics:#?}");
-    let stopped =
-        "handoffs.loops_stopped Circle Weighed::Light no_progress pong: 1";
+    let stopped = "handoffs.loops_stopped Circle Weighed::Light no_progress pong: 1";
     assert!(has(stopped), "{metrics:#?}");
 }
 
@@ -610,7 +609,7 @@ mod agents {
             .unwrap();
         same(
             &listener.tree(),
-            r#"
+            r"
 invoke_workflow Desk workflow.name=Desk began=run ended=finished
   invoke_agent triage request.model=scripted usage.input_tokens=250 usage.output_tokens=15 attempt=1 cost_micros=12 offers=transfer_to_billing,transfer_to_access outcome=Billing tools=search
     chat scripted request.model=scripted usage.input_tokens=100 usage.output_tokens=10
@@ -621,7 +620,7 @@ invoke_workflow Desk workflow.name=Desk began=run ended=finished
     handoff billing cost_micros=12 from=triage lap=1 outcome=Billing reason=Triaged::Billing to=billing tokens=265
   invoke_agent billing request.model=scripted usage.input_tokens=80 usage.output_tokens=4 attempt=1 offers=transfer_to_triage outcome=Done tools=
     chat scripted request.model=scripted usage.input_tokens=80 usage.output_tokens=4
-"#,
+",
         );
         let told = format!(
             "{:?}",

@@ -115,13 +115,13 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     /// given: with fields of the state, which may be all.
     pub(crate) async fn run(
         &mut self,
-        began: &'static str,
+        way: &'static str,
         start: Option<(Writes, bool)>,
     ) -> Result<Done, RunError> {
         let scope = self.scope;
         let graph = self.plan().topology.name();
         let ask = scope.answer.as_ref().map(|(ask, _)| *ask);
-        let span = telemetry::run(graph, &scope.thread, began, ask);
+        let span = telemetry::run(graph, &scope.thread, way, ask);
         let begun = telemetry::begun();
         let work = async {
             if let Some((writes, whole)) = start {

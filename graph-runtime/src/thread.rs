@@ -253,12 +253,12 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             Some(known) => Some((known.difference(driver.whole()?), false)),
             None => None,
         };
-        let began = match (is_start, &scope.answer) {
+        let way = match (is_start, &scope.answer) {
             (true, _) => "run",
             (false, Some(_)) => "resume",
             (false, None) => "recover",
         };
-        let done = driver.run(began, start).await;
+        let done = driver.run(way, start).await;
         if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
             Box::pin(self.keep_snapshot(&scope)).await;
         }

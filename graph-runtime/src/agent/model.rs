@@ -17,12 +17,20 @@ use crate::journal::Usage;
 #[async_trait]
 pub trait Model: fmt::Debug + Send + Sync + 'static {
     /// Returns the name under which the provider knows the model, for traces; empty if it has none.
+    #[expect(
+        clippy::unnecessary_literal_bound,
+        reason = "a model's own may be made"
+    )]
     fn name(&self) -> &str {
         ""
     }
 
     /// Returns who runs the model, as OpenTelemetry's conventions name it, such as `openai`; empty if
     /// nobody knows.
+    #[expect(
+        clippy::unnecessary_literal_bound,
+        reason = "a model's own may be made"
+    )]
     fn provider(&self) -> &str {
         ""
     }

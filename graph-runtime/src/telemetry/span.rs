@@ -6,6 +6,7 @@ use tracing::field::Empty;
 use tracing::{Level, Span};
 
 use super::measure;
+#[expect(clippy::wildcard_imports, reason = "names are what this is about")]
 use super::names::*;
 use crate::driver::Done;
 use crate::engine::Hop;
@@ -21,7 +22,7 @@ pub(crate) fn is_listened() -> bool {
 }
 
 /// Begins the span of a run.
-pub(crate) fn run(graph: &str, thread: &ThreadId, began: &'static str, ask: Option<AskId>) -> Span {
+pub(crate) fn run(graph: &str, thread: &ThreadId, way: &'static str, ask: Option<AskId>) -> Span {
     tracing::info_span!(
         target: TARGET,
         "invoke_workflow",
@@ -32,7 +33,7 @@ pub(crate) fn run(graph: &str, thread: &ThreadId, began: &'static str, ask: Opti
         { OPERATION } = OPERATION_WORKFLOW,
         { WORKFLOW } = graph,
         { CONVERSATION } = thread.as_str(),
-        { BEGAN } = began,
+        { BEGAN } = way,
         { ASK } = ask.map(AskId::get),
         { ENDED } = Empty,
         { ERROR_TYPE } = Empty,
