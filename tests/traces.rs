@@ -324,7 +324,7 @@ async fn sell(shop: &Runtime<Shop, Memory>) {
 
 #[tokio::test(start_paused = true)]
 async fn every_step_of_a_run_is_a_span_and_every_handoff_is_one_in_it() {
-    let (listener, _guard) = listen(Level::DEBUG, false);
+    let (listener, _guard) = listen(Level::TRACE, false);
     sell(&shop()).await;
     same(
         &listener.tree(),

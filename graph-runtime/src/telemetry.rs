@@ -17,7 +17,7 @@
 //! | `chat {model}` | INFO | a turn of a model | [`MODEL`], [`PROVIDER`], [`INPUT_TOKENS`], [`OUTPUT_TOKENS`] |
 //! | `execute_tool {tool}` | INFO | a call of a tool | [`TOOL`], [`TOOL_CALL`] |
 //! | `handoff {to}` | as its node | a handoff, until it is written to the journal | [`FROM`], [`TO`], [`REASON`], [`OUTCOME`], [`LAP`], [`MASKED`], [`BRANCHES`], [`TOKENS`], [`COST`], [`AUTHORITY_BEFORE`], [`AUTHORITY_AFTER`] |
-//! | `append` | DEBUG | an append to the journal | [`ENTRIES`], [`BYTES`] |
+//! | `append` | TRACE | an append to the journal | [`ENTRIES`], [`BYTES`] |
 //!
 //! What fails has the status `ERROR`, the error as its description, and [`ERROR_TYPE`]. So a run with two
 //! agents is

@@ -363,7 +363,7 @@ pub(crate) fn append_failed(span: &Span, error: &JournalError) {
 
 /// Begins the span of an append.
 pub(crate) fn append(thread: &ThreadId, entries: usize, bytes: usize) -> Span {
-    tracing::debug_span!(
+    tracing::trace_span!(
         target: TARGET,
         "append",
         otel.name = "append",
