@@ -342,9 +342,9 @@ invoke_workflow Desk
     }
 
     let expected = [
-        "billing Desk person 1",
-        "billing Desk triage 1",
-        "triage Desk billing 2",
+        "Desk billing person 1",
+        "Desk billing triage 1",
+        "Desk triage billing 2",
     ];
     assert_eq!(collector.sums("handoffs.handoffs"), expected);
     assert_eq!(
@@ -354,10 +354,10 @@ invoke_workflow Desk
     assert_eq!(collector.sums("handoffs.pauses.open"), ["Desk 0"]);
     assert_eq!(
         collector.sums("handoffs.loops_stopped"),
-        ["Desk billing limit Only::Over 1"]
+        ["billing Desk limit Only::Over 1"]
     );
-    assert_eq!(collector.sums("handoffs.cost_micros"), ["Desk triage 12"]);
-    let expected = ["Desk billing 2", "Desk person 1", "Desk triage 2"];
+    assert_eq!(collector.sums("handoffs.cost_micros"), ["triage Desk 12"]);
+    let expected = ["billing Desk 2", "person Desk 1", "triage Desk 2"];
     assert_eq!(collector.sums("handoffs.steps"), expected);
     let seconds = |count: u64| (count, "s".to_owned());
     assert_eq!(
