@@ -66,8 +66,8 @@ pub use handoffs_runtime::{Export, HashError, Head, verify_export, verify_export
 #[doc(inline)]
 pub use handoffs_runtime::telemetry;
 
-// What is done with all its threads.
-pub use handoffs_runtime::{Retention, Waiting, inbox};
+// What is done with its threads, whatever graphs they run.
+pub use handoffs_runtime::{Chronicle, Retention, Summary, Waiting, inbox, submit};
 
 // How it lies on the disk: layers over any journal.
 #[cfg(feature = "zstd")]

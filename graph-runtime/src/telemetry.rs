@@ -39,6 +39,8 @@
 //! |---|---|---|
 //! | `paused` | INFO | a node asks a person, or a handoff waits for its approval: [`ASK`], [`ASK_KEY`] |
 //! | `answered`, `decided` | DEBUG | the answer is there; [`DECISION`] |
+//! | `expired` | INFO | nobody answered a node's question in time |
+//! | `passed over` | WARN | a model wanted two handoffs in one turn |
 //! | `masked` | INFO | an edge is masked, and the run goes on along its `else` |
 //! | `handoff loop` | WARN | an edge is masked, and the run ends |
 //! | `attempt failed` | DEBUG | a node has failed, and is tried again in [`DELAY`] |
@@ -69,10 +71,10 @@ mod names;
 mod span;
 
 #[cfg(feature = "agents")]
-pub(crate) use agent::{asked, called, offered};
+pub(crate) use agent::{asked, called, offered, passed};
 pub(crate) use measure::{appended, begun, pauses, run_ended, stepped, used};
 pub use names::*;
 pub(crate) use span::{
-    Moved, answered, append, append_failed, concluded, decided, handoff, is_listened, joined,
-    loop_stopped, node, node_failed, paused, run, run_rested, step_failed, tried_again,
+    Moved, answered, append, append_failed, concluded, decided, expired, handoff, is_listened,
+    joined, loop_stopped, node, node_failed, paused, run, run_rested, step_failed, tried_again,
 };

@@ -312,7 +312,7 @@ impl<'g> Walk<'_, 'g> {
                 };
                 self.trail.remark(format!("{copied} of thread {from}"));
             }
-            Recorded::Joined { .. } | Recorded::Edited { .. } => {}
+            Recorded::Joined { .. } | Recorded::Edited { .. } | Recorded::Submitted { .. } => {}
         }
     }
 

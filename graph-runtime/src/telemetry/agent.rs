@@ -32,6 +32,11 @@ pub(crate) fn offered<'a>(
     }
 }
 
+/// Tells that a model wanted a handoff as well, and another one of the same turn is made.
+pub(crate) fn passed(agent: &str, tool: &str) {
+    tracing::warn!(target: TARGET, message = "passed over", { AGENT } = agent, { TOOL } = tool);
+}
+
 fn is_known(name: &str) -> Option<&str> {
     Some(name).filter(|name| !name.is_empty())
 }

@@ -339,6 +339,11 @@ pub(crate) fn answered(node: &str, ask: AskId) {
     tracing::debug!(target: TARGET, message = "answered", { NODE } = node, { ASK } = ask.get());
 }
 
+/// Tells that nobody answered in time.
+pub(crate) fn expired(node: &str, ask: AskId) {
+    tracing::info!(target: TARGET, message = "expired", { NODE } = node, { ASK } = ask.get());
+}
+
 /// Tells what became of a handoff that waited for a person.
 pub(crate) fn decided(from: &str, to: Option<&str>, ask: AskId, decision: &'static str) {
     tracing::debug!(

@@ -107,7 +107,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         let Kept { base, records, .. } = kept;
         if base.seq > 0 {
             // A thread begins with its first entry, so there is none of what is left.
-            return Err(self.trimmed(1, base));
+            return Err(self.trimmed(seq, base));
         }
         let copying = Copying {
             from: &self.id,

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use handoffs_core::Outcome;
 
 use super::{Visit, never_mind};
+use crate::agent::event::AgentEvent;
 use crate::agent::message::{Conversation, Given};
 use crate::agent::model::ToolCall;
 use crate::context::Context;
@@ -24,12 +25,19 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
         let tool = &self.agent.tools[tool];
         let content = cx.scope.limits.trace_content;
         // What the model reads of an error is a result like any other.
+        let teller = cx.teller.clone();
         let effect = async || {
+            teller.tell(|| AgentEvent::Called(call.clone()));
             let result = called(call, content, tool.call(&call.arguments)).await;
-            Ok::<_, Infallible>(match result {
+            let given = match result {
                 Ok(result) => Given::Result(result),
                 Err(error) => Given::Error(chain(&error)),
-            })
+            };
+            teller.tell(|| AgentEvent::Returned {
+                call: call.clone(),
+                given: given.clone(),
+            });
+            Ok::<_, Infallible>(given)
         };
         let key = format!("turn {turn}, call {}", place + 1);
         if tool.may_repeat() {
