@@ -3,6 +3,7 @@
 #![allow(clippy::ignored_unit_patterns, reason = "so routes are written")]
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use axum::routing::post;
 use handoffs::agent::schemars::{self, JsonSchema};
 use handoffs::agent::{Agent, Message, Script, ScriptedModel, tool};
 use handoffs::prelude::*;
-use handoffs::{NodeError, Usage, telemetry};
+use handoffs::{AskId, NodeError, Usage, telemetry};
 use handoffs_otel::Otel;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -126,7 +127,7 @@ fn below(spans: &[Span], parent: &[u8], depth: usize, tree: &mut String) {
     for span in spans.iter().filter(|span| span.parent_span_id == parent) {
         let failed = span.status.as_ref().is_some_and(|status| status.code == 2);
         let mark = if failed { " !" } else { "" };
-        *tree += &format!("{}{}{mark}\n", "  ".repeat(depth), span.name);
+        writeln!(tree, "{}{}{mark}", "  ".repeat(depth), span.name).unwrap();
         below(spans, &span.span_id, depth + 1, tree);
     }
 }
@@ -237,7 +238,7 @@ async fn a_run_of_agents_arrives_at_a_collector_as_a_tree_of_spans_and_as_metric
     let collector = Collector::default();
     let otel = Otel::options("desk-test")
         .endpoint(collector.listen().await)
-        .metrics_every(Duration::from_secs(3600))
+        .metrics_every(Duration::from_hours(1))
         .build()
         .unwrap();
     let subscriber = tracing_subscriber::registry().with(otel.layer());
@@ -273,6 +274,12 @@ invoke_workflow Desk
   invoke_node person
 ";
     assert_eq!(collector.tree(), expected);
+    what_is_told_of_it(&collector, ask.id);
+    what_is_counted(&collector);
+}
+
+/// Looks at the attributes of the spans.
+fn what_is_told_of_it(collector: &Collector, ask: AskId) {
     let services = collector.0.lock().unwrap().services.clone();
     assert!(!services.is_empty() && services.iter().all(|service| service == "desk-test"));
 
@@ -312,7 +319,7 @@ invoke_workflow Desk
         .filter(of_thread)
         .find(|span| of(span, telemetry::BEGAN) == "resume");
     let resumed = resumed.unwrap();
-    assert_eq!(of(resumed, telemetry::ASK), ask.id.to_string());
+    assert_eq!(of(resumed, telemetry::ASK), ask.to_string());
     assert!(resumed.trace_id != run.trace_id);
     // Whoever asks is told of by an event of the node's span.
     let person = collector.span("invoke_node person");
@@ -323,7 +330,7 @@ invoke_workflow Desk
         .unwrap();
     assert_eq!(
         attribute(&paused.attributes, telemetry::ASK),
-        ask.id.to_string()
+        ask.to_string()
     );
     let failed = spans
         .iter()
@@ -340,7 +347,9 @@ invoke_workflow Desk
             "{content} is content"
         );
     }
+}
 
+fn what_is_counted(collector: &Collector) {
     let expected = [
         "Desk billing person 1",
         "Desk billing triage 1",
