@@ -28,6 +28,7 @@ pub(crate) const CHECK: &[Step] = &[
     cargo("test --all-features -p handoffs -p handoffs-runtime"),
     // The adapters, which the root's `cargo test` leaves out.
     cargo("test -p handoffs-mcp"),
+    cargo("test -p handoffs-otel"),
     // Benches in their test mode: each runs once, unoptimised, and measures nothing.
     cargo("test --bench * --all-features"),
     Step {

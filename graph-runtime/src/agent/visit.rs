@@ -125,8 +125,7 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
 
     async fn conclude(&mut self, state: &S, cx: &mut Context<'_>) -> Result<O, NodeError> {
         self.check().map_err(NodeError::new)?;
-        let open = self.offers.iter().filter(|offer| offer.is_open);
-        let open = open.map(|offer| &*offer.spec.name);
+        let open = self.offers.open().map(|offer| &*offer.spec.name);
         offered(&cx.span, &*self.agent.model, &self.tools, open);
         let mut turn = 0;
         loop {
