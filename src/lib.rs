@@ -62,6 +62,10 @@ pub mod postgres {
 // How that is proven.
 pub use handoffs_runtime::{Export, HashError, Head, verify_export, verify_export_from};
 
+// What a run tells of itself.
+#[doc(inline)]
+pub use handoffs_runtime::telemetry;
+
 // What is done with its threads, whatever graphs they run.
 pub use handoffs_runtime::{Chronicle, Retention, Summary, Waiting, inbox, submit};
 

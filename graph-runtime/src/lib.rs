@@ -29,6 +29,7 @@ mod relay;
 mod scope;
 mod step;
 mod subgraph;
+pub mod telemetry;
 
 mod any_graph;
 mod context;

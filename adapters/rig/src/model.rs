@@ -93,6 +93,14 @@ pub fn openai_compatible(
 
 #[async_trait]
 impl Model for RigModel {
+    fn name(&self) -> &str {
+        self.model.id().unwrap_or_default()
+    }
+
+    fn provider(&self) -> &str {
+        self.model.name()
+    }
+
     async fn turn(
         &self,
         request: &Request,
