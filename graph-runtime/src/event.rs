@@ -12,6 +12,7 @@ use futures_util::sink::SinkExt;
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use handoffs_core::{Edge, Target};
 
+use crate::budget::Spent;
 use crate::error::RunError;
 use crate::execute::Runnable;
 use crate::journal::{Approval, Ask, AskId, BranchId, Conclusion, Masked};
@@ -110,6 +111,16 @@ pub enum Event<G: Runnable> {
         /// What happened.
         event: Inner,
     },
+    /// Of a [`Budget`](crate::Budget), 80 % or more is used up. It is told once.
+    #[non_exhaustive]
+    Budget {
+        /// The path through the run on which that was found.
+        branch: BranchId,
+        /// The node.
+        node: G::Node,
+        /// How much of which budget is used up.
+        spent: Spent,
+    },
     /// The run pauses until a person answers. It is the last event.
     Paused(Ask),
     /// The run reached the end, with this state. It is the last event.
@@ -204,6 +215,16 @@ pub enum Inner {
         /// What happened.
         event: Box<Inner>,
     },
+    /// Of a [`Budget`](crate::Budget), 80 % or more is used up. It is told once.
+    #[non_exhaustive]
+    Budget {
+        /// The path through the run on which that was found.
+        branch: BranchId,
+        /// The node.
+        node: Cow<'static, str>,
+        /// How much of which budget is used up.
+        spent: Spent,
+    },
 }
 
 impl Inner {
@@ -283,6 +304,15 @@ impl Inner {
                 branch,
                 node: name(node),
                 event: Box::new(event),
+            },
+            Event::Budget {
+                branch,
+                node,
+                spent,
+            } => Self::Budget {
+                branch,
+                node: name(node),
+                spent,
             },
             Event::Paused(_) | Event::Finished(_) => return None,
         })
@@ -376,6 +406,16 @@ impl<G: Runnable<State: fmt::Debug>> fmt::Debug for Event<G> {
                 .field("branch", branch)
                 .field("node", node)
                 .field("event", event)
+                .finish(),
+            Self::Budget {
+                branch,
+                node,
+                spent,
+            } => f
+                .debug_struct("Budget")
+                .field("branch", branch)
+                .field("node", node)
+                .field("spent", spent)
                 .finish(),
             Self::Paused(ask) => f.debug_tuple("Paused").field(ask).finish(),
             Self::Finished(state) => f.debug_tuple("Finished").field(state).finish(),

@@ -19,6 +19,7 @@ mod json;
 mod layer;
 mod ledger;
 mod memory;
+mod metering;
 mod open;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -32,6 +33,7 @@ mod sqlite;
 mod standing;
 #[doc(hidden)]
 pub mod suite;
+mod usage;
 mod writes;
 
 pub use audit::{Export, verify_export, verify_export_from};
@@ -45,7 +47,7 @@ pub use copy::copy_thread;
 pub use durability::Durability;
 pub use entry::{
     Approval, Ask, AskId, Conclusion, Effect, Entry, Failure, Forked, GraphId, Hash, Masked,
-    Recorded, Usage,
+    Recorded,
 };
 pub(crate) use fields::Fields;
 pub(crate) use fold::{Branches, Extent, Folded, FoldedFork};
@@ -55,6 +57,7 @@ pub use json::{Json, JsonError};
 pub use layer::Layer;
 pub(crate) use ledger::Ledger;
 pub use memory::Memory;
+pub(crate) use metering::Metering;
 pub(crate) use open::Open;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions, PostgresServer};
@@ -66,6 +69,7 @@ pub(crate) use snapshot::{Kept, kept};
 pub use sqlite::Sqlite;
 pub(crate) use standing::Standing;
 pub use suite::JournalPlace;
+pub use usage::{Called, Usage, Used};
 pub use writes::{Write, Writes};
 
 use std::convert::Infallible;

@@ -10,9 +10,11 @@ mod run;
 mod runtime;
 mod thread;
 
+mod budget;
 mod clock;
 mod course;
 mod engine;
+mod meter;
 mod migration;
 mod plan;
 mod progress;
@@ -26,6 +28,7 @@ mod driver;
 mod failure;
 mod fork;
 mod scope;
+mod spending;
 mod step;
 mod subgraph;
 
@@ -56,6 +59,7 @@ pub use builder::{
     AnyNode, BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome,
     DynVariant, GraphBuilder, NodeName, On, RoutePart, To,
 };
+pub use budget::{Budget, BudgetOf, Resource, Spent};
 #[cfg(feature = "sqlite")]
 pub use cache::SqliteCache;
 pub use cache::{Cache, CacheError, CacheKey, CachePlace, MemoryCache};
@@ -73,19 +77,20 @@ pub use journal::Compressed;
 #[cfg(feature = "sqlite")]
 pub use journal::Sqlite;
 pub use journal::{
-    Approval, Ask, AskId, BranchId, BranchIdError, Conclusion, Durability, Effect, Entry, Export,
+    Approval, Ask, AskId, BranchId, BranchIdError, Called, Conclusion, Durability, Effect, Entry, Export,
     Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError, JournalPlace, Json,
-    JsonError, Layer, Masked, Memory, Record, Recorded, Retention, ThreadId, Usage, Waiting, Write,
+    JsonError, Layer, Masked, Memory, Record, Recorded, Retention, ThreadId, Usage, Used, Waiting, Write,
     Writes, copy_thread, inbox, verify_export, verify_export_from,
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
 #[cfg(feature = "postgres")]
 pub use journal::{Postgres, PostgresOptions, PostgresServer};
+pub use meter::Meter;
 pub use node_error::NodeError;
 pub use policy::{Policy, Retry};
 pub use run::{Run, Status};
-pub use runtime::{Ephemeral, Keep, Runtime};
+pub use runtime::{Ephemeral, Keep, Runtime, UnknownEdge};
 pub use testing::{Coverage, RunLog, ScriptedNode, TestContext};
 pub use thread::{Handoff, NoHandoff, Reroute, Rerouted, Thread};
 #[cfg(feature = "postgres")]

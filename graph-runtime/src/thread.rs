@@ -25,7 +25,9 @@ use crate::journal::{
 };
 use crate::run::{Run, Status};
 use crate::runtime::{Ephemeral, Keep, Runtime};
+use crate::meter::Meter;
 use crate::scope::{Limits, Scope};
+use crate::spending::Spending;
 
 pub use reroute::{Handoff, NoHandoff, Reroute, Rerouted};
 
@@ -225,6 +227,14 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             }
         };
         let thread = self.id.clone();
+        let told_open = told.open.clone();
+        let extent = told.extent();
+        let told = Arc::new(told);
+        let spending = if is_start {
+            Spending::default()
+        } else {
+            Spending::behind(Arc::clone(&told), plan.name(plan.start))
+        };
         let scope = Scope {
             run: if journal.is_some() { 0 } else { run_number() },
             ledger: journal.map(|journal| {
@@ -232,16 +242,17 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                     durability, clock, ..
                 } = limits;
                 let clock = clock.clone();
-                Ledger::new(journal, thread.clone(), head, told.open.clone())
-                    .behind(told.extent())
+                Ledger::new(journal, thread.clone(), head, told_open)
+                    .behind(extent)
                     .keeping(*durability, clock)
                     .by(self.by.clone())
             }),
             thread,
             graph: plan.id.clone(),
-            told: Mutex::new(Arc::new(told)),
+            told: Mutex::new(told),
             answer,
             limits: limits.clone(),
+            spending,
         };
         let known = is_start.then(|| folded.fields().clone());
         let branch = BranchId::TRUNK;
@@ -256,6 +267,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             driver.start(writes, is_other).await?;
         }
         let done = driver.run().await;
+        scope.spending.close();
         if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
             Box::pin(self.keep_snapshot(&scope)).await;
         }
@@ -588,6 +600,27 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     pub async fn history(&self) -> Result<Vec<Entry>, RunError> {
         let Kept { base, records, .. } = self.all().await?;
         entries(&self.id, base, &records).map_err(|source| self.journal_error(source))
+    }
+
+    /// Returns what the thread used up, by node, by tool and by edge, in all its runs.
+    ///
+    /// ```
+    /// use handoffs_runtime::{Journal, RunError, Runnable, Thread};
+    ///
+    /// async fn cost<G: Runnable, J: Journal>(thread: &Thread<G, J>) -> Result<u64, RunError> {
+    ///     Ok(thread.meter().await?.total().usage.cost_micros)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails if the journal cannot be read or is damaged.
+    pub async fn meter(&self) -> Result<Meter, RunError> {
+        let kept = self.all().await?;
+        let read = Branches::of_kept(&self.id, kept);
+        let (told, _) = read.map_err(|source| self.journal_error(source))?;
+        let plan = &self.runtime.plan;
+        Ok(told.metering(plan.name(plan.start)).all)
     }
 
     /// Reads all that is kept of the thread.

@@ -12,6 +12,7 @@ use super::model::Model;
 use super::tool::Tool;
 use super::view::History;
 use super::visit::Visit;
+use crate::budget::Budget;
 use crate::context::Context;
 use crate::execute::Execute;
 use crate::node_error::NodeError;
@@ -43,6 +44,7 @@ pub struct Agent<S, O> {
     pub(super) history: History,
     pub(super) max_turns: u32,
     pub(super) max_mistakes: u32,
+    pub(super) budget: Budget,
     pub(super) input: Guards<S, O>,
     pub(super) output: Guards<S, O>,
 }
@@ -87,6 +89,7 @@ impl<S: Sync + 'static, O: 'static> Agent<S, O> {
             history: History::default(),
             max_turns: 10,
             max_mistakes: 3,
+            budget: Budget::new(),
             input: Guards::default(),
             output: Guards::default(),
         }
@@ -145,6 +148,12 @@ impl<S: Sync + 'static, O: 'static> Agent<S, O> {
         self.max_mistakes = mistakes;
         self
     }
+
+    /// Says what the agent may use up in a run, in all its visits.
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
 }
 
 impl<S: Conversation, O: Outcome> Node<S> for Agent<S, O> {
@@ -178,6 +187,7 @@ impl<S, O> Clone for Agent<S, O> {
             history: self.history.clone(),
             max_turns: self.max_turns,
             max_mistakes: self.max_mistakes,
+            budget: self.budget,
             input: self.input.clone(),
             output: self.output.clone(),
         }

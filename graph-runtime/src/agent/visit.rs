@@ -15,6 +15,7 @@ use super::node::{Agent, AgentError};
 use super::offer::{answer, answer_schema, handoffs};
 use super::turn::{Offer, Sorted, Todo, sort};
 use super::view::own;
+use crate::budget::{BudgetOf, Held};
 use crate::context::Context;
 use crate::node_error::NodeError;
 
@@ -76,6 +77,12 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
             None => self.conclude(state, cx).await?,
         };
         Ok((outcome, self.turns))
+    }
+
+    /// Returns the budgets of the agent's own.
+    fn budgets(&self, cx: &Context<'_>) -> Held {
+        let own = self.agent.budget.of(BudgetOf::Node(cx.counted_as()));
+        own.into_iter().collect()
     }
 
     /// Checks that the model can tell apart what it is offered.
@@ -272,7 +279,3 @@ fn blocked(what: &'static str, why: String) -> NodeError {
     NodeError::new(AgentError::Blocked { what, why })
 }
 
-/// Says of what may be done twice that it was not done.
-async fn never_mind<T>() -> Result<Option<T>, Infallible> {
-    Ok(None)
-}

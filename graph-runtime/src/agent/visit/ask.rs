@@ -2,12 +2,12 @@
 
 use handoffs_core::Outcome;
 
-use super::{Visit, never_mind};
+use super::Visit;
 use crate::agent::message::Conversation;
 use crate::agent::model::{Reply, Request};
 use crate::context::Context;
-use crate::journal::Usage;
 use crate::node_error::NodeError;
+use crate::once::Call;
 
 impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
     /// Asks the model. Its reply is kept, so that a visit that is taken up again goes on behind it; but
@@ -18,18 +18,11 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
         request: &Request,
         cx: &mut Context<'_>,
     ) -> Result<Reply, NodeError> {
-        let mut is_new = false;
-        let ask = async || {
-            is_new = true;
-            self.agent.model.turn(request, &|_| {}).await
-        };
+        let ask = async || self.agent.model.turn(request, &|_| {}).await;
         let key = format!("turn {turn}");
-        let reply: Reply = cx.once_checked(&key, ask, never_mind).await?;
-        if let (true, Some(usage)) = (is_new, reply.usage) {
-            cx.used(usage + Usage::calls(1));
-        } else if is_new {
-            cx.used(Usage::calls(1));
-        }
-        Ok(reply)
+        let own = self.budgets(cx);
+        let model = Call::model(&own);
+        cx.call(&key, model, true, ask, |reply: &Reply| reply.usage)
+            .await
     }
 }

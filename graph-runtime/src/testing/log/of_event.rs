@@ -102,7 +102,7 @@ pub(super) fn tell<G: Runnable>(event: Event<G>, waiting: &mut Vec<Waiting>, tol
         } => told.tell(&branch, Turn::plain(attempted(&node.to_string(), &error))),
         Event::Joined { branch, to } => told.tell(&branch, joined(to.to_string())),
         Event::Within { event, .. } => tell_inner(event, told),
-        Event::Entered { .. } | Event::Paused(_) | Event::Finished(_) => {}
+        Event::Entered { .. } | Event::Budget { .. } | Event::Paused(_) | Event::Finished(_) => {}
     }
 }
 
@@ -184,7 +184,7 @@ fn tell_inner(event: Inner, told: &mut Told) {
         } => (branch, Turn::plain(attempted(&node, &error))),
         Inner::Joined { branch, to } => (branch, joined(to.into())),
         Inner::Within { event, .. } => return tell_inner(*event, told),
-        Inner::Entered { .. } => return,
+        Inner::Entered { .. } | Inner::Budget { .. } => return,
     };
     told.tell(&branch, turn);
 }

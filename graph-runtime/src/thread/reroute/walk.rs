@@ -124,6 +124,7 @@ impl<'a> Walk<'a> {
                 Recorded::Attempted { .. }
                 | Recorded::Asked(_)
                 | Recorded::Once { .. }
+                | Recorded::Used { .. }
                 | Recorded::Failed { .. }
                 | Recorded::Copied { .. } => {}
             }
