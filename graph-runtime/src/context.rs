@@ -18,7 +18,9 @@ use crate::course::Course;
 use crate::error::RunError;
 use crate::event::Inner;
 use crate::item::Item;
-use crate::journal::{Ask, BranchId, Conclusion, Failure, Json, Recorded, ThreadId, Usage, Used, keep};
+use crate::journal::{
+    Ask, BranchId, Conclusion, Failure, Json, Recorded, ThreadId, Usage, Used, keep,
+};
 use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
 use crate::once::Effects;

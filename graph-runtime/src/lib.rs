@@ -55,11 +55,11 @@ mod testing;
 
 pub use async_trait::async_trait;
 pub use attempt::TimeoutKind;
+pub use budget::{Budget, BudgetOf, Resource, Spent};
 pub use builder::{
     AnyNode, BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome,
     DynVariant, GraphBuilder, NodeName, On, RoutePart, To,
 };
-pub use budget::{Budget, BudgetOf, Resource, Spent};
 #[cfg(feature = "sqlite")]
 pub use cache::SqliteCache;
 pub use cache::{Cache, CacheError, CacheKey, CachePlace, MemoryCache};
@@ -77,10 +77,10 @@ pub use journal::Compressed;
 #[cfg(feature = "sqlite")]
 pub use journal::Sqlite;
 pub use journal::{
-    Approval, Ask, AskId, BranchId, BranchIdError, Called, Conclusion, Durability, Effect, Entry, Export,
-    Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError, JournalPlace, Json,
-    JsonError, Layer, Masked, Memory, Record, Recorded, Retention, ThreadId, Usage, Used, Waiting, Write,
-    Writes, copy_thread, inbox, verify_export, verify_export_from,
+    Approval, Ask, AskId, BranchId, BranchIdError, Called, Conclusion, Durability, Effect, Entry,
+    Export, Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError, JournalPlace,
+    Json, JsonError, Layer, Masked, Memory, Record, Recorded, Retention, ThreadId, Usage, Used,
+    Waiting, Write, Writes, copy_thread, inbox, verify_export, verify_export_from,
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};

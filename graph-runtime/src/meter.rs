@@ -205,7 +205,11 @@ impl fmt::Display for Meter {
 
 fn line(f: &mut fmt::Formatter<'_>, name: &str, width: usize, used: Used) -> fmt::Result {
     let Used { usage, took_ms } = used;
-    let cost = format!("{}.{:06}", usage.cost_micros / 1_000_000, usage.cost_micros % 1_000_000);
+    let cost = format!(
+        "{}.{:06}",
+        usage.cost_micros / 1_000_000,
+        usage.cost_micros % 1_000_000
+    );
     let time = format!("{}.{:03} s", took_ms / 1_000, took_ms % 1_000);
     write!(
         f,

@@ -16,7 +16,6 @@ use crate::journal::Usage;
 use crate::journal::{Called, Effect, Json, Recorded, keep};
 use crate::node_error::{Kind, NodeError};
 
-
 /// The effects that the node which is due has begun so far, by their keys.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -232,7 +231,9 @@ impl Context<'_> {
     {
         match self.due_of(key).await {
             Due::Nothing(result) => return read(key, &result),
-            Due::Unknown if !may_repeat => return Err(NodeError::of(Kind::Unknown(key.to_owned()))),
+            Due::Unknown if !may_repeat => {
+                return Err(NodeError::of(Kind::Unknown(key.to_owned())));
+            }
             Due::First | Due::Again | Due::Unknown => {}
         }
         self.afford_with(call.own).await;
@@ -273,11 +274,7 @@ impl Context<'_> {
     }
 
     /// Writes down that an effect begins.
-    async fn begin(
-        &mut self,
-        key: &str,
-        call: Option<&Call<'_>>,
-    ) -> Result<(), NodeError> {
+    async fn begin(&mut self, key: &str, call: Option<&Call<'_>>) -> Result<(), NodeError> {
         // What was handed in by an attempt that was dropped before the effect began will do.
         if self.effects.0.get(key).is_none_or(|kept| !kept.is_next) {
             self.note(key, Effect::Begun, call).await?;
@@ -301,8 +298,7 @@ impl Context<'_> {
                 Ok(result)
             }
             CameOfIt::Failed(error) => {
-                self.note(key, Effect::Failed(chain(&*error)), call)
-                    .await?;
+                self.note(key, Effect::Failed(chain(&*error)), call).await?;
                 Err(passed_on(error))
             }
             CameOfIt::Unkept(error) => Err(NodeError::of(Kind::Unkept(key.to_owned(), error))),

@@ -170,7 +170,11 @@ impl<'a> Context<'a> {
         drop(account);
         tracing::warn!(thread = %self.thread(), node = self.node(), %spent, "a budget is used up");
         // Of several branches, the first says why.
-        let _ = self.scope.spending.over.set((self.node().to_owned(), spent));
+        let _ = self
+            .scope
+            .spending
+            .over
+            .set((self.node().to_owned(), spent));
         true
     }
 

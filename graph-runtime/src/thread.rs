@@ -23,9 +23,9 @@ use crate::journal::{
     Ask, AskId, BranchId, Branches, Entry, Folded, Head, Journal, JournalError, Json, Kept, Ledger,
     Standing, ThreadId, Writes, entries, keep, kept,
 };
+use crate::meter::Meter;
 use crate::run::{Run, Status};
 use crate::runtime::{Ephemeral, Keep, Runtime};
-use crate::meter::Meter;
 use crate::scope::{Limits, Scope};
 use crate::spending::Spending;
 

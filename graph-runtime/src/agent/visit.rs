@@ -278,4 +278,3 @@ fn can_answer<O: Outcome>() -> bool {
 fn blocked(what: &'static str, why: String) -> NodeError {
     NodeError::new(AgentError::Blocked { what, why })
 }
-
