@@ -213,6 +213,7 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     }
 
     /// Says what a node may use up in each run, in all its visits; if it is a graph, with the nodes within.
+    #[expect(clippy::needless_pass_by_value, reason = "names are written in place")]
     pub fn node_budget(mut self, node: G::Node, budget: Budget) -> Self {
         let node = node.to_string();
         self.limits.change_budgets(|budgets| {
@@ -239,6 +240,7 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     /// # Errors
     ///
     /// Fails if no edge leads from one to the other. To a join, branches lead together, so no one edge does.
+    #[expect(clippy::needless_pass_by_value, reason = "names are written in place")]
     pub fn edge_budget(
         mut self,
         from: G::Node,

@@ -25,10 +25,11 @@ struct Account {
 }
 
 impl Spending {
-    /// Goes on from what the journal says that the run has used.
-    pub(crate) fn behind(told: Arc<Branches>, start: &str) -> Self {
+    /// Goes on from what the journal says that the run has used, if it has begun before.
+    pub(crate) fn behind(told: Option<&Arc<Branches>>, plan: &Plan) -> Self {
+        let start = || plan.name(plan.start).to_owned();
         let account = Account {
-            before: Some((told, start.to_owned())),
+            before: told.map(|told| (Arc::clone(told), start())),
             ..Account::default()
         };
         Self {
@@ -68,12 +69,12 @@ pub(crate) struct Around<'a> {
     plan: &'a Plan,
     node: u16,
     from: Option<u16>,
-    around: Option<Arc<Around<'a>>>,
+    outer: Option<Arc<Around<'a>>>,
 }
 
 impl Around<'_> {
     fn visit(&self) -> Visited {
-        let graph = self.around.is_some().then(|| self.plan.topology.name());
+        let graph = self.outer.is_some().then(|| self.plan.topology.name());
         let from = self.from.map(|from| self.plan.name(from));
         Visited::new(graph, self.plan.name(self.node), from)
     }
@@ -91,7 +92,7 @@ impl<'a> Context<'a> {
             plan: course.plan,
             node: course.due(),
             from: course.engine.came_from(),
-            around: self.outer.clone(),
+            outer: self.outer.clone(),
         }
     }
 
@@ -99,10 +100,10 @@ impl<'a> Context<'a> {
     fn visits(&self) -> Vec<Visited> {
         let now = self.place_now();
         let mut visits = vec![now.visit()];
-        let mut around = now.around.as_deref();
-        while let Some(outer) = around {
-            visits.push(outer.visit());
-            around = outer.around.as_deref();
+        let mut outer = now.outer.as_deref();
+        while let Some(around) = outer {
+            visits.push(around.visit());
+            outer = around.outer.as_deref();
         }
         visits
     }
@@ -204,7 +205,7 @@ impl<'a> Context<'a> {
 
     pub(crate) async fn afford_with(&mut self, own: &Held) {
         if self.is_over(own, |used, limit| used >= limit) {
-            self.rest(Signal::Stopped).await
+            self.rest::<()>(Signal::Stopped).await;
         }
     }
 }

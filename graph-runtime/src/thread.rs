@@ -227,14 +227,8 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             }
         };
         let thread = self.id.clone();
-        let told_open = told.open.clone();
-        let extent = told.extent();
         let told = Arc::new(told);
-        let spending = if is_start {
-            Spending::default()
-        } else {
-            Spending::behind(Arc::clone(&told), plan.name(plan.start))
-        };
+        let before = Some(&told).filter(|_| !is_start);
         let scope = Scope {
             run: if journal.is_some() { 0 } else { run_number() },
             ledger: journal.map(|journal| {
@@ -242,17 +236,17 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                     durability, clock, ..
                 } = limits;
                 let clock = clock.clone();
-                Ledger::new(journal, thread.clone(), head, told_open)
-                    .behind(extent)
+                Ledger::new(journal, thread.clone(), head, told.open.clone())
+                    .behind(told.extent())
                     .keeping(*durability, clock)
                     .by(self.by.clone())
             }),
             thread,
             graph: plan.id.clone(),
+            spending: Spending::behind(before, plan),
             told: Mutex::new(told),
             answer,
             limits: limits.clone(),
-            spending,
         };
         let known = is_start.then(|| folded.fields().clone());
         let branch = BranchId::TRUNK;
