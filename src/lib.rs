@@ -16,6 +16,7 @@ pub use handoffs_core::{
 
 // How it is drawn, and how it differs from another.
 pub use handoffs_core::{Ascii, Dot, DotError, Mermaid, Svg, Trail, diff};
+pub use handoffs_runtime::trail_of;
 
 // What happens when it runs.
 pub use handoffs_runtime::{
@@ -64,8 +65,8 @@ pub use handoffs_runtime::{Budget, BudgetOf, Called, Meter, Resource, Spent, Unk
 // How that is proven.
 pub use handoffs_runtime::{Export, HashError, Head, verify_export, verify_export_from};
 
-// What is done with all its threads.
-pub use handoffs_runtime::{Retention, Waiting, inbox};
+// What is done with its threads, whatever graphs they run.
+pub use handoffs_runtime::{Chronicle, Retention, Summary, Waiting, inbox, submit};
 
 // How it lies on the disk: layers over any journal.
 #[cfg(feature = "zstd")]

@@ -371,7 +371,6 @@ async fn where_one_branch_is_over_the_budget_the_others_finish_their_step_and_al
 
 #[tokio::test]
 async fn a_node_that_is_a_graph_counts_what_is_used_within() {
-    let barrier = Arc::new(Barrier::new(1));
     #[derive(AgentGraph)]
     #[graph(state = Talk, start = outer)]
     struct Outer {
@@ -382,7 +381,7 @@ async fn a_node_that_is_a_graph_counts_what_is_used_within() {
     }
     let outer = Outer {
         outer: Two {
-            first: Together(barrier),
+            first: Together(Arc::new(Barrier::new(1))),
             second: Idle,
         },
         after: Idle,

@@ -14,7 +14,7 @@ use handoffs::agent::{
     ToolCall, ToolError, ToolSpec, priced, tool,
 };
 use handoffs::prelude::*;
-use handoffs::{Entry, Journal, Meter, NodeError, Usage, Used};
+use handoffs::{Chronicle, Entry, Journal, Meter, NodeError, Usage, Used};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -376,7 +376,8 @@ fn forking() -> Forking {
 
 #[tokio::test]
 async fn a_graph_within_counts_what_its_nodes_use_and_branches_count_by_the_edge_they_left_along() {
-    let runtime = Runtime::new(forking()).journal(Memory::default());
+    let disk = Memory::default();
+    let runtime = Runtime::new(forking()).journal(disk.clone());
     let thread = runtime.thread("t");
     let _ = thread.run(Talk::default()).await.unwrap();
     let meter = thread.meter().await.unwrap();
@@ -403,6 +404,8 @@ async fn a_graph_within_counts_what_its_nodes_use_and_branches_count_by_the_edge
     assert_eq!(meter.total().usage.calls, 7);
     let history = thread.history().await.unwrap();
     assert_eq!(Meter::of_entries(&history), meter);
+    let chronicle = Chronicle::read(&disk, thread.id()).await.unwrap();
+    assert_eq!(chronicle.unwrap().meter().unwrap(), meter);
 }
 
 #[tokio::test]

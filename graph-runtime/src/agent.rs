@@ -1,5 +1,6 @@
 //! Agents: nodes in which a model decides.
 
+mod event;
 mod guard;
 mod message;
 mod model;
@@ -12,6 +13,8 @@ mod turn;
 mod view;
 mod visit;
 
+pub use event::AgentEvent;
+pub(crate) use event::Teller;
 pub use guard::{Guardrail, Verdict};
 pub use message::{Call, Conversation, Given, Message, Turn};
 #[doc(hidden)]

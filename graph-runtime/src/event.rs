@@ -12,6 +12,8 @@ use futures_util::sink::SinkExt;
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use handoffs_core::{Edge, Target};
 
+#[cfg(feature = "agents")]
+use crate::agent::AgentEvent;
 use crate::budget::Spent;
 use crate::error::RunError;
 use crate::execute::Runnable;
@@ -121,6 +123,17 @@ pub enum Event<G: Runnable> {
         /// How much of which budget is used up.
         spent: Spent,
     },
+    /// An agent says something, or calls a tool.
+    #[cfg(feature = "agents")]
+    #[non_exhaustive]
+    Agent {
+        /// The path through the run.
+        branch: BranchId,
+        /// The node.
+        node: G::Node,
+        /// What the agent does.
+        event: AgentEvent,
+    },
     /// The run pauses until a person answers. It is the last event.
     Paused(Ask),
     /// The run reached the end, with this state. It is the last event.
@@ -225,6 +238,17 @@ pub enum Inner {
         /// How much of which budget is used up.
         spent: Spent,
     },
+    /// An agent says something, or calls a tool.
+    #[cfg(feature = "agents")]
+    #[non_exhaustive]
+    Agent {
+        /// The path through the run.
+        branch: BranchId,
+        /// The node.
+        node: Cow<'static, str>,
+        /// What the agent does.
+        event: AgentEvent,
+    },
 }
 
 impl Inner {
@@ -314,6 +338,16 @@ impl Inner {
                 node: name(node),
                 spent,
             },
+            #[cfg(feature = "agents")]
+            Event::Agent {
+                branch,
+                node,
+                event,
+            } => Self::Agent {
+                branch,
+                node: name(node),
+                event,
+            },
             Event::Paused(_) | Event::Finished(_) => return None,
         })
     }
@@ -321,6 +355,7 @@ impl Inner {
 
 // By hand, because a derive would ask it of the graph, which is no part of an event.
 impl<G: Runnable<State: fmt::Debug>> fmt::Debug for Event<G> {
+    #[expect(clippy::too_many_lines, reason = "one variant after the other")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Entered { branch, node } => f
@@ -416,6 +451,17 @@ impl<G: Runnable<State: fmt::Debug>> fmt::Debug for Event<G> {
                 .field("branch", branch)
                 .field("node", node)
                 .field("spent", spent)
+                .finish(),
+            #[cfg(feature = "agents")]
+            Self::Agent {
+                branch,
+                node,
+                event,
+            } => f
+                .debug_struct("Agent")
+                .field("branch", branch)
+                .field("node", node)
+                .field("event", event)
                 .finish(),
             Self::Paused(ask) => f.debug_tuple("Paused").field(ask).finish(),
             Self::Finished(state) => f.debug_tuple("Finished").field(state).finish(),

@@ -7,6 +7,7 @@
 mod audit;
 mod branch;
 mod chain;
+mod chronicle;
 #[cfg(feature = "zstd")]
 mod compressed;
 mod copy;
@@ -31,8 +32,10 @@ mod snapshot;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod standing;
+mod submit;
 #[doc(hidden)]
 pub mod suite;
+mod trail;
 mod usage;
 mod writes;
 
@@ -40,6 +43,7 @@ pub use audit::{Export, verify_export, verify_export_from};
 pub use branch::{BranchId, BranchIdError};
 pub use chain::{HashError, Head};
 pub(crate) use chain::{entries, verify};
+pub use chronicle::{Chronicle, Summary};
 #[cfg(feature = "zstd")]
 pub use compressed::Compressed;
 pub(crate) use copy::Copying;
@@ -68,7 +72,9 @@ pub(crate) use snapshot::{Kept, kept};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub(crate) use standing::Standing;
+pub use submit::submit;
 pub use suite::JournalPlace;
+pub use trail::trail_of;
 pub use usage::{Called, Usage, Used};
 pub use writes::{Write, Writes};
 

@@ -27,6 +27,7 @@ mod cached;
 mod driver;
 mod failure;
 mod fork;
+mod relay;
 mod scope;
 mod spending;
 mod step;
@@ -77,10 +78,11 @@ pub use journal::Compressed;
 #[cfg(feature = "sqlite")]
 pub use journal::Sqlite;
 pub use journal::{
-    Approval, Ask, AskId, BranchId, BranchIdError, Called, Conclusion, Durability, Effect, Entry,
-    Export, Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError, JournalPlace,
-    Json, JsonError, Layer, Masked, Memory, Record, Recorded, Retention, ThreadId, Usage, Used,
-    Waiting, Write, Writes, copy_thread, inbox, verify_export, verify_export_from,
+    Approval, Ask, AskId, BranchId, BranchIdError, Called, Chronicle, Conclusion, Durability,
+    Effect, Entry, Export, Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError,
+    JournalPlace, Json, JsonError, Layer, Masked, Memory, Record, Recorded, Retention, Summary,
+    ThreadId, Usage, Used, Waiting, Write, Writes, copy_thread, inbox, submit, trail_of,
+    verify_export, verify_export_from,
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};

@@ -16,8 +16,8 @@ use crate::journal::{Entry, Metering, Used};
 /// - A **node** counts what was used at work on it. A node that is a graph counts what the nodes within
 ///   used, which are also listed by themselves, as `Research/search`: by the name of their graph.
 /// - A **tool** counts its calls. What a node counts as used by calls of tools is the same once more.
-/// - An **edge** counts what the node to which it leads used, whenever the node was come to along it; it is
-///   known by the nodes at its ends. Where a run starts, there is an edge from nowhere. So each table of
+/// - An **edge** counts what the node to which it leads used, whenever the run came to it along that edge,
+///   which is known by the nodes at its ends. Where a run starts, there is an edge from nowhere. So each table of
 ///   nodes or edges of one graph adds up to the total.
 ///
 /// A model that does not say what it used is not taken to have used nothing: its calls are counted as

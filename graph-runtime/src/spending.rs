@@ -57,7 +57,7 @@ impl Account {
     /// Returns what the run has used, with what the journal says of before.
     fn whole(&mut self) -> &Meter {
         if let Some((told, start)) = self.before.take() {
-            self.meter.add(&told.metering(&start).run);
+            self.meter.add(&told.metering(Some(&start)).run);
         }
         &self.meter
     }

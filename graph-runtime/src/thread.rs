@@ -614,7 +614,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         let read = Branches::of_kept(&self.id, kept);
         let (told, _) = read.map_err(|source| self.journal_error(source))?;
         let plan = &self.runtime.plan;
-        Ok(told.metering(plan.name(plan.start)).all)
+        Ok(told.metering(Some(plan.name(plan.start))).all)
     }
 
     /// Reads all that is kept of the thread.

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 
 use handoffs_core::Outcome;
 
+use super::event::{AgentEvent, Teller};
 use super::guard::Checked;
 use super::message::{Call, Conversation, Given, Message, Turn};
 use super::model::{Choice, Request, Said, ToolCall};
@@ -135,7 +136,13 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
             }
             let is_last = turn - self.before == self.agent.max_turns;
             let request = self.request(is_last);
-            let mut reply = self.ask(turn, &request, cx).await?;
+            let (mut reply, is_new) = self.ask(turn, &request, cx).await?;
+            // What was told of a reply that was kept is not told again.
+            let teller = if is_new {
+                cx.teller.clone()
+            } else {
+                Teller::default()
+            };
             distinguish(&mut reply.calls, &self.seen);
             if reply.calls.is_empty() && !reply.text.trim().is_empty() {
                 match self.agent.output.check(state, &reply.text).await {
@@ -157,8 +164,20 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
                 let given = match todo {
                     Todo::Tool(tool) => self.call((turn, place), tool, call, cx).await?,
                     Todo::Handoff => Given::Handoff(receiver(&call.tool)),
-                    Todo::Pass => Given::Passed,
+                    Todo::Pass => {
+                        tracing::warn!(
+                            agent = self.name,
+                            tool = call.tool,
+                            "a handoff is passed over, as another one of the same turn is made"
+                        );
+                        teller.tell(|| AgentEvent::Passed(call.clone()));
+                        Given::Passed
+                    }
                     Todo::Mistake(mistake) => {
+                        teller.tell(|| AgentEvent::Mistake {
+                            call: Some(call.clone()),
+                            told: mistake.clone(),
+                        });
                         self.mistake((turn, place), &mistake, cx).await?;
                         Given::Error(mistake)
                     }
@@ -176,6 +195,10 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
                 match answer::<O>(&reply.text) {
                     Ok(outcome) => return Ok(outcome),
                     Err(mistake) => {
+                        teller.tell(|| AgentEvent::Mistake {
+                            call: None,
+                            told: mistake.clone(),
+                        });
                         self.mistake((turn, 0), &mistake, cx).await?;
                         self.seen.push(Said::User(mistake));
                     }

@@ -189,6 +189,16 @@ pub enum Recorded {
     },
     /// A node asked a person, and the run paused.
     Asked(Ask),
+    /// An answer to an open question was [laid down](crate::submit) for the program that runs the graph,
+    /// in the place of one that was laid down before. The question stays open until the node has taken it.
+    #[non_exhaustive]
+    Submitted {
+        /// The question.
+        ask: AskId,
+        /// The answer; none if the one before was taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer: Option<Json>,
+    },
     /// A person answered.
     #[non_exhaustive]
     Answered {
@@ -414,6 +424,9 @@ pub struct Ask {
     /// on, [`recover`](crate::Thread::recover) goes on without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_ms: Option<u64>,
+    /// The answer that was [laid down](crate::submit) for it, and that the node has not taken yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submitted: Option<Json>,
 }
 
 /// The number of a question in its thread.

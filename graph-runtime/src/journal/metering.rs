@@ -134,6 +134,7 @@ impl Metering {
             Recorded::Abandoned { .. } => self.paths.clear(),
             Recorded::Asked(_)
             | Recorded::Answered { .. }
+            | Recorded::Submitted { .. }
             | Recorded::Expired { .. }
             | Recorded::Once { .. }
             | Recorded::Edited { .. } => {}
@@ -142,7 +143,8 @@ impl Metering {
 
     /// Names the node at which a path is, if no entry has told: that with which its graph starts.
     pub(crate) fn start_at(&mut self, node: &str) {
-        if self.paths.contains_key(&BranchId::TRUNK) {
+        let trunk = self.paths.get(&BranchId::TRUNK);
+        if trunk.is_some_and(|trunk| trunk.node.is_none() && trunk.from.is_none()) {
             self.name(&BranchId::TRUNK, node);
         }
     }
@@ -151,7 +153,7 @@ impl Metering {
         let Some(around) = branch.parent() else {
             self.paths.clear();
             self.run = Meter::default();
-            self.path(branch);
+            self.paths.insert(branch.clone(), Path::default());
             return;
         };
         self.path(&around).is_graph = true;
@@ -166,11 +168,18 @@ impl Metering {
     fn path(&mut self, branch: &BranchId) -> &mut Path {
         if !self.paths.contains_key(branch) {
             let around = branch.parent().and_then(|around| self.paths.get(&around));
-            let path = around.map_or_else(Path::default, |around| Path {
-                within: around.within.clone(),
-                from: around.from.clone(),
-                ..Path::default()
-            });
+            let path = match around {
+                Some(around) => Path {
+                    within: around.within.clone(),
+                    from: around.from.clone(),
+                    ..Path::default()
+                },
+                // A snapshot stands for how it came here, and nothing had been used then.
+                None => Path {
+                    from: Some("?".to_owned()),
+                    ..Path::default()
+                },
+            };
             self.paths.insert(branch.clone(), path);
         }
         self.paths.entry(branch.clone()).or_default()

@@ -3,6 +3,7 @@
 use handoffs_core::Outcome;
 
 use super::Visit;
+use crate::agent::event::AgentEvent;
 use crate::agent::message::Conversation;
 use crate::agent::model::{Reply, Request};
 use crate::context::Context;
@@ -11,18 +12,31 @@ use crate::once::Call;
 
 impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
     /// Asks the model. Its reply is kept, so that a visit that is taken up again goes on behind it; but
-    /// nothing is lost if it is asked twice.
+    /// nothing is lost if it is asked twice. Returns as well whether the reply is new, or was kept.
     pub(super) async fn ask(
         &self,
         turn: u32,
         request: &Request,
         cx: &mut Context<'_>,
-    ) -> Result<Reply, NodeError> {
-        let ask = async || self.agent.model.turn(request, &|_| {}).await;
+    ) -> Result<(Reply, bool), NodeError> {
+        let mut is_new = false;
+        let (teller, pulse) = (cx.teller.clone(), cx.pulse.clone());
+        // A model that speaks is alive.
+        let said = move |piece: &str| {
+            pulse.beat();
+            if !piece.is_empty() {
+                teller.tell(|| AgentEvent::Said(piece.to_owned()));
+            }
+        };
+        let ask = async || {
+            is_new = true;
+            self.agent.model.turn(request, &said).await
+        };
         let key = format!("turn {turn}");
         let own = self.budgets(cx);
         let model = Call::model(&own);
-        cx.call(&key, model, true, ask, |reply: &Reply| reply.usage)
-            .await
+        let usage = |reply: &Reply| reply.usage;
+        let reply = cx.call(&key, model, true, ask, usage).await?;
+        Ok((reply, is_new))
     }
 }

@@ -42,7 +42,8 @@ impl Branches {
             head,
             legends,
             paths,
-            metering: Some(self.metering(plan.name(plan.start))).filter(Metering::says_anything),
+            metering: Some(self.metering(Some(plan.name(plan.start))))
+                .filter(Metering::says_anything),
         }))
     }
 }

@@ -100,6 +100,11 @@ impl Read {
             Recorded::Joined { to, .. } => joined(to.to_string()),
             Recorded::Attempted { node, error, .. } => Turn::plain(attempted(node, error)),
             Recorded::Asked(ask) => Turn::plain(asked(ask)),
+            Recorded::Submitted {
+                answer: Some(answer),
+                ..
+            } => Turn::plain(format!("laid down {answer}")),
+            Recorded::Submitted { .. } => Turn::plain("took the answer back".to_owned()),
             Recorded::Answered { answer, .. } => Turn::plain(format!("answered {answer}")),
             Recorded::Failed { node, error, .. } => Turn::plain(failed(node, error)),
             // That a graph within has started is no turn of a run.
