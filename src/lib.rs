@@ -21,8 +21,8 @@ pub use handoffs_runtime::trail_of;
 // What happens when it runs.
 pub use handoffs_runtime::{
     CancellationToken, Context, Difference, Ephemeral, Event, EventStream, Execute, Failure,
-    Handoff, Human, Inner, Item, Keep, Known, NoHandoff, NodeError, Question, Reroute, Rerouted,
-    Run, RunError, Runnable, Runtime, Status, Thread, TimeoutKind,
+    Handoff, Human, Inner, Item, Keep, Known, NoHandoff, NodeError, NodeTime, NodeTimes, Question,
+    Reroute, Rerouted, Run, RunError, Runnable, Runtime, Status, Thread, TimeoutKind,
 };
 
 // Results that are used again.
@@ -88,6 +88,18 @@ pub mod agent {
     #[doc(no_inline)]
     pub use schemars;
 }
+
+#[cfg(feature = "eval")]
+mod bar;
+#[cfg(feature = "cli")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
+pub mod cli;
+#[cfg(feature = "eval")]
+mod table;
+
+#[cfg(feature = "eval")]
+#[cfg_attr(docsrs, doc(cfg(feature = "eval")))]
+pub mod eval;
 
 pub mod testing;
 

@@ -472,7 +472,7 @@ impl JournalError {
     }
 
     /// Returns the thread that cannot be read, if it is that one alone.
-    pub(crate) const fn thread(&self) -> Option<&ThreadId> {
+    pub const fn thread(&self) -> Option<&ThreadId> {
         match self {
             Self::Damaged { thread, .. } => Some(thread),
             #[cfg(feature = "seal")]

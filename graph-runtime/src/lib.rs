@@ -53,6 +53,7 @@ mod journal;
 mod sqlite_file;
 
 mod testing;
+mod times;
 
 pub use async_trait::async_trait;
 pub use attempt::TimeoutKind;
@@ -93,8 +94,9 @@ pub use node_error::NodeError;
 pub use policy::{Policy, Retry};
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime, UnknownEdge};
-pub use testing::{Coverage, RunLog, ScriptedNode, TestContext};
+pub use testing::{Coverage, Decided, RunLog, ScriptedNode, TestContext, Trial, Tried};
 pub use thread::{Handoff, NoHandoff, Reroute, Rerouted, Thread};
+pub use times::{NodeTime, NodeTimes};
 #[cfg(feature = "postgres")]
 pub use tokio_postgres;
 pub use tokio_util::sync::CancellationToken;

@@ -32,7 +32,7 @@ use crate::relay::hear;
 use crate::relay::relay;
 
 /// What came of an attempt at a node: the edge that its outcome chose, or what kept it from concluding.
-type Attempt = Result<Result<usize, NodeError>, Signal>;
+pub(crate) type Attempt = Result<Result<usize, NodeError>, Signal>;
 
 /// What is known of a step before it is decided where it leads.
 pub(crate) struct Step {
@@ -138,7 +138,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     }
 
     /// Makes an attempt at a node as soon as one more may be at work.
-    async fn permitted(&mut self, node: u16) -> Attempt {
+    pub(crate) async fn permitted(&mut self, node: u16) -> Attempt {
         // A graph within takes a permit for each node of its own. One of which the plan does not know
         // gives this one back.
         let is_graph = self.plan().node(node).is_some_and(|node| node.is_graph);

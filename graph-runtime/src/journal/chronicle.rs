@@ -6,9 +6,10 @@ use std::fmt;
 
 use super::snapshot::kept;
 use super::{
-    Ask, BranchId, Branches, Entry, Export, GraphId, Head, Journal, JournalError, Json, Kept,
-    ThreadId, entries, verify,
+    Ask, BranchId, Branches, Copying, Entry, Export, GraphId, Head, Journal, JournalError, Json,
+    Kept, ThreadId, entries, verify,
 };
+use crate::clock::Clock;
 use crate::error::RunError;
 use crate::meter::Meter;
 use crate::run::Status;
@@ -173,6 +174,42 @@ impl Chronicle {
         let told = Branches::of_kept(&self.thread, self.kept.clone());
         let (told, _) = told.map_err(|source| self.failed(source))?;
         Ok(told.metering(None).all)
+    }
+
+    /// Copies what is read into a new thread, which stands where this one stands: the whole as
+    /// [`copy_thread`](crate::copy_thread) does, or the beginning as [`Thread::fork`](crate::Thread::fork).
+    /// Returns the end of the copy.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Exists`] if there is a thread of this name, [`RunError::Trimmed`] if the first entries are
+    /// not kept any more, and [`RunError::Journal`] if the journal cannot be written, or an entry is not what
+    /// was written.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the copy whole, or none.
+    pub async fn copy_to(self, journal: &dyn Journal, to: &ThreadId) -> Result<Head, RunError> {
+        let Self { thread, kept } = self;
+        if kept.base.seq > 0 {
+            let trimmed = kept.base.seq;
+            return Err(RunError::Trimmed {
+                thread,
+                seq: 1,
+                trimmed,
+            });
+        }
+        let copying = Copying {
+            from: &thread,
+            to,
+            at_ms: Clock::default().now_ms(),
+            by: None,
+        };
+        let copied = copying.append(journal, kept.records).await;
+        copied.map_err(|error| match error {
+            error if error.is_conflict() => RunError::Exists { thread: to.clone() },
+            error => RunError::journal(&thread, None, error),
+        })
     }
 
     /// Checks the entries as [`Thread::verify`](crate::Thread::verify) does.

@@ -5,10 +5,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use handoffs_core::{Outcome, Payload};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::branch::BranchId;
-use super::json::Json;
+use super::json::{Json, JsonError};
 use super::usage::{Called, Usage};
 use super::writes::Writes;
 use super::{Head, ThreadId};
@@ -376,6 +377,31 @@ pub struct Conclusion {
     /// The variant's fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<Json>,
+}
+
+impl Conclusion {
+    /// Takes a variant by its name, and its fields, if it has any.
+    pub fn new(variant: impl Into<Cow<'static, str>>, payload: Option<Json>) -> Self {
+        Self {
+            variant: variant.into(),
+            payload,
+        }
+    }
+
+    /// Writes an outcome down.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a field of the variant cannot be serialised.
+    pub fn of<O: Outcome>(outcome: &O) -> Result<Self, JsonError> {
+        let variant = O::VARIANTS.get(outcome.variant());
+        let payload = Json::of(&Payload(outcome))?;
+        let variant = variant.map_or("?", |variant| variant.name);
+        Ok(Self::new(
+            variant,
+            Some(payload).filter(|it| it.as_str() != "null"),
+        ))
+    }
 }
 
 /// Why an edge was not offered any more.
