@@ -10,6 +10,7 @@ use super::guard::{Guardrail, Guards};
 use super::message::{Conversation, Message};
 use super::model::Model;
 use super::offers::HandoffStyle;
+use super::over::Peer;
 use super::tool::Tool;
 use super::view::History;
 use super::visit::Visit;
@@ -47,6 +48,8 @@ pub struct Agent<S, O> {
     pub(super) max_turns: u32,
     pub(super) max_mistakes: u32,
     pub(super) budget: Budget,
+    /// To whom it may hand over, if that is known only when the program runs.
+    pub(super) peers: Option<Arc<[Peer]>>,
     pub(super) input: Guards<S, O>,
     pub(super) output: Guards<S, O>,
 }
@@ -93,6 +96,7 @@ impl<S: Sync + 'static, O: 'static> Agent<S, O> {
             max_turns: 10,
             max_mistakes: 3,
             budget: Budget::new(),
+            peers: None,
             input: Guards::default(),
             output: Guards::default(),
         }
@@ -185,13 +189,30 @@ impl<S: Conversation, O: Outcome> Execute<S> for Agent<S, O> {
     const REPORTS: bool = true;
 
     async fn execute(&self, state: &mut S, cx: &mut Context<'_>) -> Result<O, NodeError> {
-        let (outcome, turns) = Visit::new(self, state, cx).make(state, cx).await?;
+        let note = came_for(cx);
+        let (outcome, turns) = Visit::new(self, note.as_deref(), state, cx)
+            .make(state, cx)
+            .await?;
         let messages: &mut Log<Message> = state.messages_mut();
+        messages.extend(note.map(Message::Note));
         messages.extend(turns.into_iter().map(Message::Agent));
         cx.__changed(FieldSet::EMPTY.with(S::MESSAGES), Change::Appended);
         cx.__concluded(&outcome);
         Ok(outcome)
     }
+}
+
+/// Says for what the run came to the agent, if it was for something that another node could not do.
+fn came_for(cx: &Context<'_>) -> Option<String> {
+    if let Some(failure) = cx.failure() {
+        let mut note = format!("{} could not do its part: {}.", failure.node, failure.error);
+        if let Some(effect) = &failure.unknown {
+            note.push_str(&format!(" Nobody knows whether `{effect}` was done."));
+        }
+        return Some(note);
+    }
+    let refusal = cx.refusal()?;
+    Some(format!("The handoff was refused: {refusal}."))
 }
 
 impl<S, O> Clone for Agent<S, O> {
@@ -205,6 +226,7 @@ impl<S, O> Clone for Agent<S, O> {
             max_turns: self.max_turns,
             max_mistakes: self.max_mistakes,
             budget: self.budget,
+            peers: self.peers.clone(),
             input: self.input.clone(),
             output: self.output.clone(),
         }
