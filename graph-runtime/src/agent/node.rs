@@ -205,11 +205,11 @@ impl<S: Conversation, O: Outcome> Execute<S> for Agent<S, O> {
 /// Says for what the run came to the agent, if it was for something that another node could not do.
 fn came_for(cx: &Context<'_>) -> Option<String> {
     if let Some(failure) = cx.failure() {
-        let mut note = format!("{} could not do its part: {}.", failure.node, failure.error);
-        if let Some(effect) = &failure.unknown {
-            note.push_str(&format!(" Nobody knows whether `{effect}` was done."));
-        }
-        return Some(note);
+        let note = format!("{} could not do its part: {}.", failure.node, failure.error);
+        return Some(match &failure.unknown {
+            Some(effect) => format!("{note} Nobody knows whether `{effect}` was done."),
+            None => note,
+        });
     }
     let refusal = cx.refusal()?;
     Some(format!("The handoff was refused: {refusal}."))

@@ -183,11 +183,11 @@ impl<S: Conversation> DynNode<S> for Member<S> {
 ///
 /// The conversation itself says who it is, so nothing else has to be kept.
 pub fn active(messages: &Log<Message>) -> Option<&str> {
-    let turns = messages.iter().filter_map(|message| match message {
+    let mut turns = messages.iter().filter_map(|message| match message {
         Message::Agent(turn) => Some(&*turn.agent),
         _ => None,
     });
-    turns.last()
+    turns.next_back()
 }
 
 /// Makes a node of a built graph that goes on with the agent that spoke last, if it is one of these, and
