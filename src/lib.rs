@@ -59,6 +59,9 @@ pub mod postgres {
     pub use handoffs_runtime::{deadpool, tokio_postgres};
 }
 
+// What it used up, and what it may use up.
+pub use handoffs_runtime::{Budget, BudgetOf, Called, Meter, Resource, Spent, UnknownEdge, Used};
+
 // How that is proven.
 pub use handoffs_runtime::{Export, HashError, Head, verify_export, verify_export_from};
 

@@ -14,6 +14,7 @@ use handoffs_core::{Edge, Target};
 
 #[cfg(feature = "agents")]
 use crate::agent::AgentEvent;
+use crate::budget::Spent;
 use crate::error::RunError;
 use crate::execute::Runnable;
 use crate::journal::{Approval, Ask, AskId, BranchId, Conclusion, Masked};
@@ -111,6 +112,16 @@ pub enum Event<G: Runnable> {
         node: G::Node,
         /// What happened.
         event: Inner,
+    },
+    /// Of a [`Budget`](crate::Budget), 80 % or more is used up. It is told once.
+    #[non_exhaustive]
+    Budget {
+        /// The path through the run on which that was found.
+        branch: BranchId,
+        /// The node.
+        node: G::Node,
+        /// How much of which budget is used up.
+        spent: Spent,
     },
     /// An agent says something, or calls a tool.
     #[cfg(feature = "agents")]
@@ -223,6 +234,16 @@ pub enum Inner {
         /// What happened.
         event: Box<Inner>,
     },
+    /// Of a [`Budget`](crate::Budget), 80 % or more is used up. It is told once.
+    #[non_exhaustive]
+    Budget {
+        /// The path through the run on which that was found.
+        branch: BranchId,
+        /// The node.
+        node: Cow<'static, str>,
+        /// How much of which budget is used up.
+        spent: Spent,
+    },
     /// An agent says something, or calls a tool.
     #[cfg(feature = "agents")]
     #[non_exhaustive]
@@ -318,6 +339,15 @@ impl Inner {
                 node: name(node),
                 event: Box::new(event),
             },
+            Event::Budget {
+                branch,
+                node,
+                spent,
+            } => Self::Budget {
+                branch,
+                node: name(node),
+                spent,
+            },
             #[cfg(feature = "agents")]
             Event::Agent {
                 branch,
@@ -335,6 +365,7 @@ impl Inner {
 
 // By hand, because a derive would ask it of the graph, which is no part of an event.
 impl<G: Runnable<State: fmt::Debug>> fmt::Debug for Event<G> {
+    #[expect(clippy::too_many_lines, reason = "one variant after the other")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Entered { branch, node } => f
@@ -420,6 +451,16 @@ impl<G: Runnable<State: fmt::Debug>> fmt::Debug for Event<G> {
                 .field("branch", branch)
                 .field("node", node)
                 .field("event", event)
+                .finish(),
+            Self::Budget {
+                branch,
+                node,
+                spent,
+            } => f
+                .debug_struct("Budget")
+                .field("branch", branch)
+                .field("node", node)
+                .field("spent", spent)
                 .finish(),
             #[cfg(feature = "agents")]
             Self::Agent {

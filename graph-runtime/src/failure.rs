@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::mem::take;
 use std::time::Duration;
 
 use handoffs_core::FieldSet;
@@ -71,7 +70,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             rule: u32::try_from(rule).unwrap_or(u32::MAX),
             error: text.clone(),
             delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-            usage: take(&mut self.cx.usage),
+            usage: self.usage(),
+            took_ms: self.took(),
         };
         self.append(attempted).await?;
         self.cx.again = true;
@@ -142,7 +142,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             failure: failure.clone(),
             edge,
             on: self.edge_label(edge).into(),
-            usage: take(&mut self.cx.usage),
+            usage: self.usage(),
+            took_ms: self.took(),
             masked: hop.masked,
             to: hop.to.node().map(|to| self.kept_name(to)),
             progress,
@@ -176,7 +177,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             let failed = Recorded::Failed {
                 node: Cow::Owned(self.due_name().to_owned()),
                 error: chain(&error),
-                usage: take(&mut self.cx.usage),
+                usage: self.usage(),
+                took_ms: self.took(),
             };
             let written = if self.is_within {
                 // It goes into one append with what follows around the graph: a crash between the two

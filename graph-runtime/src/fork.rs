@@ -275,6 +275,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let mut driver = Driver::new(graph, scope, around, branch, state, begun, sink);
         driver.cx.around = self.cx.around.clone();
         driver.cx.patience = self.cx.patience;
+        driver.cx.outer.clone_from(&self.cx.outer);
         Ok(driver)
     }
 

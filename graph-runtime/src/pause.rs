@@ -23,6 +23,7 @@ const APPROVE: &str = "approve";
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// Asks a person what a node wants to know.
     pub(crate) async fn ask(&mut self, question: Question) -> Result<Ask, RunError> {
+        self.note_used()?;
         let mut ask = self.new_ask(question.key, question.text);
         ask.id = AskId(self.append(Recorded::Asked(ask.clone())).await?);
         self.tell(Fact::Asked(ask.id))?;

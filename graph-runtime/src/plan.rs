@@ -408,6 +408,22 @@ impl Plan {
         self.topology.get_edge(EdgeIndex(edge))
     }
 
+    /// Returns whether an edge leads from one node to another that is no join, by their names.
+    pub(crate) fn leads(&self, from: &str, to: &str) -> bool {
+        let place = |name: &str| self.nodes.iter().position(|node| *node.name == *name);
+        let place = |name: &str| place(name).and_then(|place| u16::try_from(place).ok());
+        let (Some(from), Some(to)) = (place(from), place(to)) else {
+            return false;
+        };
+        let is_join = |edge: &PlanEdge| edge.fork.is_some() && edge.to.node() == Some(to);
+        let is_there = |edge: &PlanEdge| match &edge.fork {
+            Some(fork) => fork.entries.contains(&to),
+            None => [Some(edge.to), edge.otherwise].contains(&Some(Target::Node(to))),
+        };
+        let mut edges = self.edges.iter().filter(|edge| edge.from == from);
+        edges.any(is_there) && !self.edges.iter().any(is_join)
+    }
+
     /// Returns whether an error edge leads back to where the run came from, and nowhere else.
     pub(crate) fn leads_back(&self, edge: u16) -> bool {
         self.edge(edge).is_some_and(Edge::is_back)

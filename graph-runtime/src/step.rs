@@ -25,7 +25,7 @@ use crate::error::RunError;
 use crate::event::{Event, Sink};
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{AskId, Conclusion, Forked, Recorded, Usage, Writes};
+use crate::journal::{AskId, Conclusion, Forked, Recorded, Usage, Used, Writes};
 use crate::marks::take_fields;
 use crate::node_error::{Kind, NodeError};
 #[cfg(feature = "agents")]
@@ -168,13 +168,34 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         if let Some(permits) = permits.filter(|_| !is_graph) {
             self.cx.permit = permits.acquire().await.ok();
         }
-        self.cx.usage = Usage::default();
-        let begun = self.scope.ledger.is_some().then(Instant::now);
+        let has_budget = self.scope.limits.budgets.is_some();
+        let is_timed = self.scope.ledger.is_some() || has_budget;
+        let begun = is_timed.then(Instant::now);
+        self.cx.calls_ms = 0;
         let attempt = self.attempt(node).await;
         let took = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
         self.took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.cx.permit = None;
+        if has_budget && !is_graph {
+            self.cx.spend_time(self.took_ms);
+        }
+        if !self.cx.near.is_empty() {
+            Box::pin(self.tell_near()).await;
+        }
         attempt
+    }
+
+    /// Tells of the budgets of which little is left.
+    async fn tell_near(&mut self) {
+        for (node, spent) in take(&mut self.cx.near) {
+            let (branch, node) = (self.cx.branch.clone(), self.node(node));
+            let near = || Event::Budget {
+                branch,
+                node,
+                spent,
+            };
+            self.sink.emit(near).await;
+        }
     }
 
     /// Executes nodes, from `node` to one whose step has to be seen, until that concludes, fails or asks.
@@ -252,7 +273,10 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 .await
                 .map(|ask| Done::Paused(Box::new(ask))),
             Signal::Paused(ask) => Ok(Done::Paused(ask)),
-            Signal::Stopped => Ok(Done::Stopped),
+            Signal::Stopped => {
+                self.note_used()?;
+                Ok(Done::Stopped)
+            }
             Signal::Broke(error) => Err(*error),
         }
     }
@@ -325,8 +349,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 replaced: names::<G::State>(replaced),
                 cached,
                 approval: approval.clone(),
-                took_ms: if cached { 0 } else { self.took_ms },
-                usage: take(&mut self.cx.usage),
+                usage: self.usage(),
+                took_ms: self.took(),
             };
             let handed_in = self.hand_in(stepped)?;
             if let Some(mut ask) = approval {
@@ -383,6 +407,9 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         self.cx.answers.clear();
         self.cx.refused = None;
         self.cx.effects.clear();
+        self.cx.usage = Usage::default();
+        self.cx.calls = Used::default();
+        self.cut_off_ms = 0;
         self.cx.again = false;
         self.used.clear();
     }

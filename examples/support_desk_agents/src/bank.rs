@@ -8,7 +8,9 @@ use handoffs::agent::{Tool, schemars::JsonSchema, tool};
 use serde::{Deserialize, Serialize};
 
 /// An amount of money in pence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub(crate) struct Pence(pub(crate) u64);
 
 impl fmt::Display for Pence {
@@ -88,7 +90,10 @@ impl Bank {
                 if std::mem::replace(&mut charge.refunded, true) {
                     return Err(Refused(format!("{} was refunded before", refund.charge)));
                 }
-                Ok(format!("{} of {} are on their way back", charge.amount, charge.shop))
+                Ok(format!(
+                    "{} of {} are on their way back",
+                    charge.amount, charge.shop
+                ))
             });
             async move { refunded }
         })

@@ -110,7 +110,6 @@ impl Answer {
     }
 }
 
-
 /// Triage hands over to a desk; a desk that is not the right one hands back, twice at most.
 #[derive(AgentGraph)]
 #[graph(state = Ticket, start = triage)]

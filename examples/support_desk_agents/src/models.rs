@@ -64,7 +64,10 @@ impl Models {
         Self {
             triage: model(vec![
                 to("access", json!({ "reason": "Something with an account." })),
-                to("billing", json!({ "reason": "One of two equal charges is to go back." })),
+                to(
+                    "billing",
+                    json!({ "reason": "One of two equal charges is to go back." }),
+                ),
             ]),
             access: model(vec![to(
                 "wrong_desk",
@@ -72,7 +75,10 @@ impl Models {
             )]),
             billing: model(vec![
                 Script::call("find_charges", json!({ "customer": "customer-42" })),
-                Script::call("refund", json!({ "customer": "customer-42", "charge": "c-3" })),
+                Script::call(
+                    "refund",
+                    json!({ "customer": "customer-42", "charge": "c-3" }),
+                ),
                 Script::say("I have sent £3.40 back to you; it takes two days."),
             ]),
         }

@@ -34,7 +34,9 @@ async fn the_wrong_desk_hands_back_and_the_right_one_refunds_once() {
     let runtime = Runtime::new(desk).journal(Memory::default());
     let run = runtime.thread("t").run(ticket(QUESTION)).await.unwrap();
     let ticket = run.finished().unwrap();
-    let path = ["triage", "access", "triage", "billing", "billing", "billing"];
+    let path = [
+        "triage", "access", "triage", "billing", "billing", "billing",
+    ];
     assert_eq!(agents(&ticket), path);
     let refunded = bank.charges("customer-42");
     assert_eq!(refunded.iter().filter(|charge| charge.refunded).count(), 1);
@@ -56,7 +58,9 @@ async fn a_desk_that_hands_back_and_back_ends_at_a_person() {
     let thread = Runtime::new(desk).journal(Memory::default()).thread("t");
     let ask = thread.run(ticket("?")).await.unwrap().paused().unwrap();
     assert_eq!(ask.node, "person");
-    let run = thread.resume(ask.id, json!({ "text": "I look into it." })).await;
+    let run = thread
+        .resume(ask.id, json!({ "text": "I look into it." }))
+        .await;
     assert_eq!(run.unwrap().finished().unwrap().answer(), "I look into it.");
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Offer {
     pub(super) variant: usize,
     pub(super) spec: ToolSpec,
     pub(super) is_open: bool,
+    /// What the call stands for, whatever its arguments are.
+    pub(super) fixed: Option<String>,
 }
 
 impl Offer {

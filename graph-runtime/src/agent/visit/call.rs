@@ -4,13 +4,15 @@ use std::convert::Infallible;
 
 use handoffs_core::Outcome;
 
-use super::{Visit, never_mind};
+use super::Visit;
 use crate::agent::event::AgentEvent;
 use crate::agent::message::{Conversation, Given};
 use crate::agent::model::ToolCall;
+use crate::budget::BudgetOf;
 use crate::context::Context;
 use crate::error::chain;
 use crate::node_error::NodeError;
+use crate::once::Call;
 use crate::telemetry::called;
 
 impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
@@ -40,10 +42,11 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
             Ok::<_, Infallible>(given)
         };
         let key = format!("turn {turn}, call {}", place + 1);
-        if tool.may_repeat() {
-            cx.once_checked(&key, effect, never_mind).await
-        } else {
-            cx.once(&key, effect).await
-        }
+        let mut own = self.budgets(cx);
+        own.extend(tool.budget().of(BudgetOf::Tool(call.tool.clone())));
+        let called = Call::tool(call.tool.clone(), &own);
+        let no_usage = |_: &Given| None;
+        cx.call(&key, called, tool.may_repeat(), effect, no_usage)
+            .await
     }
 }

@@ -113,7 +113,7 @@ impl Read {
             Recorded::Edited { why, .. } => Turn::plain(format!("edited: {why}")),
             Recorded::Abandoned { why } => Turn::plain(format!("abandoned: {why}")),
             Recorded::Copied { from, .. } => Turn::plain(format!("copied from {from}")),
-            Recorded::Once { .. } => return None,
+            Recorded::Once { .. } | Recorded::Used { .. } => return None,
         })
     }
 

@@ -119,7 +119,7 @@ fn tell_in(path: &mut Vec<String>, event: Inner, waiting: &mut Vec<Waiting>, tol
         // What an agent does on its way is no turn of the run.
         #[cfg(feature = "agents")]
         Inner::Agent { .. } => return,
-        Inner::Entered { .. } => return,
+        Inner::Entered { .. } | Inner::Budget { .. } => return,
     };
     told.tell(&branch, turn);
 }
