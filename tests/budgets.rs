@@ -71,7 +71,7 @@ fn pair(turns: usize) -> Pair {
 
 fn spent(error: &RunError) -> Spent {
     match error {
-        RunError::Budget { spent, .. } => spent.clone(),
+        RunError::Budget { spent, .. } => (**spent).clone(),
         error => panic!("{error}"),
     }
 }

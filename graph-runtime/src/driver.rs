@@ -178,7 +178,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                     thread: self.scope.thread.clone(),
                     node: node.clone(),
                     recoverable: self.scope.ledger.is_some(),
-                    spent: spent.clone(),
+                    spent: Box::new(spent.clone()),
                 })
             }
             Done::Stopped => Err(RunError::Drained {

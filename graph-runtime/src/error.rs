@@ -140,7 +140,7 @@ pub enum RunError {
         /// Whether there is a journal, so that `recover` can go on.
         recoverable: bool,
         /// Which budget it is, and how much was used.
-        spent: Spent,
+        spent: Box<Spent>,
     },
     /// A masked edge was insisted on, and it names no `else`.
     #[error(

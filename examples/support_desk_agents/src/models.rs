@@ -35,7 +35,7 @@ impl Models {
     #[cfg(feature = "local")]
     fn local() -> Option<Result<Self, Box<dyn Error>>> {
         let folder = env::var_os("HANDOFFS_MODELS")?;
-        let model = handoffs_candle::SmolLm::open(folder);
+        let model = handoffs_candle::LocalModel::open(folder);
         Some(model.map(Self::all).map_err(Into::into))
     }
 
