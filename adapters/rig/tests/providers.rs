@@ -49,10 +49,11 @@ struct Look {
 }
 
 type Script = VecDeque<(u16, Value)>;
+type Requests = Vec<(HeaderMap, Value)>;
 
 /// The replies that are left, and the requests that came.
 #[derive(Clone, Default)]
-struct Server(Arc<Mutex<(Script, Vec<(HeaderMap, Value)>)>>);
+struct Server(Arc<Mutex<(Script, Requests)>>);
 
 async fn messages(Of(server): Of<Server>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
     let mut server = server.0.lock().unwrap();
