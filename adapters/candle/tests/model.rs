@@ -73,7 +73,7 @@ fn it_stops_when_nobody_waits_any_more() {
         assert!(turn.is_err(), "it is still at it");
         let short = model.max_tokens(1);
         short.turn(&request("Hello!"), &|_| {}).await.unwrap();
-        assert!(began.elapsed() < Duration::from_secs(20));
+        assert!(began.elapsed() < Duration::from_secs(40));
     });
 }
 
