@@ -266,6 +266,9 @@ fn a_journal_on_a_server_is_a_journal() {
 #[test]
 fn mistakes_are_told() {
     page("mistakes");
+    if cfg!(not(feature = "postgres")) {
+        page("no_server");
+    }
 }
 
 #[test]
