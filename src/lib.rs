@@ -86,13 +86,19 @@ pub mod agent {
     pub use schemars;
 }
 
-#[cfg(feature = "eval")]
+#[cfg(feature = "batch")]
 mod bar;
 #[cfg(feature = "cli")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
 pub mod cli;
+#[cfg(any(feature = "cli", feature = "eval"))]
+mod from_json;
 #[cfg(feature = "eval")]
 mod table;
+
+#[cfg(feature = "batch")]
+#[cfg_attr(docsrs, doc(cfg(feature = "batch")))]
+pub mod batch;
 
 #[cfg(feature = "eval")]
 #[cfg_attr(docsrs, doc(cfg(feature = "eval")))]

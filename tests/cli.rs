@@ -151,6 +151,7 @@ fn desk_program() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     let features = [
         (cfg!(feature = "agents"), "agents"),
+        (cfg!(feature = "eval"), "eval"),
         (cfg!(feature = "postgres"), "postgres"),
         (cfg!(feature = "seal"), "seal"),
         (cfg!(feature = "zstd"), "zstd"),
@@ -221,6 +222,12 @@ fn graphs_are_drawn_compared_and_checked() {
 #[test]
 fn a_program_with_graphs_runs_them() {
     page("desk");
+}
+
+/// It reads and writes no journal.
+#[test]
+fn a_node_is_judged_by_cases() {
+    run_page("eval", "none.db");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+#[cfg(feature = "eval")]
+use std::path::PathBuf;
 
 use anstream::ColorChoice;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -134,12 +136,22 @@ pub(super) enum Command {
     Resume(Resume),
     /// Ask of recorded decisions where today's edges lead; exits with 1 if elsewhere
     Replay(Replay),
+    /// Judge a node by labelled cases; exits with 1 if too few are right
+    #[cfg(feature = "eval")]
+    Eval(Eval),
     /// Print the completions of a shell
     Completions(Completions),
 }
 
 /// The commands that need a graph which can be run.
-const RUNNING: [&str; 4] = ["run", "recover", "resume", "replay"];
+const RUNNING: &[&str] = &[
+    "run",
+    "recover",
+    "resume",
+    "replay",
+    #[cfg(feature = "eval")]
+    "eval",
+];
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Threads {
@@ -368,6 +380,63 @@ pub(super) struct Replay {
     /// The graph whose edges are asked; by default that of each thread
     #[arg(long, value_name = "GRAPH")]
     pub(super) against: Option<String>,
+}
+
+#[cfg(feature = "eval")]
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  eval Desk triage --cases dev.csv --state '{\"question\": \"{text}\"}' --expected category
+  eval Desk triage --cases cases.jsonl --baseline base.json --threshold 0.9
+
+A line of JSON Lines is {\"state\": {..}, \"expected\": \"billing\"}, with \"outcome\" for the route alone.")]
+pub(super) struct Eval {
+    /// The graph
+    pub(super) graph: String,
+    /// The node
+    pub(super) node: String,
+    /// The cases: a CSV file with `--state`, or JSON Lines that say their states
+    #[arg(long, value_name = "FILE")]
+    pub(super) cases: PathBuf,
+    /// The state of a row, as a JSON object in whose texts `{column}` stands for the row's
+    #[arg(long, value_name = "JSON")]
+    pub(super) state: Option<String>,
+    /// The column that says where a row should lead
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        default_value = "expected",
+        requires = "state"
+    )]
+    pub(super) expected: String,
+    /// The column by which a row is shown and found again; by default those of `--state`
+    #[arg(long, value_name = "COLUMN", requires = "state")]
+    pub(super) name: Option<String>,
+    /// What the labels stand for: a CSV file with the columns `label` and `node`
+    #[arg(long, value_name = "FILE", requires = "state")]
+    pub(super) labels: Option<PathBuf>,
+    /// Compare with a report that was kept; exits with 1 if fewer are right
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
+    /// Keep the report in a file
+    #[arg(long, value_name = "FILE")]
+    pub(super) save: Option<PathBuf>,
+    /// Exit with 1 if a smaller share is right
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(super) threshold: Option<f64>,
+    /// How many cases are under way at once
+    #[arg(long, value_name = "CASES", default_value_t = 8)]
+    pub(super) at_once: usize,
+}
+
+/// Reads a number from 0 to 1.
+#[cfg(feature = "eval")]
+fn share(text: &str) -> Result<f64, String> {
+    let share = text
+        .parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "it is a number from 0 to 1".to_owned())
 }
 
 #[derive(Debug, clap::Args)]

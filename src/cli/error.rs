@@ -34,6 +34,9 @@ pub(super) enum Error {
         graph: String,
         source: Box<dyn StdError + Send + Sync>,
     },
+    #[cfg(feature = "eval")]
+    #[error(transparent)]
+    Eval(#[from] crate::eval::EvalError),
     #[error(transparent)]
     Io(#[from] io::Error),
 }

@@ -189,6 +189,9 @@ pub(super) trait Runner: Send + Sync {
 
     async fn reroute(&self, journal: Arc<dyn Journal>, thread: &ThreadId)
     -> Result<Reroute, Error>;
+
+    #[cfg(feature = "eval")]
+    async fn eval(&self, args: &super::args::Eval) -> Result<crate::eval::Report, Error>;
 }
 
 /// Builds a graph.
@@ -204,12 +207,15 @@ impl<G: AgentGraph + Runnable> Runs<G> {
         Self(Box::new(build))
     }
 
-    fn runtime(&self, journal: Arc<dyn Journal>) -> Result<Runtime<G, Arc<dyn Journal>>, Error> {
-        let graph = (self.0)().map_err(|source| Error::Build {
+    fn graph(&self) -> Result<G, Error> {
+        (self.0)().map_err(|source| Error::Build {
             graph: G::NAME.to_owned(),
             source,
-        })?;
-        Ok(Runtime::new(graph).journal(journal))
+        })
+    }
+
+    fn runtime(&self, journal: Arc<dyn Journal>) -> Result<Runtime<G, Arc<dyn Journal>>, Error> {
+        Ok(Runtime::new(self.graph()?).journal(journal))
     }
 }
 
@@ -253,6 +259,11 @@ impl<G: AgentGraph + Runnable> Runner for Runs<G> {
         thread: &ThreadId,
     ) -> Result<Reroute, Error> {
         Ok(self.runtime(journal)?.thread(thread).reroute().await?)
+    }
+
+    #[cfg(feature = "eval")]
+    async fn eval(&self, args: &super::args::Eval) -> Result<crate::eval::Report, Error> {
+        super::eval::judge(&self.graph()?, args).await
     }
 }
 
