@@ -225,6 +225,7 @@ fn a_program_with_graphs_runs_them() {
 }
 
 /// It reads and writes no journal.
+#[cfg(feature = "eval")]
 #[test]
 fn a_node_is_judged_by_cases() {
     run_page("eval", "none.db");
