@@ -138,8 +138,8 @@ async fn open(journal: &dyn Journal) -> Vec<(AskId, Option<Json>)> {
     asks.map(|ask| (ask.id, ask.submitted)).collect()
 }
 
-fn text(text: &str) -> Option<Json> {
-    Some(Json::of(text).unwrap())
+fn text(text: &str) -> Json {
+    Json::of(text).unwrap()
 }
 
 async fn begun(journal: &Memory) -> Thread<Outer, Memory> {
@@ -166,9 +166,7 @@ async fn whoever_has_not_the_graph_sees_the_state_as_whoever_has() {
     let journal = Memory::default();
     let thread = begun(&journal).await;
     for said in ["one", "two", "three"] {
-        answered(&journal, &thread, text(said).unwrap())
-            .await
-            .unwrap();
+        answered(&journal, &thread, text(said)).await.unwrap();
     }
     let approved = Json::of(&Approval::Approved).unwrap();
     assert_eq!(answered(&journal, &thread, approved).await, None);
@@ -232,9 +230,7 @@ async fn where_a_thread_stands_is_told_by_the_names_of_nodes() {
 async fn of_a_trimmed_thread_the_snapshot_tells() {
     let journal = Memory::default();
     let thread = begun(&journal).await;
-    answered(&journal, &thread, text("one").unwrap())
-        .await
-        .unwrap();
+    answered(&journal, &thread, text("one")).await.unwrap();
     let before = summary(&journal, thread.id()).await;
     let base = thread.trim(1).await.unwrap();
     let chronicle = Chronicle::read(&journal, thread.id())
@@ -261,15 +257,15 @@ async fn an_answer_that_is_laid_down_is_taken_by_the_next_recover() {
     let thread = begun(&journal).await;
     let (ask, none) = open(&journal).await[0].clone();
     assert_eq!(none, None);
-    submit(&journal, thread.id(), ask, text("one"), Some("alice"))
+    submit(&journal, thread.id(), ask, Some(text("one")), Some("alice"))
         .await
         .unwrap();
     assert_eq!(
         open(&journal).await,
-        [(ask, text("one"))],
+        [(ask, Some(text("one")))],
         "open until it is taken"
     );
-    assert_eq!(thread.asks().await.unwrap()[0].submitted, text("one"));
+    assert_eq!(thread.asks().await.unwrap()[0].submitted, Some(text("one")));
     let next = thread.recover().await.unwrap().paused().unwrap();
     assert_ne!(next.id, ask);
     let history = thread.history().await.unwrap();
@@ -277,7 +273,7 @@ async fn an_answer_that_is_laid_down_is_taken_by_the_next_recover() {
         .iter()
         .find(|entry| matches!(entry.event, Recorded::Submitted { .. }));
     assert_eq!(laid_down.unwrap().by.as_deref(), Some("alice"));
-    let late = submit(&journal, thread.id(), ask, text("two"), None).await;
+    let late = submit(&journal, thread.id(), ask, Some(text("two")), None).await;
     assert!(
         matches!(
             late,
@@ -317,7 +313,7 @@ async fn an_answer_that_does_not_fit_is_replaced_or_taken_back() {
         .unwrap();
     assert_eq!(open(&journal).await, [(ask, None)]);
     assert_eq!(thread.recover().await.unwrap().paused().unwrap().id, ask);
-    submit(&journal, thread.id(), ask, text("one"), None)
+    submit(&journal, thread.id(), ask, Some(text("one")), None)
         .await
         .unwrap();
     assert_ne!(thread.recover().await.unwrap().paused().unwrap().id, ask);
@@ -346,21 +342,19 @@ async fn a_resume_goes_before_what_was_laid_down() {
 async fn answers_on_two_branches_are_taken_together_also_behind_a_snapshot() {
     let journal = Memory::default();
     let thread = begun(&journal).await;
-    answered(&journal, &thread, text("one").unwrap())
-        .await
-        .unwrap();
+    answered(&journal, &thread, text("one")).await.unwrap();
     let asks = open(&journal).await;
     assert_eq!(asks.len(), 2);
-    submit(&journal, thread.id(), asks[1].0, text("three"), None)
+    submit(&journal, thread.id(), asks[1].0, Some(text("three")), None)
         .await
         .unwrap();
     thread.trim(1).await.unwrap();
     assert_eq!(
         open(&journal).await[1].1,
-        text("three"),
+        Some(text("three")),
         "a snapshot keeps it"
     );
-    submit(&journal, thread.id(), asks[0].0, text("two"), None)
+    submit(&journal, thread.id(), asks[0].0, Some(text("two")), None)
         .await
         .unwrap();
     let approval = thread.recover().await.unwrap().paused().unwrap();
@@ -377,13 +371,11 @@ async fn whether_a_handoff_may_be_is_checked_when_the_answer_is_laid_down() {
     let journal = Memory::default();
     let thread = begun(&journal).await;
     for said in ["one", "two", "three"] {
-        answered(&journal, &thread, text(said).unwrap())
-            .await
-            .unwrap();
+        answered(&journal, &thread, text(said)).await.unwrap();
     }
     let (ask, _) = open(&journal).await[0].clone();
     let entries = thread.history().await.unwrap().len();
-    let wrong = submit(&journal, thread.id(), ask, text("yes"), None).await;
+    let wrong = submit(&journal, thread.id(), ask, Some(text("yes")), None).await;
     assert!(
         matches!(wrong, Err(RunError::WrongAnswer { .. })),
         "{wrong:?}"
@@ -409,7 +401,7 @@ async fn who_asks_for_nothing_is_told_so() {
     assert!(matches!(unknown, Err(RunError::UnknownThread { .. })));
     let thread = begun(&journal).await;
     let ask = "99".parse().unwrap();
-    let unknown = submit(&journal, thread.id(), ask, text("one"), None).await;
+    let unknown = submit(&journal, thread.id(), ask, Some(text("one")), None).await;
     assert!(
         matches!(
             unknown,
@@ -437,7 +429,7 @@ struct Patient {
 
 #[tokio::test]
 async fn an_answer_in_time_is_in_time_however_late_the_program_comes() {
-    let hour = Duration::from_secs(60 * 60);
+    let hour = Duration::from_hours(1);
     for is_in_time in [true, false] {
         let journal = Memory::default();
         let asked_at = if is_in_time {
@@ -459,13 +451,13 @@ async fn an_answer_in_time_is_in_time_however_late_the_program_comes() {
             .unwrap()
             .paused()
             .unwrap();
-        let laid_down = submit(&journal, &"t".into(), ask.id, text("one"), None).await;
+        let laid_down = submit(&journal, &"t".into(), ask.id, Some(text("one")), None).await;
         assert_eq!(laid_down.is_ok(), is_in_time, "{laid_down:?}");
         submit(&journal, &"t".into(), ask.id, None, None)
             .await
             .unwrap();
         if is_in_time {
-            submit(&journal, &"t".into(), ask.id, text("one"), None)
+            submit(&journal, &"t".into(), ask.id, Some(text("one")), None)
                 .await
                 .unwrap();
         }

@@ -151,6 +151,7 @@ fn desk_program() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     let features = [
         (cfg!(feature = "agents"), "agents"),
+        (cfg!(feature = "eval"), "eval"),
         (cfg!(feature = "postgres"), "postgres"),
         (cfg!(feature = "seal"), "seal"),
         (cfg!(feature = "zstd"), "zstd"),
@@ -224,6 +225,7 @@ fn a_program_with_graphs_runs_them() {
 }
 
 /// It reads and writes no journal.
+#[cfg(feature = "eval")]
 #[test]
 fn a_node_is_judged_by_cases() {
     run_page("eval", "none.db");
@@ -272,6 +274,9 @@ fn a_journal_on_a_server_is_a_journal() {
 #[test]
 fn mistakes_are_told() {
     page("mistakes");
+    if cfg!(not(feature = "postgres")) {
+        page("no_server");
+    }
 }
 
 #[test]
