@@ -2,7 +2,7 @@
 //!
 //! Without more, scripted models speak, so it needs neither a key nor a network. With `HANDOFFS_MODEL` (and
 //! `HANDOFFS_BASE_URL`, `HANDOFFS_API_KEY`) it is a model of any endpoint that speaks OpenAI's chat
-//! completions; with `--features local` and `HANDOFFS_MODELS` one on this machine.
+//! completions; with `--features local` and `HANDOFFS_LOCAL_MODEL`, a GGUF file, one on this machine.
 
 mod bank;
 mod graph;

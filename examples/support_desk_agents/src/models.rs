@@ -34,8 +34,8 @@ impl Models {
 
     #[cfg(feature = "local")]
     fn local() -> Option<Result<Self, Box<dyn Error>>> {
-        let folder = env::var_os("HANDOFFS_MODELS")?;
-        let model = handoffs_candle::LocalModel::open(folder);
+        let file = env::var_os("HANDOFFS_LOCAL_MODEL")?;
+        let model = handoffs_candle::LocalModel::open(file);
         Some(model.map(Self::all).map_err(Into::into))
     }
 
