@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::{Counting, Stopping, Tally};
 use handoffs::agent::{
-    Agent, Message, Model, ModelError, Pricing, Reply, Request, Said, Script, ScriptedModel, Tool,
-    ToolCall, ToolError, ToolSpec, priced, tool,
+    Agent, HandoffStyle, Message, Model, ModelError, Pricing, Reply, Request, Said, Script,
+    ScriptedModel, Tool, ToolCall, ToolError, ToolSpec, priced, tool,
 };
 use handoffs::prelude::*;
 use handoffs::{Chronicle, Entry, Journal, Meter, NodeError, Usage, Used};
@@ -168,6 +168,32 @@ total                   8       1010         61     0.001240    0.060 s  unmeter
     assert_eq!(Meter::of_entries(&history), meter, "without the graph");
     let text = serde_json::to_string(&meter).unwrap();
     assert_eq!(serde_json::from_str::<Meter>(&text).unwrap(), meter);
+}
+
+#[derive(Debug)]
+struct OfOneTool;
+
+#[async_trait]
+impl Model for OfOneTool {
+    async fn turn(
+        &self,
+        _: &Request,
+        _: &(dyn for<'s> Fn(&'s str) + Send + Sync),
+    ) -> Result<Reply, ModelError> {
+        Ok(Reply::text("").usage(Usage::tokens(3, 0) + Usage::cost_micros(7)))
+    }
+
+    fn handoff_style(&self) -> HandoffStyle {
+        HandoffStyle::OneTool
+    }
+}
+
+#[tokio::test]
+async fn a_price_changes_nothing_of_a_model_and_not_the_cost_that_it_tells_itself() {
+    let model = priced(OfOneTool, Pricing::per_million(1_000_000, 0));
+    assert_eq!(model.handoff_style(), HandoffStyle::OneTool);
+    let reply = model.turn(&Request::default(), &|_| {}).await.unwrap();
+    assert_eq!(reply.usage.unwrap().cost_micros, 7);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::model::{Model, ModelError, Reply, Request};
+use super::offers::HandoffStyle;
 use crate::journal::Usage;
 
 /// What the tokens of a model cost, in millionths of the currency's unit per million tokens: so a price of
@@ -71,5 +72,9 @@ impl<M: Model> Model for Priced<M> {
             usage.cost_micros = self.pricing.cost_micros(*usage);
         }
         Ok(reply)
+    }
+
+    fn handoff_style(&self) -> HandoffStyle {
+        self.model.handoff_style()
     }
 }
