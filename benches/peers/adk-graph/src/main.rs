@@ -144,11 +144,9 @@ fn settings(thread: &str) -> ExecutionConfig {
 }
 
 async fn runs(asked: &Asked, graph: impl Fn() -> StateGraph, goal: u64) {
-    let mut threads = 0;
-    let prepare = async || {
-        threads += 1;
+    let compile = async || {
         let graph = graph().compile().expect("a graph");
-        let graph = match &asked.store {
+        Arc::new(match &asked.store {
             Store::None => graph,
             Store::Memory => graph.with_checkpointer(MemoryCheckpointer::new()),
             Store::Sqlite(path) => {
@@ -156,10 +154,19 @@ async fn runs(asked: &Asked, graph: impl Fn() -> StateGraph, goal: u64) {
                 let store = SqliteCheckpointer::new(&file).await;
                 graph.with_checkpointer(store.expect("a file"))
             }
+        })
+    };
+    let first = compile().await;
+    let mut threads = 0;
+    let prepare = async || {
+        threads += 1;
+        let graph = match &asked.store {
+            Store::Memory => compile().await,
+            _ => Arc::clone(&first),
         };
         (graph, begin(asked), settings(&format!("t{threads}")))
     };
-    let run = async |(graph, state, settings): (CompiledGraph, State, ExecutionConfig)| {
+    let run = async |(graph, state, settings): (Arc<CompiledGraph>, State, ExecutionConfig)| {
         let state = graph.invoke(state, settings).await.expect("a run");
         assert_eq!(count(&state), goal);
     };

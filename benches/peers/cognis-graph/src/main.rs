@@ -180,15 +180,20 @@ fn settings() -> RunnableConfig {
 }
 
 async fn runs(asked: &Asked, graph: impl Fn() -> CompiledGraph<Work>, goal: u64) {
+    let compile = async || match &asked.store {
+        Store::None => Arc::new(graph()),
+        Store::Memory => Arc::new(graph().with_checkpointer(Arc::new(InMemoryCheckpointer::new()))),
+        Store::Sqlite(path) => {
+            let file = format!("sqlite:{}?mode=rwc", path.display());
+            let store = SqliteCheckpointer::<Work>::connect(&file).await;
+            Arc::new(graph().with_checkpointer(Arc::new(store.expect("a file"))))
+        }
+    };
+    let first = compile().await;
     let prepare = async || {
         let graph = match &asked.store {
-            Store::None => graph(),
-            Store::Memory => graph().with_checkpointer(Arc::new(InMemoryCheckpointer::new())),
-            Store::Sqlite(path) => {
-                let file = format!("sqlite:{}?mode=rwc", path.display());
-                let store = SqliteCheckpointer::<Work>::connect(&file).await;
-                graph().with_checkpointer(Arc::new(store.expect("a file")))
-            }
+            Store::Memory => compile().await,
+            _ => Arc::clone(&first),
         };
         let work = Work {
             blob: asked.blob(),
@@ -196,7 +201,7 @@ async fn runs(asked: &Asked, graph: impl Fn() -> CompiledGraph<Work>, goal: u64)
         };
         (graph, work)
     };
-    let run = async |(graph, work): (CompiledGraph<Work>, Work)| {
+    let run = async |(graph, work): (Arc<CompiledGraph<Work>>, Work)| {
         let work = graph.invoke(work, settings()).await.expect("a run");
         assert_eq!(work.count, goal);
     };

@@ -169,9 +169,7 @@ async fn run(graph: &Compiled, work: Work, kept: bool, thread: &str) -> Work {
 }
 
 async fn runs(asked: &Asked, graph: impl Fn() -> Graph, goal: u64) {
-    let mut threads = 0;
-    let prepare = async || {
-        threads += 1;
+    let compile = async || {
         let graph = match &asked.store {
             Store::None => graph().compile(),
             Store::Memory => graph().compile_with_checkpointer(Some(Arc::new(MemorySaver::new()))),
@@ -183,14 +181,24 @@ async fn runs(asked: &Asked, graph: impl Fn() -> Graph, goal: u64) {
                 graph().compile_with_checkpointer(Some(Arc::new(saver)))
             }
         };
+        Arc::new(graph.expect("a graph"))
+    };
+    let first = compile().await;
+    let mut threads = 0;
+    let prepare = async || {
+        threads += 1;
+        let graph = match &asked.store {
+            Store::Memory => compile().await,
+            _ => Arc::clone(&first),
+        };
         let work = Work {
             blob: asked.blob(),
             ..Work::default()
         };
-        (graph.expect("a graph"), work, format!("t{threads}"))
+        (graph, work, format!("t{threads}"))
     };
     let kept = asked.store != Store::None;
-    let run = async |(graph, work, thread): (Compiled, Work, String)| {
+    let run = async |(graph, work, thread): (Arc<Compiled>, Work, String)| {
         assert_eq!(run(&graph, work, kept, &thread).await.count, goal);
     };
     asked.measure(prepare, run).await;

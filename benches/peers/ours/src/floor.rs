@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 struct Work {
     count: u64,
     note: String,
+    #[expect(dead_code, reason = "it lies in the state and is not touched")]
     blob: String,
     pages: Vec<String>,
 }

@@ -6,7 +6,7 @@ mod floor;
 use std::sync::Arc;
 
 use handoffs::prelude::*;
-use handoffs::{GraphBuilder, Journal, Keep, Runnable, To};
+use handoffs::{GraphBuilder, Keep, Runnable, To};
 use peers_common::{Asked, Case, NAP, NAPS, Store, TEXT, first_node};
 use tokio::task::JoinSet;
 
@@ -148,25 +148,28 @@ struct Naps {
     #[route(_ => end)] n9: Nap,
 }
 
-/// Runs a graph again and again, each time in a new journal.
+/// Runs a graph again and again, with a store in memory each time in a new one.
 async fn runs<G: Runnable<State = Work>>(asked: &Asked, graph: impl Fn() -> G) {
     match &asked.store {
-        Store::None => runs_in(asked, || Runtime::new(graph())).await,
-        Store::Memory => runs_in(asked, || Runtime::new(graph()).journal(Memory::default())).await,
+        Store::None => {
+            let runtime = Arc::new(Runtime::new(graph()));
+            runs_in(asked, || Arc::clone(&runtime)).await;
+        }
+        Store::Memory => {
+            let runtime = || Arc::new(Runtime::new(graph()).journal(Memory::default()));
+            runs_in(asked, runtime).await;
+        }
         Store::Sqlite(path) => {
             let journal = Sqlite::open(path).await.expect("a file");
-            let journal: Arc<dyn Journal> = Arc::new(journal);
-            runs_in(asked, || {
-                Runtime::new(graph()).journal(Arc::clone(&journal))
-            })
-            .await;
+            let runtime = Arc::new(Runtime::new(graph()).journal(journal));
+            runs_in(asked, || Arc::clone(&runtime)).await;
         }
     }
 }
 
 async fn runs_in<G: Runnable<State = Work>, J: Keep>(
     asked: &Asked,
-    runtime: impl Fn() -> Runtime<G, J>,
+    runtime: impl Fn() -> Arc<Runtime<G, J>>,
 ) {
     let goal = match asked.case {
         Case::FanOut => (1..=asked.n).sum(),
