@@ -80,13 +80,21 @@ fn main() {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let threads = builder.enable_time().build().expect("a runtime");
     // A round takes a tenth of a second however many runs there are.
-    let sizes: &[usize] = if common::measures() { &[1_000, 10_000] } else { &[10] };
+    let sizes: &[usize] = if common::measures() {
+        &[1_000, 10_000]
+    } else {
+        &[10]
+    };
     let mut group = criterion.benchmark_group("runs at once");
     group.sample_size(10);
     for runs in sizes {
-        group.bench_with_input(BenchmarkId::new("bare sleeps", runs), runs, |bench, runs| {
-            bench.to_async(&threads).iter(|| naps(*runs));
-        });
+        group.bench_with_input(
+            BenchmarkId::new("bare sleeps", runs),
+            runs,
+            |bench, runs| {
+                bench.to_async(&threads).iter(|| naps(*runs));
+            },
+        );
         group.bench_with_input(BenchmarkId::new("derived", runs), runs, |bench, runs| {
             bench.to_async(&threads).iter(|| journeys(*runs));
         });
@@ -104,7 +112,11 @@ fn main() {
             || threads.block_on(journeys(*runs)),
         );
         common::row(&format!("{runs} runs, beside bare sleeps"), best, 1);
-        common::row(&format!("{runs} runs, beside the ideal"), (NAP * STOPS, best.1), 1);
+        common::row(
+            &format!("{runs} runs, beside the ideal"),
+            (NAP * STOPS, best.1),
+            1,
+        );
     }
     let one = common::tokio();
     for runs in sizes {

@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion};
 use handoffs::prelude::*;
-use handoffs::{GraphBuilder, Topology, To};
+use handoffs::{GraphBuilder, To, Topology};
 
 #[derive(State, Clone, Debug, Default)]
 struct Nothing {}
@@ -45,23 +45,28 @@ fn topology(nodes: usize) -> Topology {
     graph.build().expect("a graph").topology().clone()
 }
 
+type Drawing = fn(&Topology) -> String;
+
 fn lines(topology: &Topology) -> String {
     let mut text = String::new();
     for (_, node) in topology.nodes() {
         let _ = writeln!(text, "{}", node.name);
     }
     for (index, edge) in topology.edges() {
-        let _ = writeln!(text, "{} {:?}", index.0, edge.targets().next());
+        let _ = writeln!(text, "{} {}", index.0, edge.from.0);
     }
     text
 }
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
-    let sizes: &[usize] = if common::measures() { &[200, 500] } else { &[20] };
+    let sizes: &[usize] = if common::measures() {
+        &[200, 500]
+    } else {
+        &[20]
+    };
     let mut group = criterion.benchmark_group("draw");
     group.sample_size(10);
-    type Drawing = fn(&Topology) -> String;
     let drawings: [(&str, Drawing); 4] = [
         ("lines", lines),
         ("DOT", |topology| topology.dot().to_string()),
@@ -71,9 +76,13 @@ fn main() {
     for nodes in sizes {
         let topology = topology(*nodes);
         for (name, drawing) in drawings {
-            group.bench_with_input(BenchmarkId::new(name, nodes), &topology, |bench, topology| {
-                bench.iter(|| drawing(black_box(topology)));
-            });
+            group.bench_with_input(
+                BenchmarkId::new(name, nodes),
+                &topology,
+                |bench, topology| {
+                    bench.iter(|| drawing(black_box(topology)));
+                },
+            );
         }
         if common::measures() {
             common::head(&format!("a drawing of {nodes} nodes, in ns"));

@@ -26,7 +26,9 @@ fn fan_outs(criterion: &mut Criterion) {
             BenchmarkId::new("JoinSet", items),
             &items,
             |bench, items| {
-                bench.to_async(&tokio).iter(|| join_set(Numbers::of(*items)));
+                bench
+                    .to_async(&tokio)
+                    .iter(|| join_set(Numbers::of(*items)));
             },
         );
         let thread = Runtime::new(FAN_OUT).thread("bench");
@@ -34,7 +36,9 @@ fn fan_outs(criterion: &mut Criterion) {
             BenchmarkId::new("derived", items),
             &items,
             |bench, items| {
-                bench.to_async(&tokio).iter(|| thread.run(Numbers::of(*items)));
+                bench
+                    .to_async(&tokio)
+                    .iter(|| thread.run(Numbers::of(*items)));
             },
         );
     }
@@ -50,7 +54,11 @@ fn table() {
             || drop(black_box(tokio.block_on(join_set(Numbers::of(items))))),
             || drop(black_box(tokio.block_on(thread.run(Numbers::of(items))))),
         );
-        common::row(&format!("fan-out of {items}, beside a JoinSet"), best, items);
+        common::row(
+            &format!("fan-out of {items}, beside a JoinSet"),
+            best,
+            items,
+        );
     }
     println!(
         "allocations a branch of 1,000, and bytes: {:?}",

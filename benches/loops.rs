@@ -27,7 +27,9 @@ fn kilobyte_to_scan() -> Work {
     }
 }
 
-const STATES: [(&str, fn() -> Work); 2] = [("counts", kilobyte), ("scans", kilobyte_to_scan)];
+type Make = fn() -> Work;
+
+const STATES: [(&str, Make); 2] = [("counts", kilobyte), ("scans", kilobyte_to_scan)];
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
@@ -41,7 +43,9 @@ fn main() {
         group.throughput(Throughput::Elements(STEPS));
         for (watched, thread) in [("not watched", &off), ("watched", &on)] {
             group.bench_function(watched, |bench| {
-                bench.to_async(&tokio).iter(|| thread.run(black_box(state())));
+                bench
+                    .to_async(&tokio)
+                    .iter(|| thread.run(black_box(state())));
             });
         }
     }

@@ -48,9 +48,19 @@ struct Wide {
 impl Wide {
     /// The inputs of LangGraph's `wide_state_{outer * inner}x{width}`.
     fn new(outer: usize, inner: usize, width: usize) -> Self {
-        let leaf: Vec<Value> = std::iter::repeat_n(json!(["hi?".repeat(10), true, 1, 6_327_816_386_138_u64, null]), 5).collect();
-        let branch = |_| (0..inner).map(|at| (at.to_string().repeat(10), json!(leaf))).collect::<serde_json::Map<_, _>>();
-        let tree: serde_json::Map<_, _> = (0..outer).map(|at| (at.to_string().repeat(10), Value::Object(branch(at)))).collect();
+        let leaf: Vec<Value> = std::iter::repeat_n(
+            json!(["hi?".repeat(10), true, 1, 6_327_816_386_138_u64, null]),
+            5,
+        )
+        .collect();
+        let branch = |_| {
+            (0..inner)
+                .map(|at| (at.to_string().repeat(10), json!(leaf)))
+                .collect::<serde_json::Map<_, _>>()
+        };
+        let tree: serde_json::Map<_, _> = (0..outer)
+            .map(|at| (at.to_string().repeat(10), Value::Object(branch(at))))
+            .collect();
         Self {
             width,
             messages: [Arc::new(Value::Object(tree))].into_iter().collect(),
@@ -61,17 +71,28 @@ impl Wide {
 
 /// Letters as good as random ones, for they are made and thrown away all the same.
 fn letters(width: usize, seed: usize) -> String {
-    (0..width).map(|at| char::from(b'a' + u8::try_from((at * 7 + seed) % 26).unwrap_or(0))).collect()
+    (0..width)
+        .map(|at| char::from(b'a' + u8::try_from((at * 7 + seed) % 26).unwrap_or(0)))
+        .collect()
 }
 
 #[node(Wide)]
-async fn one(messages: &Items, trigger_events: &mut Items, primary_issue_medium: &mut String, width: &usize) {
+async fn one(
+    messages: &Items,
+    trigger_events: &mut Items,
+    primary_issue_medium: &mut String,
+    width: &usize,
+) {
     trigger_events.extend(messages.iter().cloned());
     *primary_issue_medium = letters(*width, messages.len());
 }
 
 #[node(Wide)]
-async fn two(trigger_events: &Items, autoresponse: &mut Option<Arc<Value>>, issue: &mut Option<Arc<Value>>) {
+async fn two(
+    trigger_events: &Items,
+    autoresponse: &mut Option<Arc<Value>>,
+    issue: &mut Option<Arc<Value>>,
+) {
     *autoresponse = trigger_events.last().cloned();
     *issue = trigger_events.last().cloned();
 }
@@ -94,6 +115,10 @@ async fn four(
 }
 
 #[node(Wide)]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "as many fields as it writes there"
+)]
 async fn five(
     categorizations: &Items,
     user_info: &mut Option<Arc<Value>>,
@@ -112,18 +137,18 @@ async fn five(
 }
 
 #[derive(Outcome)]
-enum Six {
+enum Lap {
     Again,
     Enough,
 }
 
 #[node(Wide)]
-async fn six(responses: &Items, messages: &mut Items, width: &usize) -> Six {
+async fn six(responses: &Items, messages: &mut Items, width: &usize) -> Lap {
     messages.extend(responses.iter().cloned());
     if messages.len() > *width {
-        Six::Enough
+        Lap::Enough
     } else {
-        Six::Again
+        Lap::Again
     }
 }
 
@@ -140,8 +165,8 @@ struct WideState {
     four: Four,
     #[route(_ => six)]
     five: Five,
-    #[route(Six::Enough => end, Six::Again => one(limit = 1_000, else = end))]
-    six: SixNode,
+    #[route(Lap::Enough => end, Lap::Again => one(limit = 1_000, else = end))]
+    six: Six,
 }
 
 fn wide() -> Runtime<WideState> {
@@ -151,17 +176,34 @@ fn wide() -> Runtime<WideState> {
         three: Three,
         four: Four,
         five: Five,
-        six: SixNode,
+        six: Six,
     })
 }
 
 async fn by_hand(mut wide: Wide) -> Wide {
     loop {
         let width = wide.width;
-        one(&wide.messages, &mut wide.trigger_events, &mut wide.primary_issue_medium, &width).await;
-        two(&wide.trigger_events, &mut wide.autoresponse, &mut wide.issue).await;
+        one(
+            &wide.messages,
+            &mut wide.trigger_events,
+            &mut wide.primary_issue_medium,
+            &width,
+        )
+        .await;
+        two(
+            &wide.trigger_events,
+            &mut wide.autoresponse,
+            &mut wide.issue,
+        )
+        .await;
         three(&wide.autoresponse, &mut wide.relevant_rules).await;
-        four(&wide.trigger_events, &mut wide.categorizations, &mut wide.responses, &mut wide.memory_docs).await;
+        four(
+            &wide.trigger_events,
+            &mut wide.categorizations,
+            &mut wide.responses,
+            &mut wide.memory_docs,
+        )
+        .await;
         five(
             &wide.categorizations,
             &mut wide.user_info,
@@ -173,7 +215,7 @@ async fn by_hand(mut wide: Wide) -> Wide {
             &width,
         )
         .await;
-        if let Six::Enough = six(&wide.responses, &mut wide.messages, &width).await {
+        if let Lap::Enough = six(&wide.responses, &mut wide.messages, &width).await {
             return wide;
         }
     }
@@ -196,7 +238,9 @@ fn main() {
     group.sample_size(10);
     for (name, bytes) in [("nothing", 0), ("1 KB", 1 << 10), ("1 MB", 1 << 20)] {
         group.bench_function(name, |bench| {
-            bench.to_async(&tokio).iter(|| thread.run(Work::with_ballast(STEPS, bytes)));
+            bench
+                .to_async(&tokio)
+                .iter(|| thread.run(Work::with_ballast(STEPS, bytes)));
         });
     }
     let wide = wide().thread("bench");
@@ -218,7 +262,10 @@ fn main() {
     for (name, bytes) in [("1 KB", 1 << 10), ("1 MB", 1 << 20)] {
         // The state is made before the clock starts, as a megabyte takes longer than a thousand steps.
         let run = |state| drop(black_box(tokio.block_on(thread.run(state))));
-        let mut states = (0..200).map(|_| Work::with_ballast(STEPS, bytes)).collect::<Vec<_>>().into_iter();
+        let mut states = (0..200)
+            .map(|_| Work::with_ballast(STEPS, bytes))
+            .collect::<Vec<_>>()
+            .into_iter();
         let best = common::best_of(
             200,
             || run(Work::empty(STEPS)),

@@ -13,9 +13,9 @@
 
 #![expect(clippy::print_stdout, reason = "a bench reports to a person")]
 
-mod common;
 #[path = "common/boxed.rs"]
 mod boxed;
+mod common;
 #[path = "common/rings.rs"]
 mod rings;
 
@@ -28,7 +28,10 @@ use common::{best_of, row, tokio};
 use criterion::{Criterion, Throughput};
 use handoffs::prelude::*;
 use handoffs::{Journal, Runnable, ThreadId};
-use rings::{CHAIN, Chain, Ring, Ring5, Ring20, Work, chain_by_hand, ring_by_hand, ring_of_5_by_hand, ring_of_20_by_hand};
+use rings::{
+    CHAIN, Chain, Ring, Ring5, Ring20, Work, chain_by_hand, ring_by_hand, ring_of_5_by_hand,
+    ring_of_20_by_hand,
+};
 use rusqlite::Connection;
 
 /// Steps in one run.
@@ -43,7 +46,9 @@ fn in_memory(criterion: &mut Criterion, name: &str, work: fn(u64) -> Work) {
     group.throughput(Throughput::Elements(STEPS));
     let tokio = tokio();
     group.bench_function("by hand", |bench| {
-        bench.to_async(&tokio).iter(|| ring_by_hand(black_box(work(STEPS))));
+        bench
+            .to_async(&tokio)
+            .iter(|| ring_by_hand(black_box(work(STEPS))));
     });
     let watched = ring().thread("bench");
     group.bench_function("derived", |bench| {
@@ -161,13 +166,24 @@ fn on_disk(criterion: &mut Criterion) {
 fn table() {
     common::head("a step, in ns");
     let tokio = tokio();
-    for (case, work) in [("empty", Work::empty as fn(u64) -> Work), ("scan", Work::scan)] {
+    for (case, work) in [
+        ("empty", Work::empty as fn(u64) -> Work),
+        ("scan", Work::scan),
+    ] {
         for (watch, suffix) in [(true, ""), (false, ", loops not watched")] {
             let thread = ring().watch_loops(watch).thread("bench");
             let best = best_of(
                 1_000,
-                || drop(black_box(tokio.block_on(ring_by_hand(black_box(work(STEPS)))))),
-                || drop(black_box(tokio.block_on(thread.run(black_box(work(STEPS)))))),
+                || {
+                    drop(black_box(
+                        tokio.block_on(ring_by_hand(black_box(work(STEPS)))),
+                    ))
+                },
+                || {
+                    drop(black_box(
+                        tokio.block_on(thread.run(black_box(work(STEPS)))),
+                    ))
+                },
             );
             row(&format!("{case}{suffix}"), best, STEPS);
         }
@@ -180,7 +196,10 @@ fn table() {
         || drop(kept.borrow_mut().ours()),
     );
     row("sqlite, each step committed", best, KEPT_STEPS + 1);
-    println!("\nfrom the start of a process to its first node: {:?}", cold_start());
+    println!(
+        "\nfrom the start of a process to its first node: {:?}",
+        cold_start()
+    );
     println!(
         "allocations a step without a journal: {}",
         allocations_a_step()
@@ -204,19 +223,45 @@ fn rings(tokio: &tokio::runtime::Runtime) {
         );
         row(case, best, steps);
     }
-    beside(tokio, "scan, a ring of 5", ring_of_5_by_hand, Ring5::new(), STEPS);
-    beside(tokio, "scan, a ring of 20", ring_of_20_by_hand, Ring20::new(), STEPS);
-    beside(tokio, "scan, a chain of 20 with its start", chain_by_hand, Chain::new(), CHAIN);
+    beside(
+        tokio,
+        "scan, a ring of 5",
+        ring_of_5_by_hand,
+        Ring5::new(),
+        STEPS,
+    );
+    beside(
+        tokio,
+        "scan, a ring of 20",
+        ring_of_20_by_hand,
+        Ring20::new(),
+        STEPS,
+    );
+    beside(
+        tokio,
+        "scan, a chain of 20 with its start",
+        chain_by_hand,
+        Chain::new(),
+        CHAIN,
+    );
     let table = Table::ring();
     let by_table = |work| table.run(work);
-    beside(tokio, "scan, built, beside boxed futures", by_table, built_ring(), STEPS);
+    beside(
+        tokio,
+        "scan, built, beside boxed futures",
+        by_table,
+        built_ring(),
+        STEPS,
+    );
 }
 
 /// The time from the start of a process to its first node: the best of some.
 fn cold_start() -> Duration {
     let program = std::env::current_exe().expect("a program");
     let once = |_| {
-        let born = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
+        let born = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("a clock");
         let mut child = Command::new(&program);
         let output = child.env(BORN, born.as_nanos().to_string()).output();
         let output = output.expect("a process").stdout;
@@ -231,8 +276,12 @@ const BORN: &str = "HANDOFFS_BENCH_BORN";
 
 #[node(Work)]
 async fn first() {
-    let born = std::env::var(BORN).ok().and_then(|born| born.parse::<u128>().ok());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
+    let born = std::env::var(BORN)
+        .ok()
+        .and_then(|born| born.parse::<u128>().ok());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock");
     println!("{}", now.as_nanos() - born.expect("a time"));
 }
 
