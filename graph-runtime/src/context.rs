@@ -12,6 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::SemaphorePermit;
 
+#[cfg(feature = "agents")]
+use crate::agent::Teller;
 use crate::attempt::Pulse;
 use crate::course::Course;
 use crate::error::RunError;
@@ -70,6 +72,9 @@ pub struct Context<'a> {
     pub(crate) permit: Option<SemaphorePermit<'a>>,
     /// Where a graph within tells what happens in it, if somebody listens.
     pub(crate) relay: Option<mpsc::Sender<Inner>>,
+    /// Where an agent tells what it does, if somebody listens.
+    #[cfg(feature = "agents")]
+    pub(crate) teller: Teller,
     /// What the node concluded, if somebody is told.
     pub(crate) concluded: Option<serde_json::Result<Conclusion>>,
 }
@@ -166,6 +171,8 @@ impl<'a> Context<'a> {
             around: Pulse::default(),
             permit: None,
             relay: None,
+            #[cfg(feature = "agents")]
+            teller: Teller::default(),
             concluded: None,
         }
     }

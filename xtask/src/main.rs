@@ -1,4 +1,4 @@
-//! The habits of this repository as commands: `cargo xtask check`, `fix` and `bless`, `counts` and `peers`.
+//! The habits of this repository as commands: `cargo xtask check`, `candle`, `fix`, `bless`, `counts` and `peers`.
 //!
 //! [`steps`] says what each of them runs. `tidy` holds the house rules that no lint knows; they are
 //! ordinary tests, so `cargo test` enforces them too.
@@ -16,6 +16,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <word>
   check   what CI runs; writes nothing
+  candle  the adapter for local models, which takes minutes to build
   fix     applies the lints that can be applied, and formats
   bless   rewrites the expected compile errors and the drawings; read the diff before you commit
   counts  counts instructions beside those by hand, and compares the ratios with those committed;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let steps = match words[..] {
         ["check"] => steps::CHECK,
+        ["candle"] => steps::CANDLE,
         ["fix"] => steps::FIX,
         ["bless"] => steps::BLESS,
         ["counts"] => return end(counts::run(false)),

@@ -145,7 +145,10 @@ fn rename(event: &mut Recorded, plan: &Plan) -> Result<(), Difference> {
         | Recorded::Failed { node: name, .. } => node(name),
         Recorded::Decided { to: target, .. } | Recorded::Expired { to: target, .. } => to(target),
         Recorded::Asked(ask) => asked(ask),
-        Recorded::Answered { .. } | Recorded::Abandoned { .. } | Recorded::Copied { .. } => Ok(()),
+        Recorded::Submitted { .. }
+        | Recorded::Answered { .. }
+        | Recorded::Abandoned { .. }
+        | Recorded::Copied { .. } => Ok(()),
     }
 }
 
@@ -451,6 +454,7 @@ impl Branches {
                 entry.event,
                 Recorded::Edited { .. }
                     | Recorded::Copied { .. }
+                    | Recorded::Submitted { .. }
                     | Recorded::Once { .. }
                     | Recorded::Attempted { .. }
             )
@@ -475,7 +479,7 @@ impl Branches {
     }
 
     /// Returns whether a question of a path was whether a handoff may be.
-    fn asked_approval(&self, branch: &BranchId, ask: AskId) -> bool {
+    pub(in crate::journal) fn asked_approval(&self, branch: &BranchId, ask: AskId) -> bool {
         // A question has the number of its entry.
         let mut asked = self
             .of(branch)
