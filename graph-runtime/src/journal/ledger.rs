@@ -379,6 +379,7 @@ mod tests {
         let failed = Recorded::Failed {
             node: "a".into(),
             error: "none".to_owned(),
+            took_ms: 0,
             usage: Usage::default(),
         };
         let graph = GraphId("Test#0".into());
