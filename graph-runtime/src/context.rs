@@ -11,6 +11,7 @@ use handoffs_core::{FieldSet, Outcome, Payload, State};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::SemaphorePermit;
+use tracing::Span;
 
 #[cfg(feature = "agents")]
 use crate::agent::Teller;
@@ -80,6 +81,8 @@ pub struct Context<'a> {
     pub(crate) pulse: Pulse,
     /// The pulse of the node that the graph is, for which each step is a sign of life.
     pub(crate) around: Pulse,
+    /// The span of the attempt that is under way; of none, if nobody listens.
+    pub(crate) span: Span,
     /// The node's leave to be at work, where only so many are at a time.
     pub(crate) permit: Option<SemaphorePermit<'a>>,
     /// Where a graph within tells what happens in it, if somebody listens.
@@ -185,6 +188,7 @@ impl<'a> Context<'a> {
             patience: None,
             pulse: Pulse::default(),
             around: Pulse::default(),
+            span: Span::none(),
             permit: None,
             relay: None,
             #[cfg(feature = "agents")]

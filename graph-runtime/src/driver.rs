@@ -32,6 +32,7 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::run::Run;
 use crate::scope::{Limits, Scope};
+use crate::telemetry;
 
 /// A path through a graph in the hands of the driver.
 pub(crate) struct Driver<'a, G: Runnable, K> {
@@ -115,16 +116,37 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         }
     }
 
-    /// Runs the trunk until it comes to rest, is cancelled or out of time.
-    pub(crate) async fn run(&mut self) -> Result<Done, RunError> {
+    /// Runs the trunk until it comes to rest, is cancelled or out of time; begins with `start`, if that is
+    /// given: with fields of the state, which may be all.
+    pub(crate) async fn run(
+        &mut self,
+        way: &'static str,
+        start: Option<(Writes, bool)>,
+    ) -> Result<Done, RunError> {
         let scope = self.scope;
-        let name = self.plan().topology.name();
-        let span = tracing::info_span!("run", graph = name, thread = %scope.thread);
+        let graph = self.plan().topology.name();
+        let ask = scope.answer.as_ref().map(|(ask, _)| *ask);
+        let span = telemetry::run(graph, &scope.thread, way, ask);
+        let begun = telemetry::begun();
+        let work = async {
+            if let Some((writes, whole)) = start {
+                self.start(writes, whole).await?;
+            }
+            self.run_to_rest().await
+        };
+        let done = work.instrument(span.clone()).await;
+        let ended = telemetry::run_rested(&span, &done);
+        telemetry::run_ended(graph, ended, begun);
+        done
+    }
+
+    async fn run_to_rest(&mut self) -> Result<Done, RunError> {
+        let scope = self.scope;
         let is_bounded = scope.limits.cancel.is_some() || scope.limits.deadline.is_some();
         let done = if is_bounded {
-            Box::pin(self.bounded()).instrument(span).await
+            Box::pin(self.bounded()).await
         } else {
-            self.drive().instrument(span).await
+            self.drive().await
         };
         let Some(ledger) = &scope.ledger else {
             return done;

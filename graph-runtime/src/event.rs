@@ -161,6 +161,8 @@ pub enum Inner {
         node: Cow<'static, str>,
         /// What the node concluded.
         outcome: Conclusion,
+        /// The edge that the outcome chose.
+        edge: Edge<Cow<'static, str>>,
         /// Where the run goes; none at the graph's end.
         to: Option<Cow<'static, str>>,
         /// Why the edge that the outcome chose was masked, if it was.
@@ -193,8 +195,12 @@ pub enum Inner {
         node: Cow<'static, str>,
         /// The error and its causes.
         error: String,
+        /// The error edge.
+        edge: Edge<Cow<'static, str>>,
         /// Where the run goes; none at the graph's end.
         to: Option<Cow<'static, str>>,
+        /// Why the edge was masked, if it was.
+        masked: Option<Masked>,
     },
     /// A person decided about a handoff, or nobody did in time, and the run goes on.
     #[non_exhaustive]
@@ -253,7 +259,7 @@ pub enum Inner {
 
 impl Inner {
     /// Tells of a graph within what its own driver tells; nothing of its end, which its node's step tells.
-    fn of<G: Runnable>(event: Event<G>) -> Option<Self> {
+    pub(crate) fn of<G: Runnable>(event: Event<G>) -> Option<Self> {
         let name = |node: G::Node| Cow::Owned(node.to_string());
         Some(match event {
             Event::Entered { branch, node } => Self::Entered {
@@ -264,16 +270,17 @@ impl Inner {
                 branch,
                 node,
                 outcome,
+                edge,
                 to,
                 masked,
                 branches,
                 cached,
                 approval,
-                ..
             } => Self::Stepped {
                 branch,
                 node: name(node),
                 outcome,
+                edge: edge.map(name),
                 to: to.node().map(name),
                 masked,
                 branches,
@@ -295,13 +302,16 @@ impl Inner {
                 branch,
                 node,
                 error,
+                edge,
                 to,
-                ..
+                masked,
             } => Self::Caught {
                 branch,
                 node: name(node),
                 error,
+                edge: edge.map(name),
                 to: to.node().map(name),
+                masked,
             },
             Event::Decided {
                 branch,

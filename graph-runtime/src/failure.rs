@@ -5,6 +5,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use handoffs_core::FieldSet;
+use tracing::Instrument;
 
 use crate::context::Pending;
 use crate::driver::{Done, Driver};
@@ -15,6 +16,7 @@ use crate::execute::Runnable;
 use crate::journal::{Failure, Recorded};
 use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
+use crate::telemetry::{self, Moved};
 
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// Tries the node again, goes on along its error edge, or ends the run.
@@ -26,6 +28,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         if let Kind::NoAnswer(_) = error.kind() {
             return Err(self.node_error(error));
         }
+        telemetry::node_failed(&self.cx.span, &error, self.cx.usage);
         // What the failed attempt noted of the fields it wrote is void.
         self.cx.step = Marks::default();
         self.cx.concluded = None;
@@ -59,7 +62,9 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         }
         self.used[rule] = self.used[rule].saturating_add(1);
         let text = chain(error);
-        tracing::debug!(node = self.plan().name(node), error = %text, ?delay, "attempt failed");
+        let graph = self.plan().topology.name();
+        telemetry::used(graph, self.plan().name(node), self.cx.usage);
+        telemetry::tried_again(self.plan().name(node), &text, delay);
         let attempted = Recorded::Attempted {
             node: self.kept_name(node),
             rule: u32::try_from(rule).unwrap_or(u32::MAX),
@@ -118,7 +123,21 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             attempts,
             unknown: error.unknown().map(str::to_owned),
         };
-        tracing::debug!(node = self.plan().name(node), error = %failure.error, "caught");
+        let graph = self.plan().topology.name();
+        telemetry::used(graph, self.plan().name(node), self.cx.usage);
+        let span = telemetry::handoff(&Moved {
+            plan: self.plan(),
+            from: node,
+            edge,
+            hop,
+            branches: &[],
+            many: None,
+            concluded: None,
+            content: false,
+            decision: None,
+            lap: self.cx.course.engine.taken(self.plan(), edge),
+            usage: self.cx.usage,
+        });
         let caught = Recorded::Caught {
             failure: failure.clone(),
             edge,
@@ -129,7 +148,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             to: hop.to.node().map(|to| self.kept_name(to)),
             progress,
         };
-        let seq = self.append(caught).await?;
+        let seq = self.append(caught).instrument(span).await?;
         self.settle(seq);
         let along = self.sink.listens().then(|| self.plan().edge(edge).cloned());
         if let Some(edge) = along.flatten() {
@@ -153,6 +172,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
 
     /// Writes down that the path ended with an error at the node that is due, and returns the error.
     pub(crate) async fn record(&mut self, error: RunError) -> RunError {
+        telemetry::loop_stopped(self.plan().topology.name(), &error);
         if error.is_of_a_node() && self.scope.ledger.is_some() {
             let failed = Recorded::Failed {
                 node: Cow::Owned(self.due_name().to_owned()),

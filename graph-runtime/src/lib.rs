@@ -32,6 +32,7 @@ mod scope;
 mod spending;
 mod step;
 mod subgraph;
+pub mod telemetry;
 
 mod any_graph;
 mod context;

@@ -188,6 +188,15 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
         self
     }
 
+    /// Says whether traces tell what users, models and tools say; by default they do not.
+    ///
+    /// It is what the spans of agents, models, tools and handoffs have in their attributes for content, and
+    /// the questions to people. Wherever traces go, it goes; see [`telemetry`](crate::telemetry).
+    pub fn trace_content(mut self, trace: bool) -> Self {
+        self.limits.trace_content = trace;
+        self
+    }
+
     /// Stops each call of [`run`](Thread::run), [`resume`](Thread::resume) or
     /// [`recover`](Thread::recover) that has not come to rest after so long, with
     /// [`RunError::Deadline`](crate::RunError::Deadline). What was written stays, and `recover` goes on.

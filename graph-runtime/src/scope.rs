@@ -44,6 +44,8 @@ pub(crate) struct Limits {
     pub(crate) durability: Durability,
     pub(crate) clock: Clock,
     pub(crate) migration: Option<Migration>,
+    /// Whether traces tell what users, models and tools say.
+    pub(crate) trace_content: bool,
     pub(crate) budgets: Option<Arc<Budgets>>,
 }
 

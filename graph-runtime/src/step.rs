@@ -12,6 +12,7 @@ use futures_channel::mpsc;
 use futures_util::future::poll_fn;
 use handoffs_core::{FieldSet, State};
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 #[cfg(feature = "agents")]
 use crate::agent::Teller;
@@ -30,6 +31,7 @@ use crate::node_error::{Kind, NodeError};
 #[cfg(feature = "agents")]
 use crate::relay::hear;
 use crate::relay::relay;
+use crate::telemetry::{self, Moved};
 
 /// What came of an attempt at a node: the edge that its outcome chose, or what kept it from concluding.
 pub(crate) type Attempt = Result<Result<usize, NodeError>, Signal>;
@@ -47,6 +49,8 @@ struct Taken<G: Runnable> {
     handed_in: Option<HandedIn>,
     fork: Option<Fork>,
     told: Option<Event<G>>,
+    /// The span of the handoff.
+    span: Span,
 }
 
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
@@ -54,6 +58,24 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     ///
     /// What happens seldom is boxed, so that the many paths that are under way at a time are small.
     pub(crate) async fn step(&mut self, node: u16) -> Result<Option<Done>, RunError> {
+        let plan = self.plan();
+        let span = plan.node(node).map_or_else(Span::none, |planned| {
+            telemetry::node(planned, &self.cx.branch, &self.used)
+        });
+        if span.is_disabled() {
+            return self.step_in(node).await;
+        }
+        self.cx.span = span.clone();
+        let done = Box::pin(self.step_in(node)).instrument(span.clone()).await;
+        self.cx.span = Span::none();
+        if let Err(error) = &done {
+            telemetry::step_failed(&span, error);
+        }
+        done
+    }
+
+    /// Makes the step, within its span if somebody listens.
+    async fn step_in(&mut self, node: u16) -> Result<Option<Done>, RunError> {
         if self.sink.listens() {
             let (branch, node) = (self.cx.branch.clone(), self.node(node));
             Box::pin(self.sink.emit(|| Event::Entered { branch, node })).await;
@@ -63,8 +85,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         if is_kept {
             self.measure();
         }
-        let traced = tracing::enabled!(tracing::Level::DEBUG);
-        self.cx.enter(is_kept || self.sink.listens(), traced);
+        let noted = is_kept || self.sink.listens() || !self.cx.span.is_disabled();
+        self.cx.enter(noted, telemetry::is_listened());
         let key = if caches { self.cache_key(node) } else { None };
         let hit = match &key {
             // A person who was asked is heard, whatever has been kept since, and what the node has begun
@@ -104,7 +126,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         };
         if let Some(handed_in) = taken.handed_in {
             let seq = handed_in.seq;
-            self.written(handed_in).await?;
+            self.written(handed_in).instrument(taken.span).await?;
             self.settle(seq);
         } else {
             self.settle(0);
@@ -189,7 +211,6 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let Some(planned) = plan.node(node) else {
             return Ok(Err(NodeError::new("there is no such node")));
         };
-        let span = tracing::debug_span!("node", node = &*planned.name);
         let desk = Arc::clone(&cx.desk);
         cx.pulse = Pulse::of(&planned.policy, &cx.around);
         let pulse = cx.pulse.clone();
@@ -212,7 +233,6 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                     // It is taken out only below, after the end.
                     return Poll::Pending;
                 };
-                let _entered = span.enter();
                 match step.poll(task) {
                     Poll::Ready(step) => Poll::Ready(Ok(step)),
                     Poll::Pending => match desk.take() {
@@ -300,11 +320,12 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             None
         };
         let to = hop.to.map(|to| self.plan().name(to));
-        tracing::debug!(from = self.plan().name(node), %to, masked = ?hop.masked, "handoff");
+        let span = self.tell_step(node, edge, hop, outcome.as_ref(), forked.as_ref(), cached);
         let mut taken = Taken {
             handed_in: None,
             fork,
             told: None,
+            span,
         };
         let Some(outcome) = outcome else {
             return Ok(taken);
@@ -343,6 +364,39 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             taken.handed_in = Some(handed_in);
         }
         Ok(taken)
+    }
+
+    /// Tells of a step in traces, and returns the span of its handoff.
+    fn tell_step(
+        &self,
+        node: u16,
+        edge: usize,
+        hop: Hop,
+        outcome: Option<&Conclusion>,
+        forked: Option<&Forked>,
+        cached: bool,
+    ) -> Span {
+        let (plan, edge, usage) = (self.plan(), place(edge), self.cx.usage);
+        telemetry::concluded(&self.cx.span, outcome, cached, usage);
+        telemetry::stepped(plan.topology.name(), plan.name(node), usage);
+        if hop.asks {
+            // It is none before it is approved.
+            return Span::none();
+        }
+        let fork = plan.fork(edge).filter(|_| hop.forks);
+        telemetry::handoff(&Moved {
+            plan,
+            from: node,
+            edge,
+            hop,
+            branches: fork.map_or(&[], |fork| &fork.entries),
+            many: forked.map(|forked| forked.branches),
+            concluded: outcome,
+            content: self.scope.limits.trace_content,
+            decision: None,
+            lap: self.cx.course.engine.taken(plan, edge),
+            usage,
+        })
     }
 
     /// Notes that another node is due, or none.

@@ -252,15 +252,18 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         let branch = BranchId::TRUNK;
         let graph = graph.as_ref();
         let mut driver = Driver::new(graph, &scope, plan, branch, state, folded, sink);
-        if let Some(known) = known {
-            let writes = match scope.ledger {
-                Some(_) if is_other => driver.whole()?,
-                Some(_) => known.difference(driver.whole()?),
-                None => Writes::default(),
-            };
-            driver.start(writes, is_other).await?;
-        }
-        let done = driver.run().await;
+        let start = match known {
+            Some(_) if scope.ledger.is_none() => Some((Writes::default(), is_other)),
+            Some(_) if is_other => Some((driver.whole()?, true)),
+            Some(known) => Some((known.difference(driver.whole()?), false)),
+            None => None,
+        };
+        let way = match (is_start, &scope.answer) {
+            (true, _) => "run",
+            (false, Some(_)) => "resume",
+            (false, None) => "recover",
+        };
+        let done = driver.run(way, start).await;
         scope.spending.close();
         if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
             Box::pin(self.keep_snapshot(&scope)).await;

@@ -187,6 +187,7 @@ impl<S: Conversation, O: Outcome> Node<S> for Agent<S, O> {
 
 impl<S: Conversation, O: Outcome> Execute<S> for Agent<S, O> {
     const REPORTS: bool = true;
+    const IS_AGENT: bool = true;
 
     async fn execute(&self, state: &mut S, cx: &mut Context<'_>) -> Result<O, NodeError> {
         let note = came_for(cx);

@@ -57,7 +57,7 @@ pub(super) struct Offers {
 }
 
 impl Offers {
-    fn open(&self) -> impl Iterator<Item = &Offer> {
+    pub(super) fn open(&self) -> impl Iterator<Item = &Offer> {
         self.all.iter().filter(|offer| offer.is_open)
     }
 

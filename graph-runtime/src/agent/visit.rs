@@ -21,6 +21,7 @@ use super::view::own;
 use crate::budget::{BudgetOf, Held};
 use crate::context::Context;
 use crate::node_error::NodeError;
+use crate::telemetry::{offered, passed};
 
 /// One visit of an agent: the turns that it takes until it concludes.
 pub(super) struct Visit<'a, S, O> {
@@ -150,6 +151,8 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
 
     async fn conclude(&mut self, state: &S, cx: &mut Context<'_>) -> Result<O, NodeError> {
         self.check().map_err(NodeError::new)?;
+        let open = self.offers.open().map(|offer| &*offer.spec.name);
+        offered(&cx.span, &*self.agent.model, &self.tools, open);
         let mut turn = 0;
         loop {
             turn += 1;
@@ -191,11 +194,7 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
                     Todo::Tool(tool) => self.call((turn, place), tool, call, cx).await?,
                     Todo::Handoff => Given::Handoff(receiver(&call.tool).to_owned()),
                     Todo::Pass => {
-                        tracing::warn!(
-                            agent = self.name,
-                            tool = call.tool,
-                            "a handoff is passed over, as another one of the same turn is made"
-                        );
+                        passed(&self.name, &call.tool);
                         teller.tell(|| AgentEvent::Passed(call.clone()));
                         Given::Passed
                     }

@@ -9,6 +9,7 @@ use crate::agent::model::{Reply, Request};
 use crate::context::Context;
 use crate::node_error::NodeError;
 use crate::once::Call;
+use crate::telemetry::asked;
 
 impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
     /// Asks the model. Its reply is kept, so that a visit that is taken up again goes on behind it; but
@@ -20,6 +21,7 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
         cx: &mut Context<'_>,
     ) -> Result<(Reply, bool), NodeError> {
         let mut is_new = false;
+        let content = cx.scope.limits.trace_content;
         let (teller, pulse) = (cx.teller.clone(), cx.pulse.clone());
         // A model that speaks is alive.
         let said = move |piece: &str| {
@@ -30,7 +32,8 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
         };
         let ask = async || {
             is_new = true;
-            self.agent.model.turn(request, &said).await
+            let turn = self.agent.model.turn(request, &said);
+            asked(&*self.agent.model, request, content, turn).await
         };
         let key = format!("turn {turn}");
         let own = self.budgets(cx);

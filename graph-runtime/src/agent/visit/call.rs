@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::error::chain;
 use crate::node_error::NodeError;
 use crate::once::Call;
+use crate::telemetry::called;
 
 impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
     /// Calls a tool, once, unless it may be repeated.
@@ -24,11 +25,13 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
         cx: &mut Context<'_>,
     ) -> Result<Given, NodeError> {
         let tool = &self.agent.tools[tool];
+        let content = cx.scope.limits.trace_content;
         // What the model reads of an error is a result like any other.
         let teller = cx.teller.clone();
         let effect = async || {
             teller.tell(|| AgentEvent::Called(call.clone()));
-            let given = match tool.call(&call.arguments).await {
+            let result = called(call, content, tool.call(&call.arguments)).await;
+            let given = match result {
                 Ok(result) => Given::Result(result),
                 Err(error) => Given::Error(chain(&error)),
             };
