@@ -228,7 +228,6 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         };
         let thread = self.id.clone();
         let told = Arc::new(told);
-        let before = Some(&told).filter(|_| !is_start);
         let scope = Scope {
             run: if journal.is_some() { 0 } else { run_number() },
             ledger: journal.map(|journal| {
@@ -243,7 +242,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             }),
             thread,
             graph: plan.id.clone(),
-            spending: Spending::behind(before, plan),
+            spending: Spending::behind((!is_start).then_some(&told), plan),
             told: Mutex::new(told),
             answer,
             limits: limits.clone(),

@@ -82,7 +82,7 @@ fn tell_in(path: &mut Vec<String>, event: Inner, waiting: &mut Vec<Waiting>, tol
         } => {
             let to = to.map(String::from);
             let known = waiting.iter().find(|waiting| waiting.ask == ask);
-            let taken = known.map_or_else(
+            let mut taken = known.map_or_else(
                 || Taken {
                     home: Home::Path(path.clone()),
                     edge: Along::Approved(node.to_string(), to.clone()),
@@ -90,13 +90,11 @@ fn tell_in(path: &mut Vec<String>, event: Inner, waiting: &mut Vec<Waiting>, tol
                 },
                 |waiting| waiting.taken.clone(),
             );
+            taken.is_else = approval != Approval::Approved;
             let turn = Turn {
                 line: decided(&node, &approval, to.as_deref()),
                 hop: Hop::new(node, to),
-                taken: Some(Taken {
-                    is_else: approval != Approval::Approved,
-                    ..taken
-                }),
+                taken: Some(taken),
             };
             (branch, turn)
         }
