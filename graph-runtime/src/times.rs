@@ -1,5 +1,6 @@
 //! Where the time goes: how long nodes took, over many runs.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::time::Duration;
@@ -106,7 +107,7 @@ impl NodeTimes {
             }
         };
         let mut nodes: Vec<_> = self.0.iter().map(time).collect();
-        nodes.sort_by_key(|node| std::cmp::Reverse(node.total));
+        nodes.sort_by_key(|time| Reverse(time.total));
         nodes
     }
 }

@@ -27,7 +27,7 @@ pub(crate) const CHECK: &[Step] = &[
     // The features that are not default, among them what needs a PostgreSQL server.
     cargo("test --all-features -p handoffs -p handoffs-runtime"),
     // The adapters, which the root's `cargo test` leaves out.
-    cargo("test -p handoffs-mcp"),
+    cargo("test -p handoffs-mcp -p handoffs-otel -p handoffs-rig -p support_desk_agents"),
     // Benches in their test mode: each runs once, unoptimised, and measures nothing.
     cargo("test --bench * --all-features"),
     Step {
@@ -38,6 +38,13 @@ pub(crate) const CHECK: &[Step] = &[
     Step {
         needs: Some("deny"),
         ..cargo("deny check licenses bans sources")
+    },
+    // Of bans, only those of our own tree: rig brings what it brings.
+    Step {
+        needs: Some("deny"),
+        ..cargo(
+            "deny --manifest-path adapters/rig/Cargo.toml --config deny.toml check licenses sources",
+        )
     },
 ];
 
