@@ -63,7 +63,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let Some(ask) = paused else { break };
         events = thread.resume_stream(ask.id, answer(&ask).await?)?;
     }
-    println!("\n{}\n\n{}", thread.state().await?.answer(), thread.meter().await?);
+    println!(
+        "\n{}\n\n{}",
+        thread.state().await?.answer(),
+        thread.meter().await?
+    );
     Ok(())
 }
 
