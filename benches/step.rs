@@ -17,6 +17,7 @@
 mod boxed;
 mod common;
 #[path = "common/rings.rs"]
+#[allow(dead_code, reason = "it has more states than these")]
 mod rings;
 
 use std::hint::black_box;
@@ -177,12 +178,12 @@ fn table() {
                 || {
                     drop(black_box(
                         tokio.block_on(ring_by_hand(black_box(work(STEPS)))),
-                    ))
+                    ));
                 },
                 || {
                     drop(black_box(
                         tokio.block_on(thread.run(black_box(work(STEPS)))),
-                    ))
+                    ));
                 },
             );
             row(&format!("{case}{suffix}"), best, STEPS);

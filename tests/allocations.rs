@@ -52,11 +52,11 @@ fn ring() -> Ring {
 
 /// Counts what a run of so many steps allocates.
 fn run(goal: u64, ballast: usize) -> AllocationInfo {
-    run_of(Runtime::new(ring()), goal, ballast)
+    run_of(&Runtime::new(ring()), goal, ballast)
 }
 
 fn run_of<G: Runnable<State = Work>, J: Keep>(
-    runtime: Runtime<G, J>,
+    runtime: &Runtime<G, J>,
     goal: u64,
     ballast: usize,
 ) -> AllocationInfo {
@@ -108,14 +108,14 @@ fn a_step_of_a_built_graph_allocates_its_future_alone() {
             .route("pong", "Again", To::node("ping").limit(1_000_000).or_end());
         Runtime::new(ring.build().unwrap())
     };
-    assert_each(1, 1_000, |steps| run_of(built(), steps, 0));
+    assert_each(1, 1_000, |steps| run_of(&built(), steps, 0));
 }
 
 #[test]
 fn a_step_with_a_journal_in_memory_allocates_22_times() {
     // Fewer than there have to be for a snapshot.
     assert_each(22, 200, |steps| {
-        run_of(Runtime::new(ring()).journal(Memory::default()), steps, 0)
+        run_of(&Runtime::new(ring()).journal(Memory::default()), steps, 0)
     });
 }
 
@@ -140,7 +140,7 @@ fn a_handoff_over_an_else_allocates_nothing() {
             aside: Ping,
         })
     };
-    assert_each(0, 1_000, |steps| run_of(detour(), steps, 0));
+    assert_each(0, 1_000, |steps| run_of(&detour(), steps, 0));
 }
 
 #[test]
