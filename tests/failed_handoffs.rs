@@ -274,7 +274,7 @@ async fn what_a_target_has_done_is_not_done_again_and_what_nobody_knows_is_said(
     let pay = tool("pay", "", move |_: Nothing| {
         of.count("pay");
         async {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             Ok::<_, io::Error>("paid")
         }
     });
