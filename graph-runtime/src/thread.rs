@@ -257,12 +257,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             Some(known) => Some((known.difference(driver.whole()?), false)),
             None => None,
         };
-        let way = match (is_start, &scope.answer) {
-            (true, _) => "run",
-            (false, Some(_)) => "resume",
-            (false, None) => "recover",
-        };
-        let done = driver.run(way, start).await;
+        let done = driver.run(way(is_start, &scope), start).await;
         scope.spending.close();
         if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
             Box::pin(self.keep_snapshot(&scope)).await;
@@ -427,6 +422,15 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             ask,
             reason,
         }
+    }
+}
+
+/// Returns by which call a run goes on, for traces.
+const fn way(is_start: bool, scope: &Scope) -> &'static str {
+    match (is_start, &scope.answer) {
+        (true, _) => "run",
+        (false, Some(_)) => "resume",
+        (false, None) => "recover",
     }
 }
 

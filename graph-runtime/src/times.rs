@@ -199,7 +199,7 @@ mod tests {
         let mut times = NodeTimes::default();
         times.add("triage", Duration::from_micros(40));
         times.add("billing", Duration::from_millis(1_200));
-        times.add("billing", Duration::from_secs(600));
+        times.add("billing", Duration::from_mins(10));
         let expected = "\
 node      visits      total    share        p50        p95
 billing        2   10.0 min  100.0 %     1.20 s   10.0 min

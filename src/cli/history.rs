@@ -114,6 +114,7 @@ impl<'a> Line<'a> {
                 usage,
                 masked,
                 to,
+                took_ms,
                 ..
             } => Self {
                 node: &failure.node,
@@ -124,22 +125,32 @@ impl<'a> Line<'a> {
                 },
                 to: name(to.as_deref()),
                 used: Some(usage),
-                took_ms: None,
+                took_ms: Some(*took_ms),
             },
             Recorded::Attempted {
-                node, error, usage, ..
+                node,
+                error,
+                usage,
+                took_ms,
+                ..
             } => Self {
                 node,
                 what: format!("tried again after: {error}"),
                 used: Some(usage),
+                took_ms: Some(*took_ms),
                 ..Self::default()
             },
             Recorded::Failed {
-                node, error, usage, ..
+                node,
+                error,
+                usage,
+                took_ms,
+                ..
             } => Self {
                 node,
                 what: format!("failed: {}", text::cause(error)),
                 used: Some(usage),
+                took_ms: Some(*took_ms),
                 ..Self::default()
             },
             event => Self::aside(event),

@@ -1,7 +1,7 @@
 //! What each word runs, and the one loop that runs it.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -30,6 +30,8 @@ pub(crate) const CHECK: &[Step] = &[
     cargo("test -p handoffs-mcp -p handoffs-otel -p handoffs-rig -p support_desk_agents"),
     // Benches in their test mode: each runs once, unoptimised, and measures nothing.
     cargo("test --bench * --all-features"),
+    // How many instructions a step takes beside the same by hand. Skipped without valgrind.
+    cargo("xtask counts"),
     Step {
         env: &[("RUSTDOCFLAGS", "-D warnings")],
         ..cargo("doc --workspace --exclude handoffs-candle --no-deps --all-features")
@@ -108,6 +110,12 @@ pub(crate) fn run_all(steps: &[Step]) -> bool {
 pub(crate) fn root() -> &'static Path {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().expect("xtask lies in the repository")
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
 /// The cargo that runs us, so that a `+toolchain` on the command line holds for every step.

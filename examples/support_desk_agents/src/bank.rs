@@ -99,7 +99,7 @@ impl Bank {
         })
     }
 
-    pub(crate) fn send_passcode(&self) -> impl Tool + use<> {
+    pub(crate) fn send_passcode() -> impl Tool {
         let what = "Sends a new passcode to the phone number that the bank knows.";
         tool("send_passcode", what, move |asked: Customer| async move {
             Ok::<_, Refused>(format!("sent to the phone of {}", asked.customer))

@@ -178,7 +178,7 @@ impl SupportDesk {
                         ticket.customer
                     )
                 })
-                .tool(bank.send_passcode()),
+                .tool(Bank::send_passcode()),
             person: Human::new(),
         }
     }

@@ -3,6 +3,7 @@
 //! Without more, scripted models speak, so it needs neither a key nor a network. With `HANDOFFS_MODEL` (and
 //! `HANDOFFS_BASE_URL`, `HANDOFFS_API_KEY`) it is a model of any endpoint that speaks OpenAI's chat
 //! completions; with `--features local` and `HANDOFFS_LOCAL_MODEL`, a GGUF file, one on this machine.
+#![allow(clippy::print_stdout, reason = "a program of the command line")]
 
 mod bank;
 mod graph;
@@ -62,7 +63,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let Some(ask) = paused else { break };
         events = thread.resume_stream(ask.id, answer(&ask).await?)?;
     }
-    println!("\n{}", thread.state().await?.answer());
+    println!(
+        "\n{}\n\n{}",
+        thread.state().await?.answer(),
+        thread.meter().await?
+    );
     Ok(())
 }
 

@@ -115,6 +115,7 @@ mod tests {
             variant,
             spec,
             is_open: true,
+            fixed: None,
         };
         Offers {
             style: HandoffStyle::default(),

@@ -6,7 +6,7 @@ use tracing::{Instrument, Span};
 
 use super::measure::{self, measure, seconds};
 use super::names::field;
-#[expect(clippy::wildcard_imports, reason = "names are what this is about")]
+#[allow(clippy::wildcard_imports, reason = "names are what this is about")]
 use super::names::*;
 use super::span::{failed, used};
 use crate::agent::{Model, ModelError, Reply, Request, Said, ToolCall, ToolError};

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 use tracing::Level;
 
 use super::names::field;
-#[expect(clippy::wildcard_imports, reason = "names are what this is about")]
+#[allow(clippy::wildcard_imports, reason = "names are what this is about")]
 use super::names::*;
 use crate::journal::Usage;
 

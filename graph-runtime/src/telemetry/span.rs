@@ -6,7 +6,7 @@ use tracing::field::Empty;
 use tracing::{Level, Span};
 
 use super::measure;
-#[expect(clippy::wildcard_imports, reason = "names are what this is about")]
+#[allow(clippy::wildcard_imports, reason = "names are what this is about")]
 use super::names::*;
 use crate::driver::Done;
 use crate::engine::Hop;

@@ -52,11 +52,8 @@ fn tell_in(path: &mut Vec<String>, event: Inner, waiting: &mut Vec<Waiting>, tol
                 let (ask, node) = (ask.id, node.into());
                 waiting.push(Waiting { ask, node, taken });
             } else {
-                let to = match (branches, entries) {
-                    (Some(_), Some(entries)) => entries,
-                    _ => to.into_iter().collect(),
-                };
-                turn.hop = Hop::new(node, to);
+                let entries = entries.filter(|_| branches.is_some());
+                turn.hop = Hop::new(node, entries.unwrap_or_else(|| Vec::from_iter(to)));
                 turn.taken = Some(taken);
             }
             (branch, turn)
