@@ -278,6 +278,19 @@ pub enum Recorded {
 }
 
 impl Recorded {
+    /// Returns whether this says that something was used.
+    pub(super) fn says_used(&self) -> bool {
+        match self {
+            Self::Stepped { usage, .. }
+            | Self::Attempted { usage, .. }
+            | Self::Caught { usage, .. }
+            | Self::Failed { usage, .. } => !usage.is_empty(),
+            Self::Once { call, .. } => call.is_some(),
+            Self::Used { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Returns whether the run came to its end with this, or was given up, if it happened on the trunk.
     pub(super) const fn ends(&self) -> bool {
         matches!(

@@ -193,6 +193,14 @@ impl Branches {
         self.open.on(branch)
     }
 
+    /// Returns whether any entry says that something was used.
+    pub(super) fn says_used(&self) -> bool {
+        let snapshot = self.snapshot.as_ref();
+        let before = snapshot.is_some_and(|snapshot| snapshot.metering.is_some());
+        let mut entries = self.paths.values().flatten();
+        before || entries.any(|entry| entry.event.says_used())
+    }
+
     /// Adds up what was used, in a thread whose graph starts with this node, if anybody knows.
     pub(crate) fn metering(&self, start: Option<&str>) -> Metering {
         let snapshot = self.snapshot.as_ref();

@@ -4,6 +4,7 @@
 //! it takes. What the graph within a node has used until then is attributed when the name is known.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
@@ -60,11 +61,6 @@ impl Path {
 }
 
 impl Metering {
-    /// Returns whether nodes or calls said that anything was used.
-    pub(super) fn says_anything(&self) -> bool {
-        !self.all.total().usage.is_empty()
-    }
-
     /// Takes in the next entry, of whichever path.
     pub(crate) fn take(&mut self, entry: &Entry) {
         let branch = &entry.branch;
@@ -217,9 +213,13 @@ impl Metering {
 
     fn go_on(&mut self, branch: &BranchId, from: Option<&str>, to: Option<&str>) {
         self.path(branch).go_on(from, to);
-        let is_below = |path: &BranchId| path != branch && path.is_on(branch);
-        if self.paths.len() > 1 {
-            self.paths.retain(|path, _| !is_below(path));
+        // Those that leave a path stand right behind it.
+        let behind = (Bound::Excluded(branch), Bound::Unbounded);
+        while let Some((below, _)) = self.paths.range(behind).next()
+            && below.is_on(branch)
+        {
+            let below = below.clone();
+            self.paths.remove(&below);
         }
     }
 
