@@ -28,15 +28,15 @@ pub(crate) struct Table(Vec<(Step, [usize; 2])>);
 
 impl Table {
     pub(crate) fn ring() -> Self {
-        let ping: Step = Box::new(|work| {
+        let first: Step = Box::new(|work| {
             Box::pin(async {
                 ping(&mut work.count, &work.message).await;
                 Next::Again
             })
         });
-        let pong: Step =
+        let second: Step =
             Box::new(|work| Box::pin(pong(&mut work.count, &work.goal, &work.message)));
-        Self(vec![(ping, [1, 2]), (pong, [0, 2])])
+        Self(vec![(first, [1, 2]), (second, [0, 2])])
     }
 
     pub(crate) async fn run(&self, mut work: Work) -> Work {
