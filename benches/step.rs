@@ -17,7 +17,7 @@
 mod boxed;
 mod common;
 #[path = "common/rings.rs"]
-#[allow(dead_code, reason = "it has more states than these")]
+#[allow(dead_code, reason = "its states are not all needed")]
 mod rings;
 
 use std::hint::black_box;

@@ -76,7 +76,7 @@ fn count(case: String) -> Result<Count, String> {
     // Runs are longer than steps, and 1,000 entries longer than both.
     let times = match case.rsplit(", ").next() {
         Some("a run") => 50,
-        Some("a resume") => 2,
+        Some("a resume") => 4,
         _ => 1_000,
     };
     let [floor, ours] = ["floor", "ours"].map(|way| -> Result<f64, String> {

@@ -21,7 +21,8 @@ usage: cargo xtask <word>
   bless   rewrites the expected compile errors and the drawings; read the diff before you commit
   counts  counts instructions beside those by hand, and compares the ratios with those committed;
           `counts bless` rewrites them
-  peers   measures other frameworks beside ours, and writes docs/peers.md; `peers <name>..` only these";
+  peers   measures other frameworks beside ours, and writes docs/peers.md; `peers 1 <name>..` one
+          round, of only these";
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();

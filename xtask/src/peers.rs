@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::steps::{root, target};
 
-/// How often each case is measured.
+/// How often each case is measured, unless told.
 const ROUNDS: usize = 3;
 /// How long a case may take.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -211,8 +211,12 @@ const CASES: &[Case] = &[
 /// What came of a case: a figure in nanoseconds or bytes, or the reason why there is none.
 type Measured = Result<f64, String>;
 
-/// Builds, measures and writes docs/peers.md; with names, only those folders of `benches/peers`.
-pub(crate) fn run(folders: &[&str]) -> Result<(), String> {
+/// Builds, measures and writes docs/peers.md: with names, only those folders of `benches/peers`; with a number before
+/// them, so often.
+pub(crate) fn run(words: &[&str]) -> Result<(), String> {
+    let rounds = words.first().and_then(|word| word.parse().ok());
+    let folders = &words[usize::from(rounds.is_some())..];
+    let rounds = rounds.unwrap_or(ROUNDS);
     let wanted = |peer: &&Peer| folders.is_empty() || folders.contains(&peer.folder);
     let peers: Vec<&Peer> = PEERS.iter().filter(wanted).collect();
     let mut programs: BTreeMap<&str, Result<Vec<PathBuf>, String>> = BTreeMap::new();
@@ -222,7 +226,7 @@ pub(crate) fn run(folders: &[&str]) -> Result<(), String> {
             .or_insert_with(|| build(peer.folder));
     }
     let mut best: BTreeMap<(usize, usize), Measured> = BTreeMap::new();
-    for round in 1..=ROUNDS {
+    for round in 1..=rounds {
         for (row, case) in CASES.iter().enumerate() {
             // Of one answer two figures are shown, so it is asked for once.
             if row > 0
@@ -238,7 +242,7 @@ pub(crate) fn run(folders: &[&str]) -> Result<(), String> {
                 let answer = programs[peer.folder]
                     .clone()
                     .and_then(|program| ask(&program, case, peer.way));
-                println!("{round}/{ROUNDS} {}, {}: {answer:?}", case.title, peer.name);
+                println!("{round}/{rounds} {}, {}: {answer:?}", case.title, peer.name);
                 let rows = (row..CASES.len()).take_while(|at| {
                     (CASES[*at].name, CASES[*at].n, CASES[*at].store)
                         == (case.name, case.n, case.store)
@@ -250,7 +254,7 @@ pub(crate) fn run(folders: &[&str]) -> Result<(), String> {
             }
         }
     }
-    let text = table::markdown(&peers, &programs, &best);
+    let text = table::markdown(&peers, rounds, &programs, &best);
     let path = root().join("docs/peers.md");
     println!("\n{text}");
     fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))

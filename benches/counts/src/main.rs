@@ -34,37 +34,35 @@ const CASES: &[Case] = &[
     Case {
         name: "ring of 2, a step",
         floor: |n| by_hand(rings::ring_by_hand(Work::scan(n))),
-        ours: |n| run(Runtime::new(Ring::new()), Work::scan(n)),
+        ours: |n| run(&Runtime::new(Ring::new()), Work::scan(n)),
     },
     Case {
         name: "ring of 5, a step",
         floor: |n| by_hand(rings::ring_of_5_by_hand(Work::scan(n))),
-        ours: |n| run(Runtime::new(Ring5::new()), Work::scan(n)),
+        ours: |n| run(&Runtime::new(Ring5::new()), Work::scan(n)),
     },
     Case {
         name: "ring of 20, a step",
         floor: |n| by_hand(rings::ring_of_20_by_hand(Work::scan(n))),
-        ours: |n| run(Runtime::new(Ring20::new()), Work::scan(n)),
+        ours: |n| run(&Runtime::new(Ring20::new()), Work::scan(n)),
     },
     Case {
         name: "ring of 2 that only counts, a step",
         floor: |n| by_hand(rings::ring_by_hand(Work::empty(n))),
-        ours: |n| run(Runtime::new(Ring::new()), Work::empty(n)),
+        ours: |n| run(&Runtime::new(Ring::new()), Work::empty(n)),
     },
     Case {
         name: "loops watched, beside not watched",
         floor: |n| {
-            run(
-                Runtime::new(Ring::new()).watch_loops(false),
-                Work::with_ballast(n, 1 << 10),
-            )
+            let runtime = Runtime::new(Ring::new()).watch_loops(false);
+            run(&runtime, Work::with_ballast(n, 1 << 10));
         },
-        ours: |n| run(Runtime::new(Ring::new()), Work::with_ballast(n, 1 << 10)),
+        ours: |n| run(&Runtime::new(Ring::new()), Work::with_ballast(n, 1 << 10)),
     },
     Case {
         name: "1 MB in the state, beside none",
-        floor: |n| run(Runtime::new(Ring::new()), Work::empty(n)),
-        ours: |n| run(Runtime::new(Ring::new()), Work::with_ballast(n, 1 << 20)),
+        floor: |n| run(&Runtime::new(Ring::new()), Work::empty(n)),
+        ours: |n| run(&Runtime::new(Ring::new()), Work::with_ballast(n, 1 << 20)),
     },
     Case {
         name: "chain of 20, a run",
@@ -77,7 +75,7 @@ const CASES: &[Case] = &[
     Case {
         name: "built ring of 2, a step",
         floor: |n| by_hand(async move { Table::ring().run(Work::scan(n)).await }),
-        ours: |n| run(Runtime::new(built_ring()), Work::scan(n)),
+        ours: |n| run(&Runtime::new(built_ring()), Work::scan(n)),
     },
     Case {
         name: "fan-out of 100, a run",
@@ -136,7 +134,7 @@ fn again<T>(times: u64, run: impl AsyncFn() -> T) {
     });
 }
 
-fn run<G: Runnable<State = Work>, J: Keep>(runtime: Runtime<G, J>, work: Work) {
+fn run<G: Runnable<State = Work>, J: Keep>(runtime: &Runtime<G, J>, work: Work) {
     let run = tokio().block_on(runtime.thread("t").run(work));
     assert!(run.expect("a run").finished().is_some());
 }

@@ -6,18 +6,19 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{CASES, Figure, Measured, Peer, ROUNDS};
+use super::{CASES, Figure, Measured, Peer};
 use crate::steps::root;
 
 pub(super) fn markdown(
     peers: &[&Peer],
+    rounds: usize,
     programs: &BTreeMap<&str, Result<Vec<PathBuf>, String>>,
     best: &BTreeMap<(usize, usize), Measured>,
 ) -> String {
     let mut text = format!(
         "# Beside other frameworks\n\n\
          `cargo xtask peers` wrote this on {}: {}, {}. Each case in a process of its own, the programs in turn, the best of \
-         {ROUNDS} rounds. In brackets, how many times what ours takes, derived. What nodes do is the same everywhere \
+         {rounds} rounds. In brackets, how many times what ours takes, derived. What nodes do is the same everywhere \
          (`benches/peers/common/src/lib.rs`); graphs are compiled before the clock starts, but for the last row.\n\n",
         first_line("date", &["+%F"]),
         processor(),
