@@ -261,7 +261,7 @@ async fn of_two_answers_at_once_one_counts(at: &impl Place) {
     let ask = thread.run(Letter::default()).await.unwrap();
     let ask = ask.paused().unwrap();
     let resume = || thread.resume(ask.id, Verdict::Send);
-    let answers = futures::future::join_all([resume(), resume(), resume()]).await;
+    let answers = futures::future::join_all(vec![resume(), resume(), resume()]).await;
     let counted = answers.iter().filter(|answer| answer.is_ok()).count();
     assert_eq!(counted, 1, "{answers:?}");
     for error in answers.into_iter().filter_map(Result::err) {
