@@ -381,6 +381,56 @@ pub use handoffs_macros::Outcome;
 /// [merges](crate::Merge) (H008). A limit counts along each path: a branch starts with the counts of
 /// the run that forked, and after the join the highest count of any branch holds.
 ///
+/// # Nodes that go back
+///
+/// `=> back` leads to whoever handed over to the node, who then stands where it stood: should it go back
+/// in turn, that is to whoever had handed over to it before. So a worker does not need to know for whom
+/// it works:
+///
+/// ```
+/// use handoffs::prelude::*;
+///
+/// # #[derive(State, Clone, Debug, Default)]
+/// # struct Ticket { notes: Log<String> }
+/// # #[derive(Outcome)]
+/// # enum Led { Search, Write, Done }
+/// # #[node(Ticket)] async fn lead(notes: &Log<String>) -> Led {
+/// #     match notes.len() { 0 => Led::Search, 1 => Led::Write, _ => Led::Done }
+/// # }
+/// # #[derive(Outcome)]
+/// # enum Wrote { Missing, Done }
+/// # #[node(Ticket)] async fn search(notes: &mut Log<String>) { notes.push("found".to_owned()) }
+/// # #[node(Ticket)] async fn write(notes: &mut Log<String>) -> Wrote { notes.push("written".to_owned()); Wrote::Done }
+/// #[derive(AgentGraph)]
+/// #[graph(state = Ticket, start = lead)]
+/// struct Office {
+///     #[route(
+///         Led::Search => search(limit = 5, else = end),
+///         Led::Write => write(limit = 5, else = end),
+///         Led::Done => end,
+///     )]
+///     lead: Lead,
+///     #[route(_ => back)]
+///     search: Search,
+///     #[route(Wrote::Missing => search(limit = 3, else = end), Wrote::Done => back)]
+///     write: Write,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), RunError> {
+/// # let office = Office { lead: Lead, search: Search, write: Write };
+/// let run = Runtime::new(office).thread("letter").run(Ticket::default()).await?;
+/// assert_eq!(run.finished().map(|ticket| ticket.notes.len()), Some(2));
+/// assert_eq!(Office::after_search(&Ticket::default(), &()), Route::back());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A node hands over by the target or the `else` of an arm, and by forking to the join; not to itself, nor
+/// to the branches of a fork. Where a run or a branch begins, nobody may have handed over, so nothing
+/// leads back from there. To the checks and in drawings, `back` is an edge to each node that hands over,
+/// so its `limit` counts for each of them.
+///
 /// # Nodes that fail
 ///
 /// ```
@@ -423,7 +473,7 @@ pub use handoffs_macros::Outcome;
 /// | `#[timeout(answer = "2d")]` | the node fails if nobody has answered its question for so long, and [`recover`](crate::Thread::recover) is called after that; so `retry` asks again, and `on_error` leads to a fallback. Of a handoff that was to be approved: it is refused |
 /// | `#[on_error(then = node)]` | where to go when the node has failed for good; options as on an arm |
 /// | `#[on_error(then = end)]` | the run ends then; `end(..)` where the graph has an outcome |
-/// | `#[on_error(then = back)]` | back to the node that handed over to this one, by the target or the `else` of an arm; a fork does not hand over to its branches, nor a branch to the join |
+/// | `#[on_error(then = back)]` | back to whoever handed over to this one, as `=> back` leads |
 /// | `#[on_error(retry, then = ..)]` | as `#[retry]` beside it, if there is none |
 ///
 /// An error leads along an edge like any other: it is drawn, it counts as a handoff, and a loop through

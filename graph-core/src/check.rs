@@ -8,6 +8,7 @@
 //! One cause gives one finding, and all causes are found in one go.
 
 mod approval;
+mod back;
 mod bound;
 mod cycle;
 mod finding;
@@ -65,6 +66,7 @@ pub fn check(topology: &Topology) -> Vec<Finding> {
     findings.extend(zero_limits(topology));
     findings.extend(useless_elses(topology));
     findings.extend(approval::check(topology));
+    findings.extend(back::check(topology));
 
     let unknown: Vec<_> = name::undeclared(topology).collect();
     if !unknown.is_empty() {

@@ -71,11 +71,16 @@ impl<N: fmt::Display> fmt::Display for Target<N> {
 ///
 /// let route = Route::to("pay").approve("large_refund").or_else("escalate");
 /// assert_eq!(route.to_string(), "pay(approve = large_refund, else = escalate)");
+///
+/// let route = Route::<&str>::back().limit(2).or_end();
+/// assert_eq!(route.to_string(), "back(limit = 2, else = end)");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route<N: 'static> {
     /// The join, if it is a fork.
     target: Target<N>,
+    /// Whether it leads back to whoever handed over; the target is then that node, once it is known.
+    back: bool,
     fork: Option<Fork<N>>,
     limit: Option<u32>,
     /// The name of the function that says what a person is asked before the handoff.
@@ -92,6 +97,32 @@ impl<N> Route<N> {
     /// Ends the run.
     pub const fn end() -> Self {
         Self::__new(Target::End, None, None)
+    }
+
+    /// Leads back to whoever handed over to the node, as an edge function says: who that was, only a
+    /// run knows.
+    ///
+    /// ```
+    /// use handoffs_core::Route;
+    ///
+    /// assert_eq!(Route::<&str>::back().to_string(), "back");
+    /// ```
+    pub const fn back() -> Self {
+        Self::end().__back()
+    }
+
+    /// Leads back to `node`, which hands over to the node that the edge leaves. A graph has one such
+    /// edge for each node that does.
+    ///
+    /// ```
+    /// use handoffs_core::{Route, Target};
+    ///
+    /// let route = Route::back_to("triage").limit(2);
+    /// assert_eq!(route.to_string(), "back(limit = 2)");
+    /// assert_eq!(route.target(), &Target::Node("triage"));
+    /// ```
+    pub const fn back_to(node: N) -> Self {
+        Self::to(node).__back()
     }
 
     /// Forks into a branch for each of these nodes; the run goes on at `join` once all are there.
@@ -180,11 +211,19 @@ impl<N> Route<N> {
     ) -> Self {
         Self {
             target,
+            back: false,
             fork: None,
             limit,
             approve: None,
             otherwise,
         }
+    }
+
+    /// Makes a route one that leads back; the derive writes its tables with this.
+    #[doc(hidden)]
+    pub const fn __back(mut self) -> Self {
+        self.back = true;
+        self
     }
 
     /// Lets a person approve a route that is no fork; the derive writes its tables with this.
@@ -194,10 +233,12 @@ impl<N> Route<N> {
         N: Copy,
     {
         let (target, limit, otherwise) = (self.target, self.limit, self.otherwise);
+        let back = self.back;
         // A constant cannot drop what it took apart.
         core::mem::forget(self);
         Self {
             target,
+            back,
             fork: None,
             limit,
             approve: Some(Cow::Borrowed(question)),
@@ -217,11 +258,17 @@ impl<N> Route<N> {
         core::mem::forget(self);
         Self {
             target,
+            back: false,
             fork: Some(fork),
             limit,
             approve: None,
             otherwise,
         }
+    }
+
+    /// Returns whether the edge leads back to whoever handed over.
+    pub const fn is_back(&self) -> bool {
+        self.back
     }
 
     /// Returns where the edge leads; of a fork it is the join.
@@ -256,10 +303,29 @@ impl<N> Route<N> {
     {
         Route {
             target: self.target.map(&mut rename),
+            back: self.back,
             fork: self.fork.map(|fork| fork.map(&mut rename)),
             limit: self.limit,
             approve: self.approve,
             otherwise: self.otherwise.map(|target| target.map(&mut rename)),
+        }
+    }
+
+    /// Returns the same route as it is written: what leads back does not say to whom.
+    #[doc(hidden)]
+    pub fn __as_written(self) -> Self {
+        let target = if self.back { Target::End } else { self.target };
+        Self { target, ..self }
+    }
+
+    /// Returns the same route, which leads back, to this node.
+    pub(crate) fn towards(&self, node: N) -> Self
+    where
+        N: Clone,
+    {
+        Self {
+            target: Target::Node(node),
+            ..self.clone()
         }
     }
 
@@ -281,7 +347,11 @@ impl<N: fmt::Display> fmt::Display for Route<N> {
         if let Some(fork) = &self.fork {
             write!(f, "{} join ", fork.branches)?;
         }
-        self.target.fmt(f)?;
+        if self.back {
+            f.write_str("back")?;
+        } else {
+            self.target.fmt(f)?;
+        }
         let concurrency = self.fork.as_ref().and_then(|fork| fork.concurrency);
         let options = [
             self.limit.map(|limit| format!("limit = {limit}")),

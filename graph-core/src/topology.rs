@@ -13,7 +13,8 @@ mod regions;
 mod steps;
 
 #[doc(hidden)]
-pub use back::{senders, ways};
+pub use back::{LedBack, lead_back, ways};
+pub(crate) use edge::BACK;
 pub use edge::{Edge, EdgeIndex, Way};
 pub(crate) use loops::Loops;
 pub use node::{NodeIndex, NodeKind, NodeShape};

@@ -1,6 +1,5 @@
 //! Graphs that are built at run time: names in the place of types, and the same checks.
 
-mod back;
 mod build;
 mod describe;
 mod dynamic;

@@ -4,6 +4,7 @@
 //! where a run stands in it, so a run can be replayed from its journal by feeding it the same facts.
 
 mod approval;
+mod frames;
 mod moved;
 mod retrace;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::journal::{AskId, Masked};
 use crate::plan::{Plan, PlanEdge};
 
+use frames::Frames;
 pub(crate) use moved::Legend;
 
 /// Where a path through a graph stands, and what it has used up.
@@ -36,6 +38,9 @@ pub(crate) struct Engine {
     last_epoch: u32,
     /// How many answers the path has got.
     answers: u32,
+    /// Who handed over to whom, if something of the graph leads back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frames: Option<Frames>,
     /// The nodes of the last handoffs, in a ring, for the text of an error.
     recent: [u16; Engine::RECENT as usize],
 }
@@ -119,6 +124,8 @@ pub(crate) enum Fact {
 /// Which way the run went on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hop {
+    /// The edge, which of those that stand for one that leads back is the one to whoever handed over.
+    pub(crate) edge: u16,
     /// The node, which of a fork is the join.
     pub(crate) to: Target<u16>,
     pub(crate) masked: Option<Masked>,
@@ -153,6 +160,7 @@ impl Engine {
             epoch: 0,
             last_epoch: 0,
             answers: 0,
+            frames: plan.goes_back.then(Frames::default),
             recent: [plan.start; Self::RECENT as usize],
         }
     }
@@ -182,9 +190,18 @@ impl Engine {
         self.handoffs
     }
 
-    /// Returns the node from which the path came to the one that is due; none at its beginning.
-    pub(crate) fn came_from(&self) -> Option<u16> {
-        (self.handoffs > 0).then(|| self.recent[Self::slot(self.handoffs - 1)])
+    /// Returns the node that handed over to the one that is due, if one did and something of the graph
+    /// leads back.
+    pub(crate) fn caller(&self) -> Option<u16> {
+        self.frames.as_ref()?.caller()
+    }
+
+    /// Returns the edge that stands for the chosen one where the path is: of those that lead back the one
+    /// to whoever handed over.
+    #[inline]
+    pub(crate) fn resolve(&self, plan: &Plan, chosen: u16) -> Result<u16, Refused> {
+        let found = plan.back_to(chosen, self.caller());
+        found.ok_or(Refused::Impossible("nobody had handed over to the node"))
     }
 
     /// Returns the path of a branch of the fork at which this path stands, or `None` if it has no such
@@ -216,6 +233,8 @@ impl Engine {
             ..self.clone()
         };
         branch.go(from, Target::Node(entry), 0, false);
+        // To a branch nobody hands over.
+        branch.frames = self.frames.as_ref().map(|_| Frames::default());
         branch
     }
 
@@ -258,6 +277,7 @@ impl Engine {
         }
         if has_branches {
             self.position = Position::At(join);
+            self.hand(from, join);
         } else {
             self.go(from, Target::Node(join), edge, false);
         }
@@ -347,8 +367,10 @@ impl Engine {
         chosen: u16,
         progress: Option<u64>,
     ) -> Result<Hop, Refused> {
+        let chosen = self.resolve(plan, chosen)?;
         let (from, edge) = self.leaving(plan, chosen)?;
         let mut hop = Hop {
+            edge: chosen,
             to: edge.to,
             masked: self.mask(edge, chosen, progress),
             forks: edge.fork.is_some(),
@@ -398,7 +420,17 @@ impl Engine {
         } else if hop.forks {
             self.position = Position::Forked(from, chosen);
         } else {
-            self.go(from, hop.to, chosen, hop.masked.is_some());
+            self.follow(from, hop.to, chosen, edge.is_back, hop.masked.is_some());
+        }
+    }
+
+    /// Goes along an edge, or to its `else`.
+    fn follow(&mut self, from: u16, to: Target<u16>, edge: u16, is_back: bool, otherwise: bool) {
+        self.go(from, to, edge, otherwise);
+        if is_back && !otherwise {
+            // Who goes back does not hand over, and whoever is gone back to stands where it stood.
+            self.go_back();
+            self.go_back();
         }
     }
 
@@ -438,6 +470,9 @@ impl Engine {
     /// Returns whether an edge cannot be taken from this progress.
     #[cfg(feature = "agents")]
     pub(crate) fn is_masked(&self, plan: &Plan, edge: u16, progress: Option<u64>) -> bool {
+        let Ok(edge) = self.resolve(plan, edge) else {
+            return true;
+        };
         let place = plan.edges.get(usize::from(edge));
         place.is_some_and(|planned| self.mask(planned, edge, progress).is_some())
     }
@@ -478,6 +513,7 @@ impl Engine {
             Target::Node(to) => {
                 self.recent[Self::slot(self.handoffs)] = from;
                 self.handoffs += 1;
+                self.hand(from, to);
                 if Some(to) == self.join {
                     Position::Arrived
                 } else {
@@ -486,6 +522,20 @@ impl Engine {
             }
             Target::End => Position::Ended(edge, otherwise),
         };
+    }
+
+    /// Notes who handed over to whom.
+    #[inline]
+    fn hand(&mut self, from: u16, to: u16) {
+        if let Some(frames) = &mut self.frames {
+            frames.hand_over(from, to);
+        }
+    }
+
+    fn go_back(&mut self) {
+        if let Some(frames) = &mut self.frames {
+            frames.go_back();
+        }
     }
 
     /// Returns the way of the last lap: from `to` over the nodes that followed it to `from`, and to `to` again.

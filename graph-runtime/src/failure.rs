@@ -39,8 +39,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 return self.try_again(node, &error, rule, delay).await;
             }
         }
-        let came_from = self.cx.course.engine.came_from();
-        if let Some(edge) = self.plan().error_edge(node, came_from) {
+        let caller = self.cx.course.engine.caller();
+        if let Some(edge) = self.plan().error_edge(node, caller) {
             return self.catch(node, &error, edge).await;
         }
         let error = self.node_error(error);

@@ -250,6 +250,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let changed = self.cx.step.changed;
         let decided = self.cx.course.decide(edge, changed, &self.state);
         let (hop, progress) = decided.map_err(|refused| self.refused(refused))?;
+        let edge = usize::from(hop.edge);
         let replaced = self.cx.step.replaced;
         self.cx.flush();
         let (forked, fork) = if hop.forks {

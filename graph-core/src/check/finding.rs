@@ -194,6 +194,12 @@ pub enum Finding {
         /// The edge.
         edge: EdgeIndex,
     },
+    /// H011: an edge leads back from where a run, or a branch, begins: nobody may have handed over.
+    #[non_exhaustive]
+    NobodyBefore {
+        /// The edge.
+        edge: EdgeIndex,
+    },
     /// H011: an edge may be taken zero times.
     #[non_exhaustive]
     ZeroLimit {
@@ -256,6 +262,7 @@ impl Finding {
             | Self::UselessElse { .. }
             | Self::NoRefusal { .. }
             | Self::NotApprovable { .. }
+            | Self::NobodyBefore { .. }
             | Self::ZeroLimit { .. }
             | Self::DuplicateName { .. }
             | Self::ReservedName { .. }
@@ -288,7 +295,9 @@ impl Finding {
                 .first()
                 .map_or(Place::Node(*node), |edge| Place::Target(*edge)),
             Self::BranchEnds { way, .. } | Self::TwoRegions { way, .. } => Place::of(*way),
-            Self::SharedJoin { edge } | Self::NoBranches { edge } => Place::Target(*edge),
+            Self::SharedJoin { edge } | Self::NoBranches { edge } | Self::NobodyBefore { edge } => {
+                Place::Target(*edge)
+            }
             Self::BranchIsJoin { edge, branch } | Self::SameBranch { edge, branch } => {
                 Place::Branch(*edge, *branch)
             }
@@ -313,6 +322,7 @@ impl Finding {
             | Self::ZeroConcurrency { .. }
             | Self::NoRefusal { .. }
             | Self::NotApprovable { .. }
+            | Self::NobodyBefore { .. }
             | Self::ZeroLimit { .. }
             | Self::DuplicateName { .. }
             | Self::ReservedName { .. }
@@ -357,6 +367,26 @@ pub enum Place {
 }
 
 impl Place {
+    /// Returns the edge that the part belongs to, if it does to one.
+    ///
+    /// ```
+    /// use handoffs_core::{EdgeIndex, NodeIndex, Place};
+    ///
+    /// assert_eq!(Place::Limit(EdgeIndex(3)).edge(), Some(EdgeIndex(3)));
+    /// assert_eq!(Place::Node(NodeIndex(0)).edge(), None);
+    /// ```
+    pub const fn edge(self) -> Option<EdgeIndex> {
+        match self {
+            Self::Target(edge)
+            | Self::Branch(edge, _)
+            | Self::Else(edge)
+            | Self::Limit(edge)
+            | Self::Concurrency(edge)
+            | Self::Approval(edge) => Some(edge),
+            Self::Graph | Self::Node(_) | Self::FormerName(..) => None,
+        }
+    }
+
     fn of(way: Way) -> Self {
         match (way.is_else, way.branch) {
             (true, _) => Self::Else(way.edge),

@@ -77,6 +77,17 @@ impl Finding {
             Self::NoRefusal { edge } | Self::NotApprovable { edge } => {
                 super::approval::message(topology, self, *edge)
             }
+            Self::NobodyBefore { edge } => {
+                let from = topology.get_edge(*edge).map(|edge| edge.from);
+                let begins = match from == topology.start_node() {
+                    true => "the run starts there",
+                    false => "a branch begins there",
+                };
+                format!(
+                    "{code}: from `{}` nothing leads `back`: {begins}, so nobody may have handed over",
+                    from.as_ref().map_or("?", name),
+                )
+            }
             Self::ZeroLimit { edge } => {
                 let from = topology
                     .get_edge(*edge)
@@ -146,6 +157,7 @@ impl Finding {
             Self::NoRefusal { edge } | Self::NotApprovable { edge } => {
                 super::approval::help(topology, *edge)
             }
+            Self::NobodyBefore { .. } => "name the node to go to".to_owned(),
             Self::ZeroLimit { .. } => "allow it at least once, or remove it".to_owned(),
             Self::DuplicateName { .. } => "rename one of them".to_owned(),
             Self::ReservedName { .. } => {

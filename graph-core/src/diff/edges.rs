@@ -181,6 +181,7 @@ fn pairs(old: &[Named], new: &[Named]) -> Vec<(usize, usize)> {
 fn target(route: &Route<String>) -> String {
     let join = route.target();
     match route.fork() {
+        None if route.is_back() => format!("{join}, back"),
         None => join.to_string(),
         Some(fork) => format!("{} join {join}", fork.branches),
     }

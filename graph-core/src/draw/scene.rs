@@ -355,7 +355,10 @@ fn is_fork(edge: &Edge<NodeIndex>) -> bool {
     edge.route.fork().is_some()
 }
 
-/// What is written at an edge: the pattern, the guard, how many branches at a time, the limit, and what a
+/// What is written at an edge that leads back to whoever handed over.
+pub(super) const BACK: &str = "back";
+
+/// What is written at an edge: the pattern, the guard, whether it leads back, how many branches at a time, the limit, and what a
 /// person is asked before.
 fn lines(edge: &Edge<NodeIndex>) -> Vec<String> {
     let guard = edge
@@ -370,8 +373,10 @@ fn lines(edge: &Edge<NodeIndex>) -> Vec<String> {
     let limit = edge.route.times().map(|limit| format!("≤ {limit}"));
     let approve = edge.route.approval();
     let approve = approve.map(|question| format!("approve = {}", line(question)));
+    // What leads back after an error says so itself.
+    let back = (edge.is_back() && !edge.on_error).then(|| BACK.to_owned());
     let on = Some(line(&edge.on).into_owned());
-    [on, guard, most, limit, approve]
+    [on, guard, back, most, limit, approve]
         .into_iter()
         .flatten()
         .collect()

@@ -35,7 +35,7 @@ pub struct Way {
 }
 
 /// What an edge says that leads back after an error.
-const BACK: &str = "error, back";
+pub(crate) const BACK: &str = "error, back";
 
 /// One arm of a route: from a node, on an outcome or on an error, to a target.
 ///
@@ -94,7 +94,7 @@ impl<N> Edge<N> {
         }
     }
 
-    /// Leads a node that has failed for good back to where the run came from: it is taken only if that
+    /// Leads a node that has failed for good back to whoever handed over to it: it is taken only if that
     /// is where its route leads.
     ///
     /// ```
@@ -109,14 +109,14 @@ impl<N> Edge<N> {
             on: Cow::Borrowed(BACK),
             outcomes: Cow::Borrowed(&[]),
             guard: None,
-            route,
+            route: route.__back(),
             on_error: true,
         }
     }
 
-    /// Returns whether this edge leads back to where the run came from.
-    pub fn is_back(&self) -> bool {
-        self.on_error && self.on == BACK
+    /// Returns whether this edge leads back to whoever handed over to its node.
+    pub const fn is_back(&self) -> bool {
+        self.route.is_back()
     }
 
     /// The same as [`Edge::back`], beside [`Edge::__new`].

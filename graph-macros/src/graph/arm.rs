@@ -54,7 +54,7 @@ pub(super) enum To {
         worker: Ident,
         join: Ident,
     },
-    /// `back`, of an error: to whoever handed over to this node.
+    /// `back`: to whoever handed over to this node.
     Back(Ident),
 }
 
@@ -90,7 +90,7 @@ const ERROR: &str = "write `then = node`, `then = back` or `then = end`";
 /// The name of the target that is no node.
 pub(super) const END: &str = "end";
 
-/// The word that leads an error to whoever handed over.
+/// The word that leads to whoever handed over.
 pub(super) const BACK: &str = "back";
 
 impl Arm {

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use handoffs_core::{Code, EdgeIndex, Finding, NodeIndex, Place, check as find};
+use handoffs_core::{Code, Edge, Finding, NodeIndex, Place, check as find};
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
 use super::arm::{BACK, END, Onward, To};
-use super::model::{Model, Source};
+use super::model::Model;
 use super::region::branch_token;
 use super::text::text;
 use crate::case::camel;
@@ -20,9 +20,13 @@ pub(super) fn check(model: &Model, mistakes: &mut Mistakes) -> bool {
     for finding in find(&model.topology) {
         has_places &= finding.code() != Code::H009;
         // `back` gives an edge for each node that it may lead to, and is one token.
-        let source = edge_of(&finding).and_then(|edge| model.source(edge));
-        if let Some(Source::Error(node)) = source
-            && !seen.insert((node, finding.code(), core::mem::discriminant(&finding)))
+        let edge = finding.place().edge();
+        let back = edge.filter(|edge| {
+            let edge = model.topology.get_edge(*edge);
+            edge.is_some_and(Edge::is_back)
+        });
+        if let Some(source) = back.and_then(|edge| model.source(edge))
+            && !seen.insert((source, finding.code(), core::mem::discriminant(&finding)))
         {
             continue;
         }
@@ -34,13 +38,7 @@ pub(super) fn check(model: &Model, mistakes: &mut Mistakes) -> bool {
         if is_loop && is_guessed(model, &token) {
             continue;
         }
-        let help = match source {
-            // What goes back has no name that could be written.
-            Some(Source::Error(_)) if is_loop && token.to_string() == BACK => {
-                "bound it, for example `back(limit = 3, else = end)`".to_owned()
-            }
-            _ => finding.help(&model.topology),
-        };
+        let help = finding.help(&model.topology);
         mistakes.mend(token, finding.message(&model.topology), help);
     }
     ends(model, mistakes);
@@ -93,18 +91,6 @@ fn token(model: &Model, finding: &Finding) -> TokenStream {
         _ => None,
     };
     found.unwrap_or_else(|| model.graph.ident.to_token_stream())
-}
-
-fn edge_of(finding: &Finding) -> Option<EdgeIndex> {
-    match finding.place() {
-        Place::Target(edge)
-        | Place::Branch(edge, _)
-        | Place::Else(edge)
-        | Place::Limit(edge)
-        | Place::Approval(edge)
-        | Place::Concurrency(edge) => Some(edge),
-        _ => None,
-    }
 }
 
 fn node_token(model: &Model, node: NodeIndex) -> Option<TokenStream> {

@@ -14,7 +14,7 @@ pub(super) fn edge_table(model: &Model, names: &Names) -> TokenStream {
     let edges = model.topology.edges().map(|(_, edge)| {
         let from = names.node(usize::from(edge.from.0));
         let route = route(krate, names, &edge.route);
-        if edge.is_back() {
+        if edge.is_back() && edge.on_error {
             return quote!(#krate::Edge::__back(#from, #route),);
         }
         if edge.on_error {
@@ -43,7 +43,10 @@ fn route(krate: &Krate, names: &Names, route: &Route<NodeIndex>) -> TokenStream 
     let to = target(route.target());
     let limit = option(route.times().map(|times| quote!(#times)));
     let otherwise = option(route.otherwise().map(target));
-    let plain = quote!(#krate::Route::__new(#to, #limit, #otherwise));
+    let mut plain = quote!(#krate::Route::__new(#to, #limit, #otherwise));
+    if route.is_back() {
+        plain.extend(quote!(.__back()));
+    }
     match (route.fork(), route.approval()) {
         (Some(forked), _) => {
             let forked = fork(krate, names, forked);

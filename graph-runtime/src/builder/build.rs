@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use handoffs_core::__private::all_handoffs;
 use handoffs_core::{
-    Branches, Code, Contract, EdgeIndex, FieldSet, Finding, NodeIndex, NodeShape, Place, State,
-    Topology, check, max_handoffs, max_visits,
+    Branches, Code, Contract, Edge, EdgeIndex, FieldSet, Finding, NodeIndex, NodeShape, Place,
+    State, Topology, check, max_handoffs, max_visits,
 };
 
 use super::describe::{Described, Names, Source, describe};
@@ -294,8 +294,10 @@ impl Found {
             self.is_too_large |= matches!(finding, Finding::TooLarge);
             let at = described.at(finding.place());
             // `back` gives an edge for each node that it may lead to, and was said once.
-            if let BuildPlace::OnError(number, _) = at
-                && !seen.insert((number, finding.code(), core::mem::discriminant(&finding)))
+            let edge = finding.place().edge();
+            let edge = edge.and_then(|edge| topology.get_edge(edge));
+            if edge.is_some_and(Edge::is_back)
+                && !seen.insert((at, finding.code(), core::mem::discriminant(&finding)))
             {
                 continue;
             }

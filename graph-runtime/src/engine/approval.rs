@@ -55,8 +55,9 @@ impl Engine {
         if approved {
             self.count(edge, chosen, progress);
         }
-        self.go(from, to, chosen, !approved);
+        self.follow(from, to, chosen, edge.is_back, !approved);
         Ok(Hop {
+            edge: chosen,
             to,
             masked: None,
             forks: false,
@@ -115,7 +116,7 @@ mod tests {
             let mut engine = started(&plan);
             assert_eq!(decided(&plan, &mut engine, approved, 0), Target::Node(to));
             assert_eq!((engine.next(), engine.handoffs()), (Action::Execute(to), 1));
-            assert_eq!(engine.came_from(), Some(0));
+            assert_eq!(engine.caller(), None, "nothing leads back");
         }
     }
 

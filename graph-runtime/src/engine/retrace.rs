@@ -51,15 +51,23 @@ impl Engine {
         if let Some((place, edge)) = known {
             self.count(edge, place, progress);
         }
-        if !forks {
-            self.retrace_to(from);
+        if forks {
+            return;
+        }
+        // Which node it is, is for whoever goes along to know, but that it goes back, or stays.
+        let frames = self.frames.take();
+        self.retrace_to(from);
+        self.frames = frames;
+        match known {
+            Some((_, edge)) if edge.is_back => self.go_back(),
+            Some((_, edge)) => self.hand(edge.from, edge.to.node().unwrap_or(NO_NODE)),
+            None => self.hand(from.unwrap_or(NO_NODE), NO_NODE),
         }
     }
 
     /// Notes that the path came to another node.
     fn retrace_to(&mut self, from: Option<u16>) {
         let from = from.unwrap_or(NO_NODE);
-        // Which node it is, is for whoever goes along to know.
         self.go(from, Target::Node(NO_NODE), 0, false);
     }
 
@@ -86,7 +94,9 @@ impl Engine {
         if was_answered {
             self.renew();
         }
-        if !has_branches {
+        if has_branches {
+            self.hand(from.unwrap_or(NO_NODE), NO_NODE);
+        } else {
             self.retrace_to(from);
         }
     }

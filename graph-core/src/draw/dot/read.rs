@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::name::unescaped;
 use super::parse::{Kind, Statement, parse};
+use crate::draw::scene::BACK;
 use crate::route::{Branches, Fork, Route, Target};
-use crate::topology::{Edge, NodeIndex, NodeKind, NodeShape, Topology};
+use crate::topology::{BACK as ERROR_BACK, Edge, NodeIndex, NodeKind, NodeShape, Topology};
 
 /// A text is no drawing that [`Topology::dot`] makes.
 ///
@@ -83,6 +84,7 @@ struct Draft {
     concurrency: Option<u32>,
     limit: Option<u32>,
     approve: Option<String>,
+    back: bool,
 }
 
 struct Bar {
@@ -317,6 +319,7 @@ impl Draft {
         let on = arrow.get("on").or(first).unwrap_or("_").to_owned();
         let mut edge = Edge::new(from, on, Route::end());
         edge.on_error = arrow.get("class") == Some("error");
+        let back = edge.on_error && edge.on == ERROR_BACK;
         let mut draft = Self {
             edge,
             to,
@@ -325,6 +328,7 @@ impl Draft {
             concurrency: None,
             limit: None,
             approve: None,
+            back,
         };
         for text in lines {
             draft.line(text, arrow.line)?;
@@ -337,6 +341,7 @@ impl Draft {
             Some(More::Guard(guard)) => self.edge.guard = Some(guard.to_owned().into()),
             Some(More::Limit(limit)) => self.limit = Some(limit),
             Some(More::Approve(question)) => self.approve = Some(question.to_owned()),
+            Some(More::Back) => self.back = true,
             Some(More::AtATime(most)) => self.concurrency = Some(most),
             Some(More::Taken) => {}
             None => {
@@ -365,6 +370,9 @@ impl Draft {
         if let Some(question) = self.approve {
             route = route.approve(question);
         }
+        if self.back {
+            route = route.__back();
+        }
         let mut edge = self.edge;
         edge.route = route;
         edge
@@ -377,6 +385,8 @@ enum More<'a> {
     Limit(u32),
     Approve(&'a str),
     AtATime(u32),
+    /// It leads back.
+    Back,
     /// How often it was taken.
     Taken,
 }
@@ -386,6 +396,8 @@ impl<'a> More<'a> {
         let number = |text: Option<&str>| text.and_then(|text| text.parse().ok());
         if let Some(guard) = text.strip_prefix("if ") {
             Some(Self::Guard(guard))
+        } else if text == BACK {
+            Some(Self::Back)
         } else if let Some(question) = text.strip_prefix("approve = ") {
             Some(Self::Approve(question))
         } else if let Some(limit) = number(text.strip_prefix("≤ ")) {
