@@ -98,6 +98,26 @@ pub use handoffs_macros::State;
 #[doc(inline)]
 pub use handoffs_macros::Outcome;
 
+/// Makes an enum the [`Scope`](trait@crate::Scope)s of a graph: what its nodes may be allowed to do.
+///
+/// ```
+/// use handoffs::prelude::*;
+///
+/// #[derive(Scope)]
+/// enum Desk {
+///     /// Reads what was ordered.
+///     ReadOrders,
+///     /// Pays money back.
+///     Refund,
+/// }
+///
+/// assert_eq!(Desk::Refund.name(), "Refund");
+/// ```
+///
+/// The variants have no fields. `#[scope(crate = path)]` names this crate if it is renamed.
+#[doc(inline)]
+pub use handoffs_macros::Scope;
+
 /// Makes a struct an [`AgentGraph`](trait@crate::AgentGraph): one field a node, one arm an edge.
 ///
 /// ```
@@ -430,6 +450,58 @@ pub use handoffs_macros::Outcome;
 /// to the branches of a fork. Where a run or a branch begins, nobody may have handed over, so nothing
 /// leads back from there. To the checks and in drawings, `back` is an edge to each node that hands over,
 /// so its `limit` counts for each of them.
+///
+/// # Who may do what
+///
+/// `scopes = Desk` names an enum of what may be done, and gives the graph authority: a node does only what
+/// `#[may(use(..))]` on its field says, and only if the edge by which it was entered grants it.
+///
+/// ```
+/// use handoffs::prelude::*;
+///
+/// # #[derive(State, Clone, Debug, Default)]
+/// # struct Ticket { refund: u32 }
+/// # #[derive(Outcome)]
+/// # enum Triaged { Billing, Done }
+/// # #[node(Ticket)] async fn triage(refund: &u32) -> Triaged {
+/// #     if *refund == 0 { Triaged::Billing } else { Triaged::Done }
+/// # }
+/// # #[node(Ticket)] async fn billing(refund: &mut u32) { *refund = 12 }
+/// #[derive(Scope)]
+/// enum Desk {
+///     /// Reads what was ordered.
+///     ReadOrders,
+///     /// Pays money back.
+///     Refund,
+/// }
+///
+/// #[derive(AgentGraph)]
+/// #[graph(state = Ticket, start = triage, scopes = Desk)]
+/// struct Support {
+///     #[route(
+///         Triaged::Billing => billing(limit = 2, grant(ReadOrders, Refund, spend = 50_000_000), else = end),
+///         Triaged::Done => end,
+///     )]
+///     #[may(use(ReadOrders), grant(ReadOrders, Refund))]
+///     triage: Triage,
+///     #[route(_ => back)]
+///     #[may(use(ReadOrders, Refund))]
+///     billing: Billing,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), RunError> {
+/// let run = Runtime::new(Support { triage: Triage, billing: Billing }).thread("t").run(Ticket::default()).await?;
+/// # assert!(run.finished().is_some());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The start holds what it may use or grant. An edge without `grant` passes nothing on; who goes `back` finds
+/// the authority there that was there before. That authority only narrows on every path is proven (H010): an
+/// edge grants no more than `#[may(grant(..))]` of its node, and a node names nothing that no path grants it.
+/// What a `grant` says with `spend` (in millionths of the currency's unit), `calls` and `depth` (of further
+/// handoffs that grant something) bounds what is passed on; see [`Grant`](crate::Grant).
 ///
 /// # Nodes that fail
 ///

@@ -8,6 +8,7 @@
 //! One cause gives one finding, and all causes are found in one go.
 
 mod approval;
+mod authority;
 mod back;
 mod bound;
 mod cycle;
@@ -67,6 +68,7 @@ pub fn check(topology: &Topology) -> Vec<Finding> {
     findings.extend(useless_elses(topology));
     findings.extend(approval::check(topology));
     findings.extend(back::check(topology));
+    findings.extend(authority::check(topology));
 
     let unknown: Vec<_> = name::undeclared(topology).collect();
     if !unknown.is_empty() {

@@ -7,6 +7,8 @@ pub use fork::{Branches, Fork, List};
 use core::fmt;
 use std::borrow::Cow;
 
+use crate::authority::Grant;
+
 /// Where an edge leads: to a node, or to the end of the run.
 ///
 /// ```
@@ -86,6 +88,7 @@ pub struct Route<N: 'static> {
     /// The name of the function that says what a person is asked before the handoff.
     approve: Option<Cow<'static, str>>,
     otherwise: Option<Target<N>>,
+    grant: Option<Grant>,
 }
 
 impl<N> Route<N> {
@@ -182,6 +185,20 @@ impl<N> Route<N> {
         self
     }
 
+    /// Grants authority to whoever is handed over to: by the target, the branches, or the `else`. Without
+    /// it nothing is passed on, in a graph that has [scopes](crate::Scope).
+    ///
+    /// ```
+    /// use handoffs_core::{Grant, Route};
+    ///
+    /// let route = Route::to("billing").limit(2).grant(Grant::of(["Refund"]).calls(3));
+    /// assert_eq!(route.to_string(), "billing(limit = 2, grant(Refund, calls = 3))");
+    /// ```
+    pub fn grant(mut self, grant: Grant) -> Self {
+        self.grant = Some(grant);
+        self
+    }
+
     /// Lets at most so many branches of a fork run at a time. It means nothing on any other route.
     pub fn concurrency(mut self, branches: u32) -> Self {
         if let Some(fork) = &mut self.fork {
@@ -202,7 +219,7 @@ impl<N> Route<N> {
         self
     }
 
-    /// Builds a route of all its parts; the derive writes its tables with this.
+    /// Builds a route of its most common parts.
     #[doc(hidden)]
     pub const fn __new(
         target: Target<N>,
@@ -216,6 +233,29 @@ impl<N> Route<N> {
             limit,
             approve: None,
             otherwise,
+            grant: None,
+        }
+    }
+
+    /// Builds a route of all its parts; the derive writes its tables with this.
+    #[doc(hidden)]
+    pub const fn __full(
+        target: Target<N>,
+        back: bool,
+        fork: Option<Fork<N>>,
+        limit: Option<u32>,
+        approve: Option<Cow<'static, str>>,
+        otherwise: Option<Target<N>>,
+        grant: Option<Grant>,
+    ) -> Self {
+        Self {
+            target,
+            back,
+            fork,
+            limit,
+            approve,
+            otherwise,
+            grant,
         }
     }
 
@@ -224,46 +264,6 @@ impl<N> Route<N> {
     pub const fn __back(mut self) -> Self {
         self.back = true;
         self
-    }
-
-    /// Lets a person approve a route that is no fork; the derive writes its tables with this.
-    #[doc(hidden)]
-    pub const fn __approved(self, question: &'static str) -> Self
-    where
-        N: Copy,
-    {
-        let (target, limit, otherwise) = (self.target, self.limit, self.otherwise);
-        let back = self.back;
-        // A constant cannot drop what it took apart.
-        core::mem::forget(self);
-        Self {
-            target,
-            back,
-            fork: None,
-            limit,
-            approve: Some(Cow::Borrowed(question)),
-            otherwise,
-        }
-    }
-
-    /// Makes a fork of a route, whose target becomes the join; the derive writes its tables with
-    /// this.
-    #[doc(hidden)]
-    pub const fn __forked(self, fork: Fork<N>) -> Self
-    where
-        N: Copy,
-    {
-        let (target, limit, otherwise) = (self.target, self.limit, self.otherwise);
-        // A constant cannot drop what it took apart, and the derive forks no route twice.
-        core::mem::forget(self);
-        Self {
-            target,
-            back: false,
-            fork: Some(fork),
-            limit,
-            approve: None,
-            otherwise,
-        }
     }
 
     /// Returns whether the edge leads back to whoever handed over.
@@ -291,6 +291,11 @@ impl<N> Route<N> {
         self.approve.as_deref()
     }
 
+    /// Returns what the edge grants, if it grants something.
+    pub const fn granted(&self) -> Option<&Grant> {
+        self.grant.as_ref()
+    }
+
     /// Returns where the run goes once the edge is masked, or refused, if the edge says so.
     pub const fn otherwise(&self) -> Option<&Target<N>> {
         self.otherwise.as_ref()
@@ -308,6 +313,7 @@ impl<N> Route<N> {
             limit: self.limit,
             approve: self.approve,
             otherwise: self.otherwise.map(|target| target.map(&mut rename)),
+            grant: self.grant,
         }
     }
 
@@ -358,6 +364,7 @@ impl<N: fmt::Display> fmt::Display for Route<N> {
             self.approve
                 .as_ref()
                 .map(|question| format!("approve = {question}")),
+            self.grant.as_ref().map(ToString::to_string),
             self.otherwise.as_ref().map(|to| format!("else = {to}")),
             concurrency.map(|most| format!("concurrency = {most}")),
         ];

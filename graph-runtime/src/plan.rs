@@ -481,6 +481,12 @@ fn graph_id(topology: &Topology, fields: &[Field], inner: &[Option<Inner>]) -> G
     for (_, node) in topology.nodes() {
         line(&["node", &node.name]);
     }
+    for scope in topology.scopes() {
+        line(&["scope", &scope.name]);
+    }
+    for (_, node) in topology.nodes().filter(|(_, node)| !node.may.is_empty()) {
+        line(&["may", &node.name, &node.may.to_string()]);
+    }
     if let Some(start) = topology.start_node() {
         line(&["start", &start.to_string()]);
     }
@@ -517,6 +523,9 @@ fn lead(route: &Route<NodeIndex>) -> String {
     };
     if let Some(times) = route.times() {
         plain = plain.limit(times);
+    }
+    if let Some(grant) = route.granted() {
+        plain = plain.grant(grant.clone());
     }
     let otherwise = route
         .otherwise()

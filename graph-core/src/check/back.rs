@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::finding::Finding;
-use crate::topology::{Edge, Topology};
+use super::finding::{Code, Finding};
+use crate::topology::{Edge, EdgeIndex, Topology};
 
 /// Finds the edges that lead back from where a run, or a branch, begins. An error there ends the run, so
 /// of those that lead back after an error nothing is to be said.
@@ -26,4 +26,17 @@ pub(super) fn check(topology: &Topology) -> impl Iterator<Item = Finding> {
     found
         .into_iter()
         .map(|(_, edge)| Finding::NobodyBefore { edge })
+}
+
+/// Says what is wrong.
+pub(super) fn message(topology: &Topology, edge: EdgeIndex) -> String {
+    let from = topology.get_edge(edge).map(|edge| edge.from);
+    let name = from.map_or("?", |from| topology.name_of(from));
+    let begins = if from == topology.start_node() {
+        "the run starts there"
+    } else {
+        "a branch begins there"
+    };
+    let code = Code::H011;
+    format!("{code}: from `{name}` nothing leads `back`: {begins}, so nobody may have handed over")
 }

@@ -112,6 +112,13 @@ impl Node<'_> {
                 after: is.approval().map(str::to_owned),
             });
         }
+        if was.granted() != is.granted() {
+            changes.push(Change::GrantChanged {
+                edge: edge(),
+                before: was.granted().cloned(),
+                after: is.granted().cloned(),
+            });
+        }
         if was.otherwise() != is.otherwise() {
             changes.push(Change::ElseChanged {
                 edge: edge(),

@@ -151,9 +151,18 @@ impl<'a> Scene<'a> {
             .map(|(index, _)| index)
     }
 
-    /// Returns what is written under a node: its visits and time.
-    pub(super) fn note(&self, node: &NodeShape) -> Option<String> {
-        self.trail?.note(&self.path_of(&node.name))
+    /// Returns what is written under a node: what it may do, its visits and time.
+    pub(super) fn notes(&self, node: &NodeShape) -> impl Iterator<Item = String> {
+        let scopes = |word: &str, scopes: &[Cow<'static, str>]| {
+            (!scopes.is_empty()).then(|| format!("{word} {}", scopes.join(", ")))
+        };
+        let may = [
+            scopes("uses", &node.may.uses),
+            scopes("grants", &node.may.grants),
+        ];
+        let trail = self.trail;
+        let trail = trail.and_then(|trail| trail.note(&self.path_of(&node.name)));
+        may.into_iter().chain([trail]).flatten()
     }
 
     /// Returns whether there is a trail that does not come to a node.
@@ -375,8 +384,9 @@ fn lines(edge: &Edge<NodeIndex>) -> Vec<String> {
     let approve = approve.map(|question| format!("approve = {}", line(question)));
     // What leads back after an error says so itself.
     let back = (edge.is_back() && !edge.on_error).then(|| BACK.to_owned());
+    let grant = edge.route.granted().map(ToString::to_string);
     let on = Some(line(&edge.on).into_owned());
-    [on, guard, back, most, limit, approve]
+    [on, guard, back, most, limit, approve, grant]
         .into_iter()
         .flatten()
         .collect()

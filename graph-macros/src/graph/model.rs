@@ -1,7 +1,9 @@
 //! The graph with its names resolved: every edge knows both ends.
 
 use handoffs_core::__private::lead_back;
-use handoffs_core::{Edge, EdgeIndex, NodeIndex, NodeShape, Route, Target, Topology, nearest};
+use handoffs_core::{
+    Edge, EdgeIndex, NodeIndex, NodeShape, Route, ScopeShape, Target, Topology, nearest,
+};
 use proc_macro2::Ident;
 use syn::LitStr;
 use syn::ext::IdentExt;
@@ -22,6 +24,14 @@ pub(super) struct Model {
     pub(super) guesswork: bool,
     /// Whether each node is either in the branches of one fork or outside of all.
     pub(super) has_places: bool,
+    /// What is wrong with scopes that the graph names only once, if they exist.
+    pub(super) suspects: Vec<Suspect>,
+}
+
+/// What is wrong with a scope that may be misspelt.
+pub(super) struct Suspect {
+    pub(super) scope: Ident,
+    pub(super) text: String,
 }
 
 /// What an edge was read from. One that leads `back` gives several.
@@ -78,9 +88,23 @@ fn onward_of(graph: &Graph, source: Source) -> Option<&Onward> {
 
 pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
     let mut topology = Topology::new(graph.ident.unraw().to_string());
+    let has_scopes = graph.scopes.is_some();
+    if has_scopes {
+        for scope in distinct(graph.named_scopes()) {
+            topology.scope(ScopeShape::new(scope.unraw().to_string()));
+        }
+    } else if let Some(key) = graph.scope_keys().next() {
+        mistakes.mend(
+            key,
+            "H011: this graph has no scopes",
+            "name the enum above the struct: `#[graph(.., scopes = Scopes)]`",
+        );
+    }
     for node in &graph.nodes {
         let summary = node.doc.lines().next().unwrap_or_default().to_owned();
         let shape = NodeShape::new(node.ident.unraw().to_string()).doc(summary);
+        let may = has_scopes.then(|| node.may.shape());
+        let shape = shape.may(may.unwrap_or_default());
         let former = node.renamed_from.iter().map(LitStr::value);
         topology.node(former.fold(shape, NodeShape::renamed_from));
     }
@@ -90,9 +114,10 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
     let mut guesswork = graph
         .nodes
         .iter()
-        .any(|node| node.broken || node.policy.broken);
+        .any(|node| node.broken || node.policy.broken || node.may.broken);
     let mut names = Names {
         topology: &topology,
+        has_scopes,
         guesswork: &mut guesswork,
         mistakes,
     };
@@ -146,12 +171,25 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
         sources,
         guesswork,
         has_places: true,
+        suspects: Vec::new(),
     })
+}
+
+/// Returns the first of each name.
+pub(super) fn distinct<'a>(idents: impl Iterator<Item = &'a Ident>) -> Vec<&'a Ident> {
+    let mut distinct: Vec<&Ident> = Vec::new();
+    for ident in idents {
+        if !distinct.contains(&ident) {
+            distinct.push(ident);
+        }
+    }
+    distinct
 }
 
 /// Looks names up; a name that is wrong counts as the nearest one, so that one typo is one error.
 struct Names<'a> {
     topology: &'a Topology,
+    has_scopes: bool,
     guesswork: &'a mut bool,
     mistakes: &'a mut Mistakes,
 }
@@ -208,6 +246,9 @@ impl Names<'_> {
         *self.guesswork |= onward.broken;
         if let Some(limit) = &onward.limit {
             route = route.limit(limit.times);
+        }
+        if let Some(granting) = onward.grant.as_ref().filter(|_| self.has_scopes) {
+            route = route.grant(granting.grant());
         }
         if let Some(approve) = &onward.approve {
             route = route.approve(text(&approve.question));

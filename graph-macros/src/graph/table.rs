@@ -5,6 +5,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::expand::Names;
+use super::may::grant;
 use super::model::Model;
 use crate::krate::Krate;
 
@@ -43,17 +44,13 @@ fn route(krate: &Krate, names: &Names, route: &Route<NodeIndex>) -> TokenStream 
     let to = target(route.target());
     let limit = option(route.times().map(|times| quote!(#times)));
     let otherwise = option(route.otherwise().map(target));
-    let mut plain = quote!(#krate::Route::__new(#to, #limit, #otherwise));
-    if route.is_back() {
-        plain.extend(quote!(.__back()));
-    }
-    match (route.fork(), route.approval()) {
-        (Some(forked), _) => {
-            let forked = fork(krate, names, forked);
-            quote!(#plain.__forked(#forked))
-        }
-        (None, Some(question)) => quote!(#plain.__approved(#question)),
-        (None, None) => plain,
+    let back = route.is_back();
+    let forked = option(route.fork().map(|forked| fork(krate, names, forked)));
+    let approve = route.approval();
+    let approve = option(approve.map(|question| quote!(::std::borrow::Cow::Borrowed(#question))));
+    let granted = option(route.granted().map(|granted| grant(krate, granted)));
+    quote! {
+        #krate::Route::__full(#to, #back, #forked, #limit, #approve, #otherwise, #granted)
     }
 }
 

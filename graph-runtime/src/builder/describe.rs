@@ -157,6 +157,10 @@ impl<'a> Names<'a> {
             Some(times) => route.limit(times),
             None => route,
         };
+        let route = match to.route.granted() {
+            Some(grant) => route.grant(grant.clone()),
+            None => route,
+        };
         let route = match to.route.approval() {
             Some(question) => route.approve(question.to_owned()),
             None => route,

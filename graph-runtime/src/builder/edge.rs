@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use handoffs_core::Route;
+use handoffs_core::{Grant, Route};
 
 use super::name::NodeName;
 
@@ -159,6 +159,11 @@ impl To {
     /// `else`, which has to be there; only a handoff to a node can be approved.
     pub fn approve(self, question: impl Into<String>) -> Self {
         self.with(|route| route.approve(question.into()))
+    }
+
+    /// Grants authority to whoever is handed over to: by the target, the branches, or the `else`.
+    pub fn grant(self, grant: Grant) -> Self {
+        self.with(|route| route.grant(grant))
     }
 
     /// Lets at most so many branches of a fork run at a time. It means nothing on any other edge.
