@@ -10,6 +10,7 @@ pub use handoffs_core::{
 
 // Who may do what in it.
 pub use handoffs_core::{Grant, May, Scope, ScopeShape};
+pub use handoffs_runtime::{Amounts, Authority, Denied, Needs};
 
 // Its shape as data, and whether it is right.
 pub use handoffs_core::{
@@ -44,9 +45,9 @@ pub use handoffs_runtime::{
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use handoffs_runtime::Sqlite;
 pub use handoffs_runtime::{
-    Approval, Ask, AskId, BranchId, BranchIdError, Conclusion, Durability, Effect, Entry, Forked,
-    GraphId, Hash, Journal, JournalError, Json, JsonError, Layer, Masked, Memory, Record, Recorded,
-    ThreadId, Usage, Write, Writes, copy_thread,
+    Approval, Ask, AskId, BranchId, BranchIdError, Charge, Conclusion, Durability, Effect, Entry,
+    Forked, GraphId, Hash, Journal, JournalError, Json, JsonError, Layer, Masked, Memory, Record,
+    Recorded, ThreadId, Usage, Write, Writes, copy_thread,
 };
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]

@@ -14,6 +14,7 @@ use tokio::sync::SemaphorePermit;
 
 use crate::attempt::Pulse;
 use crate::course::Course;
+use crate::engine::Amounts;
 use crate::error::RunError;
 use crate::event::Inner;
 use crate::item::Item;
@@ -70,6 +71,8 @@ pub struct Context<'a> {
     pub(crate) permit: Option<SemaphorePermit<'a>>,
     /// Where a graph within tells what happens in it, if somebody listens.
     pub(crate) relay: Option<mpsc::Sender<Inner>>,
+    /// What a graph within has left of what its node holds.
+    pub(crate) left: Option<Amounts>,
     /// What the node concluded, if somebody is told.
     pub(crate) concluded: Option<serde_json::Result<Conclusion>>,
 }
@@ -166,6 +169,7 @@ impl<'a> Context<'a> {
             around: Pulse::default(),
             permit: None,
             relay: None,
+            left: None,
             concluded: None,
         }
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
-use handoffs_core::{FieldSet, NodeIndex, State};
+use handoffs_core::{FieldSet, Grant, NodeIndex, State};
 use tokio::task::coop::unconstrained;
 use tracing::Instrument;
 
@@ -202,15 +202,31 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         })
     }
 
-    /// Begins a run, and writes down the fields of its state, which are all, if it is `whole`.
-    pub(crate) async fn start(&mut self, writes: Writes, whole: bool) -> Result<(), RunError> {
+    /// Begins a run with what it is granted, and writes down the fields of its state, which are all, if it is
+    /// `whole`.
+    pub(crate) async fn start(
+        &mut self,
+        writes: Writes,
+        whole: bool,
+        grant: Option<Grant>,
+    ) -> Result<(), RunError> {
+        let root = || self.plan().has_scopes().then(Grant::all);
+        let grant = grant.or_else(root);
         self.cx.before = Marks::default();
         self.fork = None;
-        let seq = self.append(Recorded::Started { writes, whole }).await?;
+        let started = Recorded::Started {
+            writes,
+            whole,
+            grant: grant.clone(),
+        };
+        let seq = self.append(started).await?;
         // What the run before had left behind is no concern of this one.
         self.settle(seq);
         self.cx.caught = None;
-        self.tell(Fact::Started)
+        self.tell(Fact::Started)?;
+        let Course { plan, engine, .. } = &mut self.cx.course;
+        engine.grant(plan, grant.as_ref());
+        Ok(())
     }
 
     /// Returns the fields of the state as they are.

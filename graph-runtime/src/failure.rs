@@ -97,6 +97,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         edge: u16,
     ) -> Result<Option<Done>, RunError> {
         let changed = FieldSet::EMPTY;
+        let left = self.cx.take_left();
         let decided = self
             .cx
             .course
@@ -127,6 +128,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             masked: hop.masked,
             to: hop.to.node().map(|to| self.kept_name(to)),
             progress,
+            authority: self.cx.held_next(hop),
+            left,
         };
         let seq = self.append(caught).await?;
         self.settle(seq);

@@ -30,6 +30,7 @@ mod step;
 mod subgraph;
 
 mod any_graph;
+mod authority;
 mod context;
 mod execute;
 mod human;
@@ -52,6 +53,7 @@ mod testing;
 
 pub use async_trait::async_trait;
 pub use attempt::TimeoutKind;
+pub use authority::{Authority, Denied, Needs};
 pub use builder::{
     AnyNode, BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome,
     DynVariant, GraphBuilder, NodeName, On, RoutePart, To,
@@ -63,6 +65,7 @@ pub use context::Context;
 #[cfg(feature = "postgres")]
 pub use deadpool;
 pub use difference::Difference;
+pub use engine::Amounts;
 pub use error::RunError;
 pub use event::{Event, EventStream, Inner};
 pub use execute::{Execute, Known, Runnable};
@@ -73,10 +76,10 @@ pub use journal::Compressed;
 #[cfg(feature = "sqlite")]
 pub use journal::Sqlite;
 pub use journal::{
-    Approval, Ask, AskId, BranchId, BranchIdError, Conclusion, Durability, Effect, Entry, Export,
-    Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError, JournalPlace, Json,
-    JsonError, Layer, Masked, Memory, Record, Recorded, Retention, ThreadId, Usage, Waiting, Write,
-    Writes, copy_thread, inbox, verify_export, verify_export_from,
+    Approval, Ask, AskId, BranchId, BranchIdError, Charge, Conclusion, Durability, Effect, Entry,
+    Export, Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError, JournalPlace,
+    Json, JsonError, Layer, Masked, Memory, Record, Recorded, Retention, ThreadId, Usage, Waiting,
+    Write, Writes, copy_thread, inbox, verify_export, verify_export_from,
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use handoffs_core::{
-    Branches, Edge, EdgeIndex, Field, FieldSet, NodeIndex, NodeKind, NodeShape, Route, State,
+    Branches, Edge, EdgeIndex, Field, FieldSet, May, NodeIndex, NodeKind, NodeShape, Route, State,
     Target, Topology,
 };
 
@@ -403,6 +403,18 @@ impl Plan {
         let before = (0..edge).rev().take_while(is_sibling);
         let mut siblings = (edge..u16::MAX).take_while(is_sibling).chain(before);
         siblings.find(|other| self.edges[usize::from(*other)].to == Target::Node(caller))
+    }
+
+    /// Returns whether nodes do only what they may and what they are granted.
+    pub(crate) fn has_scopes(&self) -> bool {
+        !self.topology.scopes().is_empty()
+    }
+
+    /// Returns what a node may do, and let others do.
+    pub(crate) fn may(&self, node: u16) -> &May {
+        const NOTHING: &May = &May::new();
+        let node = self.topology.get_node(NodeIndex(node));
+        node.map_or(NOTHING, |node| &node.may)
     }
 
     /// Returns the name of a node.

@@ -248,6 +248,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             Writes::default()
         };
         let changed = self.cx.step.changed;
+        let left = self.cx.take_left();
         let decided = self.cx.course.decide(edge, changed, &self.state);
         let (hop, progress) = decided.map_err(|refused| self.refused(refused))?;
         let edge = usize::from(hop.edge);
@@ -293,6 +294,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 replaced: names::<G::State>(replaced),
                 cached,
                 approval: approval.clone(),
+                authority: self.cx.held_next(hop),
+                left,
                 took_ms: if cached { 0 } else { self.took_ms },
                 usage: take(&mut self.cx.usage),
             };

@@ -33,7 +33,6 @@ impl Engine {
     /// `else`. Only what was approved counts as taken.
     pub(crate) fn hand_over(&mut self, plan: &Plan, approved: bool) -> Result<Hop, Refused> {
         let Position::Approving {
-            from,
             edge: chosen,
             progress,
             ..
@@ -55,7 +54,7 @@ impl Engine {
         if approved {
             self.count(edge, chosen, progress);
         }
-        self.follow(from, to, chosen, edge.is_back, !approved);
+        self.follow(plan, to, chosen, !approved);
         Ok(Hop {
             edge: chosen,
             to,

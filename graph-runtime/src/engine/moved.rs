@@ -199,8 +199,8 @@ impl Engine {
             recent[slot] = node(self.recent[slot])?;
         }
         let frames = match (&self.frames, plan.goes_back) {
-            (_, false) => None,
-            (Some(frames), true) => Some(frames.moved(node)?),
+            (None, false) => None,
+            (Some(frames), _) => Some(frames.moved(node)?),
             // Nothing led back so far; as far as the last handoffs tell, each was to another node.
             (None, true) => {
                 let last = (1..=self.handoffs.min(Self::RECENT.into())).rev();

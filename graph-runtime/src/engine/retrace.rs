@@ -54,14 +54,17 @@ impl Engine {
         if forks {
             return;
         }
-        // Which node it is, is for whoever goes along to know, but that it goes back, or stays.
-        let frames = self.frames.take();
         self.retrace_to(from);
-        self.frames = frames;
+        let Some(frames) = &mut self.frames else {
+            return;
+        };
         match known {
-            Some((_, edge)) if edge.is_back => self.go_back(),
-            Some((_, edge)) => self.hand(edge.from, edge.to.node().unwrap_or(NO_NODE)),
-            None => self.hand(from.unwrap_or(NO_NODE), NO_NODE),
+            Some((_, edge)) if edge.is_back => frames.go_back(),
+            Some((place, edge)) => {
+                let to = edge.to.node().unwrap_or(NO_NODE);
+                frames.hand_over(plan, edge.from, to, place);
+            }
+            None => frames.hand_over(plan, from.unwrap_or(NO_NODE), NO_NODE, NO_NODE),
         }
     }
 
@@ -83,7 +86,7 @@ impl Engine {
     }
 
     /// Goes on behind a join, with what the branches have used up, as [`joined`](Self::joined) does.
-    pub(crate) fn retrace_join(&mut self, all: Self, from: Option<u16>) {
+    pub(crate) fn retrace_join(&mut self, plan: &Plan, all: Self, from: Option<u16>) {
         let has_branches = all.handoffs > self.handoffs;
         let was_answered = all.answers > self.answers;
         *self = Self {
@@ -94,10 +97,11 @@ impl Engine {
         if was_answered {
             self.renew();
         }
-        if has_branches {
-            self.hand(from.unwrap_or(NO_NODE), NO_NODE);
-        } else {
+        if !has_branches {
             self.retrace_to(from);
+        }
+        if let Some(frames) = &mut self.frames {
+            frames.join(plan, from.unwrap_or(NO_NODE), NO_NODE, None);
         }
     }
 }

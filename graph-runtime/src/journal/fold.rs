@@ -334,7 +334,11 @@ impl Folded {
 
     fn take(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
         let fact = match &entry.event {
-            Recorded::Started { writes, whole } => {
+            Recorded::Started {
+                writes,
+                whole,
+                grant,
+            } => {
                 // The run before may have ended within a branch.
                 self.drop_branches();
                 if *whole {
@@ -344,7 +348,9 @@ impl Folded {
                 self.marks = Marks::default();
                 self.settle(entry.seq);
                 self.caught = None;
-                Fact::Started
+                self.engine.on(path.plan, Fact::Started)?;
+                self.engine.grant(path.plan, grant.as_ref());
+                return Ok(());
             }
             Recorded::Stepped { .. } => return self.step(path, entry),
             Recorded::Caught { .. } => return self.catch(path, entry),
@@ -387,13 +393,21 @@ impl Folded {
             }
             // What was copied is folded as what was written.
             Recorded::Copied { .. } => return Ok(()),
-            Recorded::Once { node, key, effect } => {
+            Recorded::Once {
+                node,
+                key,
+                effect,
+                charge,
+            } => {
                 // A node that goes on with an answer has the question open until it has read that.
                 if !matches!(self.engine.next(), Action::Wait(waiting, _) if path.plan.name(waiting) == node)
                 {
                     self.due(path, entry, node)?;
                 }
-                self.effects.take(key, effect);
+                if let Some(charge) = charge {
+                    self.engine.charge(effect, charge);
+                }
+                self.effects.take(key, effect, charge.as_ref());
                 return Ok(());
             }
             Recorded::Failed { error, .. } => {
