@@ -20,12 +20,13 @@ pub use handoffs_core::{
 
 // How it is drawn, and how it differs from another.
 pub use handoffs_core::{Ascii, Dot, DotError, Mermaid, Svg, Trail, diff};
+pub use handoffs_runtime::trail_of;
 
 // What happens when it runs.
 pub use handoffs_runtime::{
     CancellationToken, Context, Difference, Ephemeral, Event, EventStream, Execute, Failure,
-    Handoff, Human, Inner, Item, Keep, Known, NoHandoff, NodeError, Question, Reroute, Rerouted,
-    Run, RunError, Runnable, Runtime, Status, Thread, TimeoutKind,
+    Handoff, Human, Inner, Item, Keep, Known, NoHandoff, NodeError, NodeTime, NodeTimes, Question,
+    Reroute, Rerouted, Run, RunError, Runnable, Runtime, Status, Thread, TimeoutKind,
 };
 
 // Results that are used again.
@@ -65,8 +66,8 @@ pub mod postgres {
 // How that is proven.
 pub use handoffs_runtime::{Export, HashError, Head, verify_export, verify_export_from};
 
-// What is done with all its threads.
-pub use handoffs_runtime::{Retention, Waiting, inbox};
+// What is done with its threads, whatever graphs they run.
+pub use handoffs_runtime::{Chronicle, Retention, Summary, Waiting, inbox, submit};
 
 // How it lies on the disk: layers over any journal.
 #[cfg(feature = "zstd")]
@@ -88,6 +89,18 @@ pub mod agent {
     #[doc(no_inline)]
     pub use schemars;
 }
+
+#[cfg(feature = "eval")]
+mod bar;
+#[cfg(feature = "cli")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
+pub mod cli;
+#[cfg(feature = "eval")]
+mod table;
+
+#[cfg(feature = "eval")]
+#[cfg_attr(docsrs, doc(cfg(feature = "eval")))]
+pub mod eval;
 
 pub mod testing;
 

@@ -143,7 +143,9 @@ use std::path::Path;
 /// The state and the outcome are there if they are `Debug`.
 #[doc(inline)]
 pub use handoffs_runtime::assert_route;
-pub use handoffs_runtime::{CachePlace, Coverage, JournalPlace, RunLog, ScriptedNode, TestContext};
+pub use handoffs_runtime::{
+    CachePlace, Coverage, Decided, JournalPlace, RunLog, ScriptedNode, TestContext, Trial, Tried,
+};
 
 /// Writes the tests of a [`Journal`](trait@crate::Journal), one `#[test]` a rule.
 ///

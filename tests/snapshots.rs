@@ -1159,7 +1159,12 @@ async fn in_a_trimmed_thread_that_is_over_any_graph_may_begin(at: &impl Place) {
     let thread = durable(shrunk(), journal.clone());
     let state = later::shrunk::Talk::default();
     assert!(thread.run(state.clone()).await.is_err(), "it is paused");
-    old.abandon("enough").await.unwrap();
+    // Whoever gives it up need not understand it.
+    thread.abandon("enough").await.unwrap();
+    let kept = records(&journal).await;
+    thread.abandon("again").await.unwrap();
+    assert_eq!(records(&journal).await, kept);
+    assert_eq!(old.asks().await.unwrap(), []);
     old.trim(1).await.unwrap();
     let ended = thread.run(state).await.unwrap().finished().unwrap();
     assert_eq!(ended.count, 1);

@@ -12,8 +12,9 @@ usage: support_desk \"QUESTION\" [--customer ID] [--thread NAME]   ask one quest
        support_desk answer THREAD \"TEXT\"                       answer in a person's place
        support_desk history THREAD                             tell what happened in a thread
        support_desk dot                                        draw the graph for Graphviz
+       support_desk eval --file CSV                            tell how often triage finds the right desk
        support_desk train --file CSV                           learn the model of triage anew
-Each but the last two takes --journal PATH; without it, support_desk.db in the current folder.
+Each but the last three takes --journal PATH; without it, support_desk.db in the current folder.
 ";
 
 /// What to do.
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Inbox { journal: PathBuf },
     /// Draw the graph.
     Dot,
+    /// Judge triage by labelled questions.
+    Eval { file: PathBuf },
     /// Learn the model anew.
     Train { file: PathBuf },
 }
@@ -148,6 +151,10 @@ fn command(plain: &[&str], options: &mut Options) -> Result<Command, Error> {
             Some(file) => Command::Train { file: file.into() },
             None => return Err("`train` wants `--file CSV`".into()),
         },
+        ["eval"] => match options.file.take() {
+            Some(file) => Command::Eval { file: file.into() },
+            None => return Err("`eval` wants `--file CSV`".into()),
+        },
         ["history", thread] => Command::History {
             thread: thread.to_owned(),
             journal: options.journal(),
@@ -218,6 +225,10 @@ mod tests {
             ),
             (&["inbox"], Command::Inbox { journal }),
             (&["dot"], Command::Dot),
+            (
+                &["eval", "--file", "a.csv"],
+                Command::Eval { file: file.clone() },
+            ),
             (&["train", "--file", "a.csv"], Command::Train { file }),
             (&["--help"], Command::Help),
         ];
@@ -241,6 +252,7 @@ mod tests {
             ),
             (&["history"], "`history` wants the name of one thread"),
             (&["train"], "`train` wants `--file CSV`"),
+            (&["eval"], "`eval` wants `--file CSV`"),
             (&["--file"], "`--file` wants a value"),
             (&["--file", "a", "--file", "b"], "`--file` is given twice"),
             (&["--fiel", "a"], "there is no option `--fiel`"),

@@ -411,11 +411,14 @@ pub(crate) struct SupportDesk {
 impl SupportDesk {
     /// Opens the desk, with the model that comes with the example.
     pub(crate) fn open() -> Result<Self, ModelError> {
-        Ok(Self {
+        Ok(Self::with(Classifier::bundled()?))
+    }
+
+    /// Opens the desk with a model.
+    pub(crate) fn with(classifier: Classifier) -> Self {
+        Self {
             identify: Identify,
-            triage: Triage {
-                classifier: Classifier::bundled()?,
-            },
+            triage: Triage { classifier },
             cards: Clerk,
             transfers: Clerk,
             charges: Charges,
@@ -423,7 +426,7 @@ impl SupportDesk {
             payout: Payout,
             hand_back: HandBack,
             human: Human::new(),
-        })
+        }
     }
 }
 

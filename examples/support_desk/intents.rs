@@ -140,6 +140,24 @@ pub(crate) fn intent(name: &str) -> Option<(&'static str, Desk)> {
     INTENTS.iter().copied().find(|(known, _)| *known == name)
 }
 
+/// The desk that sees to an intent.
+pub(crate) fn desk_of(name: &str) -> Result<Desk, UnknownIntent> {
+    let known = intent(name).map(|(_, desk)| desk);
+    known.ok_or_else(|| UnknownIntent(name.to_owned()))
+}
+
+/// A label that is none of [`INTENTS`].
+#[derive(Debug)]
+pub(crate) struct UnknownIntent(String);
+
+impl fmt::Display for UnknownIntent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no known intent", self.0)
+    }
+}
+
+impl std::error::Error for UnknownIntent {}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

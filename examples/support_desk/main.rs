@@ -7,6 +7,7 @@
 //! - `main.rs`, here: a runtime with a journal, a run, a person's answer days later, and errors.
 //! - `batch.rs`: many threads at once, going on where a crash cut them off.
 //! - `show.rs`: what a journal tells afterwards.
+//! - `evaluate.rs`: how often triage finds the right desk, on questions that people have labelled.
 //!
 //! The rest is the bank's own business and knows nothing of the framework: a small classifier learned
 //! from `train.csv` (`classify.rs`, `train.rs`, `model.tsv`), accounts (`bank.rs`), and what the desks
@@ -19,6 +20,7 @@
 //! cargo run --example support_desk -- answer dev-0042 "It is on its way."
 //! cargo run --example support_desk -- history dev-0042
 //! cargo run --example support_desk -- dot | dot -Tsvg > desk.svg
+//! cargo run --example support_desk -- eval --file ../shared/data/banking77/dev.csv
 //! ```
 //!
 //! Kill the second one whenever you like, and start it again: it goes on where it was, and ends with
@@ -34,6 +36,7 @@ mod batch;
 mod cases;
 mod classify;
 mod desks;
+mod evaluate;
 mod graph;
 mod intents;
 mod show;
@@ -143,7 +146,11 @@ async fn obey(command: Command) -> Result<Page, Error> {
         Command::Dot => <SupportDesk as handoffs::AgentGraph>::topology()
             .dot()
             .to_string(),
-        Command::Train { file } => learn(&file)?,
+        Command::Eval { file } => {
+            let report = evaluate::file(&SupportDesk::open()?, &file).await?;
+            report.markdown().to_string()
+        }
+        Command::Train { file } => learn(&file).await?,
     };
     let failed = Vec::new();
     Ok(Page { text, failed })
@@ -256,7 +263,7 @@ async fn inbox(journal: &Path) -> Result<String, Error> {
 }
 
 /// Learns the model of triage anew.
-fn learn(file: &Path) -> Result<String, Error> {
+async fn learn(file: &Path) -> Result<String, Error> {
     const MODEL: &str = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/examples/support_desk/model.tsv"
@@ -264,12 +271,13 @@ fn learn(file: &Path) -> Result<String, Error> {
     let cases = cases::load(file)?;
     let (learned, held_back) = train::hold_back(&cases);
     let trial = classify::Classifier::parse(&train::train(&learned)?)?;
-    let score = train::Score::of(&trial, &held_back);
+    let report = evaluate::questions(&SupportDesk::with(trial), &held_back).await?;
     let text = train::train(&cases)?;
     std::fs::write(MODEL, &text).map_err(|error| format!("cannot write `{MODEL}`: {error}"))?;
     let (bytes, all) = (text.len(), cases.len());
     Ok(format!(
-        "a model of four fifths, asked the fifth held back: {score}\n{MODEL}: {bytes} bytes, from all {all} questions\n"
+        "A model of four fifths, asked the fifth held back:\n\n{report}\n\
+         {MODEL}: {bytes} bytes, from all {all} questions\n"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! Makes the model from labelled questions, and measures it.
+//! Makes the model from labelled questions.
 //!
 //! Multinomial logistic regression by `AdaGrad` with a pull towards zero, so that most weights vanish and the file stays
 //! small. The order of the rows is shuffled by a fixed seed: the same questions give the same file.
@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, fmt, fmt::Write};
 
 use crate::{
     cases::Case,
-    classify::{Classifier, Reading, feature_value, features, softmax},
-    intents::{INTENTS, intent},
+    classify::{feature_value, features, softmax},
+    intents::INTENTS,
 };
 
 const EPOCHS: usize = 30;
@@ -170,61 +170,6 @@ fn shuffle(order: &mut [usize], seed: &mut u64) {
     }
 }
 
-/// How a model does on labelled questions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Score {
-    /// Questions asked.
-    pub(crate) questions: usize,
-    /// The nearest desk was the right one, clear or not.
-    pub(crate) nearest: usize,
-    /// The nearest desk and the intent were right.
-    pub(crate) intents: usize,
-    /// No desk stood out.
-    pub(crate) unclear: usize,
-    /// A desk stood out, and it was the right one.
-    pub(crate) clear_and_right: usize,
-}
-
-impl Score {
-    /// Asks the classifier every question that has a known label.
-    pub(crate) fn of(classifier: &Classifier, cases: &[Case]) -> Self {
-        let mut score = Self::default();
-        for case in cases {
-            let Some((name, desk)) = case.category.as_deref().and_then(intent) else {
-                continue;
-            };
-            score.questions += 1;
-            let (guess, clear) = match classifier.classify(&case.text, &[]) {
-                Reading::Clear(guess) => (Some(guess), true),
-                Reading::Unclear(guess) => (guess, false),
-            };
-            let right = guess.as_ref().is_some_and(|guess| guess.desk == desk);
-            score.nearest += usize::from(right);
-            score.intents += usize::from(guess.is_some_and(|guess| guess.intent == name));
-            score.unclear += usize::from(!clear);
-            score.clear_and_right += usize::from(clear && right);
-        }
-        score
-    }
-}
-
-impl fmt::Display for Score {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        #[expect(clippy::cast_precision_loss, reason = "counts of questions are small")]
-        let percent = |part: usize, of: usize| 100.0 * part as f64 / of.max(1) as f64;
-        let clear = self.questions - self.unclear;
-        write!(
-            f,
-            "{} questions: nearest desk right {:.1} %, intent right {:.1} %; unclear {:.1} %, desk right where clear {:.1} %",
-            self.questions,
-            percent(self.nearest, self.questions),
-            percent(self.intents, self.questions),
-            percent(self.unclear, self.questions),
-            percent(self.clear_and_right, clear),
-        )
-    }
-}
-
 /// Splits off every fifth question, to measure what was learned from the others.
 pub(crate) fn hold_back(cases: &[Case]) -> (Vec<Case>, Vec<Case>) {
     cases.iter().cloned().partition(|case| case.number % 5 != 0)
@@ -260,7 +205,7 @@ impl std::error::Error for LabelError {}
 mod tests {
     use super::*;
     use crate::{
-        cases::{data_folder, load},
+        classify::{Classifier, Reading},
         intents::Desk,
     };
 
@@ -291,11 +236,6 @@ mod tests {
     fn a_model_knows_what_it_was_taught() {
         let model = Classifier::parse(&train(&few()).expect("labels are known"))
             .expect("a model reads what it writes");
-        let score = Score::of(&model, &few());
-        assert_eq!(
-            (score.questions, score.nearest, score.intents),
-            (12, 12, 12)
-        );
         assert!(
             matches!(model.classify("charged twice", &[]), Reading::Clear(guess) if guess.desk == Desk::Charges)
         );
@@ -325,23 +265,5 @@ mod tests {
         assert_ne!(order, (0..100).collect::<Vec<_>>());
         order.sort_unstable();
         assert_eq!(order, (0..100).collect::<Vec<_>>());
-    }
-
-    /// The questions of `dev.csv` took no part in the making of the model.
-    #[test]
-    fn nine_in_ten_real_questions_find_their_desk_and_few_are_unclear() {
-        let Some(folder) = data_folder() else { return };
-        let cases = load(folder.join("dev.csv")).expect("dev.csv is sound");
-        let score = Score::of(
-            &Classifier::bundled().expect("the bundled model is sound"),
-            &cases,
-        );
-        eprintln!("{score}");
-        assert_eq!(score.questions, cases.len());
-        assert!(score.nearest * 100 > score.questions * 92, "{score}");
-        assert!(
-            score.unclear * 100 > score.questions * 3 && score.unclear * 100 < score.questions * 8,
-            "{score}"
-        );
     }
 }

@@ -348,16 +348,31 @@ impl<N> Route<N> {
     }
 }
 
+impl<N: fmt::Display> Route<N> {
+    /// Returns where it leads, without its limit and other options.
+    ///
+    /// ```
+    /// use handoffs_core::Route;
+    ///
+    /// assert_eq!(Route::to("triage").limit(2).or_end().destination(), "triage");
+    /// let route = Route::all(["web", "papers"], "summary").concurrency(2);
+    /// assert_eq!(route.destination(), "all(web, papers) join summary");
+    /// ```
+    pub fn destination(&self) -> String {
+        let target = &self.target;
+        if self.back {
+            return "back".to_owned();
+        }
+        self.fork.as_ref().map_or_else(
+            || target.to_string(),
+            |fork| format!("{} join {target}", fork.branches),
+        )
+    }
+}
+
 impl<N: fmt::Display> fmt::Display for Route<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(fork) = &self.fork {
-            write!(f, "{} join ", fork.branches)?;
-        }
-        if self.back {
-            f.write_str("back")?;
-        } else {
-            self.target.fmt(f)?;
-        }
+        f.write_str(&self.destination())?;
         let concurrency = self.fork.as_ref().and_then(|fork| fork.concurrency);
         let options = [
             self.limit.map(|limit| format!("limit = {limit}")),

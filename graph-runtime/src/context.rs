@@ -12,6 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::SemaphorePermit;
 
+#[cfg(feature = "agents")]
+use crate::agent::Teller;
 use crate::attempt::Pulse;
 use crate::course::Course;
 use crate::engine::Amounts;
@@ -73,6 +75,9 @@ pub struct Context<'a> {
     pub(crate) relay: Option<mpsc::Sender<Inner>>,
     /// What a graph within has left of what its node holds.
     pub(crate) left: Option<Amounts>,
+    /// Where an agent tells what it does, if somebody listens.
+    #[cfg(feature = "agents")]
+    pub(crate) teller: Teller,
     /// What the node concluded, if somebody is told.
     pub(crate) concluded: Option<serde_json::Result<Conclusion>>,
 }
@@ -170,6 +175,8 @@ impl<'a> Context<'a> {
             permit: None,
             relay: None,
             left: None,
+            #[cfg(feature = "agents")]
+            teller: Teller::default(),
             concluded: None,
         }
     }

@@ -430,6 +430,7 @@ pub(crate) fn node_of(event: &Recorded) -> Option<String> {
         Recorded::Caught { failure, .. } => &failure.node,
         Recorded::Asked(ask) => &ask.node,
         Recorded::Started { .. }
+        | Recorded::Submitted { .. }
         | Recorded::Answered { .. }
         | Recorded::Decided { .. }
         | Recorded::Expired { .. }

@@ -166,6 +166,14 @@ impl Engine {
         }
     }
 
+    /// Returns a path that begins at a node.
+    pub(crate) fn at(plan: &Plan, node: u16) -> Self {
+        Self {
+            position: Position::At(node),
+            ..Self::new(plan)
+        }
+    }
+
     /// Returns what is to be done next.
     #[inline]
     pub(crate) const fn next(&self) -> Action {

@@ -344,10 +344,10 @@ pub enum RunError {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The entry is not kept any more.
+    /// The entry is not kept any more, or not what it follows from.
     #[error(
-        "entry {seq} of thread `{thread}` is gone: the entries up to {trimmed} were trimmed; \
-         name a later one, or ask those who keep an export"
+        "thread `{thread}` cannot be taken back to entry {seq}: the entries up to {trimmed} were trimmed, \
+         and with them what it follows from; look into an export, or into a copy of the journal from before"
     )]
     #[non_exhaustive]
     Trimmed {

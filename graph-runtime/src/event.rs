@@ -12,6 +12,8 @@ use futures_util::sink::SinkExt;
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use handoffs_core::{Edge, Target};
 
+#[cfg(feature = "agents")]
+use crate::agent::AgentEvent;
 use crate::error::RunError;
 use crate::execute::Runnable;
 use crate::journal::{Approval, Ask, AskId, BranchId, Conclusion, Masked};
@@ -110,6 +112,17 @@ pub enum Event<G: Runnable> {
         /// What happened.
         event: Inner,
     },
+    /// An agent says something, or calls a tool.
+    #[cfg(feature = "agents")]
+    #[non_exhaustive]
+    Agent {
+        /// The path through the run.
+        branch: BranchId,
+        /// The node.
+        node: G::Node,
+        /// What the agent does.
+        event: AgentEvent,
+    },
     /// The run pauses until a person answers. It is the last event.
     Paused(Ask),
     /// The run reached the end, with this state. It is the last event.
@@ -204,6 +217,17 @@ pub enum Inner {
         /// What happened.
         event: Box<Inner>,
     },
+    /// An agent says something, or calls a tool.
+    #[cfg(feature = "agents")]
+    #[non_exhaustive]
+    Agent {
+        /// The path through the run.
+        branch: BranchId,
+        /// The node.
+        node: Cow<'static, str>,
+        /// What the agent does.
+        event: AgentEvent,
+    },
 }
 
 impl Inner {
@@ -283,6 +307,16 @@ impl Inner {
                 branch,
                 node: name(node),
                 event: Box::new(event),
+            },
+            #[cfg(feature = "agents")]
+            Event::Agent {
+                branch,
+                node,
+                event,
+            } => Self::Agent {
+                branch,
+                node: name(node),
+                event,
             },
             Event::Paused(_) | Event::Finished(_) => return None,
         })
@@ -373,6 +407,17 @@ impl<G: Runnable<State: fmt::Debug>> fmt::Debug for Event<G> {
                 event,
             } => f
                 .debug_struct("Within")
+                .field("branch", branch)
+                .field("node", node)
+                .field("event", event)
+                .finish(),
+            #[cfg(feature = "agents")]
+            Self::Agent {
+                branch,
+                node,
+                event,
+            } => f
+                .debug_struct("Agent")
                 .field("branch", branch)
                 .field("node", node)
                 .field("event", event)

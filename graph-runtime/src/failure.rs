@@ -192,7 +192,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             node: self.due_name().to_owned(),
             ask,
             source: match error.into_kind() {
-                Kind::Returned(source) => source,
+                Kind::Returned(source) | Kind::Later(_, source) => source,
                 Kind::WrongAnswer(source) => source.into(),
                 kind => Box::new(NodeError::of(kind)),
             },
@@ -237,7 +237,9 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                     source: source.into(),
                 };
             }
-            Kind::Returned(source) => source,
+            // The retry of a node around the graph has to see it.
+            kind @ Kind::Later(..) if self.is_within => Box::new(NodeError::of(kind)),
+            Kind::Returned(source) | Kind::Later(_, source) => source,
             Kind::Within(error) => error,
             Kind::WrongAnswer(source) => source.into(),
             kind => Box::new(NodeError::of(kind)),

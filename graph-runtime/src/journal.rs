@@ -7,6 +7,7 @@
 mod audit;
 mod branch;
 mod chain;
+mod chronicle;
 #[cfg(feature = "zstd")]
 mod compressed;
 mod copy;
@@ -30,14 +31,17 @@ mod snapshot;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod standing;
+mod submit;
 #[doc(hidden)]
 pub mod suite;
+mod trail;
 mod writes;
 
 pub use audit::{Export, verify_export, verify_export_from};
 pub use branch::{BranchId, BranchIdError};
 pub use chain::{HashError, Head};
 pub(crate) use chain::{entries, verify};
+pub use chronicle::{Chronicle, Summary};
 #[cfg(feature = "zstd")]
 pub use compressed::Compressed;
 pub(crate) use copy::Copying;
@@ -65,7 +69,9 @@ pub(crate) use snapshot::{Kept, kept};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub(crate) use standing::Standing;
+pub use submit::submit;
 pub use suite::JournalPlace;
+pub use trail::trail_of;
 pub use writes::{Write, Writes};
 
 use std::convert::Infallible;
@@ -462,7 +468,7 @@ impl JournalError {
     }
 
     /// Returns the thread that cannot be read, if it is that one alone.
-    pub(crate) const fn thread(&self) -> Option<&ThreadId> {
+    pub const fn thread(&self) -> Option<&ThreadId> {
         match self {
             Self::Damaged { thread, .. } => Some(thread),
             #[cfg(feature = "seal")]

@@ -25,6 +25,7 @@ mod cached;
 mod driver;
 mod failure;
 mod fork;
+mod relay;
 mod scope;
 mod step;
 mod subgraph;
@@ -50,6 +51,7 @@ mod journal;
 mod sqlite_file;
 
 mod testing;
+mod times;
 
 pub use async_trait::async_trait;
 pub use attempt::TimeoutKind;
@@ -76,10 +78,11 @@ pub use journal::Compressed;
 #[cfg(feature = "sqlite")]
 pub use journal::Sqlite;
 pub use journal::{
-    Approval, Ask, AskId, BranchId, BranchIdError, Charge, Conclusion, Durability, Effect, Entry,
-    Export, Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError, JournalPlace,
-    Json, JsonError, Layer, Masked, Memory, Record, Recorded, Retention, ThreadId, Usage, Waiting,
-    Write, Writes, copy_thread, inbox, verify_export, verify_export_from,
+    Approval, Ask, AskId, BranchId, BranchIdError, Charge, Chronicle, Conclusion, Durability,
+    Effect, Entry, Export, Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError,
+    JournalPlace, Json, JsonError, Layer, Masked, Memory, Record, Recorded, Retention, Summary,
+    ThreadId, Usage, Waiting, Write, Writes, copy_thread, inbox, submit, trail_of, verify_export,
+    verify_export_from,
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
@@ -89,8 +92,9 @@ pub use node_error::NodeError;
 pub use policy::{Policy, Retry};
 pub use run::{Run, Status};
 pub use runtime::{Ephemeral, Keep, Runtime};
-pub use testing::{Coverage, RunLog, ScriptedNode, TestContext};
+pub use testing::{Coverage, Decided, RunLog, ScriptedNode, TestContext, Trial, Tried};
 pub use thread::{Handoff, NoHandoff, Reroute, Rerouted, Thread};
+pub use times::{NodeTime, NodeTimes};
 #[cfg(feature = "postgres")]
 pub use tokio_postgres;
 pub use tokio_util::sync::CancellationToken;

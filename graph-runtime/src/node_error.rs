@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(feature = "agents")]
+use crate::agent::ModelError;
 use crate::attempt::TimeoutKind;
 use crate::error::RunError;
 
@@ -18,6 +20,8 @@ pub struct NodeError(Box<Kind>);
 pub(crate) enum Kind {
     /// The node returned an error.
     Returned(Box<dyn Error + Send + Sync>),
+    /// The same, and it said when to try again.
+    Later(Duration, Box<dyn Error + Send + Sync>),
     /// A field that the node needs is not set.
     Unset(&'static str),
     /// The node returned without having set a field that it promised.
@@ -48,6 +52,38 @@ impl NodeError {
     /// Wraps the error that a node returned.
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::of(Kind::Returned(error.into()))
+    }
+
+    /// Wraps the error that a node returned, of which a service said when to ask again: no retry comes
+    /// before that.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use handoffs_runtime::{NodeError, Policy, Retry};
+    ///
+    /// let error = NodeError::later(Duration::from_secs(20), "429: slow down");
+    /// let policy = Policy::new().retry(Retry::times(2).jitter(false));
+    /// let wait = Duration::from_millis(20_200);
+    /// assert_eq!(policy.retry_for(&error, &[], "customer-42/7"), Some((0, wait)));
+    /// ```
+    pub fn later(after: Duration, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::of(Kind::Later(after, error.into()))
+    }
+
+    /// Returns when to try again, if whoever caused the error said so: [`later`](Self::later), or a
+    /// [busy model](crate::agent::ModelError::Busy), also of a node within a graph that the node is.
+    pub fn retry_after(&self) -> Option<Duration> {
+        find(self, |error| {
+            if let Some(Kind::Later(after, _)) = error.downcast_ref().map(Self::kind) {
+                return Some(*after);
+            }
+            #[cfg(feature = "agents")]
+            if let Some(ModelError::Busy { retry_after }) = error.downcast_ref() {
+                return *retry_after;
+            }
+            None
+        })
     }
 
     #[cold]
@@ -128,10 +164,28 @@ impl NodeError {
     }
 }
 
+/// Looks for something in the error of a node and in the error that the node returned, which of a graph is
+/// that of a node within, however deep.
+pub(crate) fn find<T>(
+    error: &NodeError,
+    look: impl Fn(&(dyn Error + 'static)) -> Option<T>,
+) -> Option<T> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let found = look(error);
+        if found.is_some() {
+            return found;
+        }
+        let is_around = error.is::<NodeError>() || error.is::<RunError>();
+        cause = error.source().filter(|_| is_around);
+    }
+    None
+}
+
 impl fmt::Display for NodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Kind::Returned(_) => f.write_str("the node returned an error"),
+            Kind::Returned(_) | Kind::Later(..) => f.write_str("the node returned an error"),
             Kind::Unset(field) => write!(f, "the node needs `{field}`, which is not set"),
             Kind::Broken(field) => {
                 write!(
@@ -171,7 +225,7 @@ impl fmt::Display for NodeError {
 impl Error for NodeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &*self.0 {
-            Kind::Returned(error) => Some(error.as_ref()),
+            Kind::Returned(error) | Kind::Later(_, error) => Some(error.as_ref()),
             Kind::WrongAnswer(error)
             | Kind::WrongItem(error)
             | Kind::Unkept(_, error)

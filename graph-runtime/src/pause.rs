@@ -65,6 +65,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             key,
             question,
             expires_ms: expires,
+            submitted: None,
         }
     }
 
@@ -94,11 +95,18 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         open.ok_or_else(|| self.refused(Refused::Impossible(lost)))
     }
 
+    /// Returns the answer to the question that is open: the one with which the run is resumed, or one that
+    /// was laid down in time.
+    fn answer_to(&self, open: &Ask) -> Option<Json> {
+        let given = self.scope.answer_to(open.id);
+        given.or_else(|| open.submitted.clone())
+    }
+
     /// Hands an answer to the node that asked, if it is there; lets the node fail, if none may come any
     /// more; and comes to rest otherwise.
     pub(crate) async fn wait(&mut self, ask: AskId) -> Result<Option<Done>, RunError> {
         let open = self.opened(ask)?;
-        if let Some(answer) = self.scope.answer_to(ask) {
+        if let Some(answer) = self.answer_to(&open) {
             self.cx.answers.push((open.key, answer.clone()));
             self.cx.pending = Some(Pending::new(Recorded::Answered { ask, answer }));
             self.tell(Fact::Answered)?;
@@ -119,7 +127,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// comes to rest otherwise.
     pub(crate) async fn hand_over(&mut self, ask: AskId) -> Result<Option<Done>, RunError> {
         let open = self.opened(ask)?;
-        let answer = self.scope.answer_to(ask);
+        let answer = self.answer_to(&open);
         let is_late = answer.is_none() && open.has_expired(self.now_ms());
         let approval = match answer {
             Some(answer) => answer.to().map_err(|error| RunError::WrongAnswer {

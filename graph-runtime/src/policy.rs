@@ -155,7 +155,10 @@ impl Policy {
         let retry = &self.retries[index];
         let used = used.get(index).copied().unwrap_or(0);
         // The first attempt was given by no rule.
-        (used < retry.attempts() - 1).then(|| (index, retry.delay(used, seed)))
+        (used < retry.attempts() - 1).then(|| {
+            let after = error.retry_after().unwrap_or_default();
+            (index, after.saturating_add(retry.delay(used, seed)))
+        })
     }
 }
 

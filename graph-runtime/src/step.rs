@@ -9,26 +9,30 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_channel::mpsc;
-use futures_util::StreamExt;
-use futures_util::future::{Either, poll_fn, select};
+use futures_util::future::poll_fn;
 use handoffs_core::{FieldSet, State};
 use tokio::time::Instant;
 
+#[cfg(feature = "agents")]
+use crate::agent::Teller;
 use crate::attempt::{Broken, Pulse, discard, guarded, text};
 use crate::context::Signal;
 use crate::course::place;
 use crate::driver::{Done, Driver, HandedIn};
 use crate::engine::Hop;
 use crate::error::RunError;
-use crate::event::{Event, Inner, Sink};
+use crate::event::{Event, Sink};
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{AskId, BranchId, Conclusion, Forked, Recorded, Usage, Writes};
+use crate::journal::{AskId, Conclusion, Forked, Recorded, Usage, Writes};
 use crate::marks::take_fields;
 use crate::node_error::{Kind, NodeError};
+#[cfg(feature = "agents")]
+use crate::relay::hear;
+use crate::relay::relay;
 
 /// What came of an attempt at a node: the edge that its outcome chose, or what kept it from concluding.
-type Attempt = Result<Result<usize, NodeError>, Signal>;
+pub(crate) type Attempt = Result<Result<usize, NodeError>, Signal>;
 
 /// What is known of a step before it is decided where it leads.
 pub(crate) struct Step {
@@ -134,7 +138,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     }
 
     /// Makes an attempt at a node as soon as one more may be at work.
-    async fn permitted(&mut self, node: u16) -> Attempt {
+    pub(crate) async fn permitted(&mut self, node: u16) -> Attempt {
         // A graph within takes a permit for each node of its own. One of which the plan does not know
         // gives this one back.
         let is_graph = self.plan().node(node).is_some_and(|node| node.is_graph);
@@ -174,7 +178,11 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             cx.relay = Some(sender);
             events = Some(receiver);
         }
-        let branch = events.is_some().then(|| cx.branch.clone());
+        let branch = sink.listens().then(|| cx.branch.clone());
+        #[cfg(feature = "agents")]
+        let teller = branch.is_some().then(Teller::heard).unwrap_or_default();
+        #[cfg(feature = "agents")]
+        cx.teller.clone_from(&teller);
         let mut step = pin!(Some(graph.step(usize::from(node), state, cx)));
         let ended = {
             // A signal leaves the node's future pending for ever; then it is dropped.
@@ -193,13 +201,17 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 }
             });
             let work = pin!(guarded(&planned.policy, &pulse, work));
-            match events {
-                None => work.await,
-                Some(events) => {
+            match (branch, events) {
+                (Some(branch), Some(events)) => {
                     let node = graph.node(usize::from(node));
-                    let branch = branch.unwrap_or_default();
                     Box::pin(relay(work, events, sink, branch, node)).await
                 }
+                #[cfg(feature = "agents")]
+                (Some(branch), None) => {
+                    let node = graph.node(usize::from(node));
+                    Box::pin(hear(work, &teller, sink, branch, node)).await
+                }
+                _ => work.await,
             }
         };
         // Lent to the guard, it is still there.
@@ -391,31 +403,6 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             cached,
             approval: None,
         })
-    }
-}
-
-/// Tells what happens in a graph within until its work is done.
-async fn relay<G: Runnable, T>(
-    mut work: impl Future<Output = T> + Unpin,
-    mut events: mpsc::Receiver<Inner>,
-    sink: &mut impl Sink<G>,
-    branch: BranchId,
-    node: G::Node,
-) -> T {
-    loop {
-        match select(&mut work, events.next()).await {
-            Either::Left((ended, _)) => return ended,
-            Either::Right((None, _)) => return work.await,
-            Either::Right((Some(event), _)) => {
-                let (branch, node) = (branch.clone(), node.clone());
-                let within = || Event::Within {
-                    branch,
-                    node,
-                    event,
-                };
-                sink.emit(within).await;
-            }
-        }
     }
 }
 

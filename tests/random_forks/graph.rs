@@ -8,10 +8,12 @@ use std::time::Duration;
 use handoffs::__private::{Change, Concluded, Item, Known, Within};
 use handoffs::prelude::*;
 use handoffs::{
-    Contract, Counter, FieldSet, Json, JsonError, Max, NodeError, NodeShape, Policy, Retry,
+    Contract, Counter, Field, FieldSet, Json, JsonError, Max, NodeError, NodeShape, Policy, Retry,
     Runnable, Topology,
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use crate::oracle::{Plain, Thought, stir};
 use crate::shape::{
@@ -29,6 +31,16 @@ pub(crate) struct Data {
     first: u32,
     second: u32,
     third: u32,
+}
+
+impl Data {
+    pub(crate) fn json(&self) -> Value {
+        let field = |(field, known): (usize, &Field)| {
+            let value = self.encode(field, 0, serde_json::value::Serializer);
+            (known.name.to_owned(), value.unwrap())
+        };
+        Self::FIELDS.iter().enumerate().map(field).collect()
+    }
 }
 
 impl From<&Plain> for Data {

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use handoffs::prelude::*;
 use handoffs::{
-    Ask, Entry, Journal, JournalError, Masked, NodeError, Record, Recorded, RunError, Thread,
-    ThreadId,
+    Ask, Chronicle, Entry, Journal, JournalError, Masked, NodeError, Record, Recorded, RunError,
+    Thread, ThreadId,
 };
+use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::graph::{Chance, Data, Executed, Play, VERSIONS, unversioned};
+use crate::graph::{Chance, Data, Executed, Name, Play, VERSIONS, unversioned};
 use crate::oracle::{Expected, Plain, Way, answer, line};
 use crate::shape::{Laid, Trouble};
 use handoffs::Durability;
@@ -266,6 +267,40 @@ impl Archive {
     }
 }
 
+/// Checks that whoever has not the graph sees the thread as the one who has it.
+async fn check_chronicle<J: Journal, K: Journal>(
+    journal: &J,
+    thread: &Thread<Play, K>,
+    asks: &[Ask],
+    status: &Status<Name>,
+) {
+    let chronicle = Chronicle::read(journal, thread.id()).await.unwrap();
+    let Some(chronicle) = chronicle else {
+        assert!(matches!(status, Status::New));
+        return;
+    };
+    let summary = chronicle.summary().unwrap();
+    // The nodes go by the names that they had.
+    let ids = |asks: &[Ask]| asks.iter().map(|ask| ask.id).collect::<Vec<_>>();
+    assert_eq!(ids(&summary.asks), ids(asks));
+    let seen: Value = summary
+        .state
+        .iter()
+        .map(|(name, value)| (name.clone(), value.to::<Value>().unwrap()))
+        .collect();
+    assert_eq!(seen, thread.state().await.unwrap().json(), "{status:?}");
+    match (&summary.status, status) {
+        (Status::Finished, Status::Finished) => {}
+        (Status::Failed { error, .. }, Status::Failed { error: known, .. }) => {
+            assert_eq!(error, known);
+        }
+        (Status::Paused(ask), Status::Paused(known)) => assert_eq!(ask.id, known.id),
+        // Which branches are at their join, only the graph knows.
+        (Status::Unfinished(_) | Status::Paused(_), Status::Unfinished(_)) => {}
+        (seen, known) => panic!("{seen:?} where it is {known:?}"),
+    }
+}
+
 /// What happens to a run before it is left in peace.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Harm {
@@ -345,6 +380,7 @@ impl Stage {
             let thread = runtime.journal(journal).thread("t");
             let asks = self.check(&thread, &executed, &archive).await;
             let status = thread.status().await.unwrap();
+            check_chronicle(&open().await, &thread, &asks, &status).await;
             if matches!(status, Status::Finished) {
                 assert!(asks.is_empty());
                 let lines = told(&archive.history(&thread).await).lines;

@@ -18,17 +18,21 @@ pub(crate) struct Step {
 /// What CI runs. Nothing here writes outside of the target folder.
 pub(crate) const CHECK: &[Step] = &[
     cargo("fmt --all --check"),
-    cargo("clippy --workspace --all-targets --all-features -- -D warnings"),
+    cargo(
+        "clippy --workspace --exclude handoffs-candle --all-targets --all-features -- -D warnings",
+    ),
     cargo("clippy -p handoffs --no-default-features -- -D warnings"),
     // Exactly what the README tells a user to run: all crates, doctests and `tidy` are in it.
     cargo("test"),
     // The features that are not default, among them what needs a PostgreSQL server.
     cargo("test --all-features -p handoffs -p handoffs-runtime"),
+    // The adapters, which the root's `cargo test` leaves out.
+    cargo("test -p handoffs-mcp"),
     // Benches in their test mode: each runs once, unoptimised, and measures nothing.
     cargo("test --bench * --all-features"),
     Step {
         env: &[("RUSTDOCFLAGS", "-D warnings")],
-        ..cargo("doc --workspace --no-deps --all-features")
+        ..cargo("doc --workspace --exclude handoffs-candle --no-deps --all-features")
     },
     // Not `advisories`: they need the network, and fail on a day when nothing changed here.
     Step {
@@ -37,9 +41,20 @@ pub(crate) const CHECK: &[Step] = &[
     },
 ];
 
+/// What [`CHECK`] leaves out, as it takes minutes to build. Tests that need a model's weights are skipped
+/// where `HANDOFFS_MODELS` names no folder that has them.
+pub(crate) const CANDLE: &[Step] = &[
+    cargo("clippy -p handoffs-candle --all-targets -- -D warnings"),
+    // With optimisation: a model that is not is slower by two orders.
+    cargo("test --release -p handoffs-candle"),
+];
+
 /// Lints first, as what they rewrite is not formatted.
 pub(crate) const FIX: &[Step] = &[
-    cargo("clippy --fix --allow-dirty --allow-staged --workspace --all-targets --all-features"),
+    cargo(
+        "clippy --fix --allow-dirty --allow-staged --workspace --exclude handoffs-candle \
+         --all-targets --all-features",
+    ),
     cargo("fmt --all"),
 ];
 

@@ -6,6 +6,7 @@
 
 mod rails;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use self::rails::{Row, Up, railed};
@@ -82,7 +83,9 @@ impl fmt::Display for Ascii<'_> {
         for line in lines(&scene, WIDTH) {
             writeln!(f, "{}", line.trim_end())?;
         }
-        for (place, (_, text)) in scene.legend().enumerate() {
+        let laps = scene.legend().map(|(_, text)| text);
+        let remarks = scene.remarks().map(Cow::into_owned);
+        for (place, text) in laps.chain(remarks).enumerate() {
             let blank = if place == 0 { "\n" } else { "" };
             writeln!(f, "{blank}{text}")?;
         }

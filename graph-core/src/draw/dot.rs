@@ -369,6 +369,9 @@ impl Part<'_> {
             let color = lap_color(lap);
             writeln!(f, "    /><FONT COLOR=\"{color}\">{}</FONT><BR", Html(&text))?;
         }
+        for text in self.scene.remarks() {
+            writeln!(f, "    />{}<BR", Html(&text))?;
+        }
         writeln!(f, "    />>;")
     }
 

@@ -55,7 +55,9 @@ impl<'a> Mermaid<'a> {
 impl fmt::Display for Mermaid<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scene = Scene::new(self.topology, self.trail);
-        writeln!(f, "---\ntitle: \"{}\"\n---", Title(&scene.title()))?;
+        let remarks = scene.remarks().map(|remark| format!("; {remark}"));
+        let title = scene.title() + &remarks.collect::<String>();
+        writeln!(f, "---\ntitle: \"{}\"\n---", Title(&title))?;
         writeln!(f, "flowchart TD")?;
         let mut writer = Writer::default();
         let part = Part {

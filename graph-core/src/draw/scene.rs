@@ -304,6 +304,12 @@ impl<'a> Scene<'a> {
         })
     }
 
+    /// Returns what else is to be known of the trail, each remark as a line.
+    pub(super) fn remarks(&self) -> impl Iterator<Item = Cow<'a, str>> {
+        let remarks = self.trail.map(Trail::remarks).unwrap_or_default();
+        remarks.iter().map(|remark| line(remark))
+    }
+
     /// Returns the name of the graph and the bound of its handoffs.
     pub(super) fn title(&self) -> String {
         let name = line(self.topology.name());

@@ -69,6 +69,7 @@ impl fmt::Display for Svg<'_> {
         let picture = Picture::of(&scene);
         let mut texts = vec![(INK, scene.title())];
         texts.extend(scene.legend().map(|(lap, text)| (lap_color(lap), text)));
+        texts.extend(scene.remarks().map(|text| (INK, text.into_owned())));
         let widest = texts.iter().map(|(_, text)| picture::width(text, SMALL));
         let width = widest.fold(picture.size.0, f64::max) + 2.0 * MARGIN;
         #[expect(clippy::cast_precision_loss, reason = "no graph has so many loops")]

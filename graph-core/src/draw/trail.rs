@@ -34,6 +34,7 @@ pub struct Trail {
     nodes: BTreeMap<String, (u64, Duration)>,
     /// By the path of the graph, its edge, and whether it was the `else`.
     ways: BTreeMap<String, BTreeMap<(EdgeIndex, bool), u64>>,
+    remarks: Vec<String>,
 }
 
 impl Trail {
@@ -53,6 +54,12 @@ impl Trail {
     pub fn take(&mut self, graph: &str, edge: EdgeIndex, is_else: bool) {
         let ways = self.ways.entry(graph.to_owned()).or_default();
         *ways.entry((edge, is_else)).or_default() += 1;
+    }
+
+    /// Adds what else is to be known of the path, such as that its beginning is missing; drawings show it
+    /// under the graph.
+    pub fn remark(&mut self, remark: impl Into<String>) {
+        self.remarks.push(remark.into());
     }
 
     /// Returns how often the thread came to a node, and how long it was there altogether.
@@ -85,6 +92,18 @@ impl Trail {
         let ways = self.ways.get(graph);
         let times = ways.and_then(|ways| ways.get(&(edge, is_else)));
         times.copied().unwrap_or_default()
+    }
+
+    /// Returns the nodes to which the thread came, in the order of their paths, each with how often and how
+    /// long.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = (&str, u64, Duration)> {
+        let nodes = self.nodes.iter();
+        nodes.map(|(node, (visits, time))| (&**node, *visits, *time))
+    }
+
+    /// Returns what else is to be known of the path.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// Returns whether nothing is noted.

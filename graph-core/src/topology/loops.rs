@@ -43,6 +43,26 @@ impl Loops {
 }
 
 impl Topology {
+    /// Returns the loops of the graph, in the order of their first nodes: the nodes of each in the order of
+    /// declaration, and how often a run can go round at most; none without a bound (H004). Two that share a
+    /// node are one.
+    ///
+    /// ```
+    /// use handoffs_core::{Edge, NodeShape, Route, Topology};
+    ///
+    /// let mut ring = Topology::new("Ring");
+    /// let [a, b] = ["a", "b"].map(|name| ring.node(NodeShape::new(name)));
+    /// ring.start(a);
+    /// ring.edge(Edge::new(a, "_", Route::to(b)));
+    /// ring.edge(Edge::new(b, "_", Route::to(a).limit(2).or_end()));
+    ///
+    /// assert_eq!(ring.cycles(), [(vec![a, b], Some(2))]);
+    /// ```
+    pub fn cycles(&self) -> Vec<(Vec<NodeIndex>, Option<u64>)> {
+        let loops = self.loops().list.into_iter();
+        loops.map(|lap| (lap.nodes, lap.laps)).collect()
+    }
+
     /// Returns the loops of the graph.
     pub(crate) fn loops(&self) -> Loops {
         let components = self.components(|_| true);

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::offers::HandoffStyle;
 use crate::journal::Usage;
 
 /// A language model, wherever it runs.
@@ -32,6 +33,11 @@ pub trait Model: fmt::Debug + Send + Sync + 'static {
         request: &Request,
         said: &(dyn for<'s> Fn(&'s str) + Send + Sync),
     ) -> Result<Reply, ModelError>;
+
+    /// Returns how handoffs are best shown to it.
+    fn handoff_style(&self) -> HandoffStyle {
+        HandoffStyle::default()
+    }
 }
 
 #[async_trait]
@@ -42,6 +48,10 @@ impl<M: Model + ?Sized> Model for Arc<M> {
         said: &(dyn for<'s> Fn(&'s str) + Send + Sync),
     ) -> Result<Reply, ModelError> {
         (**self).turn(request, said).await
+    }
+
+    fn handoff_style(&self) -> HandoffStyle {
+        (**self).handoff_style()
     }
 }
 

@@ -9,6 +9,7 @@ use handoffs_core::{Contract, FieldSet, Log, Node, Outcome};
 use super::guard::{Guardrail, Guards};
 use super::message::{Conversation, Message};
 use super::model::Model;
+use super::offers::HandoffStyle;
 use super::tool::Tool;
 use super::view::History;
 use super::visit::Visit;
@@ -41,6 +42,7 @@ pub struct Agent<S, O> {
     pub(super) instructions: Arc<dyn Fn(&S) -> String + Send + Sync>,
     pub(super) tools: Vec<Arc<dyn Tool>>,
     pub(super) history: History,
+    pub(super) style: Option<HandoffStyle>,
     pub(super) max_turns: u32,
     pub(super) max_mistakes: u32,
     pub(super) input: Guards<S, O>,
@@ -85,6 +87,7 @@ impl<S: Sync + 'static, O: 'static> Agent<S, O> {
             instructions: Arc::new(|_| String::new()),
             tools: Vec::new(),
             history: History::default(),
+            style: None,
             max_turns: 10,
             max_mistakes: 3,
             input: Guards::default(),
@@ -114,9 +117,22 @@ impl<S: Sync + 'static, O: 'static> Agent<S, O> {
         self
     }
 
+    /// Gives the agent several tools, such as all those of a server, as [`tool`](Self::tool) gives it one.
+    pub fn tools<T: Tool>(mut self, tools: impl IntoIterator<Item = T>) -> Self {
+        let tools = tools.into_iter();
+        self.tools.extend(tools.map(|tool| Arc::new(tool) as _));
+        self
+    }
+
     /// Says how much of the conversation the model sees; all of it by default.
     pub fn history(mut self, history: History) -> Self {
         self.history = history;
+        self
+    }
+
+    /// Says how the handoffs are shown to the model; by default as [it](Model::handoff_style) says.
+    pub fn handoff_style(mut self, style: HandoffStyle) -> Self {
+        self.style = Some(style);
         self
     }
 
@@ -176,6 +192,7 @@ impl<S, O> Clone for Agent<S, O> {
             instructions: Arc::clone(&self.instructions),
             tools: self.tools.clone(),
             history: self.history.clone(),
+            style: self.style,
             max_turns: self.max_turns,
             max_mistakes: self.max_mistakes,
             input: self.input.clone(),

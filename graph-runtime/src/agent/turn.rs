@@ -6,8 +6,9 @@
 
 use handoffs_core::Outcome;
 
-use super::model::{Reply, ToolCall, ToolSpec};
+use super::model::{Reply, ToolCall};
 use super::offer::read;
+use super::offers::{Offer, Offers};
 
 /// What is to be done about a call.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,21 +32,13 @@ pub(super) struct Sorted<O> {
     pub(super) outcome: Option<O>,
 }
 
-/// A handoff, and whether it is offered.
-#[derive(Debug)]
-pub(super) struct Offer {
-    pub(super) variant: usize,
-    pub(super) spec: ToolSpec,
-    pub(super) is_open: bool,
-}
-
 /// Sorts out what is to be done about a reply.
-pub(super) fn sort<O: Outcome>(reply: &Reply, tools: &[String], offers: &[Offer]) -> Sorted<O> {
+pub(super) fn sort<O: Outcome>(reply: &Reply, tools: &[String], offers: &Offers) -> Sorted<O> {
     let mut outcome = None;
     let mut todo = Vec::with_capacity(reply.calls.len());
     for call in &reply.calls {
         let tool = tools.iter().position(|tool| *tool == call.tool);
-        let offer = offers.iter().find(|offer| offer.spec.name == call.tool);
+        let offer = offers.all.iter().find(|offer| offer.spec.name == call.tool);
         todo.push(match (tool, offer) {
             (Some(tool), _) => Todo::Tool(tool),
             (None, Some(_)) if outcome.is_some() => Todo::Pass,
@@ -56,7 +49,7 @@ pub(super) fn sort<O: Outcome>(reply: &Reply, tools: &[String], offers: &[Offer]
                 }
                 Err(mistake) => Todo::Mistake(mistake),
             },
-            (None, None) => Todo::Mistake(unknown(call, tools, offers)),
+            (None, None) => Todo::Mistake(offers.unknown(call, tools)),
         });
     }
     Sorted { todo, outcome }
@@ -74,20 +67,6 @@ fn take<O: Outcome>(call: &ToolCall, offer: &Offer) -> Result<O, String> {
         .map_err(|error| format!("the arguments of {} do not fit: {error}", call.tool))
 }
 
-fn unknown(call: &ToolCall, tools: &[String], offers: &[Offer]) -> String {
-    let open = offers.iter().filter(|offer| offer.is_open);
-    let names: Vec<_> = tools
-        .iter()
-        .map(String::as_str)
-        .chain(open.map(|offer| &*offer.spec.name))
-        .collect();
-    format!(
-        "{} is not a valid tool, try one of [{}].",
-        call.tool,
-        names.join(", ")
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use handoffs_core::Variant;
@@ -95,6 +74,7 @@ mod tests {
     use serde::de::{Deserialize, Deserializer};
     use serde_json::json;
 
+    use super::super::offers::HandoffStyle;
     use super::*;
 
     /// To billing with a number, or to access; written by hand as the derive would.
@@ -128,14 +108,17 @@ mod tests {
         }
     }
 
-    fn offers() -> Vec<Offer> {
+    fn offers() -> Offers {
         let handoffs = super::super::offer::handoffs::<Triaged>();
         let offer = |(variant, spec)| Offer {
             variant,
             spec,
             is_open: true,
         };
-        handoffs.into_iter().map(offer).collect()
+        Offers {
+            style: HandoffStyle::default(),
+            all: handoffs.into_iter().map(offer).collect(),
+        }
     }
 
     fn reply(calls: &[(&str, &str)]) -> Reply {
@@ -147,7 +130,7 @@ mod tests {
 
     const TOOLS: [&str; 2] = ["tool1", "tool2"];
 
-    fn sorted(calls: &[(&str, &str)], offers: &[Offer]) -> Sorted<Triaged> {
+    fn sorted(calls: &[(&str, &str)], offers: &Offers) -> Sorted<Triaged> {
         sort(&reply(calls), &TOOLS.map(str::to_owned), offers)
     }
 
@@ -198,7 +181,7 @@ mod tests {
     #[test]
     fn a_handoff_that_is_not_offered_any_more_is_refused_in_words() {
         let mut offers = offers();
-        offers[1].is_open = false;
+        offers.all[1].is_open = false;
         let Sorted { todo, outcome } = sorted(&[("transfer_to_access", "{}")], &offers);
         assert_eq!(outcome, None);
         assert!(
@@ -209,7 +192,7 @@ mod tests {
     #[test]
     fn a_tool_that_does_not_exist_is_answered_with_those_that_do() {
         let mut offers = offers();
-        offers.truncate(0);
+        offers.all.truncate(0);
         let Sorted { todo, .. } = sorted(&[("tool3", "{}")], &offers);
         let text = "tool3 is not a valid tool, try one of [tool1, tool2].";
         assert_eq!(todo, [Todo::Mistake(text.to_owned())]);
@@ -224,7 +207,7 @@ mod tests {
             "required": ["value"],
             "additionalProperties": false,
         });
-        assert_eq!(offers[0].spec.parameters, expected);
-        assert_eq!(offers[0].spec.description, "Invoices.");
+        assert_eq!(offers.all[0].spec.parameters, expected);
+        assert_eq!(offers.all[0].spec.description, "Invoices.");
     }
 }

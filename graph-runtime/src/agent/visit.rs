@@ -8,12 +8,14 @@ use std::convert::Infallible;
 
 use handoffs_core::Outcome;
 
+use super::event::{AgentEvent, Teller};
 use super::guard::Checked;
 use super::message::{Call, Conversation, Given, Message, Turn};
 use super::model::{Choice, Request, Said, ToolCall};
 use super::node::{Agent, AgentError};
 use super::offer::{answer, answer_schema, handoffs};
-use super::turn::{Offer, Sorted, Todo, sort};
+use super::offers::{Offer, Offers, receiver};
+use super::turn::{Sorted, Todo, sort};
 use super::view::own;
 use crate::context::Context;
 use crate::node_error::NodeError;
@@ -25,7 +27,7 @@ pub(super) struct Visit<'a, S, O> {
     instructions: String,
     seen: Vec<Said>,
     tools: Vec<String>,
-    offers: Vec<Offer>,
+    offers: Offers,
     turns: Vec<Turn>,
     /// How many turns of the model came before the first that counts: all behind which it gave up.
     before: u32,
@@ -57,7 +59,10 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
             instructions: (agent.instructions)(state),
             seen,
             tools: tools.collect(),
-            offers: open,
+            offers: Offers {
+                style: agent.style.unwrap_or_else(|| agent.model.handoff_style()),
+                all: open,
+            },
             turns: Vec::new(),
             before: 0,
             mistakes: 0,
@@ -80,11 +85,11 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
 
     /// Checks that the model can tell apart what it is offered.
     fn check(&self) -> Result<(), AgentError> {
-        let handoffs = self.offers.iter().map(|offer| &offer.spec.name);
-        let mut names: Vec<_> = self.tools.iter().chain(handoffs).collect();
-        names.sort();
+        let tools = self.tools.iter().map(String::as_str);
+        let mut names: Vec<_> = tools.chain(self.offers.names()).collect();
+        names.sort_unstable();
         match names.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(same) => Err(AgentError::SameName(same[0].clone())),
+            Some(same) => Err(AgentError::SameName(same[0].to_owned())),
             None => Ok(()),
         }
     }
@@ -128,8 +133,17 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
             }
             let is_last = turn - self.before == self.agent.max_turns;
             let request = self.request(is_last);
-            let mut reply = self.ask(turn, &request, cx).await?;
+            let (mut reply, is_new) = self.ask(turn, &request, cx).await?;
+            // What was told of a reply that was kept is not told again.
+            let teller = if is_new {
+                cx.teller.clone()
+            } else {
+                Teller::default()
+            };
             distinguish(&mut reply.calls, &self.seen);
+            for call in &mut reply.calls {
+                self.offers.heard(call);
+            }
             if reply.calls.is_empty() && !reply.text.trim().is_empty() {
                 match self.agent.output.check(state, &reply.text).await {
                     Checked::Text(None) => {}
@@ -149,9 +163,21 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
             for (place, (call, todo)) in reply.calls.iter().zip(todo).enumerate() {
                 let given = match todo {
                     Todo::Tool(tool) => self.call((turn, place), tool, call, cx).await?,
-                    Todo::Handoff => Given::Handoff(receiver(&call.tool)),
-                    Todo::Pass => Given::Passed,
+                    Todo::Handoff => Given::Handoff(receiver(&call.tool).to_owned()),
+                    Todo::Pass => {
+                        tracing::warn!(
+                            agent = self.name,
+                            tool = call.tool,
+                            "a handoff is passed over, as another one of the same turn is made"
+                        );
+                        teller.tell(|| AgentEvent::Passed(call.clone()));
+                        Given::Passed
+                    }
                     Todo::Mistake(mistake) => {
+                        teller.tell(|| AgentEvent::Mistake {
+                            call: Some(call.clone()),
+                            told: mistake.clone(),
+                        });
                         self.mistake((turn, place), &mistake, cx).await?;
                         Given::Error(mistake)
                     }
@@ -169,6 +195,10 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
                 match answer::<O>(&reply.text) {
                     Ok(outcome) => return Ok(outcome),
                     Err(mistake) => {
+                        teller.tell(|| AgentEvent::Mistake {
+                            call: None,
+                            told: mistake.clone(),
+                        });
                         self.mistake((turn, 0), &mistake, cx).await?;
                         self.seen.push(Said::User(mistake));
                     }
@@ -178,10 +208,9 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
     }
 
     fn request(&self, is_last: bool) -> Request {
-        let open = self.offers.iter().filter(|offer| offer.is_open);
-        let handoffs = open.map(|offer| offer.spec.clone());
         let tools = self.agent.tools.iter().filter(|_| !is_last);
         let mut messages = self.seen.clone();
+        self.offers.shown(&mut messages);
         if is_last && self.agent.max_turns > 1 {
             messages.push(Said::User(
                 "This is your last turn: conclude now.".to_owned(),
@@ -191,7 +220,10 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
         Request {
             instructions: self.instructions.clone(),
             messages,
-            tools: tools.map(|tool| tool.spec()).chain(handoffs).collect(),
+            tools: tools
+                .map(|tool| tool.spec())
+                .chain(self.offers.specs())
+                .collect(),
             choice: if can_answer::<O>() {
                 Choice::Auto
             } else {
@@ -240,11 +272,6 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
         self.mistakes = 0;
         Ok(())
     }
-}
-
-/// Returns by which name the model knows to whom a handoff leads.
-fn receiver(tool: &str) -> String {
-    tool.strip_prefix("transfer_to_").unwrap_or(tool).to_owned()
 }
 
 /// Gives each call an id of its own: some models give none, or the same one again.

@@ -57,6 +57,11 @@ impl Legend {
         }
     }
 
+    /// Returns the name of a node.
+    pub(crate) fn name(&self, node: u16) -> Option<&str> {
+        self.nodes.get(usize::from(node)).map(String::as_str)
+    }
+
     /// Returns the place that a node has in another graph.
     fn node(&self, plan: &Plan, place: u16) -> Result<u16, Difference> {
         let name = self.nodes.get(usize::from(place));

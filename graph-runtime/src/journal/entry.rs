@@ -7,11 +7,11 @@ use std::ops::{Add, AddAssign};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use handoffs_core::Grant;
+use handoffs_core::{Grant, Outcome, Payload};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::branch::BranchId;
-use super::json::Json;
+use super::json::{Json, JsonError};
 use super::writes::Writes;
 use super::{Head, ThreadId};
 use crate::engine::Amounts;
@@ -71,6 +71,10 @@ impl Entry {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the largest is what nearly every entry is"
+)]
 pub enum Recorded {
     /// A run began with this state; of a later run in a thread, only what differs from the state before.
     #[non_exhaustive]
@@ -203,6 +207,16 @@ pub enum Recorded {
     },
     /// A node asked a person, and the run paused.
     Asked(Ask),
+    /// An answer to an open question was [laid down](crate::submit) for the program that runs the graph,
+    /// in the place of one that was laid down before. The question stays open until the node has taken it.
+    #[non_exhaustive]
+    Submitted {
+        /// The question.
+        ask: AskId,
+        /// The answer; none if the one before was taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer: Option<Json>,
+    },
     /// A person answered.
     #[non_exhaustive]
     Answered {
@@ -470,6 +484,31 @@ pub struct Conclusion {
     pub payload: Option<Json>,
 }
 
+impl Conclusion {
+    /// Takes a variant by its name, and its fields, if it has any.
+    pub fn new(variant: impl Into<Cow<'static, str>>, payload: Option<Json>) -> Self {
+        Self {
+            variant: variant.into(),
+            payload,
+        }
+    }
+
+    /// Writes an outcome down.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a field of the variant cannot be serialised.
+    pub fn of<O: Outcome>(outcome: &O) -> Result<Self, JsonError> {
+        let variant = O::VARIANTS.get(outcome.variant());
+        let payload = Json::of(&Payload(outcome))?;
+        let variant = variant.map_or("?", |variant| variant.name);
+        Ok(Self::new(
+            variant,
+            Some(payload).filter(|it| it.as_str() != "null"),
+        ))
+    }
+}
+
 /// Why an edge was not offered any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -516,6 +555,9 @@ pub struct Ask {
     /// on, [`recover`](crate::Thread::recover) goes on without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_ms: Option<u64>,
+    /// The answer that was [laid down](crate::submit) for it, and that the node has not taken yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submitted: Option<Json>,
 }
 
 /// The number of a question in its thread.

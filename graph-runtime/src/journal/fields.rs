@@ -17,7 +17,7 @@ use crate::marks::{Bring, Gathered, Marks};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fields {
     under: Option<Arc<Fields>>,
-    own: Vec<(&'static str, Folding)>,
+    own: Vec<(Cow<'static, str>, Folding)>,
 }
 
 /// The JSON of a field: a value, or what lies under it, and the items that were appended since.
@@ -30,11 +30,29 @@ struct Folding {
 impl Fields {
     /// Returns the fields of these names, of which none has a value.
     pub(crate) fn new(names: &[&'static str]) -> Self {
-        let own = names.iter().map(|name| (*name, Folding::default()));
+        Self::of_names(names.iter().map(|name| Cow::Borrowed(*name)))
+    }
+
+    /// Does the same where no graph tells the names.
+    pub(super) fn of_names(names: impl Iterator<Item = Cow<'static, str>>) -> Self {
+        let own = names.map(|name| (name, Folding::default()));
         Self {
             under: None,
             own: own.collect(),
         }
+    }
+
+    /// Returns the same fields without their values.
+    pub(super) fn anew(&self) -> Self {
+        Self::of_names(self.own.iter().map(|(name, _)| name.clone()))
+    }
+
+    /// Returns the fields that have a value, as JSON.
+    pub(super) fn values(&self) -> impl Iterator<Item = (String, Result<Json, JsonError>)> {
+        self.own.iter().filter_map(|(name, _)| {
+            let json = Json::from_text(self.json(name)?.into_owned());
+            Some((name.to_string(), json))
+        })
     }
 
     /// Returns the same fields, to be changed by a branch.
@@ -42,7 +60,7 @@ impl Fields {
         let own = under
             .own
             .iter()
-            .map(|(name, _)| (*name, Folding::default()));
+            .map(|(name, _)| (name.clone(), Folding::default()));
         Self {
             under: Some(Arc::clone(under)),
             own: own.collect(),
@@ -75,7 +93,7 @@ impl Fields {
 
     /// Takes the changes of those fields in that are there, and returns which they are.
     pub(crate) fn take_known(&mut self, mut writes: Writes) -> Marks {
-        let known = |name: &str| self.own.iter().any(|(field, _)| *field == name);
+        let known = |name: &str| self.own.iter().any(|(field, _)| field == name);
         writes.0.retain(|(name, _)| known(name));
         self.take(&writes).unwrap_or_default()
     }
@@ -91,7 +109,7 @@ impl Fields {
                 (Some(_), _) => Json::from_text(chained(lists())).map(Write::Set),
                 (None, _) => Json::from_text(chained(lists())).map(Write::Append),
             };
-            Some(write.map(|write| (Cow::Borrowed(*name), write)))
+            Some(write.map(|write| (name.clone(), write)))
         });
         own.collect::<Result<_, _>>().map(Writes)
     }
@@ -160,14 +178,14 @@ impl Fields {
 
     /// Returns whether a field has a value.
     pub(super) fn has(&self, name: &str) -> bool {
-        let own = self.own.iter().find(|(field, _)| *field == name);
+        let own = self.own.iter().find(|(field, _)| field == name);
         own.is_some_and(|(_, own)| own.value.is_some() || !own.appended.is_empty())
             || self.under.as_ref().is_some_and(|under| under.has(name))
     }
 
     /// Returns a field's JSON.
     fn json(&self, name: &str) -> Option<Cow<'_, str>> {
-        let field = self.own.iter().position(|(field, _)| *field == name)?;
+        let field = self.own.iter().position(|(field, _)| field == name)?;
         let mut lists = Vec::new();
         self.lists(field, &mut lists);
         match lists.as_slice() {
@@ -294,7 +312,7 @@ impl FieldSource for Tail<'_> {
     type Error = Unreadable;
 
     fn field<T: DeserializeOwned>(&mut self, field: &'static Field) -> Result<T, Unreadable> {
-        let own = self.0.own.iter().find(|(name, _)| *name == field.name);
+        let own = self.0.own.iter().find(|(name, _)| name == field.name);
         let lists = own.map_or(&[][..], |(_, own)| &own.appended);
         read(field, &chained(lists.iter().map(Json::as_str)))
     }

@@ -138,8 +138,13 @@ impl Branches {
 
     /// Returns the graph that the thread runs.
     pub(super) fn graph(&self) -> Option<&GraphId> {
-        let last = self.of(&BranchId::TRUNK).last();
-        let snapshot = || self.snapshot.as_ref()?.graph();
+        self.graph_of(&BranchId::TRUNK)
+    }
+
+    /// Returns the graph of a path.
+    pub(super) fn graph_of(&self, branch: &BranchId) -> Option<&GraphId> {
+        let last = self.of(branch).last();
+        let snapshot = || self.snapshot.as_ref()?.graph_of(branch);
         last.map(|entry| &entry.graph).or_else(snapshot)
     }
 
@@ -184,14 +189,26 @@ impl Branches {
     }
 
     /// Returns the entries of a path, from where all fields were written on.
-    fn of(&self, branch: &BranchId) -> &[Entry] {
+    pub(super) fn of(&self, branch: &BranchId) -> &[Entry] {
         let all = self.paths.get(branch).map(Vec::as_slice);
         let all = all.unwrap_or_default();
         &all[all.iter().rposition(is_whole).unwrap_or(0)..]
     }
 
+    /// Returns all entries of a path.
+    pub(super) fn all_of(&self, branch: &BranchId) -> &[Entry] {
+        self.paths.get(branch).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns all paths, also those for which a snapshot stands.
+    pub(super) fn branches(&self) -> impl Iterator<Item = &BranchId> {
+        let saved = self.snapshot.iter().flat_map(|saved| saved.paths());
+        let saved = saved.filter(|path| !self.paths.contains_key(*path));
+        self.paths.keys().chain(saved)
+    }
+
     /// Returns whether nothing counts of a path that is not among these entries.
-    fn begins_anew(&self, branch: &BranchId) -> bool {
+    pub(super) fn begins_anew(&self, branch: &BranchId) -> bool {
         self.of(branch).first().is_some_and(is_whole)
     }
 
@@ -369,6 +386,12 @@ impl Folded {
             Recorded::Asked(ask) => {
                 self.open = Some(ask.clone());
                 Fact::Asked(ask.id)
+            }
+            Recorded::Submitted { ask, answer } => {
+                let mut question = self.close(*ask)?;
+                question.submitted.clone_from(answer);
+                self.open = Some(question);
+                return Ok(());
             }
             Recorded::Answered { ask, answer } => {
                 let question = self.close(*ask)?;

@@ -311,7 +311,7 @@ impl Ledger {
 
 /// Makes one line of an entry, so that each is a line of an export. Values that were JSON before may
 /// have brought line breaks along. In a text JSON escapes them, so these mean no more than a blank does.
-fn on_one_line(mut body: Vec<u8>) -> Vec<u8> {
+pub(super) fn on_one_line(mut body: Vec<u8>) -> Vec<u8> {
     let breaks = body.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r'));
     breaks.for_each(|byte| *byte = b' ');
     body

@@ -59,6 +59,13 @@ impl Open {
                     turned.closed.extend(self.0.remove_entry(branch));
                 }
             }
+            Recorded::Submitted { ask, answer } => {
+                // Nothing to undo: whoever lays an answer down writes no other entry.
+                let open = self.0.get_mut(branch).filter(|open| open.id == *ask);
+                if let Some(open) = open {
+                    open.submitted.clone_from(answer);
+                }
+            }
             Recorded::Attempted { .. }
             | Recorded::Once { .. }
             | Recorded::Failed { .. }
@@ -92,6 +99,11 @@ impl Open {
     /// Returns how many there are.
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Returns a question that is open, and the path that asked it.
+    pub(super) fn find(&self, ask: AskId) -> Option<(&BranchId, &Ask)> {
+        self.0.iter().find(|(_, open)| open.id == ask)
     }
 
     /// Returns the questions of a path and of those that leave it, in the order in which they were asked.

@@ -97,6 +97,21 @@ impl Retention {
         self.remove(journal, ms_since_1970(now)).await
     }
 
+    /// Returns the threads that [`apply`](Self::apply) would remove, in the order of their names, and removes
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the journal does.
+    pub async fn preview(
+        &self,
+        journal: &dyn Journal,
+        now: SystemTime,
+    ) -> Result<Vec<ThreadId>, JournalError> {
+        let old = self.old(journal, ms_since_1970(now)).await?;
+        Ok(old.into_iter().map(|old| old.thread).collect())
+    }
+
     pub(crate) async fn remove(
         &self,
         journal: &dyn Journal,

@@ -83,6 +83,19 @@ impl Snapshot {
         self.legends.first().map(|legend| &legend.graph)
     }
 
+    /// Returns the graph of a path that was under way; of the trunk in any case.
+    pub(crate) fn graph_of(&self, branch: &BranchId) -> Option<&GraphId> {
+        if branch.is_trunk() {
+            return self.graph();
+        }
+        self.legend(branch).map(|legend| &legend.graph)
+    }
+
+    /// Returns what the places mean in which a path is saved.
+    pub(super) fn legend(&self, branch: &BranchId) -> Option<&Legend> {
+        self.legends.get(self.paths.get(branch)?.legend)
+    }
+
     /// Returns the paths that were under way.
     pub(super) fn paths(&self) -> impl Iterator<Item = &BranchId> {
         self.paths.keys()

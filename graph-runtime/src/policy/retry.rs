@@ -5,8 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::RunError;
-use crate::node_error::NodeError;
+use crate::node_error::{NodeError, find};
 
 /// A rule by which a node is tried again after an error.
 ///
@@ -14,6 +13,10 @@ use crate::node_error::NodeError;
 /// begins at the backoff and doubles with each attempt up to the cap ("full jitter": Marc Brooker,
 /// *Exponential Backoff And Jitter*, AWS Architecture Blog, 2015). The default is 3 attempts with a
 /// backoff of 200 ms and a cap of 10 s.
+///
+/// An error may say [when to try again](NodeError::retry_after), as a busy model does. That time comes
+/// before the wait, whatever the cap: who is asked earlier refuses again, and all who wait must not come
+/// back at the same moment. Whoever will not wait that long says so in [`on`](Self::on).
 ///
 /// ```
 /// use std::io;
@@ -137,16 +140,7 @@ impl fmt::Debug for Retry {
 /// [`NodeError`] itself or for the error that the node returned, which of a graph is that of a node
 /// within, however deep. Of an error of another type it does not.
 pub(crate) fn fits<E: Error + 'static>(on: fn(&E) -> bool, error: &NodeError) -> bool {
-    let whole: &(dyn Error + 'static) = error;
-    let mut cause = Some(whole);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref() {
-            return on(error);
-        }
-        let is_around = error.is::<NodeError>() || error.is::<RunError>();
-        cause = error.source().filter(|_| is_around);
-    }
-    false
+    find(error, |error| error.downcast_ref().map(on)).unwrap_or(false)
 }
 
 /// A number of which each bit is as good as thrown.

@@ -227,10 +227,7 @@ impl Coverage {
             let from = format!("{}: {} =>", topology.name_of(edge.from), edge.label());
             let route = edge.route.clone().map(name);
             // Limits and other options are no ways.
-            let to = match route.fork() {
-                Some(fork) => format!("{} join {}", fork.branches, route.target()),
-                None => route.target().to_string(),
-            };
+            let to = route.destination();
             ways.push((times(false), format!("{from} {to}")));
             if let Some(otherwise) = route.otherwise() {
                 ways.push((times(true), format!("{from} else {otherwise}")));

@@ -76,22 +76,30 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// # Errors
     ///
-    /// A [conflict](RunError::is_conflict) if somebody else has written to the thread meanwhile, and all that
-    /// [`state`](Self::state) fails with.
+    /// [`RunError::UnknownThread`] if there is no such thread, a [conflict](RunError::is_conflict) if somebody
+    /// else has written to it meanwhile, and [`RunError::Journal`] if the journal cannot be read or
+    /// written. It does not matter which graph began the run.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future leaves the run as it was, or given up.
     pub async fn abandon(&self, why: impl Into<String>) -> Result<(), RunError> {
-        let (told, folded, head) = self.fold(self.kept()).await?;
-        match folded.engine.next() {
-            Action::Start => Err(self.unknown()),
-            Action::Finish(..) | Action::Arrive | Action::Abandon => Ok(()),
-            Action::Execute(_) | Action::Wait(..) | Action::Approve(..) | Action::Branch(_) => {
-                self.write(&told, head, Recorded::Abandoned { why: why.into() })
-                    .await
-            }
+        let (told, folded, head) = self.look(self.kept()).await?;
+        let is_over = match folded.map(|folded| folded.engine.next()) {
+            Ok(Action::Start) => return Err(self.unknown()),
+            Ok(action) => matches!(
+                action,
+                Action::Finish(..) | Action::Arrive | Action::Abandon
+            ),
+            // To give up what another graph has begun, nobody needs to understand it.
+            Err(RunError::OtherGraph { .. } | RunError::Migrate { .. }) => told.has_ended(),
+            Err(error) => return Err(error),
+        };
+        if is_over {
+            return Ok(());
         }
+        self.write(&told, head, Recorded::Abandoned { why: why.into() })
+            .await
     }
 
     /// Checks that nobody but the path itself is at work on its state.

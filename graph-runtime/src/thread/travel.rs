@@ -1,9 +1,11 @@
 //! A thread as it was at an earlier time, and other ways on from there.
 
+use handoffs_core::Trail;
+
 use super::Thread;
 use crate::error::RunError;
 use crate::execute::Runnable;
-use crate::journal::{BranchId, Branches, Copying, Journal, Kept, Record, ThreadId};
+use crate::journal::{BranchId, Branches, Copying, Journal, Kept, Record, ThreadId, trail_of};
 use crate::run::Run;
 
 impl<G: Runnable, J: Journal> Thread<G, J> {
@@ -40,6 +42,31 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         let (told, _) = self.migrating(Branches::of_kept(&self.id, kept))?;
         let folded = told.fold(&self.runtime.plan, &self.id, &BranchId::TRUNK)?;
         folded.state(&self.id)
+    }
+
+    /// Returns the path that the thread took so far, for drawings of its graph.
+    ///
+    /// [`trail_of`](crate::trail_of) says what is told; it does the same without the graph's types.
+    ///
+    /// ```
+    /// use handoffs_runtime::{Journal, RunError, Runnable, Thread};
+    ///
+    /// /// Draws where a thread has been, for a terminal.
+    /// async fn picture<G: Runnable, J: Journal>(
+    ///     thread: &Thread<G, J>,
+    ///     graph: &G,
+    /// ) -> Result<String, RunError> {
+    ///     let trail = thread.trail().await?;
+    ///     Ok(graph.topology().ascii().trail(&trail).to_string())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`history`](Self::history).
+    pub async fn trail(&self) -> Result<Trail, RunError> {
+        let entries = self.history().await?;
+        Ok(trail_of(&entries, Some(&self.runtime.plan.topology)))
     }
 
     /// Copies the thread up to an entry of its [`history`](Self::history) into a new thread, which stands
@@ -80,7 +107,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         let Kept { base, records, .. } = kept;
         if base.seq > 0 {
             // A thread begins with its first entry, so there is none of what is left.
-            return Err(self.trimmed(1, base));
+            return Err(self.trimmed(seq, base));
         }
         let copying = Copying {
             from: &self.id,

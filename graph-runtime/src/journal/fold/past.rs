@@ -145,7 +145,10 @@ fn rename(event: &mut Recorded, plan: &Plan) -> Result<(), Difference> {
         | Recorded::Failed { node: name, .. } => node(name),
         Recorded::Decided { to: target, .. } | Recorded::Expired { to: target, .. } => to(target),
         Recorded::Asked(ask) => asked(ask),
-        Recorded::Answered { .. } | Recorded::Abandoned { .. } | Recorded::Copied { .. } => Ok(()),
+        Recorded::Submitted { .. }
+        | Recorded::Answered { .. }
+        | Recorded::Abandoned { .. }
+        | Recorded::Copied { .. } => Ok(()),
     }
 }
 
@@ -436,6 +439,13 @@ impl Branches {
         self.is_at_rest(&BranchId::TRUNK, true)
     }
 
+    /// Returns whether the last run of the thread came to its end or was given up, whatever graph it was
+    /// of.
+    pub(crate) fn has_ended(&self) -> bool {
+        let last = self.of(&BranchId::TRUNK).last();
+        last.is_some_and(|last| last.event.ends())
+    }
+
     /// Returns whether the last entry of a path ended it, or, of a path that forked, a branch of it has
     /// failed.
     fn is_at_rest(&self, branch: &BranchId, is_trunk: bool) -> bool {
@@ -445,6 +455,7 @@ impl Branches {
                 entry.event,
                 Recorded::Edited { .. }
                     | Recorded::Copied { .. }
+                    | Recorded::Submitted { .. }
                     | Recorded::Once { .. }
                     | Recorded::Attempted { .. }
             )
@@ -469,7 +480,7 @@ impl Branches {
     }
 
     /// Returns whether a question of a path was whether a handoff may be.
-    fn asked_approval(&self, branch: &BranchId, ask: AskId) -> bool {
+    pub(in crate::journal) fn asked_approval(&self, branch: &BranchId, ask: AskId) -> bool {
         // A question has the number of its entry.
         let mut asked = self
             .of(branch)

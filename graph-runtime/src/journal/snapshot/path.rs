@@ -99,6 +99,45 @@ impl SavedPath {
         self.open.as_ref()
     }
 
+    /// Returns what is next on the path, in the places of the legend, and the error on which it ended.
+    pub(in crate::journal) fn next(&self) -> (Action, Option<&str>) {
+        (self.engine.next(), self.error.as_deref())
+    }
+
+    /// Returns whether the last thing that happened was an error.
+    pub(in crate::journal) fn has_failed(&self) -> bool {
+        self.engine.has_failed()
+    }
+
+    /// Returns the entry with which the path came to the node that is due.
+    pub(in crate::journal) const fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
+    /// Returns the fields that the path itself has values of.
+    pub(in crate::journal) const fn fields(&self) -> &Writes {
+        &self.fields
+    }
+
+    /// Returns whether the path has changed all fields that it has values of; one that began with a state
+    /// of its own most often has not.
+    pub(in crate::journal) fn has_changed_all(&self) -> bool {
+        let changed = &self.marks.changed;
+        let mut fields = self.fields.0.iter();
+        fields.all(|(name, _)| changed.contains(name))
+    }
+
+    /// Returns what the path has done to these fields.
+    pub(in crate::journal) fn marks(&self, fields: &Fields) -> Result<Marks, String> {
+        self.marks.within(fields)
+    }
+
+    /// Returns the fork whose branches are under way, its entry and what they lie over.
+    pub(in crate::journal) fn fork(&self) -> Option<(u64, &Forked, &Writes)> {
+        let fork = self.fork.as_ref()?;
+        Some((fork.seq, &fork.forked, &fork.under))
+    }
+
     /// Returns the same path as the graph that runs would have saved it, as far as names go.
     pub(super) fn renamed(&self, plan: &Plan) -> Result<Self, Difference> {
         let mut path = self.clone();

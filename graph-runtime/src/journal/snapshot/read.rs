@@ -15,6 +15,7 @@ use crate::plan::Plan;
 const READS: u32 = 8;
 
 /// What is kept of a thread.
+#[derive(Clone)]
 pub(crate) struct Kept {
     /// The entry before the first that is kept; of a thread that was not trimmed, none with number 0.
     pub(crate) base: Head,

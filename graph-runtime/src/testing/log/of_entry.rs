@@ -1,18 +1,16 @@
 //! The turns of a thread, as its journal tells them.
 
-use std::collections::HashSet;
-
 use super::of_event::{asked, attempted, caught, decided, failed, joined, stepped};
 use super::order::Told;
 use super::{Along, Taken, Turn, Waiting};
-use crate::journal::{Approval, AskId, BranchId, Entry, Recorded};
+use crate::journal::{Approval, AskId, Entry, Recorded};
+use crate::times::Forks;
 
 /// What was read so far, as far as later entries refer to it.
 #[derive(Default)]
 struct Read {
     waiting: Vec<Waiting>,
-    /// The entries that forked, each with its path.
-    forks: HashSet<(BranchId, u64)>,
+    forks: Forks,
 }
 
 /// Tells what a journal's entries say.
@@ -28,7 +26,7 @@ pub(super) fn tell(entries: &[Entry], told: &mut Told) {
 impl Read {
     /// Returns what an entry says, unless it is only for the runtime.
     fn turn(&mut self, entry: &Entry) -> Option<Turn> {
-        let is_within = self.is_within(&entry.branch);
+        let is_within = self.forks.is_within(&entry.branch);
         let along = |edge, node: &str, is_else| {
             let edge = Along::Place(edge, node.to_owned());
             (!is_within).then_some(Taken { edge, is_else })
@@ -61,7 +59,7 @@ impl Read {
                 );
                 let mut turn = Turn::plain(line);
                 if let Some(fork) = fork {
-                    self.forks.insert((entry.branch.clone(), entry.seq));
+                    self.forks.note(entry);
                     turn.to = fork.begin.iter().map(ToString::to_string).collect();
                 } else if approval.is_none() {
                     turn.to.extend(owned(to));
@@ -100,6 +98,11 @@ impl Read {
             Recorded::Joined { to, .. } => joined(to.to_string()),
             Recorded::Attempted { node, error, .. } => Turn::plain(attempted(node, error)),
             Recorded::Asked(ask) => Turn::plain(asked(ask)),
+            Recorded::Submitted {
+                answer: Some(answer),
+                ..
+            } => Turn::plain(format!("laid down {answer}")),
+            Recorded::Submitted { .. } => Turn::plain("took the answer back".to_owned()),
             Recorded::Answered { answer, .. } => Turn::plain(format!("answered {answer}")),
             Recorded::Failed { node, error, .. } => Turn::plain(failed(node, error)),
             // That a graph within has started is no turn of a run.
@@ -128,19 +131,5 @@ impl Read {
                 is_else: *approval != Approval::Approved,
             }),
         }
-    }
-
-    /// Returns whether a path is one of a graph within: it leaves its parent where that did not fork.
-    fn is_within(&self, branch: &BranchId) -> bool {
-        let mut path = Some(branch.clone());
-        while let Some(branch) = path {
-            path = branch.parent();
-            if let (Some(parent), Some(after)) = (&path, branch.after())
-                && !self.forks.contains(&(parent.clone(), after))
-            {
-                return true;
-            }
-        }
-        false
     }
 }

@@ -102,6 +102,9 @@ pub(super) fn tell<G: Runnable>(event: Event<G>, waiting: &mut Vec<Waiting>, tol
         } => told.tell(&branch, Turn::plain(attempted(&node.to_string(), &error))),
         Event::Joined { branch, to } => told.tell(&branch, joined(to.to_string())),
         Event::Within { event, .. } => tell_inner(event, told),
+        // What an agent does on its way is no turn of the run.
+        #[cfg(feature = "agents")]
+        Event::Agent { .. } => {}
         Event::Entered { .. } | Event::Paused(_) | Event::Finished(_) => {}
     }
 }
@@ -184,6 +187,8 @@ fn tell_inner(event: Inner, told: &mut Told) {
         } => (branch, Turn::plain(attempted(&node, &error))),
         Inner::Joined { branch, to } => (branch, joined(to.into())),
         Inner::Within { event, .. } => return tell_inner(*event, told),
+        #[cfg(feature = "agents")]
+        Inner::Agent { .. } => return,
         Inner::Entered { .. } => return,
     };
     told.tell(&branch, turn);

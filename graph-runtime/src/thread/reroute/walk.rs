@@ -123,6 +123,7 @@ impl<'a> Walk<'a> {
                 }
                 Recorded::Attempted { .. }
                 | Recorded::Asked(_)
+                | Recorded::Submitted { .. }
                 | Recorded::Once { .. }
                 | Recorded::Failed { .. }
                 | Recorded::Copied { .. } => {}
