@@ -72,9 +72,10 @@ fn expand(input: &DeriveInput, krate: &Krate, scopes: &[(&Ident, String)]) -> To
     let variants = scopes.iter().map(|(variant, _)| variant);
     let places = 0..scopes.len();
     // A variant that has fields, which was reported, matches as well.
-    let index = match &input.data {
-        Data::Enum(_) => quote!(match *self { #(Self::#variants { .. } => #places,)* }),
-        _ => quote!(0),
+    let index = if matches!(input.data, Data::Enum(_)) {
+        quote!(match *self { #(Self::#variants { .. } => #places,)* })
+    } else {
+        quote!(0)
     };
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
     quote! {

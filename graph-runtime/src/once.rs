@@ -152,7 +152,7 @@ impl Context<'_> {
     ///
     /// # Errors
     ///
-    /// [`Denied`](crate::Denied) as its source if it may not be done, and all that [`once`](Self::once) fails
+    /// One that [was denied](NodeError::denied) if it may not be done, and all that [`once`](Self::once) fails
     /// with.
     ///
     /// # Cancel safety
@@ -171,9 +171,43 @@ impl Context<'_> {
         F: Future<Output = Result<(T, u64), E>>,
     {
         match self.due_of(key).await {
-            Due::Nothing(result) => return read(key, &result),
-            Due::Unknown => return Err(NodeError::of(Kind::Unknown(key.to_owned()))),
-            Due::First | Due::Again => {}
+            Due::Unknown => Err(NodeError::of(Kind::Unknown(key.to_owned()))),
+            due => self.charged(key, needs, due, effect).await,
+        }
+    }
+
+    /// Does something as [`charge`](Self::charge) does, that may be done again where nobody knows whether it
+    /// was. What was reserved then stays spent.
+    #[cfg(feature = "agents")]
+    pub(crate) async fn charge_again<T, E, F>(
+        &mut self,
+        key: &str,
+        needs: &Needs,
+        effect: impl FnOnce() -> F,
+    ) -> Result<T, NodeError>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Into<Box<dyn Error + Send + Sync>>,
+        F: Future<Output = Result<(T, u64), E>>,
+    {
+        let due = self.due_of(key).await;
+        self.charged(key, needs, due, effect).await
+    }
+
+    async fn charged<T, E, F>(
+        &mut self,
+        key: &str,
+        needs: &Needs,
+        due: Due,
+        effect: impl FnOnce() -> F,
+    ) -> Result<T, NodeError>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Into<Box<dyn Error + Send + Sync>>,
+        F: Future<Output = Result<(T, u64), E>>,
+    {
+        if let Due::Nothing(result) = due {
+            return read(key, &result);
         }
         self.begin(key, Some(needs)).await?;
         let (came_of_it, spent) = match effect().await {

@@ -8,7 +8,7 @@ use super::name::nearest;
 use super::text::names;
 use crate::authority::Grant;
 use crate::route::{Route, Target};
-use crate::topology::{Edge, EdgeIndex, NodeIndex, Topology};
+use crate::topology::{Edge, EdgeIndex, NodeIndex, Regions, Topology};
 
 /// Finds what is wrong with who may do what.
 pub(super) fn check(topology: &Topology) -> Vec<Finding> {
@@ -22,11 +22,12 @@ pub(super) fn check(topology: &Topology) -> Vec<Finding> {
         .flat_map(|(_, node)| node.may.uses.iter().chain(&node.may.grants))
         .map(AsRef::as_ref)
         .collect();
+    let receivers = Receivers::new(topology);
     for (index, edge) in in_order(topology) {
         let Some(grant) = edge.route.granted() else {
             continue;
         };
-        if receivers(edge).next().is_none() {
+        if receivers.of(edge).next().is_none() {
             findings.push(Finding::UselessGrant { edge: index });
             continue;
         }
@@ -37,10 +38,10 @@ pub(super) fn check(topology: &Topology) -> Vec<Finding> {
             }
         }
     }
-    let reached = reached(topology, |_| true);
+    let reached = reached(topology, &receivers);
     let mut lacking: Vec<_> = named
         .iter()
-        .flat_map(|scope| lacking(topology, scope, &reached))
+        .flat_map(|scope| lacking(topology, scope, &reached, &receivers))
         .collect();
     lacking.sort_by_key(|(node, place, _)| (*node, *place));
     findings.extend(lacking.into_iter().map(|(node, (is_grant, at), scope)| {
@@ -61,17 +62,33 @@ fn in_order(topology: &Topology) -> Vec<(EdgeIndex, &Edge<NodeIndex>)> {
     edges
 }
 
-/// Returns the nodes that get what an edge grants: to which it leads, by its target, its branches or its
-/// `else`. Who goes back, or to itself, grants nothing.
-pub(super) fn receivers(edge: &Edge<NodeIndex>) -> impl Iterator<Item = NodeIndex> {
-    let target = Some(*edge.route.target()).filter(|_| !edge.is_back());
-    let entries = edge.route.fork().map_or(&[][..], |fork| fork.entries());
-    let targets = target.into_iter().chain(edge.route.otherwise().copied());
-    let nodes = targets.filter_map(Target::node);
-    let from = edge.from;
-    nodes
-        .chain(entries.iter().copied())
-        .filter(move |to| *to != from)
+/// Who gets what an edge grants.
+struct Receivers {
+    regions: Regions,
+}
+
+impl Receivers {
+    fn new(topology: &Topology) -> Self {
+        let regions = topology.regions();
+        Self { regions }
+    }
+
+    /// Returns the nodes that get what an edge grants: to which it leads, by its target, its branches or its
+    /// `else`. Who goes back, or to itself, grants nothing, nor does the end of a branch: the join has what
+    /// the fork grants.
+    fn of(&self, edge: &Edge<NodeIndex>) -> impl Iterator<Item = NodeIndex> {
+        let region = |node: NodeIndex| self.regions.of.get(node.slot()).copied().flatten();
+        let target = Some(*edge.route.target()).filter(|_| !edge.is_back());
+        let entries = edge.route.fork().map_or(&[][..], |fork| fork.entries());
+        let targets = target.into_iter().chain(edge.route.otherwise().copied());
+        let from = edge.from;
+        let nodes = targets
+            .filter_map(Target::node)
+            .filter(move |to| region(*to) == region(from));
+        nodes
+            .chain(entries.iter().copied())
+            .filter(move |to| *to != from)
+    }
 }
 
 /// Finds names that are none of the graph's scopes, and scopes that cannot be written down.
@@ -109,11 +126,11 @@ fn names_of_scopes(topology: &Topology) -> Vec<Finding> {
     findings
 }
 
-/// Returns which nodes a run comes to along edges of this kind.
-fn reached(topology: &Topology, wanted: impl Fn(&Edge<NodeIndex>) -> bool) -> Vec<bool> {
+/// Returns which nodes a run comes to.
+fn reached(topology: &Topology, receivers: &Receivers) -> Vec<bool> {
     let mut next: Vec<Vec<NodeIndex>> = vec![Vec::new(); topology.nodes().len()];
-    for (_, edge) in topology.edges().filter(|(_, edge)| wanted(edge)) {
-        next[edge.from.slot()].extend(receivers(edge));
+    for (_, edge) in topology.edges() {
+        next[edge.from.slot()].extend(receivers.of(edge));
     }
     let mut reached = vec![false; next.len()];
     let mut queue: Vec<_> = topology.start_node().into_iter().collect();
@@ -134,6 +151,7 @@ fn lacking<'a>(
     topology: &Topology,
     scope: &'a str,
     reached: &[bool],
+    receivers: &Receivers,
 ) -> Vec<(NodeIndex, Named, &'a str)> {
     let may = |node: NodeIndex| topology.get_node(node).map(|node| &node.may);
     let place = |node: NodeIndex| -> Option<Named> {
@@ -147,7 +165,7 @@ fn lacking<'a>(
     let mut next: Vec<Vec<NodeIndex>> = vec![Vec::new(); reached.len()];
     let mut queue: Vec<_> = topology.start_node().into_iter().collect();
     for (_, edge) in topology.edges().filter(|(_, edge)| grants(edge, scope)) {
-        let to = receivers(edge);
+        let to = receivers.of(edge);
         if may_grant(edge.from) {
             next[edge.from.slot()].extend(to.filter(|to| may_grant(*to) || place(*to).is_some()));
         } else {
@@ -213,7 +231,7 @@ pub(super) fn message(topology: &Topology, finding: &Finding) -> String {
                 .granted()
                 .and_then(|grant| grant.named().get(*at));
             let scope = scope.map_or("?", AsRef::as_ref);
-            let to: Vec<_> = receivers(edge).collect();
+            let to: Vec<_> = Receivers::new(topology).of(edge).collect();
             let (from, to) = (name(edge.from), names(topology, &to));
             format!("{code}: `{from}` grants `{scope}` to {to}, and may not")
         }
@@ -269,9 +287,10 @@ fn grants(edge: &Edge<NodeIndex>, scope: &str) -> bool {
 
 /// Returns the edges that lead to a node from another.
 fn senders(topology: &Topology, node: NodeIndex) -> Vec<(EdgeIndex, &Edge<NodeIndex>)> {
+    let receivers = Receivers::new(topology);
     let edges = in_order(topology).into_iter();
     edges
-        .filter(|(_, edge)| receivers(edge).any(|to| to == node))
+        .filter(|(_, edge)| receivers.of(edge).any(|to| to == node))
         .collect()
 }
 

@@ -86,7 +86,7 @@ impl<N> Edge<N> {
     pub const fn on_error(from: N, route: Route<N>) -> Self {
         Self {
             from,
-            on: Cow::Borrowed("error"),
+            on: Cow::Borrowed(if route.is_back() { BACK } else { "error" }),
             outcomes: Cow::Borrowed(&[]),
             guard: None,
             route,
@@ -104,25 +104,12 @@ impl<N> Edge<N> {
     /// assert!(edge.on_error && edge.is_back());
     /// ```
     pub const fn back(from: N, route: Route<N>) -> Self {
-        Self {
-            from,
-            on: Cow::Borrowed(BACK),
-            outcomes: Cow::Borrowed(&[]),
-            guard: None,
-            route: route.__back(),
-            on_error: true,
-        }
+        Self::on_error(from, route.__back())
     }
 
     /// Returns whether this edge leads back to whoever handed over to its node.
     pub const fn is_back(&self) -> bool {
         self.route.is_back()
-    }
-
-    /// The same as [`Edge::back`], beside [`Edge::__new`].
-    #[doc(hidden)]
-    pub const fn __back(from: N, route: Route<N>) -> Self {
-        Self::back(from, route)
     }
 
     /// The same as [`Edge::on_error`], beside [`Edge::__new`].

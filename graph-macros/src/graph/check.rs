@@ -95,9 +95,9 @@ fn token(model: &Model, finding: &Finding) -> TokenStream {
         Place::Grant(edge, at) => {
             let grant = onward(edge).and_then(|onward| onward.grant.as_ref());
             let is_whole = matches!(finding, Finding::UselessGrant { .. });
-            grant.and_then(|grant| match grant.scopes.get(at).filter(|_| !is_whole) {
-                Some(scope) => Some(scope.to_token_stream()),
-                None => Some(grant.key.to_token_stream()),
+            grant.map(|grant| {
+                let scope = grant.scopes.get(at).filter(|_| !is_whole);
+                scope.unwrap_or(&grant.key).to_token_stream()
             })
         }
         place @ (Place::Use(..) | Place::MayGrant(..)) => {

@@ -110,8 +110,7 @@ impl Granting {
         let whole = list.is_empty();
         arguments(&list, || {
             if !list.peek2(Token![=]) || list.peek2(Token![==]) {
-                let is_read = read_scope(&list, &mut granting.scopes, mistakes)?;
-                granting.broken |= !is_read;
+                granting.broken |= !read_scope(&list, &mut granting.scopes, mistakes);
                 return Ok(());
             }
             let key = list.call(Ident::parse_any)?;
@@ -180,17 +179,13 @@ fn read_scopes(
 ) -> syn::Result<bool> {
     let mut all = true;
     arguments(list, || {
-        all &= read_scope(list, scopes, mistakes)?;
+        all &= read_scope(list, scopes, mistakes);
         Ok(())
     })?;
     Ok(all)
 }
 
-fn read_scope(
-    list: ParseStream<'_>,
-    scopes: &mut Vec<Ident>,
-    mistakes: &mut Mistakes,
-) -> syn::Result<bool> {
+fn read_scope(list: ParseStream<'_>, scopes: &mut Vec<Ident>, mistakes: &mut Mistakes) -> bool {
     let token = rest_of_argument(list);
     let Ok(scope) = syn::parse2::<Ident>(token.clone()) else {
         mistakes.mend(
@@ -198,14 +193,14 @@ fn read_scope(
             "H011: this is no scope",
             "name a variant of the graph's scopes, without the name of the enum",
         );
-        return Ok(false);
+        return false;
     };
     if scopes.contains(&scope) {
         mistakes.twice(&scope);
     } else {
         scopes.push(scope);
     }
-    Ok(true)
+    true
 }
 
 /// Writes what a node may do.
@@ -226,9 +221,9 @@ pub(super) fn may(krate: &Krate, may: &handoffs_core::May) -> TokenStream {
 /// Writes what an edge grants.
 pub(super) fn grant(krate: &Krate, grant: &handoffs_core::Grant) -> TokenStream {
     let scopes = grant.named().iter().map(AsRef::<str>::as_ref);
-    let amount = |amount: Option<TokenStream>| match amount {
-        Some(amount) => quote!(::core::option::Option::Some(#amount)),
-        None => quote!(::core::option::Option::None),
+    let amount = |amount: Option<TokenStream>| {
+        let none = quote!(::core::option::Option::None);
+        amount.map_or(none, |amount| quote!(::core::option::Option::Some(#amount)))
     };
     let spend = amount(grant.spend_micros.map(|most| most.to_token_stream()));
     let calls = amount(grant.calls.map(|most| most.to_token_stream()));

@@ -133,11 +133,7 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
         }
         if let Some(onward) = &node.policy.on_error {
             let route = names.route(onward);
-            let edge = match route.is_back() {
-                true => Edge::back(index, route),
-                false => Edge::on_error(index, route),
-            };
-            edges.push((Source::Error(from), edge));
+            edges.push((Source::Error(from), Edge::on_error(index, route)));
         }
     }
     topology.start(start.unwrap_or(NodeIndex(0)));

@@ -15,9 +15,6 @@ pub(super) fn edge_table(model: &Model, names: &Names) -> TokenStream {
     let edges = model.topology.edges().map(|(_, edge)| {
         let from = names.node(usize::from(edge.from.0));
         let route = route(krate, names, &edge.route);
-        if edge.is_back() && edge.on_error {
-            return quote!(#krate::Edge::__back(#from, #route),);
-        }
         if edge.on_error {
             return quote!(#krate::Edge::__on_error(#from, #route),);
         }

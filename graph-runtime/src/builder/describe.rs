@@ -235,11 +235,7 @@ pub(super) fn describe(
                 names.guesswork = true;
                 continue;
             }
-            let edge = match route.is_back() {
-                true => Edge::back(from, route),
-                false => Edge::on_error(from, route),
-            };
-            edges.push((source, edge));
+            edges.push((source, Edge::on_error(from, route)));
         }
     }
     let led = lead_back(&topology, edges);

@@ -57,7 +57,6 @@ const fn is_zero(amount: &u64) -> bool {
 }
 
 impl Amounts {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }

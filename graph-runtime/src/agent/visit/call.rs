@@ -1,4 +1,4 @@
-//! How an agent calls a tool.
+//! How an agent calls a tool: if it may, and once.
 
 use std::convert::Infallible;
 
@@ -8,12 +8,17 @@ use super::{Visit, never_mind};
 use crate::agent::event::AgentEvent;
 use crate::agent::message::{Conversation, Given};
 use crate::agent::model::ToolCall;
+use crate::agent::policy::{Decision, ToolQuestion, ToolRequest};
+use crate::agent::tool::Tool;
+use crate::authority::{Denied, Needs};
 use crate::context::Context;
 use crate::error::chain;
+use crate::journal::Approval;
 use crate::node_error::NodeError;
 
 impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
-    /// Calls a tool, once, unless it may be repeated.
+    /// Calls a tool, if it may be called: once, unless it may be repeated. That it may not is a result as
+    /// well, which the model reads.
     pub(super) async fn call(
         &self,
         (turn, place): (u32, usize),
@@ -21,26 +26,102 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
         call: &ToolCall,
         cx: &mut Context<'_>,
     ) -> Result<Given, NodeError> {
-        let tool = &self.agent.tools[tool];
-        // What the model reads of an error is a result like any other.
+        let tool = &*self.agent.tools[tool];
+        let key = format!("turn {turn}, call {}", place + 1);
+        let needs = tool.needs();
+        // What has begun was let through before, and what was refused stays so.
+        if !cx.has_begun(&key)
+            && let Some(rule) = self.refused(&key, tool, needs.as_ref(), call, cx).await?
+        {
+            return Ok(Given::Error(format!("this call is not allowed: {rule}")));
+        }
         let teller = cx.teller.clone();
         let effect = async || {
             teller.tell(|| AgentEvent::Called(call.clone()));
-            let given = match tool.call(&call.arguments).await {
-                Ok(result) => Given::Result(result),
-                Err(error) => Given::Error(chain(&error)),
+            // What the model reads of an error is a result like any other.
+            let (given, spent) = match tool.call(&call.arguments).await {
+                Ok(result) => {
+                    let most = needs.as_ref().map_or(0, |needs| needs.cost_micros);
+                    let spent = tool.cost_micros(&call.arguments, &result);
+                    (Given::Result(result), spent.unwrap_or(most))
+                }
+                Err(error) => (Given::Error(chain(&error)), 0),
             };
             teller.tell(|| AgentEvent::Returned {
                 call: call.clone(),
                 given: given.clone(),
             });
-            Ok::<_, Infallible>(given)
+            Ok::<_, Infallible>((given, spent))
         };
-        let key = format!("turn {turn}, call {}", place + 1);
-        if tool.may_repeat() {
-            cx.once_checked(&key, effect, never_mind).await
-        } else {
-            cx.once(&key, effect).await
+        let plain = async || effect().await.map(|(given, _)| given);
+        match (&needs, tool.may_repeat()) {
+            (None, true) => cx.once_checked(&key, plain, never_mind).await,
+            (None, false) => cx.once(&key, plain).await,
+            (Some(needs), true) => cx.charge_again(&key, needs, effect).await,
+            (Some(needs), false) => cx.charge(&key, needs, effect).await,
         }
+    }
+
+    /// Returns why a call may not be made, and keeps that it was refused.
+    async fn refused(
+        &self,
+        key: &str,
+        tool: &dyn Tool,
+        needs: Option<&Needs>,
+        call: &ToolCall,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<String>, NodeError> {
+        let kept = format!("{key}, refused");
+        if !cx.has_done(&kept) {
+            let checked = needs.map_or(Ok(()), |needs| cx.authority().check(needs));
+            let rule = match checked {
+                Err(denied) => Denied::to_string(&denied),
+                Ok(()) => match self.asked(key, tool, needs, call, cx).await? {
+                    Some(rule) => rule,
+                    None => return Ok(None),
+                },
+            };
+            tracing::info!(node = cx.node(), tool = %call.tool, rule, "a call was refused");
+            let keep = async || Ok::<_, Infallible>(rule);
+            return cx.once_checked(&kept, keep, never_mind).await.map(Some);
+        }
+        // The rule is at hand.
+        let kept = cx.once(&kept, async || Ok::<String, Infallible>(String::new()));
+        kept.await.map(Some)
+    }
+
+    /// Asks the policy, and a person if it says so.
+    async fn asked(
+        &self,
+        key: &str,
+        tool: &dyn Tool,
+        needs: Option<&Needs>,
+        call: &ToolCall,
+        cx: &mut Context<'_>,
+    ) -> Result<Option<String>, NodeError> {
+        let Some(policy) = &self.agent.policy else {
+            return Ok(None);
+        };
+        let name = tool.spec().name;
+        let authority = cx.authority();
+        let request = ToolRequest {
+            thread: cx.thread(),
+            node: cx.node(),
+            tool: &name,
+            arguments: &call.arguments,
+            needs,
+            held: authority.held(),
+        };
+        Ok(match policy.check(&request).await {
+            Decision::Allow => None,
+            Decision::Deny { rule } => Some(rule),
+            Decision::NeedsApproval { why } => {
+                let question = ToolQuestion::new(&name, &call.arguments, why);
+                match cx.ask(&format!("{key}, approve"), &question).await? {
+                    Approval::Approved => None,
+                    Approval::Refused(why) => Some(why),
+                }
+            }
+        })
     }
 }
