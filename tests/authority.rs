@@ -462,3 +462,179 @@ proptest! {
         tokio.block_on(check_spending(case(&script), again));
     }
 }
+
+// ---- Agents: what is checked before a tool runs.
+
+#[cfg(feature = "agents")]
+mod agents {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use handoffs::agent::{
+        Agent, Decision, Given, Message, Script, ScriptedModel, Tool, ToolPolicy, ToolRequest, tool,
+    };
+    use handoffs::{Approval, async_trait};
+    use schemars::JsonSchema;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(State, Clone, Debug, Default, Serialize, Deserialize)]
+    struct Ticket {
+        #[state(messages)]
+        messages: Log<Message>,
+    }
+
+    #[derive(Outcome, Debug, PartialEq)]
+    enum Said {
+        #[outcome(answer)]
+        Done(String),
+    }
+
+    #[derive(AgentGraph)]
+    #[graph(state = Ticket, start = billing, scopes = May_)]
+    struct Support {
+        #[route(Said::Done(_) => end)]
+        #[may(use(Pay))]
+        billing: Agent<Ticket, Said>,
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    struct Refund {
+        cents: u64,
+    }
+
+    /// Pays back, and counts how often.
+    fn refund(paid: &Arc<AtomicU32>) -> impl Tool + use<> {
+        let paid = Arc::clone(paid);
+        let refund = tool("refund", "Pays money back.", move |refund: Refund| {
+            paid.fetch_add(1, Ordering::Relaxed);
+            async move { Ok::<_, std::io::Error>(format!("paid {}", refund.cents)) }
+        });
+        refund.needing(Needs::scope(May_::Pay).at_most(400))
+    }
+
+    fn support(model: &ScriptedModel, paid: &Arc<AtomicU32>) -> Support {
+        let billing = Agent::new(model.clone()).tool(refund(paid));
+        Support { billing }
+    }
+
+    fn twice() -> ScriptedModel {
+        let call = || Script::call("refund", json!({ "cents": 12 }));
+        ScriptedModel::new([call(), call(), Script::say("Done.")])
+    }
+
+    fn given(ticket: &Ticket) -> Vec<Given> {
+        let turns = ticket.messages.iter().filter_map(|message| match message {
+            Message::Agent(turn) => Some(turn.calls.iter().map(|call| call.given.clone())),
+            _ => None,
+        });
+        turns.flatten().collect()
+    }
+
+    fn asked() -> Ticket {
+        Ticket {
+            messages: Log::from(vec![Message::user("Pay it back.")]),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tool_that_costs_more_than_is_left_is_not_called_and_the_model_is_told() {
+        let (model, paid) = (twice(), Arc::default());
+        let runtime = Runtime::new(support(&model, &paid)).journal(Memory::default());
+        let thread = runtime.thread("t").grant(Grant::all().spend_micros(700));
+        let ticket = thread.run(asked()).await.unwrap().finished().unwrap();
+        assert_eq!(paid.load(Ordering::Relaxed), 1);
+        let given = given(&ticket);
+        assert!(
+            matches!(&given[0], Given::Result(text) if text == "paid 12"),
+            "{given:?}"
+        );
+        let Given::Error(text) = &given[1] else {
+            panic!("{given:?}")
+        };
+        assert_eq!(
+            text,
+            "this call is not allowed: `Pay` may cost 0.000400, and 0.000300 is left of what \
+             `billing` was granted"
+        );
+        let history = thread.history().await.unwrap();
+        let refused = history.iter().any(|entry| {
+            matches!(&entry.event, Recorded::Once { key, .. } if key == "turn 2, call 1, refused")
+        });
+        assert!(refused, "the journal keeps it");
+    }
+
+    /// Denies the first call, and asks a person about each other.
+    struct Strict;
+
+    #[async_trait]
+    impl ToolPolicy for Strict {
+        async fn check(&self, request: &ToolRequest<'_>) -> Decision {
+            assert_eq!((request.tool, request.node), ("refund", "billing"));
+            assert_eq!(request.needs.unwrap().cost_micros, 400);
+            if request.held.unwrap().spend_micros == Some(1_000) && request.arguments.contains("12") {
+                Decision::needs_approval("it is money")
+            } else {
+                Decision::deny("not twice")
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_policy_denies_or_asks_a_person_and_nothing_is_done_twice() {
+        for approved in [true, false] {
+            let (model, paid) = (twice(), Arc::<AtomicU32>::default());
+            let strict = || Support {
+                billing: Agent::new(model.clone()).tool(refund(&paid)).policy(Strict),
+            };
+            let disk = Memory::default();
+            let thread = Runtime::new(strict()).journal(disk.clone()).thread("t");
+            let thread = thread.grant(Grant::all().spend_micros(1_000));
+            let ask = thread.run(asked()).await.unwrap().paused().unwrap();
+            let question = ask.question.as_str();
+            assert_eq!(
+                question,
+                r#"{"tool":"refund","arguments":"{\"cents\":12}","why":"it is money"}"#
+            );
+            assert_eq!(paid.load(Ordering::Relaxed), 0);
+            let answer = if approved {
+                Approval::Approved
+            } else {
+                Approval::refused("not today")
+            };
+            // Another process takes it up.
+            let thread = Runtime::new(strict()).journal(disk).thread("t");
+            let run = thread.resume(ask.id, answer).await.unwrap();
+            let run = match run {
+                // What was refused cost nothing, so the second call is asked about as well.
+                Run::Paused(again) => {
+                    assert!(!approved);
+                    thread
+                        .resume(again.id, Approval::refused("no"))
+                        .await
+                        .unwrap()
+                }
+                run => run,
+            };
+            let given = given(&run.finished().unwrap());
+            assert_eq!(paid.load(Ordering::Relaxed), u32::from(approved));
+            let texts: Vec<_> = given
+                .iter()
+                .map(|given| match given {
+                    Given::Result(text) | Given::Error(text) => text.as_str(),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            let expected = if approved {
+                ["paid 12", "this call is not allowed: not twice"]
+            } else {
+                [
+                    "this call is not allowed: not today",
+                    "this call is not allowed: no",
+                ]
+            };
+            assert_eq!(texts, expected);
+            assert_eq!(model.requests().len(), 3, "no turn was asked for twice");
+        }
+    }
+}
