@@ -15,7 +15,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use common::{Clock, Counting, Stopping};
 use handoffs::prelude::*;
 use handoffs::{
-    Entry, Grant, GraphBuilder, Journal, May, Needs, NodeError, Recorded, RunError, Thread, To,
+    Entry, Grant, GraphBuilder, Journal, May, Needs, NodeError, Recorded, RunError, Runnable,
+    Thread, To,
 };
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -389,6 +390,72 @@ async fn a_built_graph_has_the_authority_that_names_say() {
     );
 }
 
+// ---- A graph within, which has no scopes of its own.
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = first)]
+struct Department {
+    #[route(Turn::Left => second, _ => end)]
+    first: Desk,
+    #[route(_ => end)]
+    second: Desk,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = boss, scopes = May_)]
+struct Firm {
+    #[route(
+        Turn::Done => end,
+        _ => department(limit = 4, grant(Pay, spend = 400), else = end),
+    )]
+    #[may(use(Pay), grant(Pay))]
+    boss: Desk,
+    #[route(_ => back)]
+    #[may(use(Pay))]
+    department: Department,
+}
+
+fn firm(bank: &Bank) -> Firm {
+    let desk = || Desk(bank.clone());
+    Firm {
+        boss: desk(),
+        department: Department {
+            first: desk(),
+            second: desk(),
+        },
+    }
+}
+
+#[tokio::test]
+async fn a_graph_within_spends_what_its_node_holds_and_leaves_the_rest() {
+    let bank = Bank::default();
+    let runtime = Runtime::new(firm(&bank)).journal(Memory::default());
+    let thread = runtime.thread("t").grant(root());
+    let script = [
+        line(Turn::Right, 0),
+        line(Turn::Left, 300),
+        line(Turn::Right, 300),
+        line(Turn::Done, 0),
+    ];
+    let seen = thread
+        .run(case(&script))
+        .await
+        .unwrap()
+        .finished()
+        .unwrap()
+        .seen;
+    let seen: Vec<_> = seen.iter().map(String::as_str).collect();
+    assert_eq!(
+        seen,
+        [
+            "boss: paid 0, grant(Pay, spend = 1000, calls = 11)",
+            "first: paid 150, grant(Pay, spend = 250, calls = 10)",
+            "second: denied, grant(Pay, spend = 250, calls = 10)",
+            "boss: paid 0, grant(Pay, spend = 850, calls = 9)",
+        ]
+    );
+}
+
 // ---- Whatever is spent, wherever it is cut off.
 
 fn script() -> impl Strategy<Value = Vec<Line>> {
@@ -410,13 +477,20 @@ fn script() -> impl Strategy<Value = Vec<Line>> {
     proptest::collection::vec(line, 0..10)
 }
 
-async fn finish<J: Journal>(thread: &Thread<Office, J>, state: &Case) -> Result<Case, RunError> {
+async fn finish<G: Runnable<State = Case>, J: Journal>(
+    thread: &Thread<G, J>,
+    state: &Case,
+) -> Result<Case, RunError> {
     let run = thread.run_once(state.clone()).await?;
     Ok(run.finished().unwrap())
 }
 
 /// Cuts a run off at each append, and once more at each append after that, and counts the money.
-async fn check_spending(state: Case, again: u64) {
+async fn check_spending<G: Runnable<State = Case>>(
+    office: impl Fn(&Bank) -> G,
+    state: Case,
+    again: u64,
+) {
     let granted = 1_000;
     let bank = Bank::default();
     let counting = Counting::<Memory>::default();
@@ -451,7 +525,7 @@ async fn check_spending(state: Case, again: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_sequence_of_handoffs_crashes_and_retries_spends_more_than_was_granted(
@@ -459,7 +533,8 @@ proptest! {
         again in 0..8_u64,
     ) {
         let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        tokio.block_on(check_spending(case(&script), again));
+        tokio.block_on(check_spending(office, case(&script), again));
+        tokio.block_on(check_spending(firm, case(&script), again));
     }
 }
 
@@ -572,7 +647,8 @@ mod agents {
         async fn check(&self, request: &ToolRequest<'_>) -> Decision {
             assert_eq!((request.tool, request.node), ("refund", "billing"));
             assert_eq!(request.needs.unwrap().cost_micros, 400);
-            if request.held.unwrap().spend_micros == Some(1_000) && request.arguments.contains("12") {
+            if request.held.unwrap().spend_micros == Some(1_000) && request.arguments.contains("12")
+            {
                 Decision::needs_approval("it is money")
             } else {
                 Decision::deny("not twice")

@@ -41,7 +41,7 @@ pub(crate) struct Engine {
     answers: u32,
     /// Who handed over to whom and holds what, if something leads back or needs authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    frames: Option<Frames>,
+    frames: Option<Box<Frames>>,
     /// The nodes of the last handoffs, in a ring, for the text of an error.
     recent: [u16; Engine::RECENT as usize],
 }
@@ -238,7 +238,7 @@ impl Engine {
         let edge = plan.edges.get(usize::from(edge))?;
         let mut branch = self.branch(edge.from, entry, edge.to.node()?);
         let frames = self.frames.as_ref();
-        branch.frames = frames.map(|frames| frames.branch(plan, entry, place));
+        branch.frames = frames.map(|frames| Box::new(frames.branch(plan, entry, place)));
         Some(branch)
     }
 
@@ -251,7 +251,7 @@ impl Engine {
             answers: 0,
             join: Some(join),
             // To a branch nobody hands over.
-            frames: self.frames.as_ref().map(|_| Frames::default()),
+            frames: self.frames.as_ref().map(|_| Box::default()),
             ..self.clone()
         };
         branch.go(from, Target::Node(entry), 0, false);
@@ -290,7 +290,7 @@ impl Engine {
         let has_branches = all.handoffs > self.handoffs;
         let was_answered = all.answers > self.answers;
         if let Some(frames) = &mut self.frames {
-            let returned = all.frames.as_ref().filter(|_| has_branches);
+            let returned = all.frames.as_deref().filter(|_| has_branches);
             frames.join(plan, from, join, returned);
         }
         *self = Self {

@@ -90,8 +90,8 @@ impl Amounts {
 
 impl Frames {
     /// Returns frames for a path of this graph, if it needs any.
-    pub(super) fn of(plan: &Plan) -> Option<Self> {
-        (plan.goes_back || plan.has_scopes()).then(Self::default)
+    pub(super) fn of(plan: &Plan) -> Option<Box<Self>> {
+        (plan.goes_back || plan.has_scopes()).then(Box::default)
     }
 
     /// Returns who handed over to the node that is due.

@@ -205,14 +205,12 @@ impl Engine {
         }
         let frames = match (&self.frames, plan.goes_back) {
             (None, false) => None,
-            (Some(frames), _) => Some(frames.moved(node)?),
+            (Some(frames), _) => Some(Box::new(frames.moved(node)?)),
             // Nothing led back so far; as far as the last handoffs tell, each was to another node.
             (None, true) => {
                 let last = (1..=self.handoffs.min(Self::RECENT.into())).rev();
-                Some(
-                    last.map(|ago| recent[Self::slot(self.handoffs - ago)])
-                        .collect(),
-                )
+                let callers = last.map(|ago| recent[Self::slot(self.handoffs - ago)]);
+                Some(Box::new(callers.collect()))
             }
         };
         Ok(Self {
