@@ -12,6 +12,9 @@
 #![expect(clippy::print_stdout, reason = "a bench reports to a person")]
 
 mod common;
+#[path = "common/rings.rs"]
+#[allow(dead_code, reason = "it has more rings than one")]
+mod rings;
 #[cfg(feature = "postgres")]
 #[path = "../graph-runtime/src/journal/postgres/tests/server.rs"]
 mod server;
@@ -24,46 +27,11 @@ use common::best_of;
 use criterion::{Criterion, Throughput};
 use handoffs::prelude::*;
 use handoffs::{Durability, Journal, ThreadId};
+use rings::{Ring, Work};
 use rusqlite::Connection;
 
 /// Steps in one run: laps of the ring, two steps each.
 const STEPS: u64 = 100;
-
-#[derive(State, Clone, Debug)]
-struct Work {
-    count: u64,
-    goal: u64,
-}
-
-#[derive(Outcome)]
-enum Next {
-    Again,
-    Done,
-}
-
-#[node(Work)]
-async fn ping(count: &mut u64) {
-    *count += 1;
-}
-
-#[node(Work)]
-async fn pong(count: &mut u64, goal: &u64) -> Next {
-    *count += 1;
-    if *count >= *goal {
-        Next::Done
-    } else {
-        Next::Again
-    }
-}
-
-#[derive(AgentGraph)]
-#[graph(state = Work, start = ping)]
-struct Ring {
-    #[route(_ => pong)]
-    ping: Ping,
-    #[route(Next::Done => end, Next::Again => ping(limit = 500, else = end))]
-    pong: Pong,
-}
 
 /// What a journalled run and its floor work on.
 struct Kept {
@@ -95,10 +63,7 @@ impl Kept {
             .build()
             .expect("a runtime");
         let (journal, floor) = tokio.block_on(place.open(level));
-        let ring = Ring {
-            ping: Ping,
-            pong: Pong,
-        };
+        let ring = Ring::new();
         let runtime = Runtime::new(ring)
             .journal(Arc::clone(&journal))
             .durability(level);
@@ -120,10 +85,7 @@ impl Kept {
     fn ours(&mut self) -> ThreadId {
         self.threads += 1;
         let thread = self.runtime.thread(format!("thread-{}", self.threads));
-        let work = Work {
-            count: 0,
-            goal: STEPS,
-        };
+        let work = Work::empty(STEPS);
         let run = self.tokio.block_on(thread.run(work)).expect("a run");
         run.finished().expect("a state");
         thread.id().clone()
@@ -323,8 +285,7 @@ fn main() {
         group.finish();
     }
     criterion.final_summary();
-    // `cargo test` runs benches too, unoptimised and without this flag, to see that they work.
-    if std::env::args().any(|arg| arg == "--bench") {
+    if common::measures() {
         table();
     }
 }

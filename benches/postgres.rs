@@ -12,6 +12,9 @@
 
 #![expect(clippy::print_stdout, reason = "a bench reports to a person")]
 
+#[path = "common/rings.rs"]
+#[allow(dead_code, reason = "it has more rings than one")]
+mod rings;
 #[path = "../graph-runtime/src/journal/postgres/tests/server.rs"]
 mod server;
 
@@ -21,46 +24,11 @@ use criterion::{Criterion, Throughput};
 use handoffs::postgres::tokio_postgres::{Client, NoTls, Statement, connect};
 use handoffs::prelude::*;
 use handoffs::{Durability, Journal};
+use rings::{Ring, Work};
 use server::Server;
 
 /// Steps in one run: laps of the ring, two steps each.
 const STEPS: u64 = 100;
-
-#[derive(State, Clone, Debug)]
-struct Work {
-    count: u64,
-    goal: u64,
-}
-
-#[derive(Outcome)]
-enum Next {
-    Again,
-    Done,
-}
-
-#[node(Work)]
-async fn ping(count: &mut u64) {
-    *count += 1;
-}
-
-#[node(Work)]
-async fn pong(count: &mut u64, goal: &u64) -> Next {
-    *count += 1;
-    if *count >= *goal {
-        Next::Done
-    } else {
-        Next::Again
-    }
-}
-
-#[derive(AgentGraph)]
-#[graph(state = Work, start = ping)]
-struct Ring {
-    #[route(_ => pong)]
-    ping: Ping,
-    #[route(Next::Done => end, Next::Again => ping(limit = 500, else = end))]
-    pong: Pong,
-}
 
 /// What the journalled run and its floors work on.
 struct Kept {
@@ -79,10 +47,7 @@ impl Kept {
             .build()
             .expect("a runtime");
         let (journal, bare, insert) = tokio.block_on(open(durability));
-        let runtime = Runtime::new(Ring {
-            ping: Ping,
-            pong: Pong,
-        });
+        let runtime = Runtime::new(Ring::new());
         let mut kept = Self {
             tokio,
             runtime: runtime.durability(durability).journal(journal.clone()),
@@ -102,10 +67,7 @@ impl Kept {
     fn ours(&mut self) {
         self.threads += 1;
         let thread = self.runtime.thread(format!("thread-{}", self.threads));
-        let work = Work {
-            count: 0,
-            goal: STEPS,
-        };
+        let work = Work::empty(STEPS);
         let run = self.tokio.block_on(thread.run(work)).expect("a run");
         run.finished().expect("a state");
     }

@@ -9,68 +9,19 @@
 #![expect(clippy::print_stdout, reason = "a bench reports to a person")]
 
 mod common;
+#[path = "common/talk.rs"]
+mod talk;
 
 use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::best_of;
+use common::{best_of, tokio};
 use criterion::Criterion;
 use handoffs::prelude::*;
 use handoffs::{Durability, Journal, JournalError, Layer, Record, Thread, ThreadId};
-
-/// Steps between two questions, each an entry.
-const STEPS: u64 = 7;
-
-#[derive(State, Clone, Debug, Default)]
-struct Talk {
-    messages: Log<String>,
-    steps: u64,
-}
-
-#[derive(Outcome)]
-enum Next {
-    Again,
-    Ask,
-}
-
-/// Says something of this many bytes.
-struct Speak(usize);
-
-#[node(Talk)]
-impl Speak {
-    async fn run(&self, messages: &mut Log<String>, steps: &mut u64) -> Next {
-        if self.0 > 0 {
-            messages.push("m".repeat(self.0));
-        }
-        *steps += 1;
-        if steps.is_multiple_of(STEPS) {
-            Next::Ask
-        } else {
-            Next::Again
-        }
-    }
-}
-
-struct Listen;
-
-#[node(Talk)]
-impl Listen {
-    async fn run(&self, cx: &mut Context<'_>) -> Result<(), handoffs::NodeError> {
-        let _: String = cx.ask("next", "And then?").await?;
-        Ok(())
-    }
-}
-
-#[derive(AgentGraph)]
-#[graph(state = Talk, start = speak)]
-struct Conversation {
-    #[route(Next::Again => speak(limit = 1_000_000, else = end), Next::Ask => listen)]
-    speak: Speak,
-    #[route(_ => speak(limit = 1_000_000, else = end))]
-    listen: Listen,
-}
+use talk::{Conversation, conversation, hold};
 
 /// Throws away what is appended, and has no snapshot if it is told.
 struct Dry {
@@ -112,33 +63,6 @@ impl Layer for Dry {
 
     async fn compact(&self, _: &ThreadId, _: Record, _: u64) -> Result<(), JournalError> {
         Ok(())
-    }
-}
-
-fn tokio() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime")
-}
-
-fn conversation(message: usize) -> Runtime<Conversation> {
-    Runtime::new(Conversation {
-        speak: Speak(message),
-        listen: Listen,
-    })
-}
-
-/// Holds a conversation of so many entries, which ends with a question.
-async fn hold(message: usize, entries: u64) -> Memory {
-    let journal = Memory::default();
-    let thread = conversation(message).journal(journal.clone()).thread("t");
-    let mut run = thread.run(Talk::default()).await.expect("a run");
-    loop {
-        let ask = run.paused().expect("a question");
-        if ask.id.get() >= entries {
-            return journal;
-        }
-        run = thread.resume(ask.id, "And then?").await.expect("a run");
     }
 }
 
@@ -253,8 +177,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     measured(&mut criterion);
     criterion.final_summary();
-    // `cargo test` runs benches too, unoptimised and without this flag, to see that they work.
-    if std::env::args().any(|arg| arg == "--bench") {
+    if common::measures() {
         table();
     }
 }

@@ -8,152 +8,59 @@
 //! - `sqlite`: the same run with a journal, each step committed. The floor is a prepared `INSERT` of
 //!   the same bytes in a transaction of its own, under the same pragmas.
 //!
-//! It ends with a table of ratios, of interleaved runs, and the allocations a step.
+//! It ends with a table of ratios, of interleaved runs, which has larger rings, a chain and a built ring besides; with
+//! the time from the start of a process to its first node, and the allocations a step.
 
 #![expect(clippy::print_stdout, reason = "a bench reports to a person")]
 
+#[path = "common/boxed.rs"]
+mod boxed;
 mod common;
+#[path = "common/rings.rs"]
+mod rings;
 
 use std::hint::black_box;
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use common::best_of;
+use boxed::{Table, built_ring};
+use common::{best_of, row, tokio};
 use criterion::{Criterion, Throughput};
 use handoffs::prelude::*;
-use handoffs::{Journal, ThreadId};
+use handoffs::{Journal, Runnable, ThreadId};
+use rings::{
+    CHAIN, Chain, Ring, Ring5, Ring20, Work, chain_by_hand, ring_by_hand, ring_of_5_by_hand,
+    ring_of_20_by_hand,
+};
 use rusqlite::Connection;
 
-/// Steps in one run: laps of the ring, two steps each.
+/// Steps in one run.
 const STEPS: u64 = 1_000;
-const LAPS: u32 = 500;
-
-#[derive(State, Clone, Debug)]
-struct Work {
-    count: u64,
-    goal: u64,
-    message: String,
-}
-
-impl Work {
-    fn new(goal: u64, message: &str) -> Self {
-        Self {
-            count: 0,
-            goal,
-            message: message.to_owned(),
-        }
-    }
-
-    fn empty() -> Self {
-        Self::new(STEPS, "")
-    }
-
-    fn scan() -> Self {
-        Self::new(
-            STEPS,
-            "hello, last Tuesday my card was charged twice at the same shop",
-        )
-    }
-}
-
-#[derive(Outcome)]
-enum Next {
-    Again,
-    Done,
-}
-
-/// Looks for words in the message, and counts one whatever it finds.
-fn look(message: &str) -> u64 {
-    let message = black_box(message);
-    if message.is_empty() {
-        return 1;
-    }
-    let found = ["refund", "stolen", "invoice", "sign in", "cancel"]
-        .iter()
-        .any(|word| message.contains(word));
-    1 + u64::from(black_box(found) && message.len() == 1)
-}
-
-#[node(Work)]
-async fn ping(count: &mut u64, message: &str) {
-    *count += look(message);
-}
-
-#[node(Work)]
-async fn pong(count: &mut u64, goal: &u64, message: &str) -> Next {
-    *count += look(message);
-    if *count >= *goal {
-        Next::Done
-    } else {
-        Next::Again
-    }
-}
-
-#[derive(AgentGraph)]
-#[graph(state = Work, start = ping)]
-struct Ring {
-    #[route(_ => pong)]
-    ping: Ping,
-    #[route(Next::Done => end, Next::Again => ping(limit = 500, else = end))]
-    pong: Pong,
-}
 
 fn ring() -> Runtime<Ring> {
-    Runtime::new(Ring {
-        ping: Ping,
-        pong: Pong,
-    })
+    Runtime::new(Ring::new())
 }
 
-enum At {
-    Ping,
-    Pong,
-}
-
-/// The same loop by hand.
-async fn by_hand(mut state: Work) -> Work {
-    let mut at = At::Ping;
-    let mut laps = 0;
-    loop {
-        at = match at {
-            At::Ping => {
-                ping(&mut state.count, &state.message).await;
-                At::Pong
-            }
-            At::Pong => match pong(&mut state.count, &state.goal, &state.message).await {
-                Next::Again if laps < LAPS => {
-                    laps += 1;
-                    At::Ping
-                }
-                Next::Again | Next::Done => return state,
-            },
-        };
-    }
-}
-
-fn tokio() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime")
-}
-
-fn in_memory(criterion: &mut Criterion, name: &str, work: fn() -> Work) {
+fn in_memory(criterion: &mut Criterion, name: &str, work: fn(u64) -> Work) {
     let mut group = criterion.benchmark_group(name);
     group.throughput(Throughput::Elements(STEPS));
     let tokio = tokio();
     group.bench_function("by hand", |bench| {
-        bench.to_async(&tokio).iter(|| by_hand(black_box(work())));
+        bench
+            .to_async(&tokio)
+            .iter(|| ring_by_hand(black_box(work(STEPS))));
     });
     let watched = ring().thread("bench");
     group.bench_function("derived", |bench| {
         bench
             .to_async(&tokio)
-            .iter(|| watched.run(black_box(work())));
+            .iter(|| watched.run(black_box(work(STEPS))));
     });
     let unwatched = ring().watch_loops(false).thread("bench");
     group.bench_function("derived, loops not watched", |bench| {
         bench
             .to_async(&tokio)
-            .iter(|| unwatched.run(black_box(work())));
+            .iter(|| unwatched.run(black_box(work(STEPS))));
     });
 }
 
@@ -231,7 +138,7 @@ impl Kept {
     fn ours(&mut self) -> ThreadId {
         self.threads += 1;
         let thread = self.runtime.thread(format!("thread-{}", self.threads));
-        let run = self.tokio.block_on(thread.run(Work::new(KEPT_STEPS, "")));
+        let run = self.tokio.block_on(thread.run(Work::empty(KEPT_STEPS)));
         run.expect("a run").finished().expect("a state");
         thread.id().clone()
     }
@@ -256,33 +163,32 @@ fn on_disk(criterion: &mut Criterion) {
     group.bench_function("derived", |bench| bench.iter(|| kept.ours()));
 }
 
-fn row(case: &str, (floor, ours): (Duration, Duration), steps: u64) {
-    let a_step = |time: Duration| {
-        time.as_secs_f64() * 1e9 / f64::from(u32::try_from(steps).unwrap_or(u32::MAX))
-    };
-    let ratio = ours.as_secs_f64() / floor.as_secs_f64();
-    println!(
-        "| {case:<28} | {:>10.1} | {:>10.1} | {ratio:>5.2}x |",
-        a_step(floor),
-        a_step(ours)
-    );
-}
-
 fn table() {
-    println!("\n| a step, in ns                |      floor |    derived |  ratio |");
-    println!("|------------------------------|-----------:|-----------:|-------:|");
+    common::head("a step, in ns");
     let tokio = tokio();
-    for (case, work) in [("empty", Work::empty as fn() -> Work), ("scan", Work::scan)] {
+    for (case, work) in [
+        ("empty", Work::empty as fn(u64) -> Work),
+        ("scan", Work::scan),
+    ] {
         for (watch, suffix) in [(true, ""), (false, ", loops not watched")] {
             let thread = ring().watch_loops(watch).thread("bench");
             let best = best_of(
                 1_000,
-                || drop(black_box(tokio.block_on(by_hand(black_box(work()))))),
-                || drop(black_box(tokio.block_on(thread.run(black_box(work()))))),
+                || {
+                    drop(black_box(
+                        tokio.block_on(ring_by_hand(black_box(work(STEPS)))),
+                    ))
+                },
+                || {
+                    drop(black_box(
+                        tokio.block_on(thread.run(black_box(work(STEPS)))),
+                    ))
+                },
             );
             row(&format!("{case}{suffix}"), best, STEPS);
         }
     }
+    rings(&tokio);
     let kept = std::cell::RefCell::new(Kept::new());
     let best = best_of(
         20,
@@ -291,9 +197,99 @@ fn table() {
     );
     row("sqlite, each step committed", best, KEPT_STEPS + 1);
     println!(
-        "\nallocations a step without a journal: {}",
+        "\nfrom the start of a process to its first node: {:?}",
+        cold_start()
+    );
+    println!(
+        "allocations a step without a journal: {}",
         allocations_a_step()
     );
+}
+
+/// Larger rings, a chain, and the ring that is built at run time.
+fn rings(tokio: &tokio::runtime::Runtime) {
+    fn beside<G: Runnable<State = Work>, F: Future<Output = Work>>(
+        tokio: &tokio::runtime::Runtime,
+        case: &str,
+        floor: impl Fn(Work) -> F,
+        graph: G,
+        steps: u64,
+    ) {
+        let thread = Runtime::new(graph).thread("bench");
+        let best = best_of(
+            1_000,
+            || drop(black_box(tokio.block_on(floor(Work::scan(steps))))),
+            || drop(black_box(tokio.block_on(thread.run(Work::scan(steps))))),
+        );
+        row(case, best, steps);
+    }
+    beside(
+        tokio,
+        "scan, a ring of 5",
+        ring_of_5_by_hand,
+        Ring5::new(),
+        STEPS,
+    );
+    beside(
+        tokio,
+        "scan, a ring of 20",
+        ring_of_20_by_hand,
+        Ring20::new(),
+        STEPS,
+    );
+    beside(
+        tokio,
+        "scan, a chain of 20 with its start",
+        chain_by_hand,
+        Chain::new(),
+        CHAIN,
+    );
+    let table = Table::ring();
+    let by_table = |work| table.run(work);
+    beside(
+        tokio,
+        "scan, built, beside boxed futures",
+        by_table,
+        built_ring(),
+        STEPS,
+    );
+}
+
+/// The time from the start of a process to its first node: the best of some.
+fn cold_start() -> Duration {
+    let program = std::env::current_exe().expect("a program");
+    let once = |_| {
+        let born = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("a clock");
+        let mut child = Command::new(&program);
+        let output = child.env(BORN, born.as_nanos().to_string()).output();
+        let output = output.expect("a process").stdout;
+        let took = String::from_utf8_lossy(&output).trim().parse();
+        Duration::from_nanos(took.expect("a number"))
+    };
+    (0..20).map(once).min().expect("some")
+}
+
+/// What a process finds in its environment that is started to see how long that takes.
+const BORN: &str = "HANDOFFS_BENCH_BORN";
+
+#[node(Work)]
+async fn first() {
+    let born = std::env::var(BORN)
+        .ok()
+        .and_then(|born| born.parse::<u128>().ok());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock");
+    println!("{}", now.as_nanos() - born.expect("a time"));
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Work, start = first)]
+struct Cold {
+    #[route(_ => end)]
+    first: First,
 }
 
 /// Counts what a run of 1,000 steps allocates beyond one of 500.
@@ -301,7 +297,7 @@ fn allocations_a_step() -> f64 {
     let tokio = tokio();
     let thread = ring().thread("bench");
     let count = |goal| {
-        let work = Work::new(goal, "");
+        let work = Work::empty(goal);
         let measured =
             allocation_counter::measure(|| drop(black_box(tokio.block_on(thread.run(work)))));
         measured.count_total
@@ -311,13 +307,17 @@ fn allocations_a_step() -> f64 {
 }
 
 fn main() {
+    if std::env::var_os(BORN).is_some() {
+        let run = Runtime::new(Cold { first: First }).thread("bench");
+        drop(tokio().block_on(run.run(Work::default())));
+        return;
+    }
     let mut criterion = Criterion::default().configure_from_args();
     in_memory(&mut criterion, "empty", Work::empty);
     in_memory(&mut criterion, "scan", Work::scan);
     on_disk(&mut criterion);
     criterion.final_summary();
-    // `cargo test` runs benches too, unoptimised and without this flag, to see that they work.
-    if std::env::args().any(|arg| arg == "--bench") {
+    if common::measures() {
         table();
     }
 }

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use allocation_counter::{AllocationInfo, measure};
-use handoffs::Counter;
 use handoffs::prelude::*;
+use handoffs::{Counter, GraphBuilder, Keep, Runnable, To};
 
 #[derive(State, Clone, Debug, Default)]
 struct Work {
@@ -43,16 +43,27 @@ struct Ring {
     pong: Pong,
 }
 
+fn ring() -> Ring {
+    Ring {
+        ping: Ping,
+        pong: Pong,
+    }
+}
+
 /// Counts what a run of so many steps allocates.
 fn run(goal: u64, ballast: usize) -> AllocationInfo {
+    run_of(Runtime::new(ring()), goal, ballast)
+}
+
+fn run_of<G: Runnable<State = Work>, J: Keep>(
+    runtime: Runtime<G, J>,
+    goal: u64,
+    ballast: usize,
+) -> AllocationInfo {
     let tokio = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let thread = Runtime::new(Ring {
-        ping: Ping,
-        pong: Pong,
-    })
-    .thread("test");
+    let thread = runtime.thread("test");
     let work = Work {
         goal,
         ballast: vec![0; ballast],
@@ -71,6 +82,65 @@ fn a_step_allocates_nothing() {
     assert!(short.count_total > 0, "the counter counts");
     assert_eq!(long.count_total, short.count_total);
     assert_eq!(long.bytes_max, short.bytes_max);
+}
+
+/// What each of so many further steps allocates, on the average.
+#[track_caller]
+fn assert_each(most: u64, steps: u64, count: impl Fn(u64) -> AllocationInfo) {
+    // What is made only once in a process is not counted.
+    count(steps);
+    let more = count(2 * steps).count_total - count(steps).count_total;
+    assert!(
+        more <= most * steps + steps / 10,
+        "{more} allocations in {steps} steps, and not {most} in each"
+    );
+}
+
+#[test]
+fn a_step_of_a_built_graph_allocates_its_future_alone() {
+    let built = || {
+        let ring = GraphBuilder::new("Ring")
+            .node("ping", Ping)
+            .node("pong", Pong)
+            .start("ping")
+            .route("ping", "_", To::node("pong"))
+            .route("pong", "Done", To::end())
+            .route("pong", "Again", To::node("ping").limit(1_000_000).or_end());
+        Runtime::new(ring.build().unwrap())
+    };
+    assert_each(1, 1_000, |steps| run_of(built(), steps, 0));
+}
+
+#[test]
+fn a_step_with_a_journal_in_memory_allocates_22_times() {
+    // Fewer than there have to be for a snapshot.
+    assert_each(22, 200, |steps| {
+        run_of(Runtime::new(ring()).journal(Memory::default()), steps, 0)
+    });
+}
+
+/// The first lap uses up the limit; each further one leads over `aside`.
+#[derive(AgentGraph)]
+#[graph(state = Work, start = ping)]
+struct Detour {
+    #[route(_ => pong)]
+    ping: Ping,
+    #[route(Next::Done => end, Next::Again => ping(limit = 1, else = aside))]
+    pong: Pong,
+    #[route(_ => pong(limit = 1_000_000, else = end))]
+    aside: Ping,
+}
+
+#[test]
+fn a_handoff_over_an_else_allocates_nothing() {
+    let detour = || {
+        Runtime::new(Detour {
+            ping: Ping,
+            pong: Pong,
+            aside: Ping,
+        })
+    };
+    assert_each(0, 1_000, |steps| run_of(detour(), steps, 0));
 }
 
 #[test]
@@ -140,6 +210,28 @@ struct Book {
     bind: Bind,
 }
 
+#[node(Report)]
+async fn open() {}
+
+#[node(Report)]
+async fn page(number: u32, words: &mut Counter) {
+    *words += i64::from(number);
+}
+
+#[node(Report)]
+async fn close() {}
+
+#[derive(AgentGraph)]
+#[graph(state = Report, start = open)]
+struct Pages {
+    #[route(_ => each(chapters) page join close)]
+    open: Open,
+    #[route(_ => close)]
+    page: Page,
+    #[route(_ => end)]
+    close: Close,
+}
+
 #[test]
 fn a_fork_copies_no_field_that_its_branches_do_not_touch() {
     const BIG: usize = 1 << 20;
@@ -173,6 +265,30 @@ fn a_fork_copies_no_field_that_its_branches_do_not_touch() {
         "a big field costs nothing"
     );
     assert_eq!(big.count_total, small.count_total);
+}
+
+#[test]
+fn a_branch_allocates_six_times() {
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    assert_each(6, 100, |branches| {
+        let thread = Runtime::new(Pages {
+            open: Open,
+            page: Page,
+            close: Close,
+        })
+        .thread("test");
+        let report = Report {
+            chapters: (0..u32::try_from(branches).unwrap()).collect(),
+            ..Report::default()
+        };
+        let mut report = Some(report);
+        measure(|| {
+            let run = tokio.block_on(thread.run(report.take().unwrap()));
+            assert!(run.unwrap().finished().is_some());
+        })
+    });
 }
 
 #[test]

@@ -44,8 +44,12 @@ pub struct Log<T> {
 /// A run of slots that continues another log. A slot is written once, by the first clone to get there.
 struct Segment<T> {
     before: Log<T>,
-    blocks: [OnceLock<Box<[OnceLock<T>]>>; BLOCKS],
+    first: OnceLock<Block<T>>,
+    /// Made when the first block is full: most segments of the branches of a fork never get there.
+    later: OnceLock<Box<[OnceLock<Block<T>>; BLOCKS - 1]>>,
 }
+
+type Block<T> = Box<[OnceLock<T>]>;
 
 impl<T> Log<T> {
     /// Returns an empty log, without allocating.
@@ -138,24 +142,36 @@ impl<T> Segment<T> {
     fn after(before: Log<T>) -> Self {
         Self {
             before,
-            blocks: [const { OnceLock::new() }; BLOCKS],
+            first: OnceLock::new(),
+            later: OnceLock::new(),
         }
     }
 
     /// Fills a slot, or gives the item back if the slot is taken or beyond the segment.
     fn set(&self, index: usize, item: T) -> Result<(), T> {
         let (block, slot) = place(index);
-        let Some(block) = self.blocks.get(block).map(|cell| {
-            cell.get_or_init(|| (0..FIRST_BLOCK << block).map(|_| OnceLock::new()).collect())
-        }) else {
+        let later = || {
+            self.later
+                .get_or_init(|| Box::new([const { OnceLock::new() }; BLOCKS - 1]))
+        };
+        let cell = match block.checked_sub(1) {
+            None => Some(&self.first),
+            Some(block) => later().get(block),
+        };
+        let Some(cell) = cell else {
             return Err(item);
         };
-        block[slot].set(item)
+        let slots = || (0..FIRST_BLOCK << block).map(|_| OnceLock::new()).collect();
+        cell.get_or_init(slots)[slot].set(item)
     }
 
     fn get(&self, index: usize) -> Option<&T> {
         let (block, slot) = place(index);
-        self.blocks.get(block)?.get()?.get(slot)?.get()
+        let cell = match block.checked_sub(1) {
+            None => &self.first,
+            Some(block) => self.later.get()?.get(block)?,
+        };
+        cell.get()?.get(slot)?.get()
     }
 }
 

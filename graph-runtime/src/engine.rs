@@ -199,6 +199,11 @@ impl Engine {
         self.handoffs
     }
 
+    /// Returns the node from which the path came to the one that is due; none at its beginning.
+    pub(crate) fn came_from(&self) -> Option<u16> {
+        (self.handoffs > 0).then(|| self.recent[Self::slot(self.handoffs - 1)])
+    }
+
     /// Returns the node that handed over to the one that is due, if one did and something of the graph
     /// leads back.
     pub(crate) fn caller(&self) -> Option<u16> {
@@ -560,6 +565,13 @@ impl Engine {
             Some(edge) if edge.from == from => Ok((from, edge)),
             _ => Err(Refused::Impossible("the edge does not leave the node")),
         }
+    }
+
+    /// Returns how often an edge was taken on this path, if that is counted.
+    pub(crate) fn taken(&self, plan: &Plan, edge: u16) -> Option<u32> {
+        let is_watched = plan.is_watched(edge);
+        let lap = self.laps.get(usize::from(edge)).filter(|_| is_watched)?;
+        Some(lap.taken)
     }
 
     /// Returns whether an edge cannot be taken from this progress.

@@ -5,11 +5,16 @@ use std::error::Error;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "agents")]
+use tokio::time::Instant;
 
 use crate::authority::Needs;
+use crate::budget::Held;
 use crate::context::{Context, Pending, Signal};
 use crate::error::{RunError, chain};
-use crate::journal::{Charge, Effect, Json, Recorded, keep};
+#[cfg(feature = "agents")]
+use crate::journal::Usage;
+use crate::journal::{Called, Charge, Effect, Json, Recorded, keep};
 use crate::node_error::{Kind, NodeError};
 
 /// The effects that the node which is due has begun so far, by their keys.
@@ -70,6 +75,33 @@ impl Effects {
     }
 }
 
+/// A call of a model or a tool.
+pub(crate) struct Call<'c> {
+    called: Called,
+    /// The budgets of whoever calls and of what is called.
+    own: &'c Held,
+    /// What it needs of what the node holds.
+    needs: Option<&'c Needs>,
+}
+
+#[cfg(feature = "agents")]
+impl<'c> Call<'c> {
+    pub(crate) fn model(own: &'c Held) -> Self {
+        let called = Called::default();
+        let needs = None;
+        Self { called, own, needs }
+    }
+
+    pub(crate) fn tool(tool: String, own: &'c Held, needs: Option<&'c Needs>) -> Self {
+        let tool = Some(tool.into());
+        let called = Called {
+            tool,
+            ..Called::default()
+        };
+        Self { called, own, needs }
+    }
+}
+
 impl Context<'_> {
     /// Does something outside of the run once, such as a payment, however often the step is repeated:
     /// after a crash, a failed attempt or a pause, the kept result is returned.
@@ -123,9 +155,9 @@ impl Context<'_> {
             Due::Unknown => return Err(NodeError::of(Kind::Unknown(key.to_owned()))),
             Due::First | Due::Again => {}
         }
-        self.begin(key, None).await?;
+        self.begin(key, None, None).await?;
         let came_of_it = encoded(effect().await);
-        let result = self.end(key, came_of_it, None).await?;
+        let result = self.end(key, came_of_it, None, None).await?;
         read(key, &result)
     }
 
@@ -171,50 +203,16 @@ impl Context<'_> {
         F: Future<Output = Result<(T, u64), E>>,
     {
         match self.due_of(key).await {
-            Due::Unknown => Err(NodeError::of(Kind::Unknown(key.to_owned()))),
-            due => self.charged(key, needs, due, effect).await,
+            Due::Nothing(result) => return read(key, &result),
+            Due::Unknown => return Err(NodeError::of(Kind::Unknown(key.to_owned()))),
+            Due::First | Due::Again => {}
         }
-    }
-
-    /// Does something as [`charge`](Self::charge) does, that may be done again where nobody knows whether it
-    /// was. What was reserved then stays spent.
-    #[cfg(feature = "agents")]
-    pub(crate) async fn charge_again<T, E, F>(
-        &mut self,
-        key: &str,
-        needs: &Needs,
-        effect: impl FnOnce() -> F,
-    ) -> Result<T, NodeError>
-    where
-        T: Serialize + DeserializeOwned,
-        E: Into<Box<dyn Error + Send + Sync>>,
-        F: Future<Output = Result<(T, u64), E>>,
-    {
-        let due = self.due_of(key).await;
-        self.charged(key, needs, due, effect).await
-    }
-
-    async fn charged<T, E, F>(
-        &mut self,
-        key: &str,
-        needs: &Needs,
-        due: Due,
-        effect: impl FnOnce() -> F,
-    ) -> Result<T, NodeError>
-    where
-        T: Serialize + DeserializeOwned,
-        E: Into<Box<dyn Error + Send + Sync>>,
-        F: Future<Output = Result<(T, u64), E>>,
-    {
-        if let Due::Nothing(result) = due {
-            return read(key, &result);
-        }
-        self.begin(key, Some(needs)).await?;
+        self.begin(key, None, Some(needs)).await?;
         let (came_of_it, spent) = match effect().await {
             Ok((result, spent)) => (encoded(Ok::<_, E>(result)), Some(spent)),
             Err(error) => (CameOfIt::Failed(error.into()), None),
         };
-        let result = self.end(key, came_of_it, spent).await?;
+        let result = self.end(key, came_of_it, None, spent).await?;
         read(key, &result)
     }
 
@@ -266,15 +264,50 @@ impl Context<'_> {
                 let found = check().await.map_err(|error| passed_on(error.into()))?;
                 let found = found.map(|found| encoded(Ok::<_, E>(found)));
                 if let Some(found) = found {
-                    let result = self.end(key, found, None).await?;
+                    let result = self.end(key, found, None, None).await?;
                     return read(key, &result);
                 }
             }
             Due::First => {}
         }
-        self.begin(key, None).await?;
+        self.begin(key, None, None).await?;
         let came_of_it = encoded(effect().await);
-        let result = self.end(key, came_of_it, None).await?;
+        let result = self.end(key, came_of_it, None, None).await?;
+        read(key, &result)
+    }
+
+    /// Calls a model or a tool as [`once`](Self::once) does, if the budgets leave something for it, and
+    /// keeps what it used: `said` reads that off the result. If it may be repeated, nothing stays unknown.
+    #[cfg(feature = "agents")]
+    pub(crate) async fn call<T, E, F>(
+        &mut self,
+        key: &str,
+        mut call: Call<'_>,
+        may_repeat: bool,
+        effect: impl FnOnce() -> F,
+        said: impl FnOnce(&T) -> Option<Usage>,
+    ) -> Result<T, NodeError>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Into<Box<dyn Error + Send + Sync>>,
+        F: Future<Output = Result<T, E>>,
+    {
+        match self.due_of(key).await {
+            Due::Nothing(result) => return read(key, &result),
+            Due::Unknown if !may_repeat => {
+                return Err(NodeError::of(Kind::Unknown(key.to_owned())));
+            }
+            Due::First | Due::Again | Due::Unknown => {}
+        }
+        self.afford_with(call.own).await;
+        self.begin(key, Some(&call), call.needs).await?;
+        let begun = Instant::now();
+        let result = effect().await;
+        call.called.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        call.called.usage = result.as_ref().ok().and_then(said);
+        let spent = call.called.usage.map(|usage| usage.cost_micros);
+        let came_of_it = encoded(result);
+        let result = self.end(key, came_of_it, Some(&call), spent).await?;
         read(key, &result)
     }
 
@@ -312,7 +345,12 @@ impl Context<'_> {
     }
 
     /// Writes down that an effect begins.
-    async fn begin(&mut self, key: &str, needs: Option<&Needs>) -> Result<(), NodeError> {
+    async fn begin(
+        &mut self,
+        key: &str,
+        call: Option<&Call<'_>>,
+        needs: Option<&Needs>,
+    ) -> Result<(), NodeError> {
         // What was handed in by an attempt that was dropped before the effect began will do.
         if self.effects.0.get(key).is_none_or(|kept| !kept.is_next) {
             if let Some(needs) = needs {
@@ -320,7 +358,7 @@ impl Context<'_> {
             }
             // It is reserved where it is handed in: nobody comes in between.
             let charge = needs.map(Needs::charge);
-            self.note(key, Effect::Begun, charge).await?;
+            self.note(key, Effect::Begun, call, charge).await?;
         }
         if let Some(kept) = self.effects.0.get_mut(key) {
             kept.is_next = false;
@@ -333,6 +371,7 @@ impl Context<'_> {
         &mut self,
         key: &str,
         came_of_it: CameOfIt,
+        call: Option<&Call<'_>>,
         spent: Option<u64>,
     ) -> Result<Json, NodeError> {
         let kept = self.effects.0.get(key);
@@ -343,11 +382,12 @@ impl Context<'_> {
         });
         match came_of_it {
             CameOfIt::Done(result) => {
-                self.note(key, Effect::Done(result.clone()), charge).await?;
+                self.note(key, Effect::Done(result.clone()), call, charge)
+                    .await?;
                 Ok(result)
             }
             CameOfIt::Failed(error) => {
-                self.note(key, Effect::Failed(chain(&*error)), charge)
+                self.note(key, Effect::Failed(chain(&*error)), call, charge)
                     .await?;
                 Err(passed_on(error))
             }
@@ -360,6 +400,7 @@ impl Context<'_> {
         &mut self,
         key: &str,
         effect: Effect,
+        call: Option<&Call<'_>>,
         charge: Option<Charge>,
     ) -> Result<(), NodeError> {
         let once = Recorded::Once {
@@ -367,6 +408,7 @@ impl Context<'_> {
             key: key.to_owned(),
             effect: effect.clone(),
             charge: charge.clone(),
+            call: call.map(|call| call.called.clone()),
         };
         // An answer that the node has read is written first, as the effect may come of it. One that it
         // has not is not proven to fit, and stays pending.
@@ -385,6 +427,13 @@ impl Context<'_> {
         };
         if let Some(charge) = &charge {
             self.course.engine.charge(&effect, charge);
+        }
+        if let Some(Call { called, own, .. }) = call {
+            self.calls.take(called, &effect);
+            self.calls_ms = self.calls_ms.saturating_add(called.took_ms);
+            self.spend(called.tool.as_deref(), own, |used| {
+                used.take(called, &effect);
+            });
         }
         self.effects.put(key, effect, charge, seq);
         self.on_disk(seq).await;

@@ -1,7 +1,7 @@
 //! What each word runs, and the one loop that runs it.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -27,9 +27,11 @@ pub(crate) const CHECK: &[Step] = &[
     // The features that are not default, among them what needs a PostgreSQL server.
     cargo("test --all-features -p handoffs -p handoffs-runtime"),
     // The adapters, which the root's `cargo test` leaves out.
-    cargo("test -p handoffs-mcp"),
+    cargo("test -p handoffs-mcp -p handoffs-otel -p handoffs-rig -p support_desk_agents"),
     // Benches in their test mode: each runs once, unoptimised, and measures nothing.
     cargo("test --bench * --all-features"),
+    // How many instructions a step takes beside the same by hand. Skipped without valgrind.
+    cargo("xtask counts"),
     Step {
         env: &[("RUSTDOCFLAGS", "-D warnings")],
         ..cargo("doc --workspace --exclude handoffs-candle --no-deps --all-features")
@@ -39,14 +41,25 @@ pub(crate) const CHECK: &[Step] = &[
         needs: Some("deny"),
         ..cargo("deny check licenses bans sources")
     },
+    // Of bans, only those of our own tree: rig brings what it brings.
+    Step {
+        needs: Some("deny"),
+        ..cargo(
+            "deny --manifest-path adapters/rig/Cargo.toml --config deny.toml check licenses sources",
+        )
+    },
 ];
 
 /// What [`CHECK`] leaves out, as it takes minutes to build. Tests that need a model's weights are skipped
 /// where `HANDOFFS_MODELS` names no folder that has them.
 pub(crate) const CANDLE: &[Step] = &[
     cargo("clippy -p handoffs-candle --all-targets -- -D warnings"),
-    // With optimisation: a model that is not is slower by two orders.
-    cargo("test --release -p handoffs-candle"),
+    Step {
+        // Threads that wait for each other are slower than one, where cores are shared.
+        env: &[("RAYON_NUM_THREADS", "1")],
+        // With optimisation: a model without it is slower by two orders.
+        ..cargo("test --release -p handoffs-candle")
+    },
 ];
 
 /// Lints first, as what they rewrite is not formatted.
@@ -97,6 +110,12 @@ pub(crate) fn run_all(steps: &[Step]) -> bool {
 pub(crate) fn root() -> &'static Path {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().expect("xtask lies in the repository")
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
 /// The cargo that runs us, so that a `+toolchain` on the command line holds for every step.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use tracing::Instrument;
 
 use super::{
     AskId, BranchId, Branches, Durability, Entry, Extent, GraphId, Hash, Head, Journal,
@@ -19,6 +20,10 @@ use super::{
 };
 use crate::attempt::text;
 use crate::clock::Clock;
+use crate::telemetry;
+
+/// The most room that an entry is given, lest a small one that follows a large one takes as much.
+const MOST_ROOM: usize = 1_024;
 
 /// Where the paths of a run hand in their entries.
 pub(crate) struct Ledger {
@@ -37,6 +42,8 @@ struct Desk {
     open: Open,
     /// What waits for the next append.
     queue: Vec<Record>,
+    /// How much room the next entry is given: one is about as long as the one before.
+    room: usize,
     /// The append that is under way, with the number of its last record.
     flight: Option<(u64, Flight)>,
     /// The last record that is known to be in the journal.
@@ -66,6 +73,7 @@ impl Ledger {
             tail: head,
             open,
             queue: Vec::new(),
+            room: 0,
             flight: None,
             written: head.seq,
             extent: Extent::default(),
@@ -125,6 +133,7 @@ impl Ledger {
         let mut tail = desk.tail;
         let mut due = desk.due;
         let before = desk.queue.len();
+        let open = desk.open.count();
         let mut extent = desk.extent;
         let mut turns = Vec::new();
         for mut event in events {
@@ -150,16 +159,16 @@ impl Ledger {
                 open: desk.open.count(),
                 event,
             };
-            let body = match serde_json::to_vec(&entry) {
-                Ok(body) => on_one_line(body),
-                Err(error) => {
-                    desk.queue.truncate(before);
-                    while let Some(turned) = turns.pop() {
-                        desk.open.undo(turned);
-                    }
-                    return Err(error);
+            let mut body = Vec::with_capacity(desk.room);
+            if let Err(error) = serde_json::to_writer(&mut body, &entry) {
+                desk.queue.truncate(before);
+                while let Some(turned) = turns.pop() {
+                    desk.open.undo(turned);
                 }
-            };
+                return Err(error);
+            }
+            let body = on_one_line(body);
+            desk.room = body.len().min(MOST_ROOM) + 16;
             let hash = Hash::of(&body);
             extent.entries += 1;
             extent.bytes += body.len() as u64;
@@ -169,6 +178,7 @@ impl Ledger {
         desk.tail = tail;
         desk.extent = extent;
         desk.due = due;
+        telemetry::pauses(graph.name(), open, desk.open.count());
         Ok(tail.seq)
     }
 
@@ -278,14 +288,22 @@ impl Ledger {
         } else {
             self.durability
         };
+        let bytes = records.iter().map(|record| record.body.len()).sum();
+        let span = telemetry::append(&thread, records.len(), bytes);
+        let (begun, told) = (telemetry::begun(), span.clone());
         let append = async move {
             let append = AssertUnwindSafe(journal.append(&thread, head, records, durability));
             let appended = append.catch_unwind().await.unwrap_or_else(|panic| {
                 let panicked = format!("it panicked: {}", text(&*panic));
                 Err(JournalError::store("the journal", "append to", panicked))
             });
-            appended.map_err(|error| Lost(Arc::new(Mutex::new(Some(error)))))
+            telemetry::appended(begun, appended.is_ok());
+            appended.map_err(|error| {
+                telemetry::append_failed(&told, &error);
+                Lost(Arc::new(Mutex::new(Some(error))))
+            })
         };
+        let append = append.instrument(span);
         let flight = (desk.tail.seq, append.boxed().shared());
         desk.flight = Some(flight.clone());
         flight
@@ -312,8 +330,14 @@ impl Ledger {
 /// Makes one line of an entry, so that each is a line of an export. Values that were JSON before may
 /// have brought line breaks along. In a text JSON escapes them, so these mean no more than a blank does.
 pub(super) fn on_one_line(mut body: Vec<u8>) -> Vec<u8> {
-    let breaks = body.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r'));
-    breaks.for_each(|byte| *byte = b' ');
+    // Each byte is written, so that the compiler takes many at a time.
+    for byte in &mut body {
+        *byte = if matches!(*byte, b'\n' | b'\r') {
+            b' '
+        } else {
+            *byte
+        };
+    }
     body
 }
 
@@ -355,6 +379,7 @@ mod tests {
         let failed = Recorded::Failed {
             node: "a".into(),
             error: "none".to_owned(),
+            took_ms: 0,
             usage: Usage::default(),
         };
         let graph = GraphId("Test#0".into());

@@ -4,17 +4,20 @@ use std::convert::Infallible;
 
 use handoffs_core::Outcome;
 
-use super::{Visit, never_mind};
+use super::Visit;
 use crate::agent::event::AgentEvent;
 use crate::agent::message::{Conversation, Given};
 use crate::agent::model::ToolCall;
 use crate::agent::policy::{Decision, ToolQuestion, ToolRequest};
 use crate::agent::tool::Tool;
 use crate::authority::{Denied, Needs};
+use crate::budget::BudgetOf;
 use crate::context::Context;
 use crate::error::chain;
-use crate::journal::Approval;
+use crate::journal::{Approval, Usage};
 use crate::node_error::NodeError;
+use crate::once::Call;
+use crate::telemetry::called;
 
 impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
     /// Calls a tool, if it may be called: once, unless it may be repeated. That it may not is a result as
@@ -35,31 +38,37 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
         {
             return Ok(Given::Error(format!("this call is not allowed: {rule}")));
         }
+        let content = cx.scope.limits.trace_content;
+        // What the model reads of an error is a result like any other.
         let teller = cx.teller.clone();
         let effect = async || {
             teller.tell(|| AgentEvent::Called(call.clone()));
-            // What the model reads of an error is a result like any other.
-            let (given, spent) = match tool.call(&call.arguments).await {
-                Ok(result) => {
-                    let most = needs.as_ref().map_or(0, |needs| needs.cost_micros);
-                    let spent = tool.cost_micros(&call.arguments, &result);
-                    (Given::Result(result), spent.unwrap_or(most))
-                }
-                Err(error) => (Given::Error(chain(&error)), 0),
+            let result = called(call, content, tool.call(&call.arguments)).await;
+            let given = match result {
+                Ok(result) => Given::Result(result),
+                Err(error) => Given::Error(chain(&error)),
             };
             teller.tell(|| AgentEvent::Returned {
                 call: call.clone(),
                 given: given.clone(),
             });
-            Ok::<_, Infallible>((given, spent))
+            Ok::<_, Infallible>(given)
         };
-        let plain = async || effect().await.map(|(given, _)| given);
-        match (&needs, tool.may_repeat()) {
-            (None, true) => cx.once_checked(&key, plain, never_mind).await,
-            (None, false) => cx.once(&key, plain).await,
-            (Some(needs), true) => cx.charge_again(&key, needs, effect).await,
-            (Some(needs), false) => cx.charge(&key, needs, effect).await,
-        }
+        let mut own = self.budgets(cx);
+        own.extend(tool.budget().of(BudgetOf::Tool(call.tool.clone())));
+        let called = Call::tool(call.tool.clone(), &own, needs.as_ref());
+        // What a call cost is known of a tool that says what it may cost; one that failed cost nothing.
+        let cost = |given: &Given| {
+            let needs = needs.as_ref()?;
+            Some(Usage::cost_micros(match given {
+                Given::Result(result) => {
+                    let cost = tool.cost_micros(&call.arguments, result);
+                    cost.unwrap_or(needs.cost_micros)
+                }
+                _ => 0,
+            }))
+        };
+        cx.call(&key, called, tool.may_repeat(), effect, cost).await
     }
 
     /// Returns why a call may not be made, and keeps that it was refused.
@@ -83,7 +92,9 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
             };
             tracing::info!(node = cx.node(), tool = %call.tool, rule, "a call was refused");
             let keep = async || Ok::<_, Infallible>(rule);
-            return cx.once_checked(&kept, keep, never_mind).await.map(Some);
+            // Should it be cut off, it is kept once more.
+            let unkept = async || Ok::<_, Infallible>(None);
+            return cx.once_checked(&kept, keep, unkept).await.map(Some);
         }
         // The rule is at hand.
         let kept = cx.once(&kept, async || Ok::<String, Infallible>(String::new()));
