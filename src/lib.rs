@@ -8,6 +8,10 @@ pub use handoffs_core::{
     Variant, Worker,
 };
 
+// Who may do what in it.
+pub use handoffs_core::{Grant, May, Scope, ScopeShape};
+pub use handoffs_runtime::{Amounts, Authority, Denied, Needs};
+
 // Its shape as data, and whether it is right.
 pub use handoffs_core::{
     Access, AccessMut, Branches, Code, EdgeIndex, Finding, Fork, List, NodeIndex, NodeShape, Place,
@@ -42,9 +46,9 @@ pub use handoffs_runtime::{
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use handoffs_runtime::Sqlite;
 pub use handoffs_runtime::{
-    Approval, Ask, AskId, BranchId, BranchIdError, Conclusion, Durability, Effect, Entry, Forked,
-    GraphId, Hash, Journal, JournalError, Json, JsonError, Layer, Masked, Memory, Record, Recorded,
-    ThreadId, Usage, Write, Writes, copy_thread,
+    Approval, Ask, AskId, BranchId, BranchIdError, Charge, Conclusion, Durability, Effect, Entry,
+    Forked, GraphId, Hash, Journal, JournalError, Json, JsonError, Layer, Masked, Memory, Record,
+    Recorded, ThreadId, Usage, Write, Writes, copy_thread,
 };
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
@@ -118,7 +122,7 @@ pub mod testing;
 pub use handoffs_runtime::async_trait;
 
 mod macros;
-pub use macros::{AgentGraph, Outcome, State, node};
+pub use macros::{AgentGraph, Outcome, Scope, State, node};
 
 /// What nearly every file that defines or runs a graph needs.
 ///
@@ -126,7 +130,7 @@ pub use macros::{AgentGraph, Outcome, State, node};
 /// use handoffs::prelude::*;
 /// ```
 pub mod prelude {
-    pub use crate::{AgentGraph, Outcome, State, node};
+    pub use crate::{AgentGraph, Outcome, Scope, State, node};
     pub use crate::{
         Ask, Context, Event, Human, Log, Memory, Out, Replace, Route, Run, RunError, Runtime,
         Status, Target,
@@ -143,9 +147,9 @@ pub mod prelude {
 pub mod __private {
     pub use handoffs_core::__private::*;
     pub use handoffs_core::{
-        AgentGraph, Branches, Contract, Edge, Field, FieldSet, FieldSource, Fork, GraphNode, List,
-        Node, NodeKind, NodeShape, Out, Outcome, Route, State, Target, Topology, Variant,
-        VariantField, Worker,
+        AgentGraph, Branches, Contract, Edge, Field, FieldSet, FieldSource, Fork, Grant, GraphNode,
+        List, May, Node, NodeKind, NodeShape, Out, Outcome, Route, Scope, ScopeShape, State,
+        Target, Topology, Variant, VariantField, Worker,
     };
     pub use handoffs_runtime::__private::*;
     #[cfg(feature = "agents")]

@@ -98,6 +98,26 @@ pub use handoffs_macros::State;
 #[doc(inline)]
 pub use handoffs_macros::Outcome;
 
+/// Makes an enum the [`Scope`](trait@crate::Scope)s of a graph: what its nodes may be allowed to do.
+///
+/// ```
+/// use handoffs::prelude::*;
+///
+/// #[derive(Scope)]
+/// enum Desk {
+///     /// Reads what was ordered.
+///     ReadOrders,
+///     /// Pays money back.
+///     Refund,
+/// }
+///
+/// assert_eq!(Desk::Refund.name(), "Refund");
+/// ```
+///
+/// The variants have no fields. `#[scope(crate = path)]` names this crate if it is renamed.
+#[doc(inline)]
+pub use handoffs_macros::Scope;
+
 /// Makes a struct an [`AgentGraph`](trait@crate::AgentGraph): one field a node, one arm an edge.
 ///
 /// ```
@@ -381,6 +401,108 @@ pub use handoffs_macros::Outcome;
 /// [merges](crate::Merge) (H008). A limit counts along each path: a branch starts with the counts of
 /// the run that forked, and after the join the highest count of any branch holds.
 ///
+/// # Nodes that go back
+///
+/// `=> back` leads to whoever handed over to the node, who then stands where it stood: should it go back
+/// in turn, that is to whoever had handed over to it before. So a worker does not need to know for whom
+/// it works:
+///
+/// ```
+/// use handoffs::prelude::*;
+///
+/// # #[derive(State, Clone, Debug, Default)]
+/// # struct Ticket { notes: Log<String> }
+/// # #[derive(Outcome)]
+/// # enum Led { Search, Write, Done }
+/// # #[node(Ticket)] async fn lead(notes: &Log<String>) -> Led {
+/// #     match notes.len() { 0 => Led::Search, 1 => Led::Write, _ => Led::Done }
+/// # }
+/// # #[derive(Outcome)]
+/// # enum Wrote { Missing, Done }
+/// # #[node(Ticket)] async fn search(notes: &mut Log<String>) { notes.push("found".to_owned()) }
+/// # #[node(Ticket)] async fn write(notes: &mut Log<String>) -> Wrote { notes.push("written".to_owned()); Wrote::Done }
+/// #[derive(AgentGraph)]
+/// #[graph(state = Ticket, start = lead)]
+/// struct Office {
+///     #[route(
+///         Led::Search => search(limit = 5, else = end),
+///         Led::Write => write(limit = 5, else = end),
+///         Led::Done => end,
+///     )]
+///     lead: Lead,
+///     #[route(_ => back)]
+///     search: Search,
+///     #[route(Wrote::Missing => search(limit = 3, else = end), Wrote::Done => back)]
+///     write: Write,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), RunError> {
+/// # let office = Office { lead: Lead, search: Search, write: Write };
+/// let run = Runtime::new(office).thread("letter").run(Ticket::default()).await?;
+/// assert_eq!(run.finished().map(|ticket| ticket.notes.len()), Some(2));
+/// assert_eq!(Office::after_search(&Ticket::default(), &()), Route::back());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A node hands over by the target or the `else` of an arm, and by forking to the join; not to itself, nor
+/// to the branches of a fork. Where a run or a branch begins, nobody may have handed over, so nothing
+/// leads back from there. To the checks and in drawings, `back` is an edge to each node that hands over,
+/// so its `limit` counts for each of them.
+///
+/// # Who may do what
+///
+/// `scopes = Desk` names an enum of what may be done, and gives the graph authority: a node does only what
+/// `#[may(use(..))]` on its field says, and only if the edge by which it was entered grants it.
+///
+/// ```
+/// use handoffs::prelude::*;
+///
+/// # #[derive(State, Clone, Debug, Default)]
+/// # struct Ticket { refund: u32 }
+/// # #[derive(Outcome)]
+/// # enum Triaged { Billing, Done }
+/// # #[node(Ticket)] async fn triage(refund: &u32) -> Triaged {
+/// #     if *refund == 0 { Triaged::Billing } else { Triaged::Done }
+/// # }
+/// # #[node(Ticket)] async fn billing(refund: &mut u32) { *refund = 12 }
+/// #[derive(Scope)]
+/// enum Desk {
+///     /// Reads what was ordered.
+///     ReadOrders,
+///     /// Pays money back.
+///     Refund,
+/// }
+///
+/// #[derive(AgentGraph)]
+/// #[graph(state = Ticket, start = triage, scopes = Desk)]
+/// struct Support {
+///     #[route(
+///         Triaged::Billing => billing(limit = 2, grant(ReadOrders, Refund, spend = 50_000_000), else = end),
+///         Triaged::Done => end,
+///     )]
+///     #[may(use(ReadOrders), grant(ReadOrders, Refund))]
+///     triage: Triage,
+///     #[route(_ => back)]
+///     #[may(use(ReadOrders, Refund))]
+///     billing: Billing,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), RunError> {
+/// let run = Runtime::new(Support { triage: Triage, billing: Billing }).thread("t").run(Ticket::default()).await?;
+/// # assert!(run.finished().is_some());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The start holds what it may use or grant. An edge without `grant` passes nothing on; who goes `back` finds
+/// the authority there that was there before. That authority only narrows on every path is proven (H010): an
+/// edge grants no more than `#[may(grant(..))]` of its node, and a node names nothing that no path grants it.
+/// What a `grant` says with `spend` (in millionths of the currency's unit), `calls` and `depth` (of further
+/// handoffs that grant something) bounds what is passed on; see [`Grant`](crate::Grant).
+///
 /// # Nodes that fail
 ///
 /// ```
@@ -423,7 +545,7 @@ pub use handoffs_macros::Outcome;
 /// | `#[timeout(answer = "2d")]` | the node fails if nobody has answered its question for so long, and [`recover`](crate::Thread::recover) is called after that; so `retry` asks again, and `on_error` leads to a fallback. Of a handoff that was to be approved: it is refused |
 /// | `#[on_error(then = node)]` | where to go when the node has failed for good; options as on an arm |
 /// | `#[on_error(then = end)]` | the run ends then; `end(..)` where the graph has an outcome |
-/// | `#[on_error(then = back)]` | back to the node that handed over to this one, by the target or the `else` of an arm; a fork does not hand over to its branches, nor a branch to the join |
+/// | `#[on_error(then = back)]` | back to whoever handed over to this one, as `=> back` leads |
 /// | `#[on_error(retry, then = ..)]` | as `#[retry]` beside it, if there is none |
 ///
 /// An error leads along an edge like any other: it is drawn, it counts as a handoff, and a loop through

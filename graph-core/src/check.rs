@@ -8,6 +8,8 @@
 //! One cause gives one finding, and all causes are found in one go.
 
 mod approval;
+mod authority;
+mod back;
 mod bound;
 mod cycle;
 mod finding;
@@ -65,6 +67,8 @@ pub fn check(topology: &Topology) -> Vec<Finding> {
     findings.extend(zero_limits(topology));
     findings.extend(useless_elses(topology));
     findings.extend(approval::check(topology));
+    findings.extend(back::check(topology));
+    findings.extend(authority::check(topology));
 
     let unknown: Vec<_> = name::undeclared(topology).collect();
     if !unknown.is_empty() {

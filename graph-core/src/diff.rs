@@ -75,7 +75,7 @@ impl Diff {
     }
 
     /// Returns whether something is less bounded than before: a limit is higher or gone, a guard is
-    /// gone or another, a loop is new, or a person is asked no more.
+    /// gone or another, a loop is new, a person is asked no more, or a node may do more, or is granted more.
     pub fn loosens(&self) -> bool {
         self.changes
             .iter()
@@ -117,6 +117,13 @@ fn compare(before: &Topology, after: &Topology, path: &str, changes: &mut Vec<Ch
                 after: node.kind,
             });
         }
+        if old.may != node.may {
+            changes.push(Change::MayChanged {
+                node: full(&node.name),
+                before: old.may.clone(),
+                after: node.may.clone(),
+            });
+        }
         if let (Some(old), Some(new)) = (old.inner.as_deref(), node.inner.as_deref()) {
             within.push((old, new, full(&node.name)));
         }
@@ -126,6 +133,12 @@ fn compare(before: &Topology, after: &Topology, path: &str, changes: &mut Vec<Ch
         changes.push(Change::StartMoved {
             before: start(before),
             after: start(after),
+        });
+    }
+    if before.scopes().is_empty() != after.scopes().is_empty() {
+        changes.push(Change::AuthorityChanged {
+            graph: path.to_owned(),
+            now: !after.scopes().is_empty(),
         });
     }
     edges::compare(before, after, path, changes);

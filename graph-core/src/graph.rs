@@ -3,6 +3,7 @@
 use core::fmt::{Debug, Display};
 use core::hash::Hash;
 
+use crate::authority::ScopeShape;
 use crate::contract::FieldSet;
 use crate::state::State;
 use crate::topology::{Edge, NodeIndex, NodeShape, Topology};
@@ -34,6 +35,11 @@ pub trait AgentGraph: Send + Sync + 'static {
     /// Returns the shape of the nodes, in the order of the enum.
     fn shapes() -> Vec<NodeShape>;
 
+    /// Returns what the nodes may be allowed to do; nothing in a graph without authority.
+    fn scopes() -> Vec<ScopeShape> {
+        Vec::new()
+    }
+
     /// Returns the shape of the graph, to draw or to compare.
     fn topology() -> Topology {
         let index = |node: Self::Node| NodeIndex(u16::try_from(node.index()).unwrap_or(u16::MAX));
@@ -43,6 +49,9 @@ pub trait AgentGraph: Send + Sync + 'static {
         }
         for edge in Self::EDGES {
             topology.edge(edge.clone().map(index));
+        }
+        for scope in Self::scopes() {
+            topology.scope(scope);
         }
         topology.start(index(Self::START));
         for old in Self::RENAMED_FROM {

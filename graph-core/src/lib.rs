@@ -3,6 +3,7 @@
 //! This crate is the part of [`handoffs`](https://docs.rs/handoffs) that the macros and the runtime
 //! share. It knows no async runtime, no I/O and no clock. Use it through the facade.
 
+mod authority;
 mod fingerprint;
 mod log;
 mod merge;
@@ -24,6 +25,7 @@ mod draw;
 mod graph;
 mod topology;
 
+pub use authority::{Grant, May, Scope, ScopeShape};
 pub use check::{Code, Finding, Place, UnknownNode, check, max_handoffs, max_visits, nearest};
 pub use contract::{Contract, FieldSet};
 pub use draw::{Ascii, Dot, DotError, Mermaid, Svg, Trail};
@@ -58,5 +60,5 @@ pub mod __private {
         Copied, Joined, Loaded, Loading, Merged, Merging, Needed, Plain, Probe, Spare, Uncopied,
         Unkeepable, Unkept, Unmerged, Unmerging, Whole,
     };
-    pub use crate::topology::{senders, ways};
+    pub use crate::topology::{LedBack, lead_back, ways};
 }

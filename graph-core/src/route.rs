@@ -7,6 +7,8 @@ pub use fork::{Branches, Fork, List};
 use core::fmt;
 use std::borrow::Cow;
 
+use crate::authority::Grant;
+
 /// Where an edge leads: to a node, or to the end of the run.
 ///
 /// ```
@@ -71,16 +73,22 @@ impl<N: fmt::Display> fmt::Display for Target<N> {
 ///
 /// let route = Route::to("pay").approve("large_refund").or_else("escalate");
 /// assert_eq!(route.to_string(), "pay(approve = large_refund, else = escalate)");
+///
+/// let route = Route::<&str>::back().limit(2).or_end();
+/// assert_eq!(route.to_string(), "back(limit = 2, else = end)");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route<N: 'static> {
     /// The join, if it is a fork.
     target: Target<N>,
+    /// Whether it leads back to whoever handed over; the target is then that node, once it is known.
+    back: bool,
     fork: Option<Fork<N>>,
     limit: Option<u32>,
     /// The name of the function that says what a person is asked before the handoff.
     approve: Option<Cow<'static, str>>,
     otherwise: Option<Target<N>>,
+    grant: Option<Grant>,
 }
 
 impl<N> Route<N> {
@@ -92,6 +100,32 @@ impl<N> Route<N> {
     /// Ends the run.
     pub const fn end() -> Self {
         Self::__new(Target::End, None, None)
+    }
+
+    /// Leads back to whoever handed over to the node, as an edge function says: who that was, only a
+    /// run knows.
+    ///
+    /// ```
+    /// use handoffs_core::Route;
+    ///
+    /// assert_eq!(Route::<&str>::back().to_string(), "back");
+    /// ```
+    pub const fn back() -> Self {
+        Self::end().__back()
+    }
+
+    /// Leads back to `node`, which hands over to the node that the edge leaves. A graph has one such
+    /// edge for each node that does.
+    ///
+    /// ```
+    /// use handoffs_core::{Route, Target};
+    ///
+    /// let route = Route::back_to("triage").limit(2);
+    /// assert_eq!(route.to_string(), "back(limit = 2)");
+    /// assert_eq!(route.target(), &Target::Node("triage"));
+    /// ```
+    pub const fn back_to(node: N) -> Self {
+        Self::to(node).__back()
     }
 
     /// Forks into a branch for each of these nodes; the run goes on at `join` once all are there.
@@ -151,6 +185,20 @@ impl<N> Route<N> {
         self
     }
 
+    /// Grants authority to whoever is handed over to: by the target, the branches, or the `else`. Without
+    /// it nothing is passed on, in a graph that has [scopes](crate::Scope).
+    ///
+    /// ```
+    /// use handoffs_core::{Grant, Route};
+    ///
+    /// let route = Route::to("billing").limit(2).grant(Grant::of(["Refund"]).calls(3));
+    /// assert_eq!(route.to_string(), "billing(limit = 2, grant(Refund, calls = 3))");
+    /// ```
+    pub fn grant(mut self, grant: Grant) -> Self {
+        self.grant = Some(grant);
+        self
+    }
+
     /// Lets at most so many branches of a fork run at a time. It means nothing on any other route.
     pub fn concurrency(mut self, branches: u32) -> Self {
         if let Some(fork) = &mut self.fork {
@@ -171,7 +219,7 @@ impl<N> Route<N> {
         self
     }
 
-    /// Builds a route of all its parts; the derive writes its tables with this.
+    /// Builds a route of its most common parts.
     #[doc(hidden)]
     pub const fn __new(
         target: Target<N>,
@@ -180,48 +228,47 @@ impl<N> Route<N> {
     ) -> Self {
         Self {
             target,
+            back: false,
             fork: None,
             limit,
             approve: None,
             otherwise,
+            grant: None,
         }
     }
 
-    /// Lets a person approve a route that is no fork; the derive writes its tables with this.
+    /// Builds a route of all its parts; the derive writes its tables with this.
     #[doc(hidden)]
-    pub const fn __approved(self, question: &'static str) -> Self
-    where
-        N: Copy,
-    {
-        let (target, limit, otherwise) = (self.target, self.limit, self.otherwise);
-        // A constant cannot drop what it took apart.
-        core::mem::forget(self);
+    pub const fn __full(
+        target: Target<N>,
+        back: bool,
+        fork: Option<Fork<N>>,
+        limit: Option<u32>,
+        approve: Option<Cow<'static, str>>,
+        otherwise: Option<Target<N>>,
+        grant: Option<Grant>,
+    ) -> Self {
         Self {
             target,
-            fork: None,
+            back,
+            fork,
             limit,
-            approve: Some(Cow::Borrowed(question)),
+            approve,
             otherwise,
+            grant,
         }
     }
 
-    /// Makes a fork of a route, whose target becomes the join; the derive writes its tables with
-    /// this.
+    /// Makes a route one that leads back; the derive writes its tables with this.
     #[doc(hidden)]
-    pub const fn __forked(self, fork: Fork<N>) -> Self
-    where
-        N: Copy,
-    {
-        let (target, limit, otherwise) = (self.target, self.limit, self.otherwise);
-        // A constant cannot drop what it took apart, and the derive forks no route twice.
-        core::mem::forget(self);
-        Self {
-            target,
-            fork: Some(fork),
-            limit,
-            approve: None,
-            otherwise,
-        }
+    pub const fn __back(mut self) -> Self {
+        self.back = true;
+        self
+    }
+
+    /// Returns whether the edge leads back to whoever handed over.
+    pub const fn is_back(&self) -> bool {
+        self.back
     }
 
     /// Returns where the edge leads; of a fork it is the join.
@@ -244,6 +291,11 @@ impl<N> Route<N> {
         self.approve.as_deref()
     }
 
+    /// Returns what the edge grants, if it grants something.
+    pub const fn granted(&self) -> Option<&Grant> {
+        self.grant.as_ref()
+    }
+
     /// Returns where the run goes once the edge is masked, or refused, if the edge says so.
     pub const fn otherwise(&self) -> Option<&Target<N>> {
         self.otherwise.as_ref()
@@ -256,10 +308,30 @@ impl<N> Route<N> {
     {
         Route {
             target: self.target.map(&mut rename),
+            back: self.back,
             fork: self.fork.map(|fork| fork.map(&mut rename)),
             limit: self.limit,
             approve: self.approve,
             otherwise: self.otherwise.map(|target| target.map(&mut rename)),
+            grant: self.grant,
+        }
+    }
+
+    /// Returns the same route as it is written: what leads back does not say to whom.
+    #[doc(hidden)]
+    pub fn __as_written(self) -> Self {
+        let target = if self.back { Target::End } else { self.target };
+        Self { target, ..self }
+    }
+
+    /// Returns the same route, which leads back, to this node.
+    pub(crate) fn towards(&self, node: N) -> Self
+    where
+        N: Clone,
+    {
+        Self {
+            target: Target::Node(node),
+            ..self.clone()
         }
     }
 
@@ -288,6 +360,9 @@ impl<N: fmt::Display> Route<N> {
     /// ```
     pub fn destination(&self) -> String {
         let target = &self.target;
+        if self.back {
+            return "back".to_owned();
+        }
         self.fork.as_ref().map_or_else(
             || target.to_string(),
             |fork| format!("{} join {target}", fork.branches),
@@ -304,6 +379,7 @@ impl<N: fmt::Display> fmt::Display for Route<N> {
             self.approve
                 .as_ref()
                 .map(|question| format!("approve = {question}")),
+            self.grant.as_ref().map(ToString::to_string),
             self.otherwise.as_ref().map(|to| format!("else = {to}")),
             concurrency.map(|most| format!("concurrency = {most}")),
         ];

@@ -13,7 +13,8 @@ mod regions;
 mod steps;
 
 #[doc(hidden)]
-pub use back::{senders, ways};
+pub use back::{LedBack, lead_back, ways};
+pub(crate) use edge::BACK;
 pub use edge::{Edge, EdgeIndex, Way};
 pub(crate) use loops::Loops;
 pub use node::{NodeIndex, NodeKind, NodeShape};
@@ -22,6 +23,8 @@ pub use regions::{Region, Regions};
 pub(crate) use steps::{Components, Step, StepKind, vertex};
 
 use std::borrow::Cow;
+
+use crate::authority::ScopeShape;
 
 /// The shape of a graph: named nodes, edges between them, and where a run starts.
 ///
@@ -44,6 +47,8 @@ pub struct Topology {
     nodes: Vec<NodeShape>,
     edges: Vec<Edge<NodeIndex>>,
     start: Option<NodeIndex>,
+    /// What its nodes may be allowed to do; none in a graph without authority.
+    scopes: Vec<ScopeShape>,
     /// The names that the graph had in older versions.
     renamed_from: Vec<Cow<'static, str>>,
     /// Whether a node or an edge was left out because it found no place.
@@ -64,6 +69,7 @@ impl Topology {
             nodes: Vec::new(),
             edges: Vec::new(),
             start: None,
+            scopes: Vec::new(),
             renamed_from: Vec::new(),
             too_large: false,
             undeclared: Vec::new(),
@@ -112,6 +118,34 @@ impl Topology {
         if self.declares(node) {
             self.start = Some(node);
         }
+    }
+
+    /// Declares a scope: something that a node may be allowed to do. In a graph that has one, a node does
+    /// only what it may and what it was granted.
+    ///
+    /// ```
+    /// use handoffs_core::{Edge, Grant, May, NodeShape, Route, ScopeShape, Topology, check};
+    ///
+    /// let mut desk = Topology::new("Desk");
+    /// desk.scope(ScopeShape::new("Refund"));
+    /// let triage = desk.node(NodeShape::new("triage"));
+    /// let billing = desk.node(NodeShape::new("billing").may(May::new().uses(["Refund"])));
+    /// desk.start(triage);
+    /// desk.edge(Edge::new(triage, "_", Route::to(billing)));
+    /// desk.edge(Edge::new(billing, "_", Route::end()));
+    ///
+    /// assert_eq!(
+    ///     check(&desk)[0].message(&desk),
+    ///     "H010: `billing` uses `Refund`, and no path grants it: `triage -> billing` does not",
+    /// );
+    /// ```
+    pub fn scope(&mut self, scope: ScopeShape) {
+        self.scopes.push(scope);
+    }
+
+    /// Returns what the nodes may be allowed to do.
+    pub fn scopes(&self) -> &[ScopeShape] {
+        &self.scopes
     }
 
     /// Adds a name that the graph had in an older version: what a journal keeps of a graph of that name

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use handoffs_core::{
-    Branches, Edge, NodeIndex, NodeKind, NodeShape, Route, Target, Topology, Trail,
+    Branches, Edge, Grant, May, NodeIndex, NodeKind, NodeShape, Route, ScopeShape, Target,
+    Topology, Trail,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -33,7 +34,7 @@ const NAMES: [&str; 16] = [
 ];
 
 /// What edges say: patterns, guards and items.
-const TEXTS: [&str; 10] = [
+const TEXTS: [&str; 12] = [
     "_",
     "Triaged::Billing { .. }",
     "A | B",
@@ -43,8 +44,32 @@ const TEXTS: [&str; 10] = [
     "2 at a time",
     "else",
     "\"<&>\"",
+    "back",
+    "grant(Pay)",
     "each(x)",
 ];
+
+/// What nodes may be allowed to do.
+const SCOPES: [&str; 3] = ["Read", "orders:write", "Pay"];
+
+fn scopes(bits: u64) -> impl Iterator<Item = &'static str> {
+    let scopes = SCOPES.into_iter().enumerate();
+    scopes
+        .filter(move |(place, _)| bits & (1 << place) != 0)
+        .map(|(_, scope)| scope)
+}
+
+fn grant(bits: u64) -> Grant {
+    let mut grant = Grant::of(scopes(bits));
+    grant.spend_micros = (bits & 8 != 0).then_some(50_000_000);
+    grant.calls = (bits & 16 != 0).then_some(3);
+    grant.depth = (bits & 32 != 0).then_some(1);
+    if grant.named().is_empty() {
+        Grant::of(["Pay"])
+    } else {
+        grant
+    }
+}
 
 #[derive(Clone, Debug)]
 struct Arm {
@@ -59,6 +84,9 @@ struct Arm {
     otherwise: Option<Target<Index>>,
     /// Whether it is taken on an error, and leads back.
     error: Option<bool>,
+    /// Whether it leads back otherwise.
+    back: bool,
+    grant: Option<u64>,
 }
 
 fn text() -> impl Strategy<Value = &'static str> {
@@ -76,17 +104,25 @@ fn arm() -> impl Strategy<Value = Arm> {
     );
     let fork = prop::option::weighted(0.3, fork);
     let error = prop::option::weighted(0.2, any::<bool>());
-    (ends, words, numbers, fork, error).prop_map(|(ends, words, numbers, fork, error)| Arm {
-        from: ends.0,
-        to: ends.1,
-        otherwise: ends.2.map(|to| to.map_or(Target::End, Target::Node)),
-        on: words.0,
-        guard: words.1,
-        concurrency: numbers.0,
-        limit: numbers.1,
-        fork,
-        error,
-    })
+    let authority = (
+        prop::bool::weighted(0.1),
+        prop::option::weighted(0.3, any::<u64>()),
+    );
+    (ends, words, numbers, fork, error, authority).prop_map(
+        |(ends, words, numbers, fork, error, authority)| Arm {
+            back: authority.0,
+            grant: authority.1,
+            from: ends.0,
+            to: ends.1,
+            otherwise: ends.2.map(|to| to.map_or(Target::End, Target::Node)),
+            on: words.0,
+            guard: words.1,
+            concurrency: numbers.0,
+            limit: numbers.1,
+            fork,
+            error,
+        },
+    )
 }
 
 fn graph(depth: u32) -> BoxedStrategy<Topology> {
@@ -112,9 +148,14 @@ fn build(
     kinds: u64,
 ) -> Topology {
     let mut graph = Topology::new("Any \"graph\"");
+    for scope in scopes(kinds >> 32) {
+        graph.scope(ScopeShape::new(scope).doc(if scope == "Pay" { "Pays: money." } else { "" }));
+    }
     let nodes: Vec<_> = (names.iter().enumerate())
         .map(|(place, name)| {
-            let shape = NodeShape::new(*name);
+            let may = kinds >> (40 + 2 * place);
+            let shape =
+                NodeShape::new(*name).may(May::new().uses(scopes(may)).grants(scopes(may >> 3)));
             graph.node(match (kinds >> (3 * place)) % 8 {
                 0 => shape.kind(NodeKind::Human),
                 1 => shape.kind(NodeKind::Graph),
@@ -146,6 +187,9 @@ fn rename(graph: &mut Topology, name: &str) {
     if let Some(start) = graph.start_node() {
         named.start(start);
     }
+    for scope in graph.scopes() {
+        named.scope(scope.clone());
+    }
     for (_, edge) in graph.edges() {
         named.edge(edge.clone());
     }
@@ -171,6 +215,12 @@ fn edge(arm: &Arm, nodes: &[NodeIndex]) -> Edge<NodeIndex> {
         Some(Target::End) => route.or_end(),
         Some(Target::Node(node)) => route.or_else(get(node)),
     };
+    if let Some(bits) = arm.grant {
+        route = route.grant(grant(bits));
+    }
+    if arm.back && arm.fork.is_none() && arm.error.is_none() {
+        route = route.__back();
+    }
     let from = get(&arm.from);
     let mut edge = match arm.error {
         None => Edge::new(from, arm.on, route),
@@ -185,8 +235,9 @@ fn edge(arm: &Arm, nodes: &[NodeIndex]) -> Edge<NodeIndex> {
 type Seen = (
     String,
     Option<String>,
-    Vec<(String, String, NodeKind, Option<Box<Seen2>>)>,
+    Vec<(String, String, NodeKind, May, Option<Box<Seen2>>)>,
     Vec<Edge<String>>,
+    Vec<ScopeShape>,
 );
 
 /// A graph within.
@@ -202,6 +253,7 @@ fn seen(graph: &Topology) -> Seen {
                 node.name.to_string(),
                 node.doc.to_string(),
                 node.kind,
+                node.may.clone(),
                 inner,
             )
         })
@@ -217,6 +269,7 @@ fn seen(graph: &Topology) -> Seen {
         graph.start_node().map(name),
         nodes,
         edges,
+        graph.scopes().to_vec(),
     )
 }
 

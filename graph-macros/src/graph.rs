@@ -7,6 +7,7 @@ mod duration;
 mod edges;
 mod expand;
 mod field;
+mod may;
 mod model;
 mod nested;
 mod parse;
@@ -28,7 +29,7 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
     let code = parse::parse(input, &mut mistakes)
         .and_then(|parsed| model::resolve(parsed, &mut mistakes))
         .map(|mut model| {
-            model.has_places = check::check(&model, &mut mistakes);
+            check::check(&mut model, &mut mistakes);
             expand::expand(&model)
         });
     quote!(#mistakes #code)

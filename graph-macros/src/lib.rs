@@ -14,6 +14,7 @@ mod types;
 mod graph;
 mod node;
 mod outcome;
+mod scope;
 mod state;
 
 #[cfg(test)]
@@ -28,6 +29,12 @@ pub fn derive_state(input: TokenStream) -> TokenStream {
 }
 
 #[expect(missing_docs, reason = "documented where the facade re-exports it")]
+#[proc_macro_derive(Scope, attributes(scope))]
+pub fn derive_scope(input: TokenStream) -> TokenStream {
+    scope::derive(input.into()).into()
+}
+
+#[expect(missing_docs, reason = "documented where the facade re-exports it")]
 #[proc_macro_derive(Outcome, attributes(outcome))]
 pub fn derive_outcome(input: TokenStream) -> TokenStream {
     outcome::derive(input.into()).into()
@@ -36,7 +43,7 @@ pub fn derive_outcome(input: TokenStream) -> TokenStream {
 #[expect(missing_docs, reason = "documented where the facade re-exports it")]
 #[proc_macro_derive(
     AgentGraph,
-    attributes(graph, node, route, retry, timeout, cache, on_error, subgraph)
+    attributes(graph, node, route, retry, timeout, cache, on_error, subgraph, may)
 )]
 pub fn derive_agent_graph(input: TokenStream) -> TokenStream {
     graph::derive(input.into()).into()

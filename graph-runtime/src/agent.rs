@@ -8,6 +8,7 @@ mod node;
 mod offer;
 mod offers;
 mod over;
+mod policy;
 pub mod prebuilt;
 mod priced;
 mod record;
@@ -28,6 +29,7 @@ pub use model::{Choice, Model, ModelError, Reply, Request, Said, ToolCall, ToolS
 pub use node::{Agent, AgentError};
 pub use offers::HandoffStyle;
 pub use over::{Over, Peer, active, among, resume_at};
+pub use policy::{Decision, ToolPolicy, ToolQuestion, ToolRequest};
 pub use priced::{Pricing, priced};
 pub use record::Recording;
 pub use replay::{Replay, ReplayError};

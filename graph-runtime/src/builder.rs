@@ -1,6 +1,5 @@
 //! Graphs that are built at run time: names in the place of types, and the same checks.
 
-mod back;
 mod build;
 mod describe;
 mod dynamic;
@@ -18,7 +17,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use handoffs_core::{State, Worker};
+use handoffs_core::{May, Scope, ScopeShape, State, Worker};
 use serde::Serialize;
 
 pub use dynamic::{DynContract, DynNode, DynOutcome, DynVariant};
@@ -84,6 +83,7 @@ pub struct GraphBuilder<S: State> {
     items: Vec<(String, ItemType, Items<S>)>,
     questions: Vec<(String, Ask<S>)>,
     settings: Vec<(NodeName, Setting<S>)>,
+    scopes: Vec<ScopeShape>,
     renamed_from: Vec<String>,
 }
 
@@ -104,6 +104,7 @@ struct ErrorRoute {
 enum Setting<S> {
     Doc(String),
     Policy(Policy),
+    May(May),
     Cache(Duration, Key<S>),
     RenamedFrom(String),
 }
@@ -122,6 +123,7 @@ impl<S: State> GraphBuilder<S> {
             items: Vec::new(),
             questions: Vec::new(),
             settings: Vec::new(),
+            scopes: Vec::new(),
             renamed_from: Vec::new(),
         }
     }
@@ -280,6 +282,40 @@ impl<S: State> GraphBuilder<S> {
     ) -> Self {
         let key = move |state: &S| Json::of(&key(state));
         self.set(node.into(), Setting::Cache(ttl, Box::new(key)))
+    }
+
+    /// Adds a scope: something that nodes may be allowed to do. In a graph that has one, a node does only
+    /// what it [may](Self::may) and what it [was granted](To::grant).
+    ///
+    /// ```
+    /// use handoffs_core::{Grant, May, State};
+    /// use handoffs_runtime::{GraphBuilder, To};
+    ///
+    /// fn careful<Ticket: State>(desk: GraphBuilder<Ticket>) -> GraphBuilder<Ticket> {
+    ///     desk.scope("Refund", "Pays money back.")
+    ///         .may("triage", May::new().grants(["Refund"]))
+    ///         .may("billing", May::new().uses(["Refund"]))
+    ///         .route("triage", "Billing", To::node("billing").grant(Grant::of(["Refund"])))
+    /// }
+    /// ```
+    pub fn scope(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        doc: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        self.scopes.push(ScopeShape::new(name).doc(doc));
+        self
+    }
+
+    /// Adds all scopes of an enum.
+    pub fn scopes<T: Scope>(self) -> Self {
+        let scopes = T::SCOPES.iter();
+        scopes.fold(self, |builder, (name, doc)| builder.scope(*name, *doc))
+    }
+
+    /// Says what a node may do, and let others do.
+    pub fn may(self, node: impl Into<NodeName>, may: May) -> Self {
+        self.set(node.into(), Setting::May(may))
     }
 
     /// Says what a node does, for drawings.

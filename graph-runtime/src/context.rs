@@ -18,6 +18,7 @@ use crate::agent::Teller;
 use crate::attempt::Pulse;
 use crate::budget::{Held, Spent};
 use crate::course::Course;
+use crate::engine::Amounts;
 use crate::error::RunError;
 use crate::event::Inner;
 use crate::item::Item;
@@ -87,6 +88,8 @@ pub struct Context<'a> {
     pub(crate) permit: Option<SemaphorePermit<'a>>,
     /// Where a graph within tells what happens in it, if somebody listens.
     pub(crate) relay: Option<mpsc::Sender<Inner>>,
+    /// What a graph within has left of what its node holds.
+    pub(crate) left: Option<Amounts>,
     /// Where an agent tells what it does, if somebody listens.
     #[cfg(feature = "agents")]
     pub(crate) teller: Teller,
@@ -191,6 +194,7 @@ impl<'a> Context<'a> {
             span: Span::none(),
             permit: None,
             relay: None,
+            left: None,
             #[cfg(feature = "agents")]
             teller: Teller::default(),
             concluded: None,

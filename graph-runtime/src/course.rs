@@ -62,7 +62,7 @@ impl<'a> Course<'a> {
         changed: FieldSet,
         state: &S,
     ) -> Result<(Hop, Option<u64>), Refused> {
-        let edge = place(edge);
+        let edge = self.engine.resolve(self.plan, place(edge))?;
         let progress = self.progress.as_mut().and_then(|progress| {
             progress.changed(changed);
             let watched = self.plan.is_watched(edge);

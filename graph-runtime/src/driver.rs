@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
-use handoffs_core::{FieldSet, NodeIndex, State};
+use handoffs_core::{FieldSet, Grant, NodeIndex, State};
 use tokio::task::coop::unconstrained;
 use tracing::Instrument;
 
@@ -121,7 +121,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     pub(crate) async fn run(
         &mut self,
         way: &'static str,
-        start: Option<(Writes, bool)>,
+        start: Option<(Writes, bool, Option<Grant>)>,
     ) -> Result<Done, RunError> {
         let scope = self.scope;
         let graph = self.plan().topology.name();
@@ -129,8 +129,8 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let span = telemetry::run(graph, &scope.thread, way, ask);
         let begun = telemetry::begun();
         let work = async {
-            if let Some((writes, whole)) = start {
-                self.start(writes, whole).await?;
+            if let Some((writes, whole, grant)) = start {
+                self.start(writes, whole, grant).await?;
             }
             self.run_to_rest().await
         };
@@ -237,15 +237,31 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         })
     }
 
-    /// Begins a run, and writes down the fields of its state, which are all, if it is `whole`.
-    pub(crate) async fn start(&mut self, writes: Writes, whole: bool) -> Result<(), RunError> {
+    /// Begins a run with what it is granted, and writes down the fields of its state, which are all, if it is
+    /// `whole`.
+    pub(crate) async fn start(
+        &mut self,
+        writes: Writes,
+        whole: bool,
+        grant: Option<Grant>,
+    ) -> Result<(), RunError> {
+        let root = || self.plan().has_scopes().then(Grant::all);
+        let grant = grant.or_else(root);
         self.cx.before = Marks::default();
         self.fork = None;
-        let seq = self.append(Recorded::Started { writes, whole }).await?;
+        let started = Recorded::Started {
+            writes,
+            whole,
+            grant: grant.clone(),
+        };
+        let seq = self.append(started).await?;
         // What the run before had left behind is no concern of this one.
         self.settle(seq);
         self.cx.caught = None;
-        self.tell(Fact::Started)
+        self.tell(Fact::Started)?;
+        let Course { plan, engine, .. } = &mut self.cx.course;
+        engine.grant(plan, grant.as_ref());
+        Ok(())
     }
 
     /// Returns the fields of the state as they are.

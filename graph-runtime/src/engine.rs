@@ -4,17 +4,20 @@
 //! where a run stands in it, so a run can be replayed from its journal by feeding it the same facts.
 
 mod approval;
+mod frames;
 mod moved;
 mod retrace;
 
 use std::sync::Arc;
 
-use handoffs_core::Target;
+use handoffs_core::{Grant, Target};
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{AskId, Masked};
+use crate::journal::{AskId, Charge, Effect, Masked};
 use crate::plan::{Plan, PlanEdge};
 
+pub use frames::Amounts;
+use frames::Frames;
 pub(crate) use moved::Legend;
 
 /// Where a path through a graph stands, and what it has used up.
@@ -36,6 +39,9 @@ pub(crate) struct Engine {
     last_epoch: u32,
     /// How many answers the path has got.
     answers: u32,
+    /// Who handed over to whom and holds what, if something leads back or needs authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frames: Option<Box<Frames>>,
     /// The nodes of the last handoffs, in a ring, for the text of an error.
     recent: [u16; Engine::RECENT as usize],
 }
@@ -119,6 +125,8 @@ pub(crate) enum Fact {
 /// Which way the run went on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hop {
+    /// The edge, which of those that stand for one that leads back is the one to whoever handed over.
+    pub(crate) edge: u16,
     /// The node, which of a fork is the join.
     pub(crate) to: Target<u16>,
     pub(crate) masked: Option<Masked>,
@@ -153,6 +161,7 @@ impl Engine {
             epoch: 0,
             last_epoch: 0,
             answers: 0,
+            frames: Frames::of(plan),
             recent: [plan.start; Self::RECENT as usize],
         }
     }
@@ -195,22 +204,47 @@ impl Engine {
         (self.handoffs > 0).then(|| self.recent[Self::slot(self.handoffs - 1)])
     }
 
-    /// Returns the path of a branch of the fork at which this path stands, or `None` if it has no such
+    /// Returns the node that handed over to the one that is due, if one did and something of the graph
+    /// leads back.
+    pub(crate) fn caller(&self) -> Option<u16> {
+        self.frames.as_ref()?.caller()
+    }
+
+    /// Returns the edge that stands for the chosen one where the path is: of those that lead back the one
+    /// to whoever handed over.
+    #[inline]
+    pub(crate) fn resolve(&self, plan: &Plan, chosen: u16) -> Result<u16, Refused> {
+        let found = plan.back_to(chosen, self.caller());
+        found.ok_or(Refused::Impossible("nobody had handed over to the node"))
+    }
+
+    /// Returns the path of a branch of the fork at which this path stands, by its place and how many there
+    /// are, or `None` if it has no such
     /// branch.
-    pub(crate) fn branch_of(&self, plan: &Plan, edge: u16, index: u32) -> Option<Self> {
+    pub(crate) fn branch_of(&self, plan: &Plan, edge: u16, place: (u32, u32)) -> Option<Self> {
+        let (index, _) = place;
         let fork = plan.fork(edge)?;
-        let place = if fork.is_each {
+        let entry = if fork.is_each {
             0
         } else {
             usize::try_from(index).ok()?
         };
-        self.branch_at(plan, edge, *fork.entries.get(place)?)
+        self.branch_at(plan, edge, *fork.entries.get(entry)?, place)
     }
 
     /// Returns the path of a branch that begins at a node, of a fork at which this path stands.
-    pub(crate) fn branch_at(&self, plan: &Plan, edge: u16, entry: u16) -> Option<Self> {
+    pub(crate) fn branch_at(
+        &self,
+        plan: &Plan,
+        edge: u16,
+        entry: u16,
+        place: (u32, u32),
+    ) -> Option<Self> {
         let edge = plan.edges.get(usize::from(edge))?;
-        Some(self.branch(edge.from, entry, edge.to.node()?))
+        let mut branch = self.branch(edge.from, entry, edge.to.node()?);
+        let frames = self.frames.as_ref();
+        branch.frames = frames.map(|frames| Box::new(frames.branch(plan, entry, place)));
+        Some(branch)
     }
 
     /// Returns the path of a branch that begins at a node.
@@ -221,6 +255,8 @@ impl Engine {
             last_epoch: self.last_epoch + 1,
             answers: 0,
             join: Some(join),
+            // To a branch nobody hands over.
+            frames: self.frames.as_ref().map(|_| Box::default()),
             ..self.clone()
         };
         branch.go(from, Target::Node(entry), 0, false);
@@ -237,6 +273,9 @@ impl Engine {
         if branch.handoffs > self.handoffs {
             self.handoffs = branch.handoffs;
             self.recent = branch.recent;
+        }
+        if let (Some(frames), Some(of_branch)) = (&mut self.frames, &branch.frames) {
+            frames.absorb(of_branch);
         }
         self.last_epoch = self.last_epoch.max(branch.last_epoch);
         self.answers = self.answers.saturating_add(branch.answers);
@@ -255,10 +294,15 @@ impl Engine {
         let join = join.ok_or(Refused::Impossible("the fork has no join"))?;
         let has_branches = all.handoffs > self.handoffs;
         let was_answered = all.answers > self.answers;
+        if let Some(frames) = &mut self.frames {
+            let returned = all.frames.as_deref().filter(|_| has_branches);
+            frames.join(plan, from, join, returned);
+        }
         *self = Self {
             position: self.position,
             join: self.join,
             epoch: self.epoch,
+            frames: self.frames.take(),
             ..all
         };
         if was_answered {
@@ -355,8 +399,10 @@ impl Engine {
         chosen: u16,
         progress: Option<u64>,
     ) -> Result<Hop, Refused> {
+        let chosen = self.resolve(plan, chosen)?;
         let (from, edge) = self.leaving(plan, chosen)?;
         let mut hop = Hop {
+            edge: chosen,
             to: edge.to,
             masked: self.mask(edge, chosen, progress),
             forks: edge.fork.is_some(),
@@ -379,7 +425,7 @@ impl Engine {
             // It counts as taken once it is approved.
             hop.asks = true;
         }
-        self.take(from, edge, chosen, hop, progress);
+        self.take(plan, chosen, hop, progress);
         Ok(hop)
     }
 
@@ -391,13 +437,15 @@ impl Engine {
         hop: Hop,
         progress: Option<u64>,
     ) -> Result<(), Refused> {
-        let (from, edge) = self.leaving(plan, chosen)?;
-        self.take(from, edge, chosen, hop, progress);
+        self.leaving(plan, chosen)?;
+        self.take(plan, chosen, hop, progress);
         Ok(())
     }
 
     /// Takes the way that was decided.
-    fn take(&mut self, from: u16, edge: &PlanEdge, chosen: u16, hop: Hop, progress: Option<u64>) {
+    fn take(&mut self, plan: &Plan, chosen: u16, hop: Hop, progress: Option<u64>) {
+        let edge = &plan.edges[usize::from(chosen)];
+        let from = edge.from;
         if hop.masked.is_none() && !hop.asks {
             self.count(edge, chosen, progress);
         }
@@ -405,8 +453,81 @@ impl Engine {
             self.await_approval(from, chosen, progress);
         } else if hop.forks {
             self.position = Position::Forked(from, chosen);
+            if let Some(frames) = &mut self.frames {
+                frames.fork(plan, from, chosen);
+            }
         } else {
-            self.go(from, hop.to, chosen, hop.masked.is_some());
+            self.follow(plan, hop.to, chosen, hop.masked.is_some());
+        }
+    }
+
+    /// Goes along an edge, or to its `else`.
+    fn follow(&mut self, plan: &Plan, to: Target<u16>, chosen: u16, otherwise: bool) {
+        let edge = &plan.edges[usize::from(chosen)];
+        self.go(edge.from, to, chosen, otherwise);
+        match (&mut self.frames, to) {
+            (Some(frames), _) if edge.is_back && !otherwise => frames.go_back(),
+            // The end of a branch hands over to nobody: what is left goes to the join with the rest.
+            (Some(frames), Target::Node(to)) if Some(to) != self.join => {
+                frames.hand_over(plan, edge.from, to, chosen);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives the node at which the path begins what the run is granted.
+    pub(crate) fn grant(&mut self, plan: &Plan, grant: Option<&Grant>) {
+        let all = Grant::all();
+        let grant = match grant {
+            Some(grant) => grant,
+            None if plan.has_scopes() => &all,
+            None => return,
+        };
+        if let Position::At(node) = self.position {
+            let frames = self.frames.get_or_insert_default();
+            frames.begin(plan, node, grant);
+        }
+    }
+
+    /// Returns what the node that is due holds, if there is authority.
+    pub(crate) fn held(&self) -> Option<&Grant> {
+        self.frames.as_ref()?.held()
+    }
+
+    /// Returns what the run has left of what it was granted, if there is authority.
+    pub(crate) fn rest(&self) -> Option<Amounts> {
+        self.frames.as_ref()?.rest()
+    }
+
+    /// Notes what a graph within has left of what its node holds.
+    pub(crate) fn put(&mut self, left: Amounts) {
+        if let Some(frames) = &mut self.frames {
+            frames.put(left);
+        }
+    }
+
+    /// Takes the most that something may cost from what the node holds, and returns whether it was there.
+    pub(crate) fn reserve(&mut self, cost: u64) -> bool {
+        let frames = self.frames.as_mut();
+        frames.is_none_or(|frames| frames.reserve(cost))
+    }
+
+    /// Takes in how far an effect came that uses some of what its node holds.
+    pub(crate) fn charge(&mut self, effect: &Effect, charge: &Charge) {
+        let reserved = charge.reserved_micros;
+        match effect {
+            Effect::Begun => drop(self.reserve(reserved)),
+            Effect::Done(_) => self.settle(reserved, Some(charge.spent_micros.unwrap_or(reserved))),
+            Effect::Failed(_) => self.settle(reserved, None),
+        }
+    }
+
+    /// Takes in what came of what something was reserved for: what it cost, or that it was not done.
+    pub(crate) fn settle(&mut self, reserved: u64, spent: Option<u64>) {
+        match (&mut self.frames, spent) {
+            (Some(frames), Some(spent)) => frames.settle(reserved, spent),
+            (Some(frames), None) => frames.release(reserved),
+            (None, _) => {}
         }
     }
 
@@ -428,6 +549,9 @@ impl Engine {
             self.count(edge, chosen, progress);
         }
         self.go(from, edge.to, chosen, false);
+        if let Some(frames) = &mut self.frames {
+            frames.hand_over(plan, from, to, chosen);
+        }
         Some(to)
     }
 
@@ -453,6 +577,9 @@ impl Engine {
     /// Returns whether an edge cannot be taken from this progress.
     #[cfg(feature = "agents")]
     pub(crate) fn is_masked(&self, plan: &Plan, edge: u16, progress: Option<u64>) -> bool {
+        let Ok(edge) = self.resolve(plan, edge) else {
+            return true;
+        };
         let place = plan.edges.get(usize::from(edge));
         place.is_some_and(|planned| self.mask(planned, edge, progress).is_some())
     }

@@ -297,5 +297,5 @@ pub fn is_set<S: State>(state: &S, name: &str) -> bool {
 /// Returns the route of an edge, by its place.
 #[doc(hidden)]
 pub fn route_of<G: AgentGraph>(edge: usize) -> Route<G::Node> {
-    G::EDGES[edge].route.clone()
+    G::EDGES[edge].route.clone().__as_written()
 }

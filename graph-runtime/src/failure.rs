@@ -41,8 +41,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 return self.try_again(node, &error, rule, delay).await;
             }
         }
-        let came_from = self.cx.course.engine.came_from();
-        if let Some(edge) = self.plan().error_edge(node, came_from) {
+        let caller = self.cx.course.engine.caller();
+        if let Some(edge) = self.plan().error_edge(node, caller) {
             return self.catch(node, &error, edge).await;
         }
         let error = self.node_error(error);
@@ -102,6 +102,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         edge: u16,
     ) -> Result<Option<Done>, RunError> {
         let changed = FieldSet::EMPTY;
+        let left = self.cx.take_left();
         let decided = self
             .cx
             .course
@@ -147,6 +148,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             masked: hop.masked,
             to: hop.to.node().map(|to| self.kept_name(to)),
             progress,
+            authority: self.cx.held_next(hop),
+            left,
         };
         let seq = self.append(caught).instrument(span).await?;
         self.settle(seq);

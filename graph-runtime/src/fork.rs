@@ -246,7 +246,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             let item = items.next().or_else(|| self.cx.item.clone());
             let begun = folded.next().or_else(|| {
                 let engine = &self.cx.course.engine;
-                let engine = engine.branch_of(self.plan(), edge, index)?;
+                let engine = engine.branch_of(self.plan(), edge, (index, branches))?;
                 Some(Folded::begun(engine, Fields::default(), seq, item))
             });
             let mut driver = self.branch(plan, self.cx.branch.child(seq, index), begun)?;

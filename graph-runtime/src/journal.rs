@@ -50,8 +50,8 @@ pub(crate) use copy::Copying;
 pub use copy::copy_thread;
 pub use durability::Durability;
 pub use entry::{
-    Approval, Ask, AskId, Conclusion, Effect, Entry, Failure, Forked, GraphId, Hash, Masked,
-    Recorded,
+    Approval, Ask, AskId, Charge, Conclusion, Effect, Entry, Failure, Forked, GraphId, Hash,
+    Masked, Recorded,
 };
 pub(crate) use fields::Fields;
 pub(crate) use fold::{Branches, Extent, Folded, FoldedFork};

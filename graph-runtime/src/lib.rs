@@ -35,6 +35,7 @@ mod subgraph;
 pub mod telemetry;
 
 mod any_graph;
+mod authority;
 mod context;
 mod execute;
 mod human;
@@ -58,6 +59,7 @@ mod times;
 
 pub use async_trait::async_trait;
 pub use attempt::TimeoutKind;
+pub use authority::{Authority, Denied, Needs};
 pub use budget::{Budget, BudgetOf, Resource, Spent};
 pub use builder::{
     AnyNode, BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome,
@@ -70,6 +72,7 @@ pub use context::Context;
 #[cfg(feature = "postgres")]
 pub use deadpool;
 pub use difference::Difference;
+pub use engine::Amounts;
 pub use error::RunError;
 pub use event::{Event, EventStream, Inner};
 pub use execute::{Execute, Known, Runnable};
@@ -80,11 +83,11 @@ pub use journal::Compressed;
 #[cfg(feature = "sqlite")]
 pub use journal::Sqlite;
 pub use journal::{
-    Approval, Ask, AskId, BranchId, BranchIdError, Called, Chronicle, Conclusion, Durability,
-    Effect, Entry, Export, Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError,
-    JournalPlace, Json, JsonError, Layer, Masked, Memory, Record, Recorded, Retention, Summary,
-    ThreadId, Usage, Used, Waiting, Write, Writes, copy_thread, inbox, submit, trail_of,
-    verify_export, verify_export_from,
+    Approval, Ask, AskId, BranchId, BranchIdError, Called, Charge, Chronicle, Conclusion,
+    Durability, Effect, Entry, Export, Failure, Forked, GraphId, Hash, HashError, Head, Journal,
+    JournalError, JournalPlace, Json, JsonError, Layer, Masked, Memory, Record, Recorded,
+    Retention, Summary, ThreadId, Usage, Used, Waiting, Write, Writes, copy_thread, inbox, submit,
+    trail_of, verify_export, verify_export_from,
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};

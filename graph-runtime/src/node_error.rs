@@ -7,6 +7,7 @@ use std::time::Duration;
 #[cfg(feature = "agents")]
 use crate::agent::ModelError;
 use crate::attempt::TimeoutKind;
+use crate::authority::Denied;
 use crate::error::RunError;
 
 /// Why a node did not conclude.
@@ -126,6 +127,19 @@ impl NodeError {
         None
     }
 
+    /// Returns why the node may not do what it was to do, if it failed for that; see
+    /// [`Context::charge`](crate::Context::charge). Another attempt is not made then.
+    pub fn denied(&self) -> Option<&Denied> {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if let Some(denied) = error.downcast_ref() {
+                return Some(denied);
+            }
+            cause = error.source();
+        }
+        None
+    }
+
     /// Returns which of the node's timeouts ended the attempt, if one did.
     pub fn timeout(&self) -> Option<TimeoutKind> {
         match &*self.0 {
@@ -151,7 +165,7 @@ impl NodeError {
             | Kind::Unkept(..)
             | Kind::WrongResult(..) => true,
             Kind::Within(error) if matches!(**error, RunError::NotGiven { .. }) => true,
-            _ => self.is_unknown(),
+            _ => self.is_unknown() || self.denied().is_some(),
         }
     }
 

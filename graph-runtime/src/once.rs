@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "agents")]
 use tokio::time::Instant;
 
+use crate::authority::Needs;
 use crate::budget::Held;
 use crate::context::{Context, Pending, Signal};
 use crate::error::{RunError, chain};
 #[cfg(feature = "agents")]
 use crate::journal::Usage;
-use crate::journal::{Called, Effect, Json, Recorded, keep};
+use crate::journal::{Called, Charge, Effect, Json, Recorded, keep};
 use crate::node_error::{Kind, NodeError};
 
 /// The effects that the node which is due has begun so far, by their keys.
@@ -25,6 +26,9 @@ pub(crate) struct Effects(BTreeMap<String, Kept>);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Kept {
     effect: Effect,
+    /// What was reserved for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    charge: Option<Charge>,
     /// The entry that says so, if this run has handed it in.
     #[serde(skip)]
     seq: u64,
@@ -55,14 +59,15 @@ impl Effects {
     }
 
     /// Takes in how far an effect came.
-    pub(crate) fn take(&mut self, key: &str, effect: &Effect) {
-        self.put(key, effect.clone(), 0);
+    pub(crate) fn take(&mut self, key: &str, effect: &Effect, charge: Option<&Charge>) {
+        self.put(key, effect.clone(), charge.cloned(), 0);
     }
 
-    fn put(&mut self, key: &str, effect: Effect, seq: u64) {
+    fn put(&mut self, key: &str, effect: Effect, charge: Option<Charge>, seq: u64) {
         let is_next = seq > 0 && matches!(effect, Effect::Begun);
         let kept = Kept {
             effect,
+            charge,
             seq,
             is_next,
         };
@@ -75,22 +80,25 @@ pub(crate) struct Call<'c> {
     called: Called,
     /// The budgets of whoever calls and of what is called.
     own: &'c Held,
+    /// What it needs of what the node holds.
+    needs: Option<&'c Needs>,
 }
 
 #[cfg(feature = "agents")]
 impl<'c> Call<'c> {
     pub(crate) fn model(own: &'c Held) -> Self {
         let called = Called::default();
-        Self { called, own }
+        let needs = None;
+        Self { called, own, needs }
     }
 
-    pub(crate) fn tool(tool: String, own: &'c Held) -> Self {
+    pub(crate) fn tool(tool: String, own: &'c Held, needs: Option<&'c Needs>) -> Self {
         let tool = Some(tool.into());
         let called = Called {
             tool,
             ..Called::default()
         };
-        Self { called, own }
+        Self { called, own, needs }
     }
 }
 
@@ -147,9 +155,64 @@ impl Context<'_> {
             Due::Unknown => return Err(NodeError::of(Kind::Unknown(key.to_owned()))),
             Due::First | Due::Again => {}
         }
-        self.begin(key, None).await?;
+        self.begin(key, None, None).await?;
         let came_of_it = encoded(effect().await);
-        let result = self.end(key, came_of_it, None).await?;
+        let result = self.end(key, came_of_it, None, None).await?;
+        read(key, &result)
+    }
+
+    /// Does something once as [`once`](Self::once) does, that needs a scope and may cost something.
+    ///
+    /// Before it begins, the node has to [hold](Self::authority) the scope, and the most that it may cost is
+    /// taken from what is left; the entry that it begins says so. `effect` returns with its result what it
+    /// did cost, and the rest is given back. If it fails, all of it is. If nobody knows whether it was done,
+    /// it counts as spent.
+    ///
+    /// ```
+    /// use handoffs_runtime::{Context, Needs, NodeError};
+    ///
+    /// # struct Bank;
+    /// # impl Bank {
+    /// #     async fn refund(&self, _: &str, micros: u64) -> Result<(String, u64), std::io::Error> { Ok(("r7".into(), micros)) }
+    /// # }
+    /// async fn refund(bank: &Bank, micros: u64, cx: &mut Context<'_>) -> Result<String, NodeError> {
+    ///     let order = cx.idempotency_key();
+    ///     let needs = Needs::scope("Refund").at_most(micros);
+    ///     cx.charge("refund", &needs, || bank.refund(&order, micros)).await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// One that [was denied](NodeError::denied) if it may not be done, and all that [`once`](Self::once) fails
+    /// with.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`once`](Self::once): dropping the future while the effect is under way leaves it unknown, and
+    /// what was reserved is spent.
+    pub async fn charge<T, E, F>(
+        &mut self,
+        key: &str,
+        needs: &Needs,
+        effect: impl FnOnce() -> F,
+    ) -> Result<T, NodeError>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Into<Box<dyn Error + Send + Sync>>,
+        F: Future<Output = Result<(T, u64), E>>,
+    {
+        match self.due_of(key).await {
+            Due::Nothing(result) => return read(key, &result),
+            Due::Unknown => return Err(NodeError::of(Kind::Unknown(key.to_owned()))),
+            Due::First | Due::Again => {}
+        }
+        self.begin(key, None, Some(needs)).await?;
+        let (came_of_it, spent) = match effect().await {
+            Ok((result, spent)) => (encoded(Ok::<_, E>(result)), Some(spent)),
+            Err(error) => (CameOfIt::Failed(error.into()), None),
+        };
+        let result = self.end(key, came_of_it, None, spent).await?;
         read(key, &result)
     }
 
@@ -201,15 +264,15 @@ impl Context<'_> {
                 let found = check().await.map_err(|error| passed_on(error.into()))?;
                 let found = found.map(|found| encoded(Ok::<_, E>(found)));
                 if let Some(found) = found {
-                    let result = self.end(key, found, None).await?;
+                    let result = self.end(key, found, None, None).await?;
                     return read(key, &result);
                 }
             }
             Due::First => {}
         }
-        self.begin(key, None).await?;
+        self.begin(key, None, None).await?;
         let came_of_it = encoded(effect().await);
-        let result = self.end(key, came_of_it, None).await?;
+        let result = self.end(key, came_of_it, None, None).await?;
         read(key, &result)
     }
 
@@ -237,14 +300,21 @@ impl Context<'_> {
             Due::First | Due::Again | Due::Unknown => {}
         }
         self.afford_with(call.own).await;
-        self.begin(key, Some(&call)).await?;
+        self.begin(key, Some(&call), call.needs).await?;
         let begun = Instant::now();
         let result = effect().await;
         call.called.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         call.called.usage = result.as_ref().ok().and_then(said);
+        let spent = call.called.usage.map(|usage| usage.cost_micros);
         let came_of_it = encoded(result);
-        let result = self.end(key, came_of_it, Some(&call)).await?;
+        let result = self.end(key, came_of_it, Some(&call), spent).await?;
         read(key, &result)
+    }
+
+    /// Returns whether something is known of an effect.
+    #[cfg(feature = "agents")]
+    pub(crate) fn has_begun(&self, key: &str) -> bool {
+        self.effects.0.contains_key(key)
     }
 
     /// Returns whether an effect is known to have been done.
@@ -260,6 +330,7 @@ impl Context<'_> {
             effect,
             seq,
             is_next,
+            ..
         }) = self.effects.0.get(key).cloned()
         else {
             return Due::First;
@@ -274,10 +345,20 @@ impl Context<'_> {
     }
 
     /// Writes down that an effect begins.
-    async fn begin(&mut self, key: &str, call: Option<&Call<'_>>) -> Result<(), NodeError> {
+    async fn begin(
+        &mut self,
+        key: &str,
+        call: Option<&Call<'_>>,
+        needs: Option<&Needs>,
+    ) -> Result<(), NodeError> {
         // What was handed in by an attempt that was dropped before the effect began will do.
         if self.effects.0.get(key).is_none_or(|kept| !kept.is_next) {
-            self.note(key, Effect::Begun, call).await?;
+            if let Some(needs) = needs {
+                self.authority().check(needs).map_err(NodeError::new)?;
+            }
+            // It is reserved where it is handed in: nobody comes in between.
+            let charge = needs.map(Needs::charge);
+            self.note(key, Effect::Begun, call, charge).await?;
         }
         if let Some(kept) = self.effects.0.get_mut(key) {
             kept.is_next = false;
@@ -291,14 +372,23 @@ impl Context<'_> {
         key: &str,
         came_of_it: CameOfIt,
         call: Option<&Call<'_>>,
+        spent: Option<u64>,
     ) -> Result<Json, NodeError> {
+        let kept = self.effects.0.get(key);
+        let charge = kept.and_then(|kept| kept.charge.clone());
+        let charge = charge.map(|charge| Charge {
+            spent_micros: spent,
+            ..charge
+        });
         match came_of_it {
             CameOfIt::Done(result) => {
-                self.note(key, Effect::Done(result.clone()), call).await?;
+                self.note(key, Effect::Done(result.clone()), call, charge)
+                    .await?;
                 Ok(result)
             }
             CameOfIt::Failed(error) => {
-                self.note(key, Effect::Failed(chain(&*error)), call).await?;
+                self.note(key, Effect::Failed(chain(&*error)), call, charge)
+                    .await?;
                 Err(passed_on(error))
             }
             CameOfIt::Unkept(error) => Err(NodeError::of(Kind::Unkept(key.to_owned(), error))),
@@ -311,11 +401,13 @@ impl Context<'_> {
         key: &str,
         effect: Effect,
         call: Option<&Call<'_>>,
+        charge: Option<Charge>,
     ) -> Result<(), NodeError> {
         let once = Recorded::Once {
             node: self.node().to_owned().into(),
             key: key.to_owned(),
             effect: effect.clone(),
+            charge: charge.clone(),
             call: call.map(|call| call.called.clone()),
         };
         // An answer that the node has read is written first, as the effect may come of it. One that it
@@ -333,14 +425,17 @@ impl Context<'_> {
             }
             None => 0,
         };
-        if let Some(Call { called, own }) = call {
+        if let Some(charge) = &charge {
+            self.course.engine.charge(&effect, charge);
+        }
+        if let Some(Call { called, own, .. }) = call {
             self.calls.take(called, &effect);
             self.calls_ms = self.calls_ms.saturating_add(called.took_ms);
             self.spend(called.tool.as_deref(), own, |used| {
                 used.take(called, &effect);
             });
         }
-        self.effects.put(key, effect, seq);
+        self.effects.put(key, effect, charge, seq);
         self.on_disk(seq).await;
         Ok(())
     }

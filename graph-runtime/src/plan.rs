@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use handoffs_core::{
-    Branches, Edge, EdgeIndex, Field, FieldSet, NodeIndex, NodeKind, NodeShape, Route, State,
+    Branches, Edge, EdgeIndex, Field, FieldSet, May, NodeIndex, NodeKind, NodeShape, Route, State,
     Target, Topology,
 };
 
@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     sees: FieldSet,
     /// How many edges there are up to the last that can be masked.
     pub(crate) laps: usize,
+    /// Whether some edge leads back, so that a run has to remember who handed over to whom.
+    pub(crate) goes_back: bool,
     pub(crate) topology: Topology,
 }
 
@@ -69,6 +71,8 @@ pub(crate) struct PlanEdge {
     pub(crate) fork: Option<PlanFork>,
     pub(crate) otherwise: Option<Target<u16>>,
     pub(crate) limit: Option<u32>,
+    /// Whether it leads back to whoever handed over, if that is the target.
+    pub(crate) is_back: bool,
     /// Whether a person approves the handoff before it is made.
     pub(crate) approve: bool,
     /// Whether the edge is on a cycle and says what happens when it is masked, so that it can be.
@@ -130,6 +134,7 @@ impl Plan {
                 fork: fork_of(edge),
                 otherwise: edge.route.otherwise().map(target),
                 limit: edge.route.times(),
+                is_back: edge.is_back(),
                 approve: edge.route.approval().is_some(),
                 watched: edge.route.times().is_some()
                     || edge.route.otherwise().is_some() && cyclic.contains(&index),
@@ -156,6 +161,7 @@ impl Plan {
                 .iter()
                 .rposition(|edge| edge.watched)
                 .map_or(0, |last| last + 1),
+            goes_back: edges.iter().any(|edge| edge.is_back),
             edges,
             fields: fields.iter().map(|field| field.name).collect(),
             aliases: (fields.iter())
@@ -186,6 +192,7 @@ impl Plan {
                 let node = &nodes[usize::from(*to)];
                 !is_bounded
                     && edge.fork.is_none()
+                    && !edge.is_back
                     && !edge.approve
                     && node.policy.is_plain()
                     && node.on_error.is_empty()
@@ -369,21 +376,50 @@ impl Plan {
         edges.any(|edge| edge.from == node && edge.watched)
     }
 
-    /// Returns the error edge that is taken when a node fails: of several, the one that leads back to
-    /// where the run came from.
-    pub(crate) fn error_edge(&self, node: u16, came_from: Option<u16>) -> Option<u16> {
-        let edges = self.node(node)?.on_error.as_slice();
-        if let [only] = edges
-            && !self.leads_back(*only)
-        {
-            return Some(*only);
+    /// Returns the error edge that is taken when a node fails: of those that lead back, the one to whoever
+    /// handed over, if anybody did.
+    pub(crate) fn error_edge(&self, node: u16, caller: Option<u16>) -> Option<u16> {
+        let first = self.node(node)?.on_error.first()?;
+        self.back_to(*first, caller)
+    }
+
+    /// Returns an edge, or of those that lead back in its place the one to whoever handed over; none if
+    /// nobody did.
+    #[inline]
+    pub(crate) fn back_to(&self, edge: u16, caller: Option<u16>) -> Option<u16> {
+        match self.edges.get(usize::from(edge)) {
+            Some(planned) if planned.is_back => self.sibling_to(edge, caller?),
+            _ => Some(edge),
         }
-        let back = Target::Node(came_from?);
-        let mut edges = edges.iter().copied();
-        edges.find(|edge| {
-            let edge = self.edges.get(usize::from(*edge));
-            edge.is_some_and(|edge| edge.to == back)
-        })
+    }
+
+    /// Returns the edge to `caller` of those that stand in the place of one that leads back: they follow
+    /// each other.
+    fn sibling_to(&self, edge: u16, caller: u16) -> Option<u16> {
+        let own = self.edge(edge)?;
+        let is_sibling = |other: &u16| {
+            self.edge(*other).is_some_and(|other| {
+                other.is_back()
+                    && other.from == own.from
+                    && other.on_error == own.on_error
+                    && (&other.on, &other.guard) == (&own.on, &own.guard)
+            })
+        };
+        let before = (0..edge).rev().take_while(is_sibling);
+        let mut siblings = (edge..u16::MAX).take_while(is_sibling).chain(before);
+        siblings.find(|other| self.edges[usize::from(*other)].to == Target::Node(caller))
+    }
+
+    /// Returns whether nodes do only what they may and what they are granted.
+    pub(crate) fn has_scopes(&self) -> bool {
+        !self.topology.scopes().is_empty()
+    }
+
+    /// Returns what a node may do, and let others do.
+    pub(crate) fn may(&self, node: u16) -> &May {
+        const NOTHING: &May = &May::new();
+        let node = self.topology.get_node(NodeIndex(node));
+        node.map_or(NOTHING, |node| &node.may)
     }
 
     /// Returns the name of a node.
@@ -422,11 +458,6 @@ impl Plan {
         };
         let mut edges = self.edges.iter().filter(|edge| edge.from == from);
         edges.any(is_there) && !self.edges.iter().any(is_join)
-    }
-
-    /// Returns whether an error edge leads back to where the run came from, and nowhere else.
-    pub(crate) fn leads_back(&self, edge: u16) -> bool {
-        self.edge(edge).is_some_and(Edge::is_back)
     }
 
     /// Returns the node that may ask a person by its kind, or before it hands over, if there is one, also
@@ -483,6 +514,12 @@ fn graph_id(topology: &Topology, fields: &[Field], inner: &[Option<Inner>]) -> G
     for (_, node) in topology.nodes() {
         line(&["node", &node.name]);
     }
+    for scope in topology.scopes() {
+        line(&["scope", &scope.name]);
+    }
+    for (_, node) in topology.nodes().filter(|(_, node)| !node.may.is_empty()) {
+        line(&["may", &node.name, &node.may.to_string()]);
+    }
     if let Some(start) = topology.start_node() {
         line(&["start", &start.to_string()]);
     }
@@ -511,10 +548,17 @@ fn lead(route: &Route<NodeIndex>) -> String {
         Some(Branches::Each { items, worker }) => {
             Route::each(items.clone(), *worker, NodeIndex(u16::MAX))
         }
+        None if route.is_back() => {
+            let target = route.target();
+            return format!("{target} {route}");
+        }
         None => return route.to_string(),
     };
     if let Some(times) = route.times() {
         plain = plain.limit(times);
+    }
+    if let Some(grant) = route.granted() {
+        plain = plain.grant(grant.clone());
     }
     let otherwise = route
         .otherwise()

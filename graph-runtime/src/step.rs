@@ -304,8 +304,10 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             Writes::default()
         };
         let changed = self.cx.step.changed;
+        let left = self.cx.take_left();
         let decided = self.cx.course.decide(edge, changed, &self.state);
         let (hop, progress) = decided.map_err(|refused| self.refused(refused))?;
+        let edge = usize::from(hop.edge);
         let replaced = self.cx.step.replaced;
         self.cx.flush();
         let (forked, fork) = if hop.forks {
@@ -349,6 +351,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 replaced: names::<G::State>(replaced),
                 cached,
                 approval: approval.clone(),
+                authority: self.cx.held_next(hop),
+                left,
                 usage: self.usage(),
                 took_ms: self.took(),
             };

@@ -1,10 +1,10 @@
 //! The run of a graph that is a node of another.
 
-use handoffs_core::State;
+use handoffs_core::{Grant, State};
 
 use crate::context::{Context, Signal};
 use crate::driver::{Done, Driver};
-use crate::engine::Action;
+use crate::engine::{Action, Amounts};
 use crate::error::RunError;
 use crate::event::Relay;
 use crate::execute::Runnable;
@@ -46,6 +46,18 @@ pub async fn subgraph<G: Runnable>(
         Err(error) if error.is_of_a_node() => Err(NodeError::of(Kind::Within(Box::new(error)))),
         Err(error) => cx.rest(Signal::Broke(Box::new(error))).await,
     }
+}
+
+/// Returns what the run of a graph within is granted: what its node holds, as far as it may use it.
+fn granted(cx: &Context<'_>) -> Option<Grant> {
+    let mut held = cx.course.engine.held()?.clone();
+    let (plan, node) = (cx.course.plan, cx.course.due());
+    if plan.has_scopes() {
+        let uses = plan.may(node).uses.iter();
+        let uses: Vec<_> = uses.filter(|scope| held.has(scope)).cloned().collect();
+        held.scopes = Some(uses.into());
+    }
+    Some(held)
 }
 
 async fn run<G: Runnable>(
@@ -91,14 +103,18 @@ async fn run<G: Runnable>(
         } else {
             driver.whole()?
         };
-        driver.start(writes, false).await?;
+        driver.start(writes, false, granted(cx)).await?;
     }
     if driver.cx.course.engine.handoffs() == 0 {
         // A graph that stands in for a node begins with one that can read why.
         driver.cx.caught.clone_from(&cx.caught);
         driver.cx.refused.clone_from(&cx.refused);
     }
-    let done = driver.drive().await?;
+    // Whatever ends it in the middle leaves nothing that could be spent twice.
+    cx.left = driver.cx.course.engine.rest().map(|_| Amounts::default());
+    let done = driver.drive().await;
+    cx.left = driver.cx.course.engine.rest();
+    let done = done?;
     if matches!(done, Done::Ended(..)) {
         let marks = driver.cx.marks();
         if *is_direct {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use handoffs_core::State;
+use handoffs_core::{Grant, State};
 use serde::Serialize;
 
 use crate::driver::Driver;
@@ -55,6 +55,7 @@ pub struct Thread<G, J = Ephemeral> {
     runtime: Runtime<G, J>,
     id: ThreadId,
     by: Option<Arc<str>>,
+    grant: Option<Grant>,
 }
 
 /// Returns a number that no other run of this program has, and hardly one of another.
@@ -84,8 +85,12 @@ const fn is_anew<S>(begin: &Begin<S>) -> bool {
 
 impl<G: Runnable, J: Keep> Thread<G, J> {
     pub(crate) fn new(runtime: Runtime<G, J>, id: ThreadId) -> Self {
-        let by = None;
-        Self { runtime, id, by }
+        Self {
+            runtime,
+            id,
+            by: None,
+            grant: None,
+        }
     }
 
     /// Returns the thread's name.
@@ -109,6 +114,33 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     pub fn by(self, who: impl Into<Arc<str>>) -> Self {
         Self {
             by: Some(who.into()),
+            ..self
+        }
+    }
+
+    /// Says what the runs may do that this handle begins: the node at which one starts holds of it what it
+    /// may use or grant, and what it passes on only narrows. Without it, that is all that it may.
+    ///
+    /// It counts for one run, from its begin on: that it is resumed or recovered gives it nothing new.
+    ///
+    /// ```
+    /// use handoffs_core::Grant;
+    /// use handoffs_runtime::{Journal, Run, RunError, Runnable, Thread};
+    ///
+    /// async fn on_a_budget<G: Runnable, J: Journal>(
+    ///     thread: &Thread<G, J>,
+    ///     state: G::State,
+    /// ) -> Result<Run<G::State>, RunError> {
+    ///     let grant = Grant::of(["ReadOrders", "Refund"]).spend_micros(100_000_000).depth(2);
+    ///     thread.clone().grant(grant).run(state).await
+    /// }
+    /// ```
+    ///
+    /// A graph without scopes has no authority of its own; with a grant, the tools that say what they
+    /// [need](crate::Needs) are bound by it in such a graph as well.
+    pub fn grant(self, grant: Grant) -> Self {
+        Self {
+            grant: Some(grant),
             ..self
         }
     }
@@ -257,6 +289,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             Some(known) => Some((known.difference(driver.whole()?), false)),
             None => None,
         };
+        let start = start.map(|(writes, whole)| (writes, whole, self.grant.clone()));
         let done = driver.run(way(is_start, &scope), start).await;
         scope.spending.close();
         if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
@@ -640,6 +673,7 @@ impl<G, J> Clone for Thread<G, J> {
             runtime: self.runtime.clone(),
             id: self.id.clone(),
             by: self.by.clone(),
+            grant: self.grant.clone(),
         }
     }
 }

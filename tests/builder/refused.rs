@@ -424,8 +424,7 @@ fn what_is_said_twice_or_in_the_wrong_place() {
     let errors = refused(with(&["a"]).route("a", "_", To::back()));
     assert_eq!(
         errors,
-        ["Route(0, Target) H011: only an error leads `back`; \
-          name the node; or say `on_error(node, To::back())`"]
+        ["Route(0, Target) H011: nothing hands over to `a`; name the node to go to"]
     );
     let fork = To::all(["b", "c"], "a").limit(1).or_end();
     let errors = refused(

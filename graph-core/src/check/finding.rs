@@ -156,6 +156,56 @@ pub enum Finding {
         /// The place of the branch.
         branch: usize,
     },
+    /// H010: an edge grants a scope that its node may not grant.
+    #[non_exhaustive]
+    GrantsBeyond {
+        /// The edge.
+        edge: EdgeIndex,
+        /// The place of the scope in the grant.
+        at: usize,
+    },
+    /// H010: a node uses a scope that no path grants it.
+    #[non_exhaustive]
+    UsesUngranted {
+        /// The node.
+        node: NodeIndex,
+        /// The place of the scope among those that it may use.
+        at: usize,
+        /// The scope.
+        scope: String,
+    },
+    /// H010: a node may grant a scope that no path grants it.
+    #[non_exhaustive]
+    GrantsUngranted {
+        /// The node.
+        node: NodeIndex,
+        /// The place of the scope among those that it may grant.
+        at: usize,
+        /// The scope.
+        scope: String,
+    },
+    /// H011: a grant names a scope that the graph has not.
+    #[non_exhaustive]
+    UnknownScope {
+        /// Where it does.
+        at: Place,
+        /// The name.
+        name: String,
+        /// The nearest name that exists.
+        near: Option<String>,
+    },
+    /// H011: a scope has a name that cannot be written down.
+    #[non_exhaustive]
+    MisnamedScope {
+        /// The name.
+        name: String,
+    },
+    /// H011: an edge grants something and hands over to nobody.
+    #[non_exhaustive]
+    UselessGrant {
+        /// The edge.
+        edge: EdgeIndex,
+    },
     /// H011: a fork has no branches.
     #[non_exhaustive]
     NoBranches {
@@ -191,6 +241,12 @@ pub enum Finding {
     /// H011: what is to be approved is no handoff to a node.
     #[non_exhaustive]
     NotApprovable {
+        /// The edge.
+        edge: EdgeIndex,
+    },
+    /// H011: an edge leads back from where a run, or a branch, begins: nobody may have handed over.
+    #[non_exhaustive]
+    NobodyBefore {
         /// The edge.
         edge: EdgeIndex,
     },
@@ -250,12 +306,19 @@ impl Finding {
             | Self::TwoRegions { .. }
             | Self::SharedJoin { .. }
             | Self::BranchIsJoin { .. } => Code::H009,
+            Self::GrantsBeyond { .. }
+            | Self::UsesUngranted { .. }
+            | Self::GrantsUngranted { .. } => Code::H010,
             Self::NoBranches { .. }
+            | Self::UnknownScope { .. }
+            | Self::MisnamedScope { .. }
+            | Self::UselessGrant { .. }
             | Self::SameBranch { .. }
             | Self::ZeroConcurrency { .. }
             | Self::UselessElse { .. }
             | Self::NoRefusal { .. }
             | Self::NotApprovable { .. }
+            | Self::NobodyBefore { .. }
             | Self::ZeroLimit { .. }
             | Self::DuplicateName { .. }
             | Self::ReservedName { .. }
@@ -269,7 +332,15 @@ impl Finding {
     /// Returns the smallest part of the graph that is wrong.
     pub fn place(&self) -> Place {
         match self {
-            Self::UnknownNode { .. } | Self::NoStart | Self::TooLarge => Place::Graph,
+            Self::UnknownNode { .. }
+            | Self::MisnamedScope { .. }
+            | Self::NoStart
+            | Self::TooLarge => Place::Graph,
+            Self::GrantsBeyond { edge, at } => Place::Grant(*edge, *at),
+            Self::UselessGrant { edge } => Place::Grant(*edge, 0),
+            Self::UsesUngranted { node, at, .. } => Place::Use(*node, *at),
+            Self::GrantsUngranted { node, at, .. } => Place::MayGrant(*node, *at),
+            Self::UnknownScope { at, .. } => *at,
             Self::Unreachable { node, .. }
             | Self::Trap { node, .. }
             | Self::Starved { node, .. }
@@ -288,7 +359,9 @@ impl Finding {
                 .first()
                 .map_or(Place::Node(*node), |edge| Place::Target(*edge)),
             Self::BranchEnds { way, .. } | Self::TwoRegions { way, .. } => Place::of(*way),
-            Self::SharedJoin { edge } | Self::NoBranches { edge } => Place::Target(*edge),
+            Self::SharedJoin { edge } | Self::NoBranches { edge } | Self::NobodyBefore { edge } => {
+                Place::Target(*edge)
+            }
             Self::BranchIsJoin { edge, branch } | Self::SameBranch { edge, branch } => {
                 Place::Branch(*edge, *branch)
             }
@@ -313,6 +386,11 @@ impl Finding {
             | Self::ZeroConcurrency { .. }
             | Self::NoRefusal { .. }
             | Self::NotApprovable { .. }
+            | Self::NobodyBefore { .. }
+            | Self::GrantsBeyond { .. }
+            | Self::UnknownScope { .. }
+            | Self::MisnamedScope { .. }
+            | Self::UselessGrant { .. }
             | Self::ZeroLimit { .. }
             | Self::DuplicateName { .. }
             | Self::ReservedName { .. }
@@ -327,6 +405,8 @@ impl Finding {
             | Self::BranchIsJoin { .. }
             | Self::SameBranch { .. }
             | Self::UselessElse { .. }
+            | Self::UsesUngranted { .. }
+            | Self::GrantsUngranted { .. }
             | Self::NoStart => false,
         }
     }
@@ -352,11 +432,42 @@ pub enum Place {
     Concurrency(EdgeIndex),
     /// The question before the handoff of an edge.
     Approval(EdgeIndex),
+    /// A scope that an edge grants: its place in the grant.
+    Grant(EdgeIndex, usize),
+    /// A scope that a node may use: its place among these.
+    Use(NodeIndex, usize),
+    /// A scope that a node may grant: its place among these.
+    MayGrant(NodeIndex, usize),
     /// One of the names that a node had before, or, without a node, the graph.
     FormerName(Option<NodeIndex>, usize),
 }
 
 impl Place {
+    /// Returns the edge that the part belongs to, if it does to one.
+    ///
+    /// ```
+    /// use handoffs_core::{EdgeIndex, NodeIndex, Place};
+    ///
+    /// assert_eq!(Place::Limit(EdgeIndex(3)).edge(), Some(EdgeIndex(3)));
+    /// assert_eq!(Place::Node(NodeIndex(0)).edge(), None);
+    /// ```
+    pub const fn edge(self) -> Option<EdgeIndex> {
+        match self {
+            Self::Target(edge)
+            | Self::Branch(edge, _)
+            | Self::Else(edge)
+            | Self::Limit(edge)
+            | Self::Concurrency(edge)
+            | Self::Approval(edge)
+            | Self::Grant(edge, _) => Some(edge),
+            Self::Graph
+            | Self::Node(_)
+            | Self::Use(..)
+            | Self::MayGrant(..)
+            | Self::FormerName(..) => None,
+        }
+    }
+
     fn of(way: Way) -> Self {
         match (way.is_else, way.branch) {
             (true, _) => Self::Else(way.edge),

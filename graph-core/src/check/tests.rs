@@ -43,7 +43,10 @@ pub(super) fn graph(nodes: &str, edges: &[&str]) -> Topology {
                 let names = branches.split('+').filter(|name| !name.is_empty());
                 Branches::All(names.map(node).collect())
             };
-            route = route.__forked(Fork::new(branches));
+            let (to, times, otherwise) =
+                (*route.target(), route.times(), route.otherwise().copied());
+            let fork = Some(Fork::new(branches));
+            route = Route::__full(to, false, fork, times, None, otherwise, None);
         }
         let edge = match words[0].strip_prefix('!') {
             Some(from) => Edge::on_error(node(from), route),

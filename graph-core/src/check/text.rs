@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use petgraph::visit::Reversed;
 
-use super::finding::Finding;
+use super::finding::{Code, Finding};
 use super::name::RESERVED;
 use super::reach::{closure, ending};
 use crate::route::{Route, Target};
@@ -65,18 +65,17 @@ impl Finding {
             | Self::NoBranches { .. }
             | Self::SameBranch { .. }
             | Self::ZeroConcurrency { .. } => super::fork::text::message(self, topology),
-            Self::UselessElse { edge } => {
-                let to = topology
-                    .get_edge(*edge)
-                    .and_then(|edge| edge.route.otherwise());
-                let to = to.map_or("?", |to| to.node().as_ref().map_or("end", name));
-                format!(
-                    "{code}: `else = {to}` is never taken: the edge has no limit, and lies on no loop"
-                )
-            }
+            Self::UselessElse { edge } => useless_else(topology, *edge),
             Self::NoRefusal { edge } | Self::NotApprovable { edge } => {
                 super::approval::message(topology, self, *edge)
             }
+            Self::GrantsBeyond { .. }
+            | Self::UsesUngranted { .. }
+            | Self::GrantsUngranted { .. }
+            | Self::UnknownScope { .. }
+            | Self::MisnamedScope { .. }
+            | Self::UselessGrant { .. } => super::authority::message(topology, self),
+            Self::NobodyBefore { edge } => super::back::message(topology, *edge),
             Self::ZeroLimit { edge } => {
                 let from = topology
                     .get_edge(*edge)
@@ -146,6 +145,13 @@ impl Finding {
             Self::NoRefusal { edge } | Self::NotApprovable { edge } => {
                 super::approval::help(topology, *edge)
             }
+            Self::GrantsBeyond { .. }
+            | Self::UsesUngranted { .. }
+            | Self::GrantsUngranted { .. }
+            | Self::UnknownScope { .. }
+            | Self::MisnamedScope { .. }
+            | Self::UselessGrant { .. } => super::authority::help(topology, self),
+            Self::NobodyBefore { .. } => "name the node to go to".to_owned(),
             Self::ZeroLimit { .. } => "allow it at least once, or remove it".to_owned(),
             Self::DuplicateName { .. } => "rename one of them".to_owned(),
             Self::ReservedName { .. } => {
@@ -170,6 +176,15 @@ impl Finding {
             }
         }
     }
+}
+
+fn useless_else(topology: &Topology, edge: EdgeIndex) -> String {
+    let name = |node: &NodeIndex| topology.name_of(*node);
+    let edge = topology.get_edge(edge);
+    let to = edge.and_then(|edge| edge.route.otherwise());
+    let to = to.map_or("?", |to| to.node().as_ref().map_or("end", name));
+    let code = Code::H011;
+    format!("{code}: `else = {to}` is never taken: the edge has no limit, and lies on no loop")
 }
 
 /// Names a node, or the graph itself.

@@ -1,5 +1,8 @@
 //! The kinds of differences, and what each of them does.
 
+use std::borrow::Cow;
+
+use crate::authority::{Grant, May};
 use crate::route::Target;
 use crate::topology::NodeKind;
 
@@ -92,6 +95,34 @@ pub enum Change {
         before: Option<String>,
         /// What is asked.
         after: Option<String>,
+    },
+    /// A node may do, or let others do, more or less.
+    #[non_exhaustive]
+    MayChanged {
+        /// The node.
+        node: String,
+        /// What it could.
+        before: May,
+        /// What it can.
+        after: May,
+    },
+    /// An edge grants something else.
+    #[non_exhaustive]
+    GrantChanged {
+        /// The edge.
+        edge: EdgeName,
+        /// What it granted.
+        before: Option<Grant>,
+        /// What it grants.
+        after: Option<Grant>,
+    },
+    /// The graph has authority, or none any more: without, each node may do anything.
+    #[non_exhaustive]
+    AuthorityChanged {
+        /// The path to the graph.
+        graph: String,
+        /// Whether it has.
+        now: bool,
     },
     /// More or fewer branches of a fork may run at a time.
     #[non_exhaustive]
@@ -228,6 +259,20 @@ impl Change {
                 (None, Some(_)) => Effect::Tightens,
                 _ => Effect::Alters,
             },
+            Self::MayChanged { before, after, .. } => {
+                let uses = after.uses.iter().all(|scope| before.uses.contains(scope));
+                let grants = after
+                    .grants
+                    .iter()
+                    .all(|scope| before.grants.contains(scope));
+                tightens_if(uses && grants)
+            }
+            Self::GrantChanged { before, after, .. } => tightens_if(match (before, after) {
+                (_, None) => true,
+                (None, Some(_)) => false,
+                (Some(before), Some(after)) => is_within(after, before),
+            }),
+            Self::AuthorityChanged { now, .. } => tightens_if(*now),
             Self::LoopRemoved { .. } => Effect::Tightens,
             Self::LoopChanged {
                 joined,
@@ -244,6 +289,31 @@ impl Change {
             | Self::PatternChanged { .. }
             | Self::Reordered { .. } => Effect::Alters,
         }
+    }
+}
+
+/// Returns whether a grant lets do nothing that another does not.
+fn is_within(grant: &Grant, other: &Grant) -> bool {
+    fn at_most<T: Ord>(most: Option<T>, other: Option<T>) -> bool {
+        other.is_none_or(|other| most.is_some_and(|most| most <= other))
+    }
+    let is_named = |scope: &Cow<'static, str>| other.has(scope);
+    let scopes = match &grant.scopes {
+        None => other.scopes.is_none(),
+        Some(scopes) => scopes.iter().all(is_named),
+    };
+    scopes
+        && at_most(grant.spend_micros, other.spend_micros)
+        && at_most(grant.calls, other.calls)
+        && at_most(grant.depth, other.depth)
+        && at_most(grant.expires_ms, other.expires_ms)
+}
+
+fn tightens_if(does: bool) -> Effect {
+    if does {
+        Effect::Tightens
+    } else {
+        Effect::Loosens
     }
 }
 

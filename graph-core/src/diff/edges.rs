@@ -112,6 +112,13 @@ impl Node<'_> {
                 after: is.approval().map(str::to_owned),
             });
         }
+        if was.granted() != is.granted() {
+            changes.push(Change::GrantChanged {
+                edge: edge(),
+                before: was.granted().cloned(),
+                after: is.granted().cloned(),
+            });
+        }
         if was.otherwise() != is.otherwise() {
             changes.push(Change::ElseChanged {
                 edge: edge(),
@@ -181,6 +188,7 @@ fn pairs(old: &[Named], new: &[Named]) -> Vec<(usize, usize)> {
 fn target(route: &Route<String>) -> String {
     let join = route.target();
     match route.fork() {
+        None if route.is_back() => format!("{join}, back"),
         None => join.to_string(),
         Some(fork) => format!("{} join {join}", fork.branches),
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::authority::{Grant, May, ScopeShape};
 use crate::route::Route;
 use crate::topology::{Edge, NodeIndex, NodeShape};
 
@@ -238,4 +239,67 @@ fn a_person_who_is_no_longer_asked_loosens() {
     assert!(!changes(None, Some("is_right")).loosens());
     assert!(!changes(Some("is_right"), Some("is_fair")).loosens());
     assert!(!changes(Some("is_right"), Some("is_fair")).is_empty());
+}
+
+#[test]
+fn what_is_granted_besides_loosens_and_what_is_granted_no_more_tightens() {
+    let desk = |uses: &[&'static str], grant: Option<Grant>| {
+        let mut desk = Topology::new("Desk");
+        for scope in ["Read", "Refund"] {
+            desk.scope(ScopeShape::new(scope));
+        }
+        let may = May::new().grants(["Read", "Refund"]);
+        let triage = desk.node(NodeShape::new("triage").may(may));
+        let may = May::new().uses(uses.iter().copied());
+        let billing = desk.node(NodeShape::new("billing").may(may));
+        desk.start(triage);
+        let route = Route::to(billing);
+        let route = match grant {
+            Some(grant) => route.grant(grant),
+            None => route,
+        };
+        desk.edge(Edge::new(triage, "_", route));
+        desk.edge(Edge::new(billing, "_", Route::end()));
+        desk
+    };
+    let said = |before: &Topology, after: &Topology| {
+        let diff = before.diff(after);
+        (diff.loosens(), diff.to_string())
+    };
+    let little = desk(&["Read"], Some(Grant::of(["Read"]).calls(3)));
+    let much = desk(
+        &["Read", "Refund"],
+        Some(Grant::of(["Read", "Refund"]).calls(3)),
+    );
+    let (loosens, text) = said(&little, &much);
+    assert!(loosens);
+    assert_eq!(
+        text,
+        "Desk: 2 changes, 2 of which loosen it\n\
+         ! node billing: `may(use(Read, Refund))`, was `may(use(Read))`\n\
+         ! triage -> billing on `_`: `grant(Read, Refund, calls = 3)`, was `grant(Read, calls = 3)`\n"
+    );
+    assert!(!said(&much, &little).0);
+    assert!(
+        said(
+            &little,
+            &desk(&["Read"], Some(Grant::of(["Read"]).calls(4)))
+        )
+        .0
+    );
+    assert!(said(&little, &desk(&["Read"], Some(Grant::of(["Read"])))).0);
+    assert!(
+        !said(
+            &little,
+            &desk(&["Read"], Some(Grant::of(["Read"]).calls(2).depth(1)))
+        )
+        .0
+    );
+    assert!(!said(&little, &desk(&["Read"], None)).0);
+
+    let mut without = Topology::new("Desk");
+    without.node(NodeShape::new("triage"));
+    let mut with = without.clone();
+    with.scope(ScopeShape::new("Read"));
+    assert!(with.diff(&without).loosens() && !without.diff(&with).loosens());
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Diff;
 use super::change::{Change, EdgeName, Effect};
+use crate::authority::Grant;
 use crate::route::Target;
 use crate::topology::NodeKind;
 
@@ -187,6 +188,9 @@ impl fmt::Display for Change {
                 code(after.as_deref()),
                 code(before.as_deref())
             ),
+            Self::MayChanged { .. } | Self::GrantChanged { .. } | Self::AuthorityChanged { .. } => {
+                self.write_authority(f)
+            }
             Self::PatternChanged { edge, before } => {
                 write!(f, "{edge}: was on `{}`", before.replace('`', "'"))
             }
@@ -200,6 +204,41 @@ impl fmt::Display for Change {
 }
 
 impl Change {
+    /// Writes what is said of who may do what.
+    fn write_authority(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MayChanged {
+                node,
+                before,
+                after,
+            } => write!(f, "node {node}: `{after}`, was `{before}`"),
+            Self::GrantChanged {
+                edge,
+                before,
+                after,
+            } => {
+                let grant = |grant: &Option<Grant>| grant.as_ref().map(ToString::to_string);
+                let (after, before) = (grant(after), grant(before));
+                write!(
+                    f,
+                    "{edge}: {}, was {}",
+                    code(after.as_deref()),
+                    code(before.as_deref())
+                )
+            }
+            Self::AuthorityChanged { graph, now } => {
+                let graph = within(graph);
+                let now = if *now {
+                    "only what they are granted now"
+                } else {
+                    "anything: there are no scopes now"
+                };
+                write!(f, "nodes{graph} may do {now}")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes what is said of loops and bounds.
     fn write_bound(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

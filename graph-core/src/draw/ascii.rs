@@ -185,9 +185,9 @@ impl List<'_, '_> {
             NodeKind::Human => " (human)",
             NodeKind::Graph => " (graph)",
         };
-        let trail = self.scene.note(node).map(|note| format!("  {note}"));
-        let name = line(&node.name);
-        let mut row = Row::plain(format!("{name}{kind}{}", trail.unwrap_or_default()));
+        let notes = self.scene.notes(node).map(|note| format!("  {note}"));
+        let (name, notes) = (line(&node.name), notes.collect::<String>());
+        let mut row = Row::plain(format!("{name}{kind}{notes}"));
         row.node = Some(index);
         rows.push(row);
 

@@ -9,8 +9,8 @@
 //! and what leaves it leaves from the cluster's end; Graphviz cuts these arrows at the border. The nodes
 //! of branches are a cluster too, named after their join.
 //!
-//! What `read` reads back, it finds in names, labels, shapes, and in the attributes `class` and `join`,
-//! which Graphviz ignores.
+//! What `read` reads back, it finds in names, labels, shapes, and in the attributes `class`, `join`,
+//! `scopes`, `uses` and `grants`, which Graphviz ignores.
 
 mod name;
 mod parse;
@@ -122,6 +122,16 @@ struct Part<'a> {
 impl Part<'_> {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let indent = &self.indent;
+        let scopes = self.scene.topology.scopes().iter();
+        let scopes: Vec<_> = scopes
+            .map(|scope| match &*scope.doc {
+                "" => scope.name.to_string(),
+                doc => format!("{}: {}", scope.name, line(doc)),
+            })
+            .collect();
+        if !scopes.is_empty() {
+            writeln!(f, "{indent}scopes={};", Quoted(&scopes.join("\n")))?;
+        }
         if self.scene.topology.start_node().is_some() {
             writeln!(f, "{indent}{} [shape=point];", self.quoted(Thing::Start))?;
         }
@@ -241,6 +251,9 @@ impl Part<'_> {
         if !node.doc.is_empty() {
             write!(f, " tooltip={};", Quoted(&node.doc))?;
         }
+        for (name, scopes) in scopes_of(node) {
+            write!(f, " {name}={scopes};")?;
+        }
         writeln!(f)?;
         Part {
             scene: inner,
@@ -288,15 +301,17 @@ impl Part<'_> {
         if !node.doc.is_empty() {
             attributes.add("tooltip", Quoted(&node.doc));
         }
+        for (name, scopes) in scopes_of(node) {
+            attributes.add(name, scopes);
+        }
         writeln!(f, "{indent}{}{attributes}", Quoted(&id))
     }
 
-    /// Returns what is written in a node: its name, and what the trail says of it.
+    /// Returns what is written in a node: its name, what it may do, and what the trail says of it.
     fn label(&self, node: &NodeShape) -> String {
-        match self.scene.note(node) {
-            None => node.name.to_string(),
-            Some(trail) => format!("{}\n{trail}", node.name),
-        }
+        let name = node.name.to_string();
+        let lines: Vec<_> = [name].into_iter().chain(self.scene.notes(node)).collect();
+        lines.join("\n")
     }
 
     fn write_arrow(&self, f: &mut fmt::Formatter<'_>, arrow: &Arrow, indent: &str) -> fmt::Result {
@@ -408,6 +423,13 @@ impl Part<'_> {
     fn node_id(&self, node: &NodeShape) -> String {
         format!("{}{}", self.prefix, escaped(&node.name))
     }
+}
+
+/// Returns the attributes that say what a node may do.
+fn scopes_of(node: &NodeShape) -> impl Iterator<Item = (&'static str, String)> {
+    let all = [("uses", &node.may.uses), ("grants", &node.may.grants)];
+    let all = all.into_iter().filter(|(_, scopes)| !scopes.is_empty());
+    all.map(|(name, scopes)| (name, Quoted(&scopes.join(" ")).to_string()))
 }
 
 /// A text in what Graphviz takes for HTML.

@@ -189,11 +189,9 @@ impl Part<'_> {
     }
 
     fn label(&self, node: &NodeShape) -> String {
-        let name = line(&node.name);
-        match self.scene.note(node) {
-            None => name.into_owned(),
-            Some(trail) => format!("{name}\n{trail}"),
-        }
+        let name = line(&node.name).into_owned();
+        let lines: Vec<_> = [name].into_iter().chain(self.scene.notes(node)).collect();
+        lines.join("\n")
     }
 
     fn write_arrow(&self, writer: &mut Writer, arrow: &Arrow) {

@@ -151,9 +151,18 @@ impl<'a> Scene<'a> {
             .map(|(index, _)| index)
     }
 
-    /// Returns what is written under a node: its visits and time.
-    pub(super) fn note(&self, node: &NodeShape) -> Option<String> {
-        self.trail?.note(&self.path_of(&node.name))
+    /// Returns what is written under a node: what it may do, its visits and time.
+    pub(super) fn notes(&self, node: &NodeShape) -> impl Iterator<Item = String> {
+        let scopes = |word: &str, scopes: &[Cow<'static, str>]| {
+            (!scopes.is_empty()).then(|| format!("{word} {}", scopes.join(", ")))
+        };
+        let may = [
+            scopes("uses", &node.may.uses),
+            scopes("grants", &node.may.grants),
+        ];
+        let trail = self.trail;
+        let trail = trail.and_then(|trail| trail.note(&self.path_of(&node.name)));
+        may.into_iter().chain([trail]).flatten()
     }
 
     /// Returns whether there is a trail that does not come to a node.
@@ -361,7 +370,10 @@ fn is_fork(edge: &Edge<NodeIndex>) -> bool {
     edge.route.fork().is_some()
 }
 
-/// What is written at an edge: the pattern, the guard, how many branches at a time, the limit, and what a
+/// What is written at an edge that leads back to whoever handed over.
+pub(super) const BACK: &str = "back";
+
+/// What is written at an edge: the pattern, the guard, whether it leads back, how many branches at a time, the limit, and what a
 /// person is asked before.
 fn lines(edge: &Edge<NodeIndex>) -> Vec<String> {
     let guard = edge
@@ -376,8 +388,11 @@ fn lines(edge: &Edge<NodeIndex>) -> Vec<String> {
     let limit = edge.route.times().map(|limit| format!("≤ {limit}"));
     let approve = edge.route.approval();
     let approve = approve.map(|question| format!("approve = {}", line(question)));
+    // What leads back after an error says so itself.
+    let back = (edge.is_back() && !edge.on_error).then(|| BACK.to_owned());
+    let grant = edge.route.granted().map(ToString::to_string);
     let on = Some(line(&edge.on).into_owned());
-    [on, guard, most, limit, approve]
+    [on, guard, back, most, limit, approve, grant]
         .into_iter()
         .flatten()
         .collect()

@@ -35,7 +35,7 @@ pub struct Way {
 }
 
 /// What an edge says that leads back after an error.
-const BACK: &str = "error, back";
+pub(crate) const BACK: &str = "error, back";
 
 /// One arm of a route: from a node, on an outcome or on an error, to a target.
 ///
@@ -86,7 +86,7 @@ impl<N> Edge<N> {
     pub const fn on_error(from: N, route: Route<N>) -> Self {
         Self {
             from,
-            on: Cow::Borrowed("error"),
+            on: Cow::Borrowed(if route.is_back() { BACK } else { "error" }),
             outcomes: Cow::Borrowed(&[]),
             guard: None,
             route,
@@ -94,7 +94,7 @@ impl<N> Edge<N> {
         }
     }
 
-    /// Leads a node that has failed for good back to where the run came from: it is taken only if that
+    /// Leads a node that has failed for good back to whoever handed over to it: it is taken only if that
     /// is where its route leads.
     ///
     /// ```
@@ -104,25 +104,12 @@ impl<N> Edge<N> {
     /// assert!(edge.on_error && edge.is_back());
     /// ```
     pub const fn back(from: N, route: Route<N>) -> Self {
-        Self {
-            from,
-            on: Cow::Borrowed(BACK),
-            outcomes: Cow::Borrowed(&[]),
-            guard: None,
-            route,
-            on_error: true,
-        }
+        Self::on_error(from, route.__back())
     }
 
-    /// Returns whether this edge leads back to where the run came from.
-    pub fn is_back(&self) -> bool {
-        self.on_error && self.on == BACK
-    }
-
-    /// The same as [`Edge::back`], beside [`Edge::__new`].
-    #[doc(hidden)]
-    pub const fn __back(from: N, route: Route<N>) -> Self {
-        Self::back(from, route)
+    /// Returns whether this edge leads back to whoever handed over to its node.
+    pub const fn is_back(&self) -> bool {
+        self.route.is_back()
     }
 
     /// The same as [`Edge::on_error`], beside [`Edge::__new`].

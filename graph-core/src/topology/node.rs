@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::Topology;
+use crate::authority::May;
 
 /// A node's place in its topology, in the order of declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +56,8 @@ pub struct NodeShape {
     pub inner: Option<Box<Topology>>,
     /// The names that the node had in older versions of the graph.
     pub renamed_from: Vec<Cow<'static, str>>,
+    /// What the node may do, and let others do, in a graph that has scopes.
+    pub may: May,
 }
 
 impl NodeShape {
@@ -66,7 +69,21 @@ impl NodeShape {
             kind: NodeKind::Task,
             inner: None,
             renamed_from: Vec::new(),
+            may: May::new(),
         }
+    }
+
+    /// Says what the node may do, and let others do.
+    ///
+    /// ```
+    /// use handoffs_core::{May, NodeShape};
+    ///
+    /// let desk = NodeShape::new("billing").may(May::new().uses(["Refund"]));
+    /// assert!(desk.may.names("Refund"));
+    /// ```
+    pub fn may(mut self, may: May) -> Self {
+        self.may = may;
+        self
     }
 
     /// Adds a name that the node had in an older version of the graph: what a journal keeps under that

@@ -202,10 +202,18 @@ fn a_derived_graph_can_hold_its_edges_in_a_constant() {
     )];
     const FORKS: &[Edge<Desk>] = &[Edge::__on_error(
         Desk::Triage,
-        Route::to(Desk::Billing).__forked(Fork {
-            branches: Branches::All(List::fixed(&[Desk::Triage, Desk::Billing])),
-            concurrency: None,
-        }),
+        Route::__full(
+            crate::route::Target::Node(Desk::Billing),
+            false,
+            Some(Fork {
+                branches: Branches::All(List::fixed(&[Desk::Triage, Desk::Billing])),
+                concurrency: None,
+            }),
+            None,
+            None,
+            None,
+            None,
+        ),
     )];
 
     assert_eq!(EDGES[0].label(), "Triaged::Billing { .. } if knows_account");

@@ -9,6 +9,7 @@ use syn::parse::ParseStream;
 use syn::token::Paren;
 use syn::{Expr, LitInt, Pat, Path, Token, parenthesized};
 
+use super::may::Granting;
 use crate::mistakes::{Mistakes, skip_argument};
 use forks::{no_join, read_all, read_each};
 
@@ -34,6 +35,7 @@ pub(super) struct Onward {
     pub(super) otherwise: Option<Stop>,
     pub(super) approve: Option<Approve>,
     pub(super) concurrency: Option<Limit>,
+    pub(super) grant: Option<Granting>,
     /// Whether an option could not be read.
     pub(super) broken: bool,
     is_error: bool,
@@ -54,7 +56,7 @@ pub(super) enum To {
         worker: Ident,
         join: Ident,
     },
-    /// `back`, of an error: to whoever handed over to this node.
+    /// `back`: to whoever handed over to this node.
     Back(Ident),
 }
 
@@ -90,7 +92,7 @@ const ERROR: &str = "write `then = node`, `then = back` or `then = end`";
 /// The name of the target that is no node.
 pub(super) const END: &str = "end";
 
-/// The word that leads an error to whoever handed over.
+/// The word that leads to whoever handed over.
 pub(super) const BACK: &str = "back";
 
 impl Arm {
@@ -141,6 +143,7 @@ impl Onward {
             otherwise: None,
             approve: None,
             concurrency: None,
+            grant: None,
             broken: false,
         }
     }
@@ -226,6 +229,11 @@ impl Onward {
                 let approve = Approve { key, question };
                 Ok(self.approve.replace(approve).is_some())
             }
+            "grant" => {
+                let granting = Granting::read(key.clone(), options, mistakes)?;
+                self.broken |= granting.broken;
+                Ok(self.grant.replace(granting).is_some())
+            }
             "concurrency" if is_fork => {
                 options.parse::<Token![=]>()?;
                 let most = Limit::read(options, CONCURRENCY, mistakes);
@@ -242,11 +250,11 @@ impl Onward {
             }
             _ => {
                 let knows = if self.is_error {
-                    "an error edge knows: `limit = N`, `else = node`"
+                    "an error edge knows: `limit = N`, `grant(A)`, `else = node`"
                 } else if is_fork {
-                    "a fork knows: `limit = N`, `else = node`, `concurrency = N`"
+                    "a fork knows: `limit = N`, `grant(A)`, `else = node`, `concurrency = N`"
                 } else {
-                    "an edge knows: `limit = N`, `approve = f`, `else = node`"
+                    "an edge knows: `limit = N`, `approve = f`, `grant(A)`, `else = node`"
                 };
                 mistakes.unknown_key(key, knows);
                 // Perhaps it was to be the limit; then nothing is said of a loop.

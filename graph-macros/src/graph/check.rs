@@ -2,27 +2,39 @@
 
 use std::collections::HashSet;
 
-use handoffs_core::{Code, EdgeIndex, Finding, NodeIndex, Place, check as find};
-use proc_macro2::TokenStream;
+use handoffs_core::{Code, Edge, Finding, NodeIndex, Place, check as find};
+use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 
 use super::arm::{BACK, END, Onward, To};
-use super::model::{Model, Source};
+use super::model::{Model, Suspect};
 use super::region::branch_token;
 use super::text::text;
 use crate::case::camel;
 use crate::mistakes::Mistakes;
 
-/// Reports what is wrong, and returns whether each node has its place in or outside of branches.
-pub(super) fn check(model: &Model, mistakes: &mut Mistakes) -> bool {
+/// Reports what is wrong, and notes whether each node has its place in or outside of branches.
+pub(super) fn check(model: &mut Model, mistakes: &mut Mistakes) {
+    let (has_places, suspects) = check_shape(model, mistakes);
+    (model.has_places, model.suspects) = (has_places, suspects);
+    ends(model, mistakes);
+    same_variant(model, mistakes);
+}
+
+fn check_shape(model: &Model, mistakes: &mut Mistakes) -> (bool, Vec<Suspect>) {
+    let mut suspects = Vec::new();
     let mut seen = HashSet::new();
     let mut has_places = true;
     for finding in find(&model.topology) {
         has_places &= finding.code() != Code::H009;
         // `back` gives an edge for each node that it may lead to, and is one token.
-        let source = edge_of(&finding).and_then(|edge| model.source(edge));
-        if let Some(Source::Error(node)) = source
-            && !seen.insert((node, finding.code(), core::mem::discriminant(&finding)))
+        let edge = finding.place().edge();
+        let back = edge.filter(|edge| {
+            let edge = model.topology.get_edge(*edge);
+            edge.is_some_and(Edge::is_back)
+        });
+        if let Some(source) = back.and_then(|edge| model.source(edge))
+            && !seen.insert((source, finding.code(), core::mem::discriminant(&finding)))
         {
             continue;
         }
@@ -34,18 +46,35 @@ pub(super) fn check(model: &Model, mistakes: &mut Mistakes) -> bool {
         if is_loop && is_guessed(model, &token) {
             continue;
         }
-        let help = match source {
-            // What goes back has no name that could be written.
-            Some(Source::Error(_)) if is_loop && token.to_string() == BACK => {
-                "bound it, for example `back(limit = 3, else = end)`".to_owned()
-            }
-            _ => finding.help(&model.topology),
-        };
-        mistakes.mend(token, finding.message(&model.topology), help);
+        let help = finding.help(&model.topology);
+        let message = finding.message(&model.topology);
+        match scope_of(model, finding.place()).filter(|scope| is_alone(model, scope)) {
+            Some(scope) if finding.code() == Code::H010 => suspects.push(Suspect {
+                scope: scope.clone(),
+                text: format!("{message}\nhelp: {help}"),
+            }),
+            _ => mistakes.mend(token, message, help),
+        }
     }
-    ends(model, mistakes);
-    same_variant(model, mistakes);
-    has_places
+    (has_places, suspects)
+}
+
+/// Returns the scope that stands at a place.
+fn scope_of(model: &Model, place: Place) -> Option<&Ident> {
+    let may = |node: NodeIndex| Some(&model.graph.nodes.get(usize::from(node.0))?.may);
+    match place {
+        Place::Grant(edge, at) => model.onward(edge)?.grant.as_ref()?.scopes.get(at),
+        Place::Use(node, at) => may(node)?.uses.get(at),
+        Place::MayGrant(node, at) => may(node)?.grants.get(at),
+        _ => None,
+    }
+}
+
+/// Returns whether the graph names a scope only once: if it is misspelt, the compiler says so, and
+/// nothing else is wrong with it.
+fn is_alone(model: &Model, scope: &Ident) -> bool {
+    let named = model.graph.named_scopes();
+    named.filter(|other| *other == scope).count() == 1
 }
 
 /// Returns whether a target is a misspelt name: what it was taken for closes no loop of the user's.
@@ -63,6 +92,17 @@ fn token(model: &Model, finding: &Finding) -> TokenStream {
         return all.to_token_stream();
     }
     let found = match finding.place() {
+        Place::Grant(edge, at) => {
+            let grant = onward(edge).and_then(|onward| onward.grant.as_ref());
+            let is_whole = matches!(finding, Finding::UselessGrant { .. });
+            grant.map(|grant| {
+                let scope = grant.scopes.get(at).filter(|_| !is_whole);
+                scope.unwrap_or(&grant.key).to_token_stream()
+            })
+        }
+        place @ (Place::Use(..) | Place::MayGrant(..)) => {
+            scope_of(model, place).map(ToTokens::to_token_stream)
+        }
         Place::Node(node) => node_token(model, node),
         Place::Target(edge) => onward(edge).map(target_token),
         Place::Else(edge) => onward(edge)
@@ -93,18 +133,6 @@ fn token(model: &Model, finding: &Finding) -> TokenStream {
         _ => None,
     };
     found.unwrap_or_else(|| model.graph.ident.to_token_stream())
-}
-
-fn edge_of(finding: &Finding) -> Option<EdgeIndex> {
-    match finding.place() {
-        Place::Target(edge)
-        | Place::Branch(edge, _)
-        | Place::Else(edge)
-        | Place::Limit(edge)
-        | Place::Approval(edge)
-        | Place::Concurrency(edge) => Some(edge),
-        _ => None,
-    }
 }
 
 fn node_token(model: &Model, node: NodeIndex) -> Option<TokenStream> {

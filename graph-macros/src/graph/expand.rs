@@ -1,14 +1,14 @@
 //! From a resolved graph to its enum of nodes, its table of edges, its edge functions and its steps.
 
 use handoffs_core::{max_handoffs, max_visits};
-use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::context::flow_check;
 use super::edges::edge_functions;
-use super::model::Model;
+use super::model::{Model, distinct};
 use super::nested::{leave_node, node_impl};
 use super::parse::{Graph, Node};
 use super::step::step_impl;
@@ -24,7 +24,8 @@ pub(super) fn expand(model: &Model) -> TokenStream {
     let steps = step_impl(model, &names);
     let node = node_impl(model);
     let flow = flow_check(model);
-    quote!(#nodes #graph #edges #steps #node #flow)
+    let scopes = scope_check(model);
+    quote!(#nodes #graph #edges #steps #node #flow #scopes)
 }
 
 /// The identifiers that generated code is about.
@@ -58,6 +59,45 @@ impl Names {
         let variant = variants.get(index).or(variants.first());
         quote!(#node_enum::#variant)
     }
+}
+
+/// Writes each scope once where the compiler sees whether it exists, and then, of one that may have been
+/// misspelt, what is wrong with it.
+fn scope_check(model: &Model) -> TokenStream {
+    let Some(scopes) = &model.graph.scopes else {
+        return TokenStream::new();
+    };
+    let checks = distinct(model.graph.named_scopes())
+        .into_iter()
+        .map(|scope| {
+            let suspect = model
+                .suspects
+                .iter()
+                .find(|suspect| suspect.scope == *scope);
+            let wrong = suspect.map(|suspect| {
+                let text = &suspect.text;
+                quote_spanned!(scope.span()=> ::core::panic!("{}", #text))
+            });
+            // The compiler underlines the scope alone.
+            let scopes = at(scope.span(), scopes.to_token_stream());
+            quote_spanned! {scope.span()=>
+                #[allow(path_statements, clippy::all, clippy::pedantic)]
+                const _: () = {
+                    let _: #scopes = #scopes::#scope;
+                    #wrong
+                };
+            }
+        });
+    checks.collect()
+}
+
+/// Puts tokens at another place.
+fn at(span: Span, tokens: TokenStream) -> TokenStream {
+    let put = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(span));
+        token
+    };
+    tokens.into_iter().map(put).collect()
 }
 
 /// Writes an item of a node's type as a node of the graph's state, in the same words and at the same
@@ -111,6 +151,13 @@ fn shape_of(graph: &Graph, node: &Node) -> TokenStream {
     let doc = node.doc.lines().next().unwrap_or_default();
     let former = &node.renamed_from;
     let shape = quote!(#krate::NodeShape::new(#name).doc(#doc) #(.renamed_from(#former))*);
+    let shape = match node.may.shape() {
+        may if may.is_empty() || graph.scopes.is_none() => shape,
+        may => {
+            let may = super::may::may(krate, &may);
+            quote!(#shape.may(#may))
+        }
+    };
     if node.policy.subgraph.is_some() {
         let inner = of_inner(graph, node, "inner");
         return quote!(#krate::shape_of(#shape, #inner()));
@@ -215,6 +262,13 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
     let visits = max_visits(&model.topology);
     let inner = nodes.iter().map(|node| handoffs_of(graph, node));
     let shapes = nodes.iter().map(|node| shape_of(graph, node));
+    let scopes = graph.scopes.as_ref().map(|scopes| {
+        quote_spanned! {scopes.span()=>
+            fn scopes() -> ::std::vec::Vec<#krate::ScopeShape> {
+                #krate::ScopeShape::__all::<#scopes>()
+            }
+        }
+    });
     quote! {
         #[automatically_derived]
         impl #impl_generics #krate::AgentGraph for #ident #type_generics #where_clause {
@@ -233,6 +287,8 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
             fn shapes() -> ::std::vec::Vec<#krate::NodeShape> {
                 ::std::vec![#(#shapes),*]
             }
+
+            #scopes
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The graph with its names resolved: every edge knows both ends.
 
-use handoffs_core::__private::senders;
-use handoffs_core::{Edge, EdgeIndex, NodeIndex, NodeShape, Route, Target, Topology, nearest};
+use handoffs_core::__private::lead_back;
+use handoffs_core::{
+    Edge, EdgeIndex, NodeIndex, NodeShape, Route, ScopeShape, Target, Topology, nearest,
+};
 use proc_macro2::Ident;
 use syn::LitStr;
 use syn::ext::IdentExt;
@@ -22,14 +24,22 @@ pub(super) struct Model {
     pub(super) guesswork: bool,
     /// Whether each node is either in the branches of one fork or outside of all.
     pub(super) has_places: bool,
+    /// What is wrong with scopes that the graph names only once, if they exist.
+    pub(super) suspects: Vec<Suspect>,
 }
 
-/// What an edge was read from.
+/// What is wrong with a scope that may be misspelt.
+pub(super) struct Suspect {
+    pub(super) scope: Ident,
+    pub(super) text: String,
+}
+
+/// What an edge was read from. One that leads `back` gives several.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Source {
     /// An arm of a node.
     Arm(usize, usize),
-    /// The `on_error` of a node, of which `back` gives several edges.
+    /// The `on_error` of a node.
     Error(usize),
 }
 
@@ -49,16 +59,17 @@ impl Model {
 
     /// Returns where the edge leads, as it is written.
     pub(super) fn onward(&self, edge: EdgeIndex) -> Option<&Onward> {
-        match self.source(edge)? {
-            Source::Arm(..) => Some(&self.arm(edge)?.onward),
-            Source::Error(node) => self.graph.nodes.get(node)?.policy.on_error.as_ref(),
-        }
+        onward_of(&self.graph, self.source(edge)?)
     }
 
-    /// Returns the edges of a node's arms, in order.
+    /// Returns the edges of a node's arms, in order; of an arm that gives several, the first.
     pub(super) fn arms_of(&self, node: usize) -> impl Iterator<Item = (usize, &Arm)> {
         let edges = self.sources.iter().enumerate();
-        edges.filter_map(move |(edge, source)| match source {
+        let firsts = edges.filter(|(edge, source)| {
+            let before = edge.checked_sub(1).and_then(|edge| self.sources.get(edge));
+            before != Some(source)
+        });
+        firsts.filter_map(move |(edge, source)| match source {
             Source::Arm(from, arm) if *from == node => {
                 Some((edge, self.graph.nodes.get(*from)?.arms.get(*arm)?))
             }
@@ -67,11 +78,33 @@ impl Model {
     }
 }
 
+/// Returns where an edge leads, as it is written.
+fn onward_of(graph: &Graph, source: Source) -> Option<&Onward> {
+    match source {
+        Source::Arm(node, arm) => Some(&graph.nodes.get(node)?.arms.get(arm)?.onward),
+        Source::Error(node) => graph.nodes.get(node)?.policy.on_error.as_ref(),
+    }
+}
+
 pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
     let mut topology = Topology::new(graph.ident.unraw().to_string());
+    let has_scopes = graph.scopes.is_some();
+    if has_scopes {
+        for scope in distinct(graph.named_scopes()) {
+            topology.scope(ScopeShape::new(scope.unraw().to_string()));
+        }
+    } else if let Some(key) = graph.scope_keys().next() {
+        mistakes.mend(
+            key,
+            "H011: this graph has no scopes",
+            "name the enum above the struct: `#[graph(.., scopes = Scopes)]`",
+        );
+    }
     for node in &graph.nodes {
         let summary = node.doc.lines().next().unwrap_or_default().to_owned();
         let shape = NodeShape::new(node.ident.unraw().to_string()).doc(summary);
+        let may = has_scopes.then(|| node.may.shape());
+        let shape = shape.may(may.unwrap_or_default());
         let former = node.renamed_from.iter().map(LitStr::value);
         topology.node(former.fold(shape, NodeShape::renamed_from));
     }
@@ -81,9 +114,10 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
     let mut guesswork = graph
         .nodes
         .iter()
-        .any(|node| node.broken || node.policy.broken);
+        .any(|node| node.broken || node.policy.broken || node.may.broken);
     let mut names = Names {
         topology: &topology,
+        has_scopes,
         guesswork: &mut guesswork,
         mistakes,
     };
@@ -92,61 +126,38 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
         None => Some(NodeIndex(0)),
     };
     let mut edges = Vec::new();
-    let mut backs = Vec::new();
     for (from, node) in graph.nodes.iter().enumerate() {
         let index = NodeIndex(u16::try_from(from).ok()?);
         for (at, arm) in node.arms.iter().enumerate() {
             edges.push((Source::Arm(from, at), names.edge(index, arm)));
         }
         if let Some(onward) = &node.policy.on_error {
-            let place = edges.len();
-            if let To::Back(token) = &onward.to {
-                backs.push(Back {
-                    place,
-                    node: index,
-                    token,
-                    route: names.options(onward),
-                });
-            } else {
-                let edge = Edge::on_error(index, names.route(onward));
-                edges.push((Source::Error(from), edge));
-            }
+            let route = names.route(onward);
+            edges.push((Source::Error(from), Edge::on_error(index, route)));
         }
     }
     topology.start(start.unwrap_or(NodeIndex(0)));
-    let otherwise = |back: &Back<'_>| back.route.otherwise().and_then(|to| to.node());
-    let failing: Vec<_> = backs
-        .iter()
-        .map(|back| (back.node, otherwise(back)))
-        .collect();
-    let plain = edges.iter().map(|(_, edge)| edge);
-    let handed = senders(&topology, plain, &failing);
-    // An edge goes in before what comes later, so the last `back` is put in first.
-    for (back, handed) in backs.iter().zip(handed).rev() {
-        if handed.is_empty() && !guesswork {
-            mistakes.mend(
-                back.token,
-                format_args!(
-                    "H011: nothing hands over to `{}`",
-                    topology.name_of(back.node)
-                ),
-                "name the node to go to after an error, or write `then = end`",
-            );
-        }
-        let source = Source::Error(usize::from(back.node.0));
-        let (times, otherwise) = (back.route.times(), back.route.otherwise().copied());
-        let edges_back = handed.into_iter().map(|to| {
-            let route = Route::__new(Target::Node(to), times, otherwise);
-            let route = match back.route.approval() {
-                Some(question) => route.approve(question.to_owned()),
-                None => route,
-            };
-            (source, Edge::back(back.node, route))
-        });
-        edges.splice(back.place..back.place, edges_back);
+    let led = lead_back(&topology, edges);
+    // An arm of a misspelt name may have been the one that hands over.
+    for (source, node) in led.orphans.iter().filter(|_| !guesswork) {
+        let onward = onward_of(&graph, *source);
+        let Some(To::Back(token)) = onward.map(|onward| &onward.to) else {
+            continue;
+        };
+        let name = topology.name_of(*node);
+        let (message, help) = (
+            format!("H011: nothing hands over to `{name}`"),
+            match source {
+                Source::Arm(..) => "name the node to go to",
+                Source::Error(_) => "name the node to go to after an error, or write `then = end`",
+            },
+        );
+        mistakes.mend(token, message, help);
     }
+    // What is missing is no mistake of the edges that are there.
+    guesswork |= !led.orphans.is_empty();
     let mut sources = Vec::new();
-    for (source, edge) in edges {
+    for (source, edge) in led.edges {
         sources.push(source);
         topology.edge(edge);
     }
@@ -156,22 +167,25 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
         sources,
         guesswork,
         has_places: true,
+        suspects: Vec::new(),
     })
 }
 
-/// An error that leads `back`.
-struct Back<'a> {
-    /// Before which edge its own are put.
-    place: usize,
-    node: NodeIndex,
-    token: &'a Ident,
-    /// A route to nowhere, with the options.
-    route: Route<NodeIndex>,
+/// Returns the first of each name.
+pub(super) fn distinct<'a>(idents: impl Iterator<Item = &'a Ident>) -> Vec<&'a Ident> {
+    let mut distinct: Vec<&Ident> = Vec::new();
+    for ident in idents {
+        if !distinct.contains(&ident) {
+            distinct.push(ident);
+        }
+    }
+    distinct
 }
 
 /// Looks names up; a name that is wrong counts as the nearest one, so that one typo is one error.
 struct Names<'a> {
     topology: &'a Topology,
+    has_scopes: bool,
     guesswork: &'a mut bool,
     mistakes: &'a mut Mistakes,
 }
@@ -211,7 +225,11 @@ impl Names<'_> {
                     _ => Route::end(),
                 }
             }
-            To::Back(back) => self.back(back),
+            // A node of this name is refused for that.
+            To::Back(_) => match self.topology.resolve(BACK) {
+                Ok(node) => Route::to(node),
+                Err(_) => Route::back(),
+            },
         };
         let route = match &onward.concurrency {
             Some(most) => route.concurrency(most.times),
@@ -220,15 +238,13 @@ impl Names<'_> {
         self.with_options(route, onward)
     }
 
-    /// Returns a route to nowhere, with the options.
-    fn options(&mut self, onward: &Onward) -> Route<NodeIndex> {
-        self.with_options(Route::end(), onward)
-    }
-
     fn with_options(&mut self, mut route: Route<NodeIndex>, onward: &Onward) -> Route<NodeIndex> {
         *self.guesswork |= onward.broken;
         if let Some(limit) = &onward.limit {
             route = route.limit(limit.times);
+        }
+        if let Some(granting) = onward.grant.as_ref().filter(|_| self.has_scopes) {
+            route = route.grant(granting.grant());
         }
         if let Some(approve) = &onward.approve {
             route = route.approve(text(&approve.question));
@@ -245,20 +261,6 @@ impl Names<'_> {
             return Target::End;
         }
         self.node(&stop.ident).map_or(Target::End, Target::Node)
-    }
-
-    /// Refuses an arm that leads back, unless a node has this name, which is refused itself.
-    fn back(&mut self, back: &Ident) -> Route<NodeIndex> {
-        if let Ok(node) = self.topology.resolve(BACK) {
-            return Route::to(node);
-        }
-        *self.guesswork = true;
-        self.mistakes.mend(
-            back,
-            "H011: only an error leads `back`",
-            "name the node; or write `#[on_error(then = back)]` on the field",
-        );
-        Route::end()
     }
 
     /// Looks up a node of a fork, which is never the end.

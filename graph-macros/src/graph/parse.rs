@@ -5,12 +5,13 @@ use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, Data, DeriveInput, Field, Fields, Generics, LitStr, Meta, Token, Type, Visibility,
-    parenthesized,
+    Attribute, Data, DeriveInput, Field, Fields, Generics, LitStr, Meta, Path, Token, Type,
+    Visibility, parenthesized,
 };
 
-use super::arm::{Arm, ROUTE, rest_of_argument};
+use super::arm::{Arm, Onward, ROUTE, rest_of_argument};
 use super::field::Policy;
+use super::may::May;
 use crate::krate::Krate;
 use crate::mistakes::{Mistakes, arguments, skip_argument};
 use crate::outcome::doc_text;
@@ -26,9 +27,36 @@ pub(super) struct Graph {
     pub(super) given: Vec<Ident>,
     /// What the graph ends with.
     pub(super) outcome: Option<Type>,
+    /// The enum of what its nodes may be allowed to do.
+    pub(super) scopes: Option<Path>,
     /// The names that the graph had before.
     pub(super) renamed_from: Vec<LitStr>,
     pub(super) nodes: Vec<Node>,
+}
+
+impl Graph {
+    /// Returns where the edges lead, as they are written.
+    fn onwards(&self) -> impl Iterator<Item = &Onward> {
+        self.nodes.iter().flat_map(|node| {
+            let arms = node.arms.iter().map(|arm| &arm.onward);
+            arms.chain(&node.policy.on_error)
+        })
+    }
+
+    /// Returns each scope as often as it is named.
+    pub(super) fn named_scopes(&self) -> impl Iterator<Item = &Ident> {
+        let may = self.nodes.iter().map(|node| &node.may);
+        let may = may.flat_map(|may| may.uses.iter().chain(&may.grants));
+        let grants = self.onwards().filter_map(|onward| onward.grant.as_ref());
+        may.chain(grants.flat_map(|grant| &grant.scopes))
+    }
+
+    /// Returns the words with which scopes are named.
+    pub(super) fn scope_keys(&self) -> impl Iterator<Item = &Ident> {
+        let may = self.nodes.iter().filter_map(|node| node.may.key.as_ref());
+        let grants = self.onwards().filter_map(|onward| onward.grant.as_ref());
+        may.chain(grants.map(|grant| &grant.key))
+    }
 }
 
 /// A field of the graph.
@@ -40,6 +68,7 @@ pub(super) struct Node {
     pub(super) renamed_from: Vec<LitStr>,
     pub(super) arms: Vec<Arm>,
     pub(super) policy: Policy,
+    pub(super) may: May,
     /// Whether arms are missing because they could not be read.
     pub(super) broken: bool,
 }
@@ -52,6 +81,7 @@ struct Keys {
     start: Option<Ident>,
     given: Vec<Ident>,
     outcome: Option<Type>,
+    scopes: Option<Path>,
     renamed_from: Vec<LitStr>,
 }
 
@@ -113,6 +143,7 @@ pub(super) fn parse(input: TokenStream, mistakes: &mut Mistakes) -> Option<Graph
         start: keys.start,
         given: keys.given,
         outcome: keys.outcome,
+        scopes: keys.scopes,
         renamed_from: keys.renamed_from,
         nodes,
     })
@@ -148,6 +179,10 @@ impl Keys {
                 args.parse::<Token![=]>()?;
                 self.outcome.replace(args.parse()?).is_some()
             }
+            "scopes" => {
+                args.parse::<Token![=]>()?;
+                self.scopes.replace(args.parse()?).is_some()
+            }
             "renamed_from" => {
                 // As an alias of serde's, it may be given more than once.
                 self.renamed_from.extend(read_name(args, mistakes)?);
@@ -162,7 +197,7 @@ impl Keys {
             }
             _ => {
                 let knows = "`graph` knows: `state = Type`, `start = node`, `given(field, ..)`, \
-                             `outcome = Type`, `renamed_from = \"Old\"`, `crate = path`";
+                             `outcome = Type`, `scopes = Type`, `renamed_from = \"Old\"`, `crate = path`";
                 mistakes.unknown_key(&key, knows);
                 skip_argument(args);
                 false
@@ -256,6 +291,7 @@ fn parse_node(field: &Field, mistakes: &mut Mistakes) -> Option<Node> {
         renamed_from: read_former(&field.attrs, mistakes),
         arms,
         policy: Policy::read(&field.attrs, mistakes),
+        may: May::read(&field.attrs, mistakes),
         broken,
     })
 }

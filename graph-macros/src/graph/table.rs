@@ -5,6 +5,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::expand::Names;
+use super::may::grant;
 use super::model::Model;
 use crate::krate::Krate;
 
@@ -14,9 +15,6 @@ pub(super) fn edge_table(model: &Model, names: &Names) -> TokenStream {
     let edges = model.topology.edges().map(|(_, edge)| {
         let from = names.node(usize::from(edge.from.0));
         let route = route(krate, names, &edge.route);
-        if edge.is_back() {
-            return quote!(#krate::Edge::__back(#from, #route),);
-        }
         if edge.on_error {
             return quote!(#krate::Edge::__on_error(#from, #route),);
         }
@@ -43,14 +41,13 @@ fn route(krate: &Krate, names: &Names, route: &Route<NodeIndex>) -> TokenStream 
     let to = target(route.target());
     let limit = option(route.times().map(|times| quote!(#times)));
     let otherwise = option(route.otherwise().map(target));
-    let plain = quote!(#krate::Route::__new(#to, #limit, #otherwise));
-    match (route.fork(), route.approval()) {
-        (Some(forked), _) => {
-            let forked = fork(krate, names, forked);
-            quote!(#plain.__forked(#forked))
-        }
-        (None, Some(question)) => quote!(#plain.__approved(#question)),
-        (None, None) => plain,
+    let back = route.is_back();
+    let forked = option(route.fork().map(|forked| fork(krate, names, forked)));
+    let approve = route.approval();
+    let approve = option(approve.map(|question| quote!(::std::borrow::Cow::Borrowed(#question))));
+    let granted = option(route.granted().map(|granted| grant(krate, granted)));
+    quote! {
+        #krate::Route::__full(#to, #back, #forked, #limit, #approve, #otherwise, #granted)
     }
 }
 

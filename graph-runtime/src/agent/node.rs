@@ -11,6 +11,7 @@ use super::message::{Conversation, Message};
 use super::model::Model;
 use super::offers::HandoffStyle;
 use super::over::Peer;
+use super::policy::ToolPolicy;
 use super::tool::Tool;
 use super::view::History;
 use super::visit::Visit;
@@ -43,6 +44,7 @@ pub struct Agent<S, O> {
     pub(super) model: Arc<dyn Model>,
     pub(super) instructions: Arc<dyn Fn(&S) -> String + Send + Sync>,
     pub(super) tools: Vec<Arc<dyn Tool>>,
+    pub(super) policy: Option<Arc<dyn ToolPolicy>>,
     pub(super) history: History,
     pub(super) style: Option<HandoffStyle>,
     pub(super) max_turns: u32,
@@ -91,6 +93,7 @@ impl<S: Sync + 'static, O: 'static> Agent<S, O> {
             model: Arc::new(model),
             instructions: Arc::new(|_| String::new()),
             tools: Vec::new(),
+            policy: None,
             history: History::default(),
             style: None,
             max_turns: 10,
@@ -128,6 +131,12 @@ impl<S: Sync + 'static, O: 'static> Agent<S, O> {
     pub fn tools<T: Tool>(mut self, tools: impl IntoIterator<Item = T>) -> Self {
         let tools = tools.into_iter();
         self.tools.extend(tools.map(|tool| Arc::new(tool) as _));
+        self
+    }
+
+    /// Lets a policy decide before each call of a tool whether it may be made.
+    pub fn policy(mut self, policy: impl ToolPolicy) -> Self {
+        self.policy = Some(Arc::new(policy));
         self
     }
 
@@ -222,6 +231,7 @@ impl<S, O> Clone for Agent<S, O> {
             model: Arc::clone(&self.model),
             instructions: Arc::clone(&self.instructions),
             tools: self.tools.clone(),
+            policy: self.policy.clone(),
             history: self.history.clone(),
             style: self.style,
             max_turns: self.max_turns,

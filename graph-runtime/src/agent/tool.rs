@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::model::ToolSpec;
 use super::offer::closed;
+use crate::authority::Needs;
 use crate::budget::Budget;
 
 /// Something that an agent's model can call.
@@ -30,6 +31,38 @@ pub trait Tool: Send + Sync + 'static {
         false
     }
 
+    /// Returns the scope that the tool needs, and what a call costs at most; nothing by default.
+    ///
+    /// A call whose agent does not [hold](crate::Context::authority) that is not made, and the model is told.
+    /// What it may cost is taken from what the agent holds before it begins.
+    fn needs(&self) -> Option<Needs> {
+        None
+    }
+
+    /// Returns what a call has cost, in millionths of the currency's unit; by default as much as it may. A
+    /// call that failed has cost nothing.
+    fn cost_micros(&self, arguments: &str, result: &str) -> Option<u64> {
+        let _ = (arguments, result);
+        None
+    }
+
+    /// Returns the same tool, which needs this.
+    ///
+    /// ```
+    /// use handoffs_runtime::Needs;
+    /// use handoffs_runtime::agent::Tool;
+    ///
+    /// fn careful(refund: impl Tool) -> impl Tool {
+    ///     refund.needing(Needs::scope("Refund").at_most(50_000_000))
+    /// }
+    /// ```
+    fn needing(self, needs: Needs) -> impl Tool
+    where
+        Self: Sized,
+    {
+        Needing { tool: self, needs }
+    }
+
     /// Returns what its calls may use up in a run, of whichever agent; by default there is no bound.
     /// [`budgeted`] gives a tool a budget.
     fn budget(&self) -> Budget {
@@ -42,6 +75,35 @@ pub trait Tool: Send + Sync + 'static {
     ///
     /// [`ToolError::Arguments`] and [`ToolError::Failed`] are told to the model, which may try again.
     async fn call(&self, arguments: &str) -> Result<String, ToolError>;
+}
+
+/// A tool that needs something.
+struct Needing<T> {
+    tool: T,
+    needs: Needs,
+}
+
+#[async_trait]
+impl<T: Tool> Tool for Needing<T> {
+    fn spec(&self) -> ToolSpec {
+        self.tool.spec()
+    }
+
+    fn may_repeat(&self) -> bool {
+        self.tool.may_repeat()
+    }
+
+    fn needs(&self) -> Option<Needs> {
+        Some(self.needs.clone())
+    }
+
+    fn cost_micros(&self, arguments: &str, result: &str) -> Option<u64> {
+        self.tool.cost_micros(arguments, result)
+    }
+
+    async fn call(&self, arguments: &str) -> Result<String, ToolError> {
+        self.tool.call(arguments).await
+    }
 }
 
 /// Why a tool gave no result.

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use handoffs_core::__private::all_handoffs;
 use handoffs_core::{
-    Branches, Code, Contract, EdgeIndex, FieldSet, Finding, NodeIndex, NodeShape, Place, State,
-    Topology, check, max_handoffs, max_visits,
+    Branches, Code, Contract, Edge, EdgeIndex, FieldSet, Finding, May, NodeIndex, NodeShape, Place,
+    State, Topology, check, max_handoffs, max_visits,
 };
 
 use super::describe::{Described, Names, Source, describe};
@@ -30,6 +30,7 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
         items,
         questions,
         settings,
+        scopes,
         renamed_from,
     } = builder;
     let mut names = Names::of(&nodes);
@@ -38,6 +39,9 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
     let mut topology = Topology::new(name);
     for shape in shapes {
         topology.node(shape);
+    }
+    for scope in scopes {
+        topology.scope(scope);
     }
     for old in renamed_from {
         topology.renamed_from(old);
@@ -125,6 +129,7 @@ struct Settled<S> {
     doc: String,
     policy: Policy,
     key: Option<Key<S>>,
+    may: May,
     renamed_from: Vec<String>,
 }
 
@@ -137,6 +142,7 @@ fn settle<S: State>(
         doc: String::new(),
         policy: Policy::new(),
         key: None,
+        may: May::new(),
         renamed_from: Vec::new(),
     };
     let mut settled: Vec<_> = nodes.iter().map(|_| nothing()).collect();
@@ -152,6 +158,10 @@ fn settle<S: State>(
             Setting::Doc(doc) => settled[node].doc = doc,
             Setting::RenamedFrom(old) => settled[node].renamed_from.push(old),
             Setting::Policy(policy) => settled[node].policy = policy,
+            Setting::May(may) => {
+                let own = &mut settled[node].may;
+                *own = std::mem::take(own).uses(may.uses).grants(may.grants);
+            }
             Setting::Cache(ttl, key) => {
                 ttls[node] = Some(ttl);
                 settled[node].key = Some(key);
@@ -182,7 +192,8 @@ fn shapes<S: State>(nodes: &[Added<S>], settled: &mut [Settled<S>]) -> Vec<NodeS
     let shape = |(node, settled): (&Added<S>, &mut Settled<S>)| {
         let shape = NodeShape::new(node.name.to_string())
             .doc(std::mem::take(&mut settled.doc))
-            .kind(node.kind);
+            .kind(node.kind)
+            .may(std::mem::take(&mut settled.may));
         let former = std::mem::take(&mut settled.renamed_from).into_iter();
         let shape = former.fold(shape, NodeShape::renamed_from);
         match node.node.within() {
@@ -294,8 +305,10 @@ impl Found {
             self.is_too_large |= matches!(finding, Finding::TooLarge);
             let at = described.at(finding.place());
             // `back` gives an edge for each node that it may lead to, and was said once.
-            if let BuildPlace::OnError(number, _) = at
-                && !seen.insert((number, finding.code(), core::mem::discriminant(&finding)))
+            let edge = finding.place().edge();
+            let edge = edge.and_then(|edge| topology.get_edge(edge));
+            if edge.is_some_and(Edge::is_back)
+                && !seen.insert((at, finding.code(), core::mem::discriminant(&finding)))
             {
                 continue;
             }
@@ -431,14 +444,16 @@ impl Found {
 impl Described {
     fn at(&self, place: Place) -> BuildPlace {
         match place {
-            Place::Node(node) | Place::FormerName(Some(node), _) => {
-                BuildPlace::Node(usize::from(node.0))
-            }
+            Place::Node(node)
+            | Place::Use(node, _)
+            | Place::MayGrant(node, _)
+            | Place::FormerName(Some(node), _) => BuildPlace::Node(usize::from(node.0)),
             Place::Target(edge) => self.edge(edge, RoutePart::Target),
             Place::Branch(edge, branch) => self.edge(edge, RoutePart::Branch(branch)),
             Place::Else(edge) => self.edge(edge, RoutePart::Else),
             Place::Approval(edge) => self.edge(edge, RoutePart::Approval),
             Place::Limit(edge) => self.edge(edge, RoutePart::Limit),
+            Place::Grant(edge, at) => self.edge(edge, RoutePart::Grant(at)),
             Place::Concurrency(edge) => self.edge(edge, RoutePart::Concurrency),
             _ => BuildPlace::Graph,
         }

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use handoffs_core::__private::lead_back;
 use handoffs_core::{
     Branches, Code, Edge, EdgeIndex, NodeIndex, Route, Target, Topology, UnknownNode, nearest,
 };
 
-use super::back::lead_back;
 use super::edge::To;
 use super::error::{BuildError, BuildPlace, RoutePart};
 use super::node::Added;
@@ -19,12 +19,12 @@ const END: &str = "end";
 /// have meant, which takes its time in a large graph.
 const COMPARED: usize = 100_000;
 
-/// What an edge was described by.
+/// What an edge was described by. One that leads `back` gives several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Source {
     /// A `route`, by its number.
     Route(usize),
-    /// An `on_error`, of which `back` gives several edges.
+    /// An `on_error`.
     Error(usize),
 }
 
@@ -126,7 +126,7 @@ impl<'a> Names<'a> {
         };
         let route = match to.route.fork() {
             None => match to.route.target() {
-                _ if to.is_back => Route::end(),
+                _ if to.route.is_back() => Route::back(),
                 Target::End => Route::end(),
                 Target::Node(node) => {
                     match self.target(node.as_str(), source.at(RoutePart::Target)) {
@@ -155,6 +155,10 @@ impl<'a> Names<'a> {
         };
         let route = match to.route.times() {
             Some(times) => route.limit(times),
+            None => route,
+        };
+        let route = match to.route.granted() {
+            Some(grant) => route.grant(grant.clone()),
             None => route,
         };
         let route = match to.route.approval() {
@@ -201,26 +205,16 @@ pub(super) fn describe(
         }
     }
     let mut edges = Vec::new();
-    let mut is_back = false;
     for (from, (own, failed)) in (0..u16::MAX).map(NodeIndex).zip(by_node) {
         for number in own {
             let (source, Routed { on, to, .. }) = (Source::Route(number), &routes[number]);
-            if to.is_back {
-                let help = "name the node; or say `on_error(node, To::back())`";
-                names.error(
-                    source.at(RoutePart::Target),
-                    "only an error leads `back`",
-                    help,
-                );
-                names.guesswork = true;
-            }
             let edge =
                 Edge::new(from, on.text(), names.route(to, source)).outcomes(on.outcomes.clone());
             let edge = match &on.guard {
                 Some(guard) => edge.guard(guard.clone()),
                 None => edge,
             };
-            edges.push((source, edge, false));
+            edges.push((source, edge));
         }
         for (place, number) in failed.into_iter().enumerate() {
             let (source, ErrorRoute { to, .. }) = (Source::Error(number), &errors[number]);
@@ -241,17 +235,24 @@ pub(super) fn describe(
                 names.guesswork = true;
                 continue;
             }
-            is_back |= to.is_back;
-            edges.push((source, Edge::on_error(from, route), to.is_back));
+            edges.push((source, Edge::on_error(from, route)));
         }
     }
-    let edges = if is_back {
-        lead_back(&topology, edges, names)
-    } else {
-        edges
-    };
+    let led = lead_back(&topology, edges);
+    // A route of a misspelt name may have been the one that hands over.
+    let is_known = !names.guesswork;
+    for (source, node) in led.orphans.iter().filter(|_| is_known) {
+        let message = format!("nothing hands over to `{}`", topology.name_of(*node));
+        let help = match source {
+            Source::Route(_) => "name the node to go to",
+            Source::Error(_) => "name the node to go to after an error, or end the run",
+        };
+        names.error(source.at(RoutePart::Target), message, help);
+    }
+    // What is missing is no mistake of the edges that are there.
+    names.guesswork |= !led.orphans.is_empty();
     let mut sources = Vec::new();
-    for (source, edge, _) in edges {
+    for (source, edge) in led.edges {
         if topology.edge(edge) != EdgeIndex(u16::MAX) {
             sources.push(source);
         }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use handoffs_core::Route;
+use handoffs_core::{Grant, Route};
 
 use super::name::NodeName;
 
@@ -106,12 +106,12 @@ impl std::fmt::Display for On {
 ///
 /// let to = To::each("questions", "research", "write").or_end();
 /// assert_eq!(to.to_string(), "each(questions) research join write(else = end)");
+///
+/// assert_eq!(To::back().limit(2).to_string(), "back(limit = 2)");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct To {
     pub(super) route: Route<NodeName>,
-    /// Whether it leads back to whoever handed over; the route then says so in place of a node.
-    pub(super) is_back: bool,
 }
 
 impl To {
@@ -125,12 +125,9 @@ impl To {
         Self::along(Route::end())
     }
 
-    /// Leads back to whoever handed over to the node. Only an error does.
-    pub fn back() -> Self {
-        Self {
-            is_back: true,
-            ..Self::node("back")
-        }
+    /// Leads back to whoever handed over to the node.
+    pub const fn back() -> Self {
+        Self::along(Route::back())
     }
 
     /// Forks into a branch for each of these nodes; the run goes on at `join` once all are there.
@@ -164,6 +161,11 @@ impl To {
         self.with(|route| route.approve(question.into()))
     }
 
+    /// Grants authority to whoever is handed over to: by the target, the branches, or the `else`.
+    pub fn grant(self, grant: Grant) -> Self {
+        self.with(|route| route.grant(grant))
+    }
+
     /// Lets at most so many branches of a fork run at a time. It means nothing on any other edge.
     pub fn concurrency(self, branches: u32) -> Self {
         self.with(|route| route.concurrency(branches))
@@ -180,17 +182,11 @@ impl To {
     }
 
     const fn along(route: Route<NodeName>) -> Self {
-        Self {
-            route,
-            is_back: false,
-        }
+        Self { route }
     }
 
     fn with(self, change: impl FnOnce(Route<NodeName>) -> Route<NodeName>) -> Self {
-        Self {
-            route: change(self.route),
-            ..self
-        }
+        Self::along(change(self.route))
     }
 }
 

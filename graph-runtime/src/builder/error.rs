@@ -86,6 +86,8 @@ pub enum RoutePart {
     Concurrency,
     /// The question before its handoff.
     Approval,
+    /// One of the scopes that it grants.
+    Grant(usize),
 }
 
 impl BuildErrors {

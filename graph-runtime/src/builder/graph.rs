@@ -119,6 +119,7 @@ impl<S: State> BuiltGraph<S> {
         Some(
             edge.route
                 .clone()
+                .__as_written()
                 .map(|node| self.node(usize::from(node.0))),
         )
     }

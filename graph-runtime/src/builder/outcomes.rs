@@ -59,10 +59,18 @@ impl<'a> Outcomes<'a> {
         // What a route with an unknown name takes, nobody knows.
         let mut guesswork = false;
         let mut has_route = false;
+        let mut last = None;
         for (edge, source) in edges {
             let Source::Route(number) = *source else {
                 continue;
             };
+            if let Some((_, gives)) = last.filter(|(last, _)| *last == number) {
+                // It goes back to another node that may have handed over.
+                if let Some(own) = self.gives.get_mut(*edge) {
+                    *own = gives;
+                }
+                continue;
+            }
             has_route = true;
             let (meant, known) = self.meant(node, number);
             let from = BuildPlace::Route(number, RoutePart::From);
@@ -84,6 +92,10 @@ impl<'a> Outcomes<'a> {
             {
                 *gives = given;
             }
+            last = Some((
+                number,
+                self.gives.get(*edge).copied().unwrap_or(FieldSet::EMPTY),
+            ));
         }
         for concluded in &mut ways {
             let first = concluded.ways.first().filter(|way| way.guard.is_none());

@@ -33,7 +33,6 @@ impl Engine {
     /// `else`. Only what was approved counts as taken.
     pub(crate) fn hand_over(&mut self, plan: &Plan, approved: bool) -> Result<Hop, Refused> {
         let Position::Approving {
-            from,
             edge: chosen,
             progress,
             ..
@@ -55,8 +54,9 @@ impl Engine {
         if approved {
             self.count(edge, chosen, progress);
         }
-        self.go(from, to, chosen, !approved);
+        self.follow(plan, to, chosen, !approved);
         Ok(Hop {
+            edge: chosen,
             to,
             masked: None,
             forks: false,
@@ -115,7 +115,7 @@ mod tests {
             let mut engine = started(&plan);
             assert_eq!(decided(&plan, &mut engine, approved, 0), Target::Node(to));
             assert_eq!((engine.next(), engine.handoffs()), (Action::Execute(to), 1));
-            assert_eq!(engine.came_from(), Some(0));
+            assert_eq!(engine.caller(), None, "nothing leads back");
         }
     }
 

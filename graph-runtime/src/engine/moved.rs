@@ -203,7 +203,18 @@ impl Engine {
             let slot = Self::slot(self.handoffs - ago);
             recent[slot] = node(self.recent[slot])?;
         }
+        let frames = match (&self.frames, plan.goes_back) {
+            (None, false) => None,
+            (Some(frames), _) => Some(Box::new(frames.moved(node)?)),
+            // Nothing led back so far; as far as the last handoffs tell, each was to another node.
+            (None, true) => {
+                let last = (1..=self.handoffs.min(Self::RECENT.into())).rev();
+                let callers = last.map(|ago| recent[Self::slot(self.handoffs - ago)]);
+                Some(Box::new(callers.collect()))
+            }
+        };
         Ok(Self {
+            frames,
             position,
             join: self.join.map(node).transpose()?,
             laps,

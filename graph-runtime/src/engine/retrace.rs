@@ -51,15 +51,26 @@ impl Engine {
         if let Some((place, edge)) = known {
             self.count(edge, place, progress);
         }
-        if !forks {
-            self.retrace_to(from);
+        if forks {
+            return;
+        }
+        self.retrace_to(from);
+        let Some(frames) = &mut self.frames else {
+            return;
+        };
+        match known {
+            Some((_, edge)) if edge.is_back => frames.go_back(),
+            Some((place, edge)) => {
+                let to = edge.to.node().unwrap_or(NO_NODE);
+                frames.hand_over(plan, edge.from, to, place);
+            }
+            None => frames.hand_over(plan, from.unwrap_or(NO_NODE), NO_NODE, NO_NODE),
         }
     }
 
     /// Notes that the path came to another node.
     fn retrace_to(&mut self, from: Option<u16>) {
         let from = from.unwrap_or(NO_NODE);
-        // Which node it is, is for whoever goes along to know.
         self.go(from, Target::Node(NO_NODE), 0, false);
     }
 
@@ -75,7 +86,7 @@ impl Engine {
     }
 
     /// Goes on behind a join, with what the branches have used up, as [`joined`](Self::joined) does.
-    pub(crate) fn retrace_join(&mut self, all: Self, from: Option<u16>) {
+    pub(crate) fn retrace_join(&mut self, plan: &Plan, all: Self, from: Option<u16>) {
         let has_branches = all.handoffs > self.handoffs;
         let was_answered = all.answers > self.answers;
         *self = Self {
@@ -88,6 +99,9 @@ impl Engine {
         }
         if !has_branches {
             self.retrace_to(from);
+        }
+        if let Some(frames) = &mut self.frames {
+            frames.join(plan, from.unwrap_or(NO_NODE), NO_NODE, None);
         }
     }
 }

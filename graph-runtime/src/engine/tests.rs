@@ -244,10 +244,14 @@ fn a_fork_waits_for_its_branches_and_goes_on_at_the_join() {
     let hop = engine.decide(&plan, 0, Some(0)).unwrap();
     assert_eq!((hop.to, hop.forks), (Target::Node(3), true));
     assert_eq!(engine.next(), Action::Branch(0));
-    assert_eq!(engine.branch_of(&plan, 0, 2), None, "it has two branches");
+    assert_eq!(
+        engine.branch_of(&plan, 0, (2, 2)),
+        None,
+        "it has two branches"
+    );
 
-    let mut left = engine.branch_of(&plan, 0, 0).unwrap();
-    let mut right = engine.branch_of(&plan, 0, 1).unwrap();
+    let mut left = engine.branch_of(&plan, 0, (0, 2)).unwrap();
+    let mut right = engine.branch_of(&plan, 0, (1, 2)).unwrap();
     assert_eq!(
         (left.next(), right.next()),
         (Action::Execute(1), Action::Execute(2))
@@ -265,8 +269,8 @@ fn behind_a_join_the_highest_count_of_any_branch_holds() {
     let mut engine = started(&plan);
     for laps in [2, 1] {
         engine.decide(&plan, 0, None).unwrap();
-        let mut left = engine.branch_of(&plan, 0, 0).unwrap();
-        let mut right = engine.branch_of(&plan, 0, 1).unwrap();
+        let mut left = engine.branch_of(&plan, 0, (0, 2)).unwrap();
+        let mut right = engine.branch_of(&plan, 0, (1, 2)).unwrap();
         for _ in 0..laps {
             assert_eq!(left.decide(&plan, 1, None).unwrap().masked, None);
         }
@@ -276,7 +280,7 @@ fn behind_a_join_the_highest_count_of_any_branch_holds() {
         engine.decide(&plan, 4, None).unwrap();
     }
     engine.decide(&plan, 0, None).unwrap();
-    let mut left = engine.branch_of(&plan, 0, 0).unwrap();
+    let mut left = engine.branch_of(&plan, 0, (0, 2)).unwrap();
     let hop = left.decide(&plan, 1, None).unwrap();
     assert_eq!(
         hop.masked,
@@ -293,7 +297,7 @@ fn a_fork_without_branches_is_a_handoff_to_its_join() {
     engine.decide(&plan, 0, None).unwrap();
     join(&plan, &mut engine, &[]);
     assert_eq!((engine.next(), engine.handoffs()), (Action::Execute(3), 1));
-    assert_eq!(engine.came_from(), Some(0));
+    assert_eq!(engine.caller(), None, "nothing leads back");
 }
 
 #[test]
@@ -301,17 +305,17 @@ fn what_stood_before_a_fork_says_nothing_of_progress_within_a_branch() {
     let plan = forking();
     let mut engine = started(&plan);
     engine.decide(&plan, 0, Some(7)).unwrap();
-    let mut left = engine.branch_of(&plan, 0, 0).unwrap();
+    let mut left = engine.branch_of(&plan, 0, (0, 2)).unwrap();
     assert_eq!(left.decide(&plan, 1, Some(7)).unwrap().masked, None);
     let hop = left.decide(&plan, 1, Some(7)).unwrap();
     assert_eq!(hop.masked, Some(Masked::NoProgress), "within it does");
-    let right = engine.branch_of(&plan, 0, 1).unwrap();
+    let right = engine.branch_of(&plan, 0, (1, 2)).unwrap();
     let mut right = Engine { ..right };
     right.decide(&plan, 3, None).unwrap();
     join(&plan, &mut engine, &[left, right]);
     engine.decide(&plan, 4, Some(7)).unwrap();
     engine.decide(&plan, 0, Some(7)).unwrap();
-    let mut again = engine.branch_of(&plan, 0, 0).unwrap();
+    let mut again = engine.branch_of(&plan, 0, (0, 2)).unwrap();
     assert_eq!(
         again.decide(&plan, 1, Some(7)).unwrap().masked,
         None,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use handoffs_core::{Outcome, Payload};
+use handoffs_core::{Grant, Outcome, Payload};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::branch::BranchId;
@@ -13,6 +13,7 @@ use super::json::{Json, JsonError};
 use super::usage::{Called, Usage};
 use super::writes::Writes;
 use super::{Head, ThreadId};
+use crate::engine::Amounts;
 
 /// One entry of a thread's journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -78,6 +79,10 @@ pub enum Recorded {
         /// Whether these are all fields, so that nothing before counts any more.
         #[serde(default, skip_serializing_if = "is_false")]
         whole: bool,
+        /// What the run may do, in a graph that has scopes, and where the caller [said
+        /// so](crate::Thread::grant).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<Grant>,
     },
     /// A node concluded, and an edge was taken.
     #[non_exhaustive]
@@ -116,6 +121,13 @@ pub enum Recorded {
         /// The question whether the handoff may be, for which it waits; `to` is where it then leads.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         approval: Option<Ask>,
+        /// What the node that follows holds, where there is authority; none where the run forks or waits
+        /// for an approval.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        authority: Option<Grant>,
+        /// What a graph that is the node has left of what it was granted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<Amounts>,
         /// How long the node was at work, in milliseconds.
         #[serde(default, skip_serializing_if = "is_zero")]
         took_ms: u64,
@@ -187,6 +199,12 @@ pub enum Recorded {
         /// The fingerprint of the progress fields, where a loop is watched.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         progress: Option<u64>,
+        /// What the node that follows holds, where there is authority.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        authority: Option<Grant>,
+        /// What a graph that is the node has left of what it was granted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        left: Option<Amounts>,
     },
     /// A node asked a person, and the run paused.
     Asked(Ask),
@@ -227,6 +245,9 @@ pub enum Recorded {
         key: String,
         /// How far it came.
         effect: Effect,
+        /// What was reserved for it of what the node holds, and what it cost.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        charge: Option<Charge>,
         /// The call that it is, if it is one of a model or a tool.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         call: Option<Called>,
@@ -305,6 +326,20 @@ impl Recorded {
                 | Self::Abandoned { .. }
         )
     }
+}
+
+/// What a side effect that is done once uses of what its node holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Charge {
+    /// The scope that it needs.
+    pub scope: Cow<'static, str>,
+    /// The most that it costs, in millionths of the currency's unit. It counts as spent until it is known
+    /// what the effect cost, or that it was not done.
+    pub reserved_micros: u64,
+    /// What it cost, once it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent_micros: Option<u64>,
 }
 
 /// How far a side effect came that is done once.

@@ -381,7 +381,11 @@ impl Folded {
 
     fn take(&mut self, path: &Path<'_>, entry: &Entry) -> Result<(), Unfolded> {
         let fact = match &entry.event {
-            Recorded::Started { writes, whole } => {
+            Recorded::Started {
+                writes,
+                whole,
+                grant,
+            } => {
                 // The run before may have ended within a branch.
                 self.drop_branches();
                 if *whole {
@@ -391,7 +395,9 @@ impl Folded {
                 self.marks = Marks::default();
                 self.settle(entry.seq);
                 self.caught = None;
-                Fact::Started
+                self.engine.on(path.plan, Fact::Started)?;
+                self.engine.grant(path.plan, grant.as_ref());
+                return Ok(());
             }
             Recorded::Stepped { .. } => return self.step(path, entry),
             Recorded::Caught { .. } => return self.catch(path, entry),
@@ -445,6 +451,7 @@ impl Folded {
                 node,
                 key,
                 effect,
+                charge,
                 call,
             } => {
                 // A node that goes on with an answer has the question open until it has read that.
@@ -452,7 +459,10 @@ impl Folded {
                 {
                     self.due(path, entry, node)?;
                 }
-                self.effects.take(key, effect);
+                if let Some(charge) = charge {
+                    self.engine.charge(effect, charge);
+                }
+                self.effects.take(key, effect, charge.as_ref());
                 if let Some(call) = call {
                     self.calls.take(call, effect);
                 }

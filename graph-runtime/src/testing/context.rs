@@ -85,13 +85,13 @@ impl TestContext {
         result: impl Serialize,
     ) -> Result<Self, JsonError> {
         let done = Effect::Done(Json::of(&result)?);
-        self.effects.take(effect.as_ref(), &done);
+        self.effects.take(effect.as_ref(), &done, None);
         Ok(self)
     }
 
     /// Has this effect begun before, and nobody know whether it was done.
     pub fn begun(mut self, effect: impl AsRef<str>) -> Self {
-        self.effects.take(effect.as_ref(), &Effect::Begun);
+        self.effects.take(effect.as_ref(), &Effect::Begun, None);
         self
     }
 

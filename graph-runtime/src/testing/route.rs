@@ -65,6 +65,12 @@ macro_rules! __expected_route {
     (end) => {
         $crate::__private::route_shown::Expected::end()
     };
+    (back $(($($options:tt)*))?) => {
+        $crate::__expected_route!(
+            @with $crate::__private::route_shown::Expected::back();
+            $($($options)*)?
+        )
+    };
     (all($($branch:ident),+ $(,)?) join $join:ident $(($($options:tt)*))?) => {
         $crate::__expected_route!(
             @with $crate::__private::route_shown::Expected::all(

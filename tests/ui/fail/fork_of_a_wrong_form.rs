@@ -60,6 +60,5 @@ graph!(UnknownOption, _ => all(web, ask) join sum(parallel = 8));
 graph!(NoConcurrency, _ => all(web, ask) join sum(concurrency = 0));
 graph!(NoNumber, _ => all(web, ask) join sum(concurrency = many));
 graph!(NoFork, _ => web(concurrency = 8));
-graph!(Back, _ => back);
 
 fn main() {}

@@ -100,7 +100,7 @@ fn main() {
         errors,
         [
             "both -> mend",
-            "kept -> both(limit = 2, else = end)",
+            "kept -> back(limit = 2, else = end)",
             "mend -> end",
             "last -> plain(limit = 1, else = end)",
         ]

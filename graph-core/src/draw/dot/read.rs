@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use super::name::unescaped;
 use super::parse::{Kind, Statement, parse};
+use crate::authority::{Grant, May, ScopeShape};
+use crate::draw::scene::BACK;
 use crate::route::{Branches, Fork, Route, Target};
-use crate::topology::{Edge, NodeIndex, NodeKind, NodeShape, Topology};
+use crate::topology::{BACK as ERROR_BACK, Edge, NodeIndex, NodeKind, NodeShape, Topology};
 
 /// A text is no drawing that [`Topology::dot`] makes.
 ///
@@ -83,6 +85,8 @@ struct Draft {
     concurrency: Option<u32>,
     limit: Option<u32>,
     approve: Option<String>,
+    back: bool,
+    grant: Option<Grant>,
 }
 
 struct Bar {
@@ -110,6 +114,17 @@ impl<'a> Reader<'a> {
             bars: HashMap::new(),
             edges: Vec::new(),
         };
+        let styles = statements
+            .iter()
+            .filter(|statement| matches!(statement.kind, Kind::Style(_)));
+        for scope in styles
+            .filter_map(|style| style.get("scopes"))
+            .flat_map(str::lines)
+        {
+            let (name, doc) = scope.split_once(": ").unwrap_or((scope, ""));
+            let scope = ScopeShape::new(name.to_owned()).doc(doc.to_owned());
+            reader.topology.scope(scope);
+        }
         reader.declare(statements)?;
         reader.lead(statements)?;
         for draft in reader.edges {
@@ -132,11 +147,13 @@ impl<'a> Reader<'a> {
                     let shape = NodeShape::new(self.name(name, statement.line)?);
                     let label = shape.name.clone().into_owned();
                     let graph = Reader::read(label, &format!("{name}/"), inner)?;
-                    let mut doc = inner
-                        .iter()
-                        .filter(|inner| matches!(inner.kind, Kind::Style(_)));
-                    let doc = doc.find_map(|style| style.get("tooltip"));
+                    let styles = || {
+                        let all = inner.iter();
+                        all.filter(|inner| matches!(inner.kind, Kind::Style(_)))
+                    };
+                    let doc = styles().find_map(|style| style.get("tooltip"));
                     let shape = shape.doc(doc.unwrap_or_default().to_owned()).inner(graph);
+                    let shape = shape.may(may(|name| styles().find_map(|style| style.get(name))));
                     self.add(name, shape, statement.line)?;
                 }
                 Kind::Style(_) | Kind::Arrow(..) => {}
@@ -161,7 +178,8 @@ impl<'a> Reader<'a> {
             _ => NodeKind::Task,
         };
         let doc = statement.get("tooltip").unwrap_or_default().to_owned();
-        let shape = NodeShape::new(self.name(id, statement.line)?);
+        let shape =
+            NodeShape::new(self.name(id, statement.line)?).may(may(|name| statement.get(name)));
         self.add(id, shape.doc(doc).kind(kind), statement.line)
     }
 
@@ -286,6 +304,15 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Reads what a node may do.
+fn may<'s>(get: impl Fn(&str) -> Option<&'s str>) -> May {
+    let scopes = |name| {
+        let scopes = get(name).unwrap_or_default().split(' ');
+        scopes.filter(|scope| !scope.is_empty()).map(str::to_owned)
+    };
+    May::new().uses(scopes("uses")).grants(scopes("grants"))
+}
+
 fn nothing(from: &str, to: &str, line: usize) -> DotError {
     let message = format!("an arrow from `{from}` to `{to}` stands for nothing in a graph");
     DotError::new(line, message)
@@ -317,6 +344,7 @@ impl Draft {
         let on = arrow.get("on").or(first).unwrap_or("_").to_owned();
         let mut edge = Edge::new(from, on, Route::end());
         edge.on_error = arrow.get("class") == Some("error");
+        let back = edge.on_error && edge.on == ERROR_BACK;
         let mut draft = Self {
             edge,
             to,
@@ -325,6 +353,8 @@ impl Draft {
             concurrency: None,
             limit: None,
             approve: None,
+            back,
+            grant: None,
         };
         for text in lines {
             draft.line(text, arrow.line)?;
@@ -337,6 +367,8 @@ impl Draft {
             Some(More::Guard(guard)) => self.edge.guard = Some(guard.to_owned().into()),
             Some(More::Limit(limit)) => self.limit = Some(limit),
             Some(More::Approve(question)) => self.approve = Some(question.to_owned()),
+            Some(More::Grant(grant)) => self.grant = Some(grant),
+            Some(More::Back) => self.back = true,
             Some(More::AtATime(most)) => self.concurrency = Some(most),
             Some(More::Taken) => {}
             None => {
@@ -348,8 +380,7 @@ impl Draft {
     }
 
     fn edge(self) -> Edge<NodeIndex> {
-        let mut route = Route::__new(self.to, self.limit, self.otherwise);
-        if let Some(bar) = self.fork {
+        let fork = self.fork.map(|bar| {
             let branches = match (bar.items, &*bar.entries) {
                 (Some(items), [worker]) => Branches::Each {
                     items: items.into(),
@@ -357,14 +388,20 @@ impl Draft {
                 },
                 _ => Branches::All(bar.entries.into()),
             };
-            route = route.__forked(Fork {
+            Fork {
                 branches,
                 concurrency: self.concurrency,
-            });
-        }
-        if let Some(question) = self.approve {
-            route = route.approve(question);
-        }
+            }
+        });
+        let route = Route::__full(
+            self.to,
+            self.back,
+            fork,
+            self.limit,
+            self.approve.map(Into::into),
+            self.otherwise,
+            self.grant,
+        );
         let mut edge = self.edge;
         edge.route = route;
         edge
@@ -377,6 +414,10 @@ enum More<'a> {
     Limit(u32),
     Approve(&'a str),
     AtATime(u32),
+    /// It leads back.
+    Back,
+    /// What it grants.
+    Grant(Grant),
     /// How often it was taken.
     Taken,
 }
@@ -386,6 +427,10 @@ impl<'a> More<'a> {
         let number = |text: Option<&str>| text.and_then(|text| text.parse().ok());
         if let Some(guard) = text.strip_prefix("if ") {
             Some(Self::Guard(guard))
+        } else if let Some(grant) = read_grant(text) {
+            Some(Self::Grant(grant))
+        } else if text == BACK {
+            Some(Self::Back)
         } else if let Some(question) = text.strip_prefix("approve = ") {
             Some(Self::Approve(question))
         } else if let Some(limit) = number(text.strip_prefix("≤ ")) {
@@ -397,6 +442,28 @@ impl<'a> More<'a> {
             taken.is_ok().then_some(Self::Taken)
         }
     }
+}
+
+/// Reads what an edge grants.
+fn read_grant(text: &str) -> Option<Grant> {
+    let parts = text.strip_prefix("grant(")?.strip_suffix(')')?;
+    let mut scopes = Vec::new();
+    let mut grant = Grant::all();
+    for part in parts.split(", ") {
+        let Some((name, amount)) = part.split_once(" = ") else {
+            scopes.push(part.to_owned().into());
+            continue;
+        };
+        let amount: u64 = amount.parse().ok()?;
+        match name {
+            "spend" => grant.spend_micros = Some(amount),
+            "calls" => grant.calls = Some(amount),
+            "depth" => grant.depth = Some(u32::try_from(amount).ok()?),
+            _ => return None,
+        }
+    }
+    grant.scopes = Some(scopes.into());
+    Some(grant)
 }
 
 /// Returns whether a line says something else than a pattern.

@@ -310,10 +310,7 @@ impl<'a, 'b> Painter<'a, 'b> {
     /// Returns what is written in a node.
     fn lines(&self, node: &NodeShape) -> Vec<String> {
         let name = line(&node.name).into_owned();
-        [Some(name), self.scene.note(node)]
-            .into_iter()
-            .flatten()
-            .collect()
+        [name].into_iter().chain(self.scene.notes(node)).collect()
     }
 
     /// Returns the room for a vertex: on both sides that for arrows from it to itself, so that it

@@ -144,7 +144,7 @@ impl Bare {
         let seq = entry.seq;
         let damaged = |reason: String| (seq, reason);
         match &entry.event {
-            Recorded::Started { writes, whole } => {
+            Recorded::Started { writes, whole, .. } => {
                 self.drop_branches();
                 if *whole {
                     self.fields = self.fields.anew();

@@ -231,6 +231,7 @@ impl Folded {
             (None, _) => Target::End,
         };
         let hop = Hop {
+            edge,
             to,
             masked: told.masked,
             forks: told.fork.is_some(),

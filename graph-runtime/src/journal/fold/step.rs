@@ -27,6 +27,7 @@ impl Folded {
             replaced,
             cached,
             approval,
+            left,
             ..
         } = &entry.event
         else {
@@ -38,6 +39,9 @@ impl Folded {
         let direct = inner.filter(|inner| inner.is_direct && !cached);
         if let Some(inner) = direct {
             self.adopt(path, &inner.plan)?;
+        }
+        if let Some(left) = left {
+            self.engine.put(*left);
         }
         if path.is_past(entry) {
             if direct.is_none() && !cached {
@@ -107,12 +111,16 @@ impl Folded {
             masked,
             to,
             progress,
+            left,
             ..
         } = &entry.event
         else {
             return Err("it is no fallback".into());
         };
         self.due(path, entry, &failure.node)?;
+        if let Some(left) = left {
+            self.engine.put(*left);
+        }
         if path.is_past(entry) {
             let told = Told {
                 on,
@@ -192,8 +200,9 @@ impl Folded {
         let Action::Branch(edge) = self.engine.next() else {
             return Err("nothing had forked".into());
         };
+        let place = (index, fork.forked.branches);
         let entry = began_at(path.plan, edge, fork, index);
-        let begun = entry.and_then(|entry| self.engine.branch_at(path.plan, edge, entry));
+        let begun = entry.and_then(|entry| self.engine.branch_at(path.plan, edge, entry, place));
         let engine = begun.ok_or("the fork has fewer branches by this graph")?;
         let item = match fork.forked.items.get(index as usize) {
             Some(item) => Some(Item::kept(item.clone())),

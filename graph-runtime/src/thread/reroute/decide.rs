@@ -63,7 +63,7 @@ impl Walk<'_> {
                 };
                 let Picked { edge, progress } = graph.picked(&scene, &mut trail.replica);
                 let today = edge.and_then(|edge| {
-                    let edge = edge.or_else(|| plan.error_edge(node, trail.engine.came_from()));
+                    let edge = edge.or_else(|| plan.error_edge(node, trail.engine.caller()));
                     let edge = edge.ok_or(NoHandoff::NoErrorEdge)?;
                     let hop = trail.engine.would_go(plan, node, edge, progress);
                     let hop = hop.map_err(|refused| no_hop(plan, refused))?;
@@ -73,7 +73,7 @@ impl Walk<'_> {
                         }
                         _ => Vec::new(),
                     };
-                    Ok((edge, hop, handoff(plan, edge, hop, items)))
+                    Ok((hop.edge, hop, handoff(plan, hop.edge, hop, items)))
                 });
                 (today, progress)
             }

@@ -84,7 +84,7 @@ impl<'a> Walk<'a> {
         for (place, entry) in entries.iter().enumerate() {
             let rest = entries.get(place + 1..).unwrap_or_default();
             match &entry.event {
-                Recorded::Started { writes, whole } => {
+                Recorded::Started { writes, whole, .. } => {
                     self.leave(&mut trail, found);
                     if *whole && trail.branch.is_trunk() {
                         trail.fields = Fields::new(&trail.plan.fields);
@@ -294,7 +294,7 @@ impl<'a> Walk<'a> {
             all.absorb(&branch.engine);
             fields.bring(&mut gathered, &branch.fields, branch.marks);
         }
-        trail.engine.retrace_join(all, fork.from);
+        trail.engine.retrace_join(trail.plan, all, fork.from);
         fields.take_known(writes);
         drop(fork);
         trail.fields = fields.settle();
