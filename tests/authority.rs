@@ -254,7 +254,7 @@ async fn what_was_not_granted_or_is_spent_or_has_ended_is_denied() {
 
     let clock = Clock::default();
     let bank = Bank::default();
-    let until = UNIX_EPOCH + Duration::from_millis(clock.now_ms()) + Duration::from_secs(60);
+    let until = UNIX_EPOCH + Duration::from_millis(clock.now_ms()) + Duration::from_mins(1);
     let runtime = Runtime::new(office(&bank)).clock(clock.tells());
     let thread = runtime.thread("t").grant(Grant::all().expires(until));
     let script = case(&[line(Turn::Done, 10)]);
@@ -690,7 +690,7 @@ mod agents {
                         .await
                         .unwrap()
                 }
-                run => run,
+                run @ Run::Finished(_) => run,
             };
             let given = given(&run.finished().unwrap());
             assert_eq!(paid.load(Ordering::Relaxed), u32::from(approved));

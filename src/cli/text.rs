@@ -146,10 +146,10 @@ mod tests {
 
     #[test]
     fn an_age_is_a_number_with_a_unit() {
-        let day = Duration::from_secs(24 * 60 * 60);
+        let day = Duration::from_hours(24);
         assert_eq!(age("30d"), Ok(day * 30));
         assert_eq!(age("1w"), Ok(day * 7));
-        assert_eq!(age("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(age("1h 30m"), Ok(Duration::from_mins(90)));
         assert!(age("30").is_err());
         assert!(age("-1d").is_err());
     }
