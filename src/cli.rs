@@ -44,6 +44,8 @@ mod check;
 mod diff;
 mod draw;
 mod error;
+#[cfg(feature = "eval")]
+mod eval;
 mod fork;
 mod graph;
 mod history;
@@ -240,8 +242,10 @@ impl Cli {
             Command::Recover(args) => run::recover(&args, graphs, &source, out).await,
             Command::Resume(args) => run::resume(&args, graphs, &source, out).await,
             Command::Replay(args) => replay::run(&args, graphs, &source, out).await,
+            #[cfg(feature = "eval")]
+            Command::Eval(args) => eval::run(&args, graphs, out).await,
             Command::Completions(args) => {
-                args::complete(args.shell, self.graphs.can_run(), out);
+                args::complete(args.shell, graphs.can_run(), out)?;
                 Ok(Verdict::Well)
             }
         }

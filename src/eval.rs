@@ -208,13 +208,13 @@ impl<'g, G: Runnable> Eval<'g, G> {
             return Ok(targets);
         };
         let near = handoffs_core::nearest(&unknown.expected, known.iter().copied());
+        let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
         let nodes: Vec<_> = nodes.iter().map(|node| format!("`{node}`")).collect();
         Err(EvalError::Target {
             place: unknown.place.clone(),
             graph: self.trial.graph().to_owned(),
             expected: unknown.expected.clone(),
-            help: near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)")),
-            nodes: nodes.join(", "),
+            help: format!("{near}there are {} and `end`", nodes.join(", ")),
         })
     }
 

@@ -59,8 +59,15 @@ pub mod postgres {
     pub use handoffs_runtime::{deadpool, tokio_postgres};
 }
 
+// What it used up, and what it may use up.
+pub use handoffs_runtime::{Budget, BudgetOf, Called, Meter, Resource, Spent, UnknownEdge, Used};
+
 // How that is proven.
 pub use handoffs_runtime::{Export, HashError, Head, verify_export, verify_export_from};
+
+// What a run tells of itself.
+#[doc(inline)]
+pub use handoffs_runtime::telemetry;
 
 // What is done with its threads, whatever graphs they run.
 pub use handoffs_runtime::{Chronicle, Retention, Summary, Waiting, inbox, submit};
@@ -86,13 +93,19 @@ pub mod agent {
     pub use schemars;
 }
 
-#[cfg(feature = "eval")]
+#[cfg(feature = "batch")]
 mod bar;
 #[cfg(feature = "cli")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
 pub mod cli;
+#[cfg(any(feature = "cli", feature = "eval"))]
+mod from_json;
 #[cfg(feature = "eval")]
 mod table;
+
+#[cfg(feature = "batch")]
+#[cfg_attr(docsrs, doc(cfg(feature = "batch")))]
+pub mod batch;
 
 #[cfg(feature = "eval")]
 #[cfg_attr(docsrs, doc(cfg(feature = "eval")))]

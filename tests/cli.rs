@@ -5,16 +5,23 @@
 
 #[path = "../examples/desk/graph.rs"]
 mod graph;
+#[cfg(all(unix, feature = "postgres"))]
+#[path = "../graph-runtime/src/journal/postgres/tests/server.rs"]
+mod server;
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use graph::{Ticket, desk, report};
-use handoffs::Approval;
 use handoffs::prelude::*;
+use handoffs::{Approval, Journal};
 use tempfile::TempDir;
 use trycmd::TestCases;
+use trycmd::schema::Bin;
 
 /// A clock that goes on by a second with each look at it, from the 21st of November 2026 on.
 fn clock() -> impl Fn() -> SystemTime + Send + Sync + 'static {
@@ -26,12 +33,11 @@ fn clock() -> impl Fn() -> SystemTime + Send + Sync + 'static {
 }
 
 /// Writes a journal in which threads stand wherever a thread can.
-async fn fill(path: &Path) {
-    let journal = Sqlite::open(path).await.unwrap();
+async fn fill(journal: impl Journal + Clone) {
     let desk = Runtime::new(desk()).journal(journal.clone()).clock(clock());
     let run = async |name: &str, question: &str| {
         let thread = desk.thread(name);
-        let run = thread.run(Ticket::new(question)).await;
+        let run = thread.run(Ticket::from(question)).await;
         (thread, run)
     };
     // Finished, after an approval by somebody.
@@ -66,18 +72,102 @@ async fn fill(path: &Path) {
     assert!(paused.paused().is_some());
 }
 
+/// The desk as it was: nobody helped who was not sure.
+mod then {
+    use handoffs::prelude::*;
+
+    use crate::graph::{Access, Billed, Billing, Pay, Ticket, Triage, Triaged};
+
+    #[derive(AgentGraph)]
+    #[graph(state = Ticket, start = triage)]
+    pub(crate) struct Desk {
+        #[route(Triaged::Billing => billing, _ => access)]
+        triage: Triage,
+        #[route(Billed::Refund { .. } => pay, Billed::NotOurs => access)]
+        billing: Billing,
+        #[route(_ => end)]
+        access: Access,
+        #[route(_ => end)]
+        pay: Pay,
+    }
+
+    pub(crate) fn desk() -> Desk {
+        Desk {
+            triage: Triage,
+            billing: Billing,
+            access: Access,
+            pay: Pay,
+        }
+    }
+}
+
+/// A journal with threads in it, which is gone with this value.
+struct Filled {
+    _place: TempDir,
+    path: PathBuf,
+}
+
+impl Filled {
+    fn new() -> Self {
+        let place = TempDir::new().unwrap();
+        let path = place.path().join("desk.db");
+        // Time stands still but for the nodes' own.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let journal = Sqlite::open(&path).await.unwrap();
+            fill(journal).await;
+        });
+        Self {
+            _place: place,
+            path,
+        }
+    }
+
+    fn path(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+
+    /// Returns the command line on this journal.
+    fn handoffs(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_handoffs"));
+        command.env("HANDOFFS_JOURNAL", &self.path);
+        command.args(args);
+        command
+    }
+}
+
 /// Runs a page, with a journal of its own.
 fn page(name: &str) {
-    let place = TempDir::new().unwrap();
-    let journal = place.path().join("desk.db");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(fill(&journal));
-    drop(runtime);
-    run_page(name, journal.to_str().unwrap());
+    let filled = Filled::new();
+    run_page(name, filled.path());
+}
+
+/// Builds the example `desk` as this test was built, and returns where it is.
+fn desk_program() -> PathBuf {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    let features = [
+        (cfg!(feature = "agents"), "agents"),
+        (cfg!(feature = "eval"), "eval"),
+        (cfg!(feature = "postgres"), "postgres"),
+        (cfg!(feature = "seal"), "seal"),
+        (cfg!(feature = "zstd"), "zstd"),
+    ];
+    let features = features.iter().filter(|(is_on, _)| *is_on);
+    let features: Vec<_> = features.map(|(_, feature)| *feature).collect();
+    BUILT.get_or_init(|| {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--example", "desk", "--features", "cli"])
+            .args(["--features", &features.join(",")])
+            .status();
+        assert!(built.unwrap().success());
+    });
+    let program = Path::new(env!("CARGO_BIN_EXE_handoffs"));
+    let program = program.parent().unwrap().join("examples/desk");
+    program.with_extension(std::env::consts::EXE_EXTENSION)
 }
 
 fn run_page(name: &str, journal: &str) {
@@ -85,13 +175,7 @@ fn run_page(name: &str, journal: &str) {
     cases.env("HANDOFFS_JOURNAL", journal);
     cases.env("COLUMNS", "100");
     cases.insert_var("[JOURNAL]", journal.to_owned()).unwrap();
-    let features = if cfg!(feature = "postgres") {
-        "cli,postgres"
-    } else {
-        "cli"
-    };
-    let desk = trycmd::cargo::compile_example("desk", ["--features", features]);
-    cases.register_bin("desk", desk);
+    cases.register_bin("desk", Bin::Path(desk_program()));
     cases.case(format!("tests/cli/{name}.trycmd"));
 }
 
@@ -140,12 +224,162 @@ fn a_program_with_graphs_runs_them() {
     page("desk");
 }
 
+/// It reads and writes no journal.
+#[cfg(feature = "eval")]
+#[test]
+fn a_node_is_judged_by_cases() {
+    run_page("eval", "none.db");
+}
+
+#[test]
+fn decisions_of_an_older_graph_are_asked_again() {
+    let place = TempDir::new().unwrap();
+    let path = place.path().join("desk.db");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let journal = Sqlite::open(&path).await.unwrap();
+        let desk = Runtime::new(then::desk()).journal(journal).clock(clock());
+        for (name, question) in [("old", "Hello?"), ("older", "I was charged twice")] {
+            let ticket = Ticket::from(question);
+            let run = desk.thread(name).run(ticket).await.unwrap();
+            assert!(run.finished().is_some());
+        }
+    });
+    run_page("replay", path.to_str().unwrap());
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+#[test]
+fn a_journal_on_a_server_is_a_journal() {
+    let server = server::Server::shared();
+    let address = server.address();
+    let (host, _) = address["host=".len()..].split_once(' ').unwrap();
+    let address = format!("postgres://handoffs@{}/postgres", host.replace('/', "%2F"));
+    // Its pool waits on real clocks.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let journal = handoffs::Postgres::connect(&*address).await.unwrap();
+        fill(journal).await;
+    });
+    run_page("server", &address);
+}
+
 #[test]
 fn mistakes_are_told() {
     page("mistakes");
+    if cfg!(not(feature = "postgres")) {
+        page("no_server");
+    }
 }
 
 #[test]
 fn there_is_help() {
     page("help");
+}
+
+#[test]
+fn one_damaged_thread_is_named_and_the_others_are_told() {
+    let filled = Filled::new();
+    let store = rusqlite::Connection::open(&filled.path).unwrap();
+    let changed = "UPDATE entry SET body = CAST(replace(CAST(body AS TEXT), 'twice', 'thrice') AS BLOB) WHERE thread = 'bo'";
+    assert!(store.execute(changed, []).unwrap() > 0);
+    drop(store);
+    run_page("damaged", filled.path());
+}
+
+#[test]
+fn colours_are_for_terminals_or_for_who_asks() {
+    let filled = Filled::new();
+    let printed = |color: &str, no_color: bool| {
+        let mut threads = filled.handoffs(&["threads", "--color", color]);
+        if no_color {
+            threads.env("NO_COLOR", "1");
+        } else {
+            threads.env_remove("NO_COLOR");
+        }
+        String::from_utf8(threads.output().unwrap().stdout).unwrap()
+    };
+    let escape = '\u{1b}';
+    assert!(printed("always", false).starts_with(escape));
+    assert!(
+        printed("always", true).starts_with(escape),
+        "as it was asked for"
+    );
+    for (color, no_color) in [("auto", false), ("auto", true), ("never", false)] {
+        let printed = printed(color, no_color);
+        assert!(!printed.contains(escape), "{color}: {printed:?}");
+        assert!(printed.starts_with("THREAD"));
+    }
+}
+
+#[test]
+fn whoever_reads_may_stop_when_he_likes() {
+    let filled = Filled::new();
+    for args in [
+        &["stats"][..],
+        &["audit", "export", "ada"],
+        &["completions", "bash"],
+        &["threads"],
+    ] {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let mut command = filled.handoffs(args);
+        let done = command.stdout(writer).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{args:?}: {said}");
+        assert!(
+            !said.contains("panic") && !said.contains("error"),
+            "{args:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn shells_complete_what_the_program_can_do() {
+    let filled = Filled::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let done = filled.handoffs(&["completions", shell]).output().unwrap();
+        let script = String::from_utf8(done.stdout).unwrap();
+        assert!(
+            script.contains("handoffs") && script.contains("inbox"),
+            "{shell}: {script}"
+        );
+    }
+}
+
+/// What programs build on: each line by itself is JSON.
+#[test]
+fn json_is_json() {
+    let filled = Filled::new();
+    for args in [
+        &["threads"][..],
+        &["history", "today"],
+        &["show", "bo"],
+        &["inbox"],
+        &["audit", "verify"],
+        &["stats"],
+        &[
+            "check",
+            "docs/support_desk.dot",
+            "--against",
+            "docs/support_desk.dot",
+        ],
+        &["prune", "--keep-last", "0"],
+    ] {
+        let mut command = filled.handoffs(args);
+        let done = command.args(["--format", "json"]).output().unwrap();
+        let printed = String::from_utf8(done.stdout).unwrap();
+        assert!(!printed.is_empty(), "{args:?}");
+        for line in printed.lines() {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert!(value.is_object(), "{args:?}: {line}");
+        }
+    }
 }

@@ -304,7 +304,7 @@ async fn a_target_that_is_no_node_is_an_error_before_anything_runs() {
     let error = eval.run(cases).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "case 2: `Desk` has no node `biling` (did you mean `billing`?); there are `triage`, `billing`, \
+        "case 2: `Desk` has no node `biling`; did you mean `billing`? there are `triage`, `billing`, \
          `cards`, `web`, `papers`, `summary`, `human` and `end`"
     );
     assert_eq!(desk.triage.attempts.load(Ordering::SeqCst), 0);
@@ -510,10 +510,10 @@ async fn a_line_can_say_the_whole_state_and_what_was_concluded() {
     let line = r#"{"state": {"qestion": "q"}, "expected": "end"}"#;
     assert_eq!(
         wrong(line),
-        "line 1: the state has no field `qestion`; did you mean `question`?"
+        "line 1: the state has no field `qestion`; it has question, amount, notes"
     );
     let line = r#"{"state": {}, "expected": "end"}"#;
-    assert_eq!(wrong(line), "line 1: the state lacks field `question`");
+    assert_eq!(wrong(line), "line 1: the state needs a field `question`");
     let line = r#"{"state": {"question": 1}, "expected": "end"}"#;
     assert_eq!(
         wrong(line),

@@ -139,8 +139,10 @@ fn timeless(record: &Record) -> Value {
     for of_the_moment in ["at_ms", "prev"] {
         fields.remove(of_the_moment).expect("each entry has it");
     }
-    if let Some(stepped) = entry["event"]["stepped"].as_object_mut() {
-        stepped.remove("took_ms");
+    for what in ["stepped", "attempted", "caught", "failed"] {
+        if let Some(happened) = entry["event"][what].as_object_mut() {
+            happened.remove("took_ms");
+        }
     }
     entry
 }

@@ -345,9 +345,9 @@ async fn branches_stand_behind_their_fork_and_a_graph_within_in_front_of_its_ste
     let expected = [
         "begin: _ => 2 branches",
         "0 one: _ => between",
-        "1.0 look: () => look",
-        "1.0 look: () => look",
-        "1.0 look: () => end, as its limit is used up",
+        "1.0 look: _ => look",
+        "1.0 look: _ => look",
+        "1.0 look: _ => end, as its limit is used up",
         "1 two: _ => between",
         "joined at between",
         "between: _ => 2 branches",
@@ -445,6 +445,72 @@ async fn a_handoff_that_did_not_happen_is_told_with_what_did() {
     );
 }
 
+#[tokio::test]
+async fn the_next_handoff_is_the_next_one_and_no_other() {
+    let (log, _) = log_of(Script::new().concludes(Billed::Done)).await;
+    let rest = log
+        .expect_next_handoff("billing")
+        .expect_next_handoff("right");
+    rest.expect_next_handoff("file");
+    let text = complaint(|| drop(log.expect_next_handoff("left")));
+    assert!(
+        text.starts_with(
+            "turn 1 hands off to `billing`, and not to `left`; this happened:\n>   1  triage"
+        ),
+        "{text}"
+    );
+    let last = log.expect_handoff("right_again").expect_handoff("file");
+    let text = complaint(|| drop(last.expect_handoff("file").expect_next_handoff("file")));
+    assert!(
+        text.starts_with("no handoff to `file` after turn "),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_pair_that_hands_over_to_each_other_too_often_is_told_with_its_turn() {
+    let script = Script::new()
+        .concludes(Billed::WrongDesk)
+        .concludes(Billed::Done);
+    let (log, _) = log_of(script).await;
+    log.hands_off_at_most(2);
+    let text = complaint(|| log.hands_off_at_most(1));
+    assert!(
+        text.starts_with(
+            "turn 3 hands off from `triage` to `billing` for the 2. time; this happened:\n"
+        ),
+        "{text}"
+    );
+    // What was looked at already does not count.
+    log.expect_handoff("billing").hands_off_at_most(1);
+}
+
+#[tokio::test]
+async fn a_handoff_that_is_not_among_those_allowed_is_told_with_its_turn() {
+    let script = Script::new()
+        .concludes(Billed::WrongDesk)
+        .concludes(Billed::Done);
+    let (log, _) = log_of(script).await;
+    let text = complaint(|| log.only_hands_off([("triage", "billing"), ("billing", "left")]));
+    assert!(
+        text.starts_with(
+            "turn 2 hands off from `billing` to `triage`, which is not allowed; this happened:\n"
+        ),
+        "{text}"
+    );
+    let text = complaint(|| {
+        log.only_hands_off([
+            ("triage", "billing"),
+            ("billing", "triage"),
+            ("billing", "left"),
+        ]);
+    });
+    assert!(
+        text.starts_with("turn 4 hands off from `billing` to `right`, which"),
+        "{text}"
+    );
+}
+
 // ---- Coverage.
 
 #[tokio::test]
@@ -510,6 +576,87 @@ async fn coverage_counts_edges_elses_and_errors() {
     assert!(text.starts_with("`Small` has no such edge: "), "{text}");
     let text = complaint(|| coverage.merge(&Coverage::of::<Small>()));
     assert_eq!(text, "a coverage of `Small` is not one of `Desk`");
+}
+
+#[node(Ticket)]
+fn count_up(secret: &mut u32) -> Billed {
+    *secret += 1;
+    if *secret < 3 {
+        Billed::WrongDesk
+    } else {
+        Billed::Done
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Ticket, start = count_up)]
+struct Deep {
+    #[route(
+        Billed::Done => small,
+        Billed::WrongDesk if is_untold => count_up(limit = 5, else = end),
+        Billed::WrongDesk => count_up(limit = 5, else = end),
+        Billed::Refund => end,
+    )]
+    count_up: CountUp,
+    #[route(_ => end)]
+    small: Small,
+}
+
+fn is_untold(ticket: &Ticket) -> bool {
+    ticket.secret == 1
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Ticket, start = deep)]
+struct Deepest {
+    #[route(_ => once_more)]
+    deep: Deep,
+    #[route(_ => end)]
+    once_more: Deep,
+}
+
+fn deepest() -> Deepest {
+    let deep = || Deep {
+        count_up: CountUp,
+        small: Small { look: Look },
+    };
+    Deepest {
+        deep: deep(),
+        once_more: deep(),
+    }
+}
+
+#[tokio::test]
+async fn coverage_counts_the_edges_of_graphs_within_each_graph_once() {
+    let thread = Runtime::new(deepest())
+        .watch_loops(false)
+        .journal(Memory::default())
+        .thread("t");
+    let log = RunLog::of(thread.stream(Ticket::default())).await;
+    let kept = RunLog::of_history(&thread.history().await.unwrap());
+    assert_eq!(kept.lines()[1..], log.lines());
+    for log in [log, kept] {
+        let coverage = Coverage::of::<Deepest>();
+        coverage.add(&log);
+        // Of the two edges that lead to one node, each is known by itself.
+        assert_eq!(
+            coverage.to_string(),
+            "\
+Deepest: 8 of 11 ways taken
+   never  Deep/count_up: Billed::WrongDesk if is_untold => else end
+   never  Deep/count_up: Billed::WrongDesk => else end
+   never  Deep/count_up: Billed::Refund => end
+       1  deep: _ => once_more
+       1  once_more: _ => end
+       2  Deep/count_up: Billed::Done => small
+       1  Deep/count_up: Billed::WrongDesk if is_untold => count_up
+       1  Deep/count_up: Billed::WrongDesk => count_up
+       2  Deep/small: _ => end
+       4  Small/look: _ => look
+       2  Small/look: _ => else end
+"
+        );
+    }
 }
 
 #[test]

@@ -10,15 +10,15 @@ use serde::{Deserialize, Serialize};
 #[derive(State, Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Ticket {
     #[serde(default)]
-    pub(crate) question: String,
+    question: String,
     #[serde(default)]
     notes: Log<String>,
     refund: Option<u32>,
     answer: Option<String>,
 }
 
-impl Ticket {
-    pub(crate) fn new(question: &str) -> Self {
+impl From<&str> for Ticket {
+    fn from(question: &str) -> Self {
         Self {
             question: question.to_owned(),
             ..Self::default()
@@ -66,7 +66,7 @@ impl Billing {
         &self,
         question: &str,
         notes: &mut Log<String>,
-        mut refund: Out<'_, u32>,
+        refund: &mut Option<u32>,
         cx: &mut Context<'_>,
     ) -> Billed {
         tokio::time::sleep(Duration::from_millis(250)).await;
@@ -76,7 +76,7 @@ impl Billing {
             return Billed::NotOurs;
         }
         notes.push("billing: charged twice".to_owned());
-        refund.set(1_250);
+        *refund = Some(1_250);
         Billed::Refund { cents: 1_250 }
     }
 }

@@ -1,12 +1,11 @@
 //! All questions of a file, one thread each: begun, gone on with, or only counted.
 
+use std::io::{IsTerminal, stderr};
 use std::path::Path;
-use std::time::Instant;
 
-use futures::stream::{self, StreamExt, TryStreamExt};
+use handoffs::batch::Batch;
 use handoffs::prelude::*;
 use handoffs::{Entry, Recorded};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cases::Case;
 use crate::graph::Ticket;
@@ -31,37 +30,30 @@ pub(crate) async fn run(
     stem: &str,
     cases: Vec<Case>,
 ) -> Result<(Totals, Vec<RunError>), Error> {
-    let started = Instant::now();
     let digits = cases.len().to_string().len().max(4);
-    let bar = ProgressBar::new(cases.len() as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} questions, {eta} left") {
-        bar.set_style(style);
+    let name = |case: &Case| format!("{stem}-{:0digits$}", case.number);
+    let batch = Batch::new(office).at_once(AT_ONCE).show_progress();
+    let tickets = cases
+        .iter()
+        .map(|case| (name(case), Ticket::new(name(case), case.text.as_str())));
+    let done = batch.run(tickets).await?;
+    if stderr().is_terminal() {
+        eprintln!("{}", batch.times(done.threads()).await?);
     }
-    let mut threads = stream::iter(cases)
-        .map(|case| {
-            one(
-                office,
-                format!("{stem}-{:0digits$}", case.number),
-                case.text,
-            )
-        })
-        .buffer_unordered(AT_ONCE);
     let (mut totals, mut failed) = (Totals::new(), Vec::new());
-    while let Some(Done {
-        name,
-        history,
-        error,
-    }) = threads.try_next().await?
-    {
-        count(&mut totals, &history, error.is_some());
-        failed.extend(error.map(|error| (name, error)));
-        bar.inc(1);
+    for (case, (name, run)) in cases.iter().zip(done.runs) {
+        let thread = office.thread(&name);
+        if thread.state().await?.question() != case.text {
+            return Err(format!(
+                "thread `{name}` was begun with another question; give each file a journal of its own with `--journal`"
+            )
+            .into());
+        }
+        count(&mut totals, &thread.history().await?, run.is_err());
+        failed.extend(run.err());
     }
-    bar.finish_and_clear();
-    totals.wall = started.elapsed();
-    // The threads ended in any order.
-    failed.sort_by(|(one, _), (other, _)| one.cmp(other));
-    Ok((totals, failed.into_iter().map(|(_, error)| error).collect()))
+    totals.wall = done.took;
+    Ok((totals, failed))
 }
 
 /// The part of the threads' names that they have from their file: `dev` for `data/dev.csv`.
@@ -70,50 +62,6 @@ pub(crate) fn stem(file: &Path) -> String {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned()
-}
-
-/// What became of one question.
-struct Done {
-    /// The name of its thread.
-    name: String,
-    history: Vec<Entry>,
-    /// Why it has no answer, if a node failed.
-    error: Option<RunError>,
-}
-
-/// Brings one question to its end, or to a person, wherever it stands; then tells how it went.
-async fn one(office: &Office, name: String, question: String) -> Result<Done, Error> {
-    let thread = office.thread(name.as_str());
-    let ticket = Ticket::new(name.as_str(), question.as_str());
-    let error = match thread.run_once(ticket).await {
-        // Whether it has ended or waits, its history will tell.
-        Ok(_) => None,
-        Err(error) if is_of_one_node(&error) => Some(error),
-        Err(error) => return Err(error.into()),
-    };
-    if thread.state().await?.question() != question {
-        return Err(format!(
-            "thread `{name}` was begun with another question; give each file a journal of its own with `--journal`"
-        )
-        .into());
-    }
-    let history = thread.history().await?;
-    Ok(Done {
-        name,
-        history,
-        error,
-    })
-}
-
-/// Tells an error of a node, which other threads need not meet, from one of the journal or the graph.
-fn is_of_one_node(error: &RunError) -> bool {
-    matches!(
-        error,
-        RunError::Node { .. }
-            | RunError::Panicked { .. }
-            | RunError::HandoffLoop { .. }
-            | RunError::Encode { .. }
-    )
 }
 
 /// Adds one thread to the totals. Its question counts for the last desk that kept it, unless it failed.

@@ -11,19 +11,24 @@ use handoffs_core::{FieldSet, Outcome, Payload, State};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::SemaphorePermit;
+use tracing::Span;
 
 #[cfg(feature = "agents")]
 use crate::agent::Teller;
 use crate::attempt::Pulse;
+use crate::budget::{Held, Spent};
 use crate::course::Course;
 use crate::error::RunError;
 use crate::event::Inner;
 use crate::item::Item;
-use crate::journal::{Ask, BranchId, Conclusion, Failure, Json, Recorded, ThreadId, Usage, keep};
+use crate::journal::{
+    Ask, BranchId, Conclusion, Failure, Json, Recorded, ThreadId, Usage, Used, keep,
+};
 use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
 use crate::once::Effects;
 use crate::scope::Scope;
+use crate::spending::Around;
 
 /// What a node sees of the run it is part of: where it stands, and how to ask a person.
 ///
@@ -48,6 +53,14 @@ pub struct Context<'a> {
     pub(crate) effects: Effects,
     /// What the attempt said that it used.
     pub(crate) usage: Usage,
+    /// What its calls of models and tools used, and those of attempts that were cut off before it.
+    pub(crate) calls: Used,
+    /// How long the calls of this attempt took, in milliseconds.
+    pub(crate) calls_ms: u64,
+    /// The budgets of which little was left since the driver looked, and the nodes that were due.
+    pub(crate) near: Vec<(u16, Spent)>,
+    /// The node that the graph is, if it is one of another.
+    pub(crate) outer: Option<Arc<Around<'a>>>,
     /// The key of a question that an answer did not fit.
     pub(crate) misfit: Option<String>,
     /// What the step that is under way has done to the fields.
@@ -68,6 +81,8 @@ pub struct Context<'a> {
     pub(crate) pulse: Pulse,
     /// The pulse of the node that the graph is, for which each step is a sign of life.
     pub(crate) around: Pulse,
+    /// The span of the attempt that is under way; of none, if nobody listens.
+    pub(crate) span: Span,
     /// The node's leave to be at work, where only so many are at a time.
     pub(crate) permit: Option<SemaphorePermit<'a>>,
     /// Where a graph within tells what happens in it, if somebody listens.
@@ -159,6 +174,10 @@ impl<'a> Context<'a> {
             pending: None,
             effects: Effects::default(),
             usage: Usage::default(),
+            calls: Used::default(),
+            calls_ms: 0,
+            near: Vec::new(),
+            outer: None,
             misfit: None,
             step: Marks::default(),
             before: Marks::default(),
@@ -169,6 +188,7 @@ impl<'a> Context<'a> {
             patience: None,
             pulse: Pulse::default(),
             around: Pulse::default(),
+            span: Span::none(),
             permit: None,
             relay: None,
             #[cfg(feature = "agents")]
@@ -181,7 +201,8 @@ impl<'a> Context<'a> {
     pub(crate) fn enter(&mut self, is_noted: bool, is_traced: bool) {
         self.noted = is_noted;
         // A failure is for one node to read, and each step is a sign of life for a node around.
-        let is_special = self.caught.is_some() || self.around.is_felt();
+        let is_special =
+            self.caught.is_some() || self.around.is_felt() || self.scope.limits.budgets.is_some();
         self.attended = is_noted || is_traced || is_special;
         self.flush();
     }
@@ -371,11 +392,13 @@ impl<'a> Context<'a> {
     }
 
     /// Says what the node has used: calls, tokens, money. It adds up, and stands in the entry of the step,
-    /// or of the attempt if that fails.
+    /// of the attempt if that fails, or before the question if the node [asks](Self::ask) and pauses.
     ///
-    /// What was used before the node [asked](Self::ask) and paused is not counted.
+    /// What an attempt used that a crash cuts off, is lost with it; that of a call which goes through
+    /// [`once`](Self::once), as those of agents do, is not.
     pub fn used(&mut self, usage: Usage) {
         self.usage += usage;
+        self.spend(None, &Held::new(), |used| used.usage += usage);
     }
 
     /// Notes how a field changed.

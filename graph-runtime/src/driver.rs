@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::future::pending;
+use std::mem::take;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,13 +25,14 @@ use crate::error::{RunError, chain};
 use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{Ask, BranchId, Folded, JournalError, Ledger, Recorded, Writes};
+use crate::journal::{Ask, BranchId, Folded, JournalError, Ledger, Recorded, Usage, Writes};
 use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::run::Run;
 use crate::scope::{Limits, Scope};
+use crate::telemetry;
 
 /// A path through a graph in the hands of the driver.
 pub(crate) struct Driver<'a, G: Runnable, K> {
@@ -43,6 +45,8 @@ pub(crate) struct Driver<'a, G: Runnable, K> {
     pub(crate) open: Option<Ask>,
     /// How long the last attempt at a node took, in milliseconds.
     pub(crate) took_ms: u64,
+    /// How long calls took of an attempt that was cut off before, in milliseconds.
+    pub(crate) cut_off_ms: u64,
     /// How long the logs were before the step that is under way.
     pub(crate) lengths: Vec<usize>,
     /// How many attempts each retry rule has given the node that is due.
@@ -95,6 +99,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         cx.item = folded.item;
         cx.caught = folded.caught;
         cx.refused = folded.refused;
+        cx.calls = folded.calls;
         Self {
             graph,
             scope,
@@ -103,6 +108,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             sink,
             open: folded.open,
             took_ms: 0,
+            cut_off_ms: folded.calls.took_ms,
             lengths: Vec::new(),
             used: folded.used,
             fork: folded.fork.map(Fork::folded),
@@ -110,16 +116,37 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         }
     }
 
-    /// Runs the trunk until it comes to rest, is cancelled or out of time.
-    pub(crate) async fn run(&mut self) -> Result<Done, RunError> {
+    /// Runs the trunk until it comes to rest, is cancelled or out of time; begins with `start`, if that is
+    /// given: with fields of the state, which may be all.
+    pub(crate) async fn run(
+        &mut self,
+        way: &'static str,
+        start: Option<(Writes, bool)>,
+    ) -> Result<Done, RunError> {
         let scope = self.scope;
-        let name = self.plan().topology.name();
-        let span = tracing::info_span!("run", graph = name, thread = %scope.thread);
+        let graph = self.plan().topology.name();
+        let ask = scope.answer.as_ref().map(|(ask, _)| *ask);
+        let span = telemetry::run(graph, &scope.thread, way, ask);
+        let begun = telemetry::begun();
+        let work = async {
+            if let Some((writes, whole)) = start {
+                self.start(writes, whole).await?;
+            }
+            self.run_to_rest().await
+        };
+        let done = work.instrument(span.clone()).await;
+        let ended = telemetry::run_rested(&span, &done);
+        telemetry::run_ended(graph, ended, begun);
+        done
+    }
+
+    async fn run_to_rest(&mut self) -> Result<Done, RunError> {
+        let scope = self.scope;
         let is_bounded = scope.limits.cancel.is_some() || scope.limits.deadline.is_some();
         let done = if is_bounded {
-            Box::pin(self.bounded()).instrument(span).await
+            Box::pin(self.bounded()).await
         } else {
-            self.drive().instrument(span).await
+            self.drive().await
         };
         let Some(ledger) = &scope.ledger else {
             return done;
@@ -146,6 +173,14 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         match done {
             Done::Ended(..) => Ok(Run::Finished(self.state)),
             Done::Paused(ask) => Ok(Run::Paused(*ask)),
+            Done::Stopped if let Some((node, spent)) = self.scope.spending.over() => {
+                Err(RunError::Budget {
+                    thread: self.scope.thread.clone(),
+                    node: node.clone(),
+                    recoverable: self.scope.ledger.is_some(),
+                    spent: Box::new(spent.clone()),
+                })
+            }
             Done::Stopped => Err(RunError::Drained {
                 thread: self.scope.thread.clone(),
                 node: self.due_name().to_owned(),
@@ -241,6 +276,9 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                     return Ok(Done::Stopped);
                 }
                 Action::Execute(node) => {
+                    if self.cx.is_overspent() {
+                        return Ok(Done::Stopped);
+                    }
                     if let Some(done) = self.step(node).await? {
                         return Ok(done);
                     }
@@ -304,6 +342,27 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         // What was handed in is written whatever becomes of this path.
         self.cx.pending = None;
         Ok(HandedIn { seq, node })
+    }
+
+    /// Takes what the node used since its last entry that said so.
+    pub(crate) fn usage(&mut self) -> Usage {
+        take(&mut self.cx.usage) + take(&mut self.cx.calls).usage
+    }
+
+    /// Takes how long the node was at work since its last entry that said so, in milliseconds.
+    pub(crate) fn took(&mut self) -> u64 {
+        take(&mut self.took_ms).saturating_add(take(&mut self.cut_off_ms))
+    }
+
+    /// Writes down what the node said that it used, before its attempt is given up. Its calls have entries
+    /// of their own.
+    pub(crate) fn note_used(&mut self) -> Result<(), RunError> {
+        let usage = take(&mut self.cx.usage);
+        if !usage.is_empty() {
+            let node = self.kept_name(self.cx.course.due());
+            self.hand_in(Recorded::Used { node, usage })?;
+        }
+        Ok(())
     }
 
     /// Waits until an entry is in the journal.
@@ -410,6 +469,7 @@ pub(crate) fn node_of(event: &Recorded) -> Option<String> {
         | Recorded::Attempted { node, .. }
         | Recorded::Failed { node, .. }
         | Recorded::Once { node, .. }
+        | Recorded::Used { node, .. }
         | Recorded::Joined { to: node, .. } => node,
         Recorded::Caught { failure, .. } => &failure.node,
         Recorded::Asked(ask) => &ask.node,

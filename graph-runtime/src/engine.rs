@@ -443,6 +443,13 @@ impl Engine {
         }
     }
 
+    /// Returns how often an edge was taken on this path, if that is counted.
+    pub(crate) fn taken(&self, plan: &Plan, edge: u16) -> Option<u32> {
+        let is_watched = plan.is_watched(edge);
+        let lap = self.laps.get(usize::from(edge)).filter(|_| is_watched)?;
+        Some(lap.taken)
+    }
+
     /// Returns whether an edge cannot be taken from this progress.
     #[cfg(feature = "agents")]
     pub(crate) fn is_masked(&self, plan: &Plan, edge: u16, progress: Option<u64>) -> bool {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::attempt::TimeoutKind;
+use crate::budget::Spent;
 use crate::difference::Difference;
 use crate::journal::{AskId, GraphId, JournalError, Masked, ThreadId};
 
@@ -125,6 +126,21 @@ pub enum RunError {
         recoverable: bool,
         /// How long the deadline is.
         after: Duration,
+    },
+    /// A [`Budget`](crate::Budget) is used up.
+    #[error(
+        "thread `{thread}` stopped at node `{node}`, as {spent} are used up; {}", affordable(*.recoverable)
+    )]
+    #[non_exhaustive]
+    Budget {
+        /// The thread.
+        thread: ThreadId,
+        /// The node that would have gone on.
+        node: String,
+        /// Whether there is a journal, so that `recover` can go on.
+        recoverable: bool,
+        /// Which budget it is, and how much was used.
+        spent: Box<Spent>,
     },
     /// A masked edge was insisted on, and it names no `else`.
     #[error(
@@ -387,6 +403,7 @@ impl RunError {
             | Self::Drained { thread, .. }
             | Self::Cancelled { thread, .. }
             | Self::Deadline { thread, .. }
+            | Self::Budget { thread, .. }
             | Self::HandoffLoop { thread, .. }
             | Self::NotGiven { thread, .. }
             | Self::NoJournal { thread, .. }
@@ -419,6 +436,7 @@ impl RunError {
             | Self::Drained { node, .. }
             | Self::Cancelled { node, .. }
             | Self::Deadline { node, .. }
+            | Self::Budget { node, .. }
             | Self::HandoffLoop { node, .. }
             | Self::NoJournal { node, .. }
             | Self::Unfinished { node, .. }
@@ -500,6 +518,15 @@ const fn resumable(recoverable: bool) -> &'static str {
         "what was done is written, and `recover` goes on"
     } else {
         "there is no journal, so nothing is left of the run: begin it anew"
+    }
+}
+
+/// Says what is left of a run that has used up a budget.
+const fn affordable(recoverable: bool) -> &'static str {
+    if recoverable {
+        "what was done is written, and `recover` goes on with a larger budget"
+    } else {
+        "there is no journal, so nothing is left of the run: begin it anew with a larger budget"
     }
 }
 

@@ -14,6 +14,7 @@ use handoffs_core::{Edge, Target};
 
 #[cfg(feature = "agents")]
 use crate::agent::AgentEvent;
+use crate::budget::Spent;
 use crate::error::RunError;
 use crate::execute::Runnable;
 use crate::journal::{Approval, Ask, AskId, BranchId, Conclusion, Masked};
@@ -112,6 +113,16 @@ pub enum Event<G: Runnable> {
         /// What happened.
         event: Inner,
     },
+    /// Of a [`Budget`](crate::Budget), 80 % or more is used up. It is told once.
+    #[non_exhaustive]
+    Budget {
+        /// The path through the run on which that was found.
+        branch: BranchId,
+        /// The node.
+        node: G::Node,
+        /// How much of which budget is used up.
+        spent: Spent,
+    },
     /// An agent says something, or calls a tool.
     #[cfg(feature = "agents")]
     #[non_exhaustive]
@@ -150,6 +161,8 @@ pub enum Inner {
         node: Cow<'static, str>,
         /// What the node concluded.
         outcome: Conclusion,
+        /// The edge that the outcome chose.
+        edge: Edge<Cow<'static, str>>,
         /// Where the run goes; none at the graph's end.
         to: Option<Cow<'static, str>>,
         /// Why the edge that the outcome chose was masked, if it was.
@@ -182,8 +195,12 @@ pub enum Inner {
         node: Cow<'static, str>,
         /// The error and its causes.
         error: String,
+        /// The error edge.
+        edge: Edge<Cow<'static, str>>,
         /// Where the run goes; none at the graph's end.
         to: Option<Cow<'static, str>>,
+        /// Why the edge was masked, if it was.
+        masked: Option<Masked>,
     },
     /// A person decided about a handoff, or nobody did in time, and the run goes on.
     #[non_exhaustive]
@@ -217,6 +234,16 @@ pub enum Inner {
         /// What happened.
         event: Box<Inner>,
     },
+    /// Of a [`Budget`](crate::Budget), 80 % or more is used up. It is told once.
+    #[non_exhaustive]
+    Budget {
+        /// The path through the run on which that was found.
+        branch: BranchId,
+        /// The node.
+        node: Cow<'static, str>,
+        /// How much of which budget is used up.
+        spent: Spent,
+    },
     /// An agent says something, or calls a tool.
     #[cfg(feature = "agents")]
     #[non_exhaustive]
@@ -232,7 +259,7 @@ pub enum Inner {
 
 impl Inner {
     /// Tells of a graph within what its own driver tells; nothing of its end, which its node's step tells.
-    fn of<G: Runnable>(event: Event<G>) -> Option<Self> {
+    pub(crate) fn of<G: Runnable>(event: Event<G>) -> Option<Self> {
         let name = |node: G::Node| Cow::Owned(node.to_string());
         Some(match event {
             Event::Entered { branch, node } => Self::Entered {
@@ -243,16 +270,17 @@ impl Inner {
                 branch,
                 node,
                 outcome,
+                edge,
                 to,
                 masked,
                 branches,
                 cached,
                 approval,
-                ..
             } => Self::Stepped {
                 branch,
                 node: name(node),
                 outcome,
+                edge: edge.map(name),
                 to: to.node().map(name),
                 masked,
                 branches,
@@ -274,13 +302,16 @@ impl Inner {
                 branch,
                 node,
                 error,
+                edge,
                 to,
-                ..
+                masked,
             } => Self::Caught {
                 branch,
                 node: name(node),
                 error,
+                edge: edge.map(name),
                 to: to.node().map(name),
+                masked,
             },
             Event::Decided {
                 branch,
@@ -308,6 +339,15 @@ impl Inner {
                 node: name(node),
                 event: Box::new(event),
             },
+            Event::Budget {
+                branch,
+                node,
+                spent,
+            } => Self::Budget {
+                branch,
+                node: name(node),
+                spent,
+            },
             #[cfg(feature = "agents")]
             Event::Agent {
                 branch,
@@ -325,6 +365,7 @@ impl Inner {
 
 // By hand, because a derive would ask it of the graph, which is no part of an event.
 impl<G: Runnable<State: fmt::Debug>> fmt::Debug for Event<G> {
+    #[expect(clippy::too_many_lines, reason = "one variant after the other")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Entered { branch, node } => f
@@ -410,6 +451,16 @@ impl<G: Runnable<State: fmt::Debug>> fmt::Debug for Event<G> {
                 .field("branch", branch)
                 .field("node", node)
                 .field("event", event)
+                .finish(),
+            Self::Budget {
+                branch,
+                node,
+                spent,
+            } => f
+                .debug_struct("Budget")
+                .field("branch", branch)
+                .field("node", node)
+                .field("spent", spent)
                 .finish(),
             #[cfg(feature = "agents")]
             Self::Agent {

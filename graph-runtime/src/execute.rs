@@ -60,6 +60,10 @@ pub trait Execute<S: State>: Node<S> {
     /// its type. A node that does not report gets all fields.
     const REPORTS: bool = false;
 
+    /// Whether a model decides in the node, so that traces tell of an agent.
+    #[doc(hidden)]
+    const IS_AGENT: bool = false;
+
     /// Returns the graph that the node is, if it is one.
     #[doc(hidden)]
     fn within(&self) -> Option<Within<'_>> {
@@ -167,6 +171,9 @@ pub struct Known {
     pub promises: FieldSet,
     /// Whether the node touches no field but those of its contract.
     pub keeps_to_contract: bool,
+    /// Whether a model decides in the node.
+    #[doc(hidden)]
+    pub is_agent: bool,
 }
 
 impl Known {
@@ -180,6 +187,7 @@ impl Known {
             contract: N::CONTRACT,
             promises,
             keeps_to_contract: N::REPORTS && N::KIND != NodeKind::Human,
+            is_agent: N::IS_AGENT,
         }
     }
 }

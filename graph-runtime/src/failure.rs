@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::mem::take;
 use std::time::Duration;
 
 use handoffs_core::FieldSet;
+use tracing::Instrument;
 
 use crate::context::Pending;
 use crate::driver::{Done, Driver};
@@ -16,6 +16,7 @@ use crate::execute::Runnable;
 use crate::journal::{Failure, Recorded};
 use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
+use crate::telemetry::{self, Moved};
 
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// Tries the node again, goes on along its error edge, or ends the run.
@@ -27,6 +28,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         if let Kind::NoAnswer(_) = error.kind() {
             return Err(self.node_error(error));
         }
+        telemetry::node_failed(&self.cx.span, &error, self.cx.usage);
         // What the failed attempt noted of the fields it wrote is void.
         self.cx.step = Marks::default();
         self.cx.concluded = None;
@@ -60,13 +62,16 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         }
         self.used[rule] = self.used[rule].saturating_add(1);
         let text = chain(error);
-        tracing::debug!(node = self.plan().name(node), error = %text, ?delay, "attempt failed");
+        let graph = self.plan().topology.name();
+        telemetry::used(graph, self.plan().name(node), self.cx.usage);
+        telemetry::tried_again(self.plan().name(node), &text, delay);
         let attempted = Recorded::Attempted {
             node: self.kept_name(node),
             rule: u32::try_from(rule).unwrap_or(u32::MAX),
             error: text.clone(),
             delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-            usage: take(&mut self.cx.usage),
+            usage: self.usage(),
+            took_ms: self.took(),
         };
         self.append(attempted).await?;
         self.cx.again = true;
@@ -118,17 +123,32 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             attempts,
             unknown: error.unknown().map(str::to_owned),
         };
-        tracing::debug!(node = self.plan().name(node), error = %failure.error, "caught");
+        let graph = self.plan().topology.name();
+        telemetry::used(graph, self.plan().name(node), self.cx.usage);
+        let span = telemetry::handoff(&Moved {
+            plan: self.plan(),
+            from: node,
+            edge,
+            hop,
+            branches: &[],
+            many: None,
+            concluded: None,
+            content: false,
+            decision: None,
+            lap: self.cx.course.engine.taken(self.plan(), edge),
+            usage: self.cx.usage,
+        });
         let caught = Recorded::Caught {
             failure: failure.clone(),
             edge,
             on: self.edge_label(edge).into(),
-            usage: take(&mut self.cx.usage),
+            usage: self.usage(),
+            took_ms: self.took(),
             masked: hop.masked,
             to: hop.to.node().map(|to| self.kept_name(to)),
             progress,
         };
-        let seq = self.append(caught).await?;
+        let seq = self.append(caught).instrument(span).await?;
         self.settle(seq);
         let along = self.sink.listens().then(|| self.plan().edge(edge).cloned());
         if let Some(edge) = along.flatten() {
@@ -152,11 +172,13 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
 
     /// Writes down that the path ended with an error at the node that is due, and returns the error.
     pub(crate) async fn record(&mut self, error: RunError) -> RunError {
+        telemetry::loop_stopped(self.plan().topology.name(), &error);
         if error.is_of_a_node() && self.scope.ledger.is_some() {
             let failed = Recorded::Failed {
                 node: Cow::Owned(self.due_name().to_owned()),
                 error: chain(&error),
-                usage: take(&mut self.cx.usage),
+                usage: self.usage(),
+                took_ms: self.took(),
             };
             let written = if self.is_within {
                 // It goes into one append with what follows around the graph: a crash between the two

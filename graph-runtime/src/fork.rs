@@ -20,6 +20,7 @@ use crate::item::Item;
 use crate::journal::{Ask, BranchId, Fields, Folded, FoldedFork, Recorded, Writes};
 use crate::marks::{Bring, Gathered, Marks, take_fields};
 use crate::plan::PlanFork;
+use crate::telemetry;
 
 /// Branches that come to rest before other tasks have their turn.
 const BRANCHES_A_TURN: u32 = 64;
@@ -218,7 +219,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let seq = self.append(Recorded::Joined { to, writes }).await?;
         self.settle(seq);
         self.cx.caught = None;
-        tracing::debug!(to = plan.name(join), "joined");
+        telemetry::joined(plan.name(join));
         if self.sink.listens() {
             let (branch, to) = (self.cx.branch.clone(), self.node(join));
             self.sink.emit(|| Event::Joined { branch, to }).await;
@@ -274,6 +275,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let mut driver = Driver::new(graph, scope, around, branch, state, begun, sink);
         driver.cx.around = self.cx.around.clone();
         driver.cx.patience = self.cx.patience;
+        driver.cx.outer.clone_from(&self.cx.outer);
         Ok(driver)
     }
 

@@ -20,6 +20,7 @@ mod json;
 mod layer;
 mod ledger;
 mod memory;
+mod metering;
 mod open;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -35,6 +36,7 @@ mod submit;
 #[doc(hidden)]
 pub mod suite;
 mod trail;
+mod usage;
 mod writes;
 
 pub use audit::{Export, verify_export, verify_export_from};
@@ -49,7 +51,7 @@ pub use copy::copy_thread;
 pub use durability::Durability;
 pub use entry::{
     Approval, Ask, AskId, Conclusion, Effect, Entry, Failure, Forked, GraphId, Hash, Masked,
-    Recorded, Usage,
+    Recorded,
 };
 pub(crate) use fields::Fields;
 pub(crate) use fold::{Branches, Extent, Folded, FoldedFork};
@@ -59,6 +61,7 @@ pub use json::{Json, JsonError};
 pub use layer::Layer;
 pub(crate) use ledger::Ledger;
 pub use memory::Memory;
+pub(crate) use metering::Metering;
 pub(crate) use open::Open;
 #[cfg(feature = "postgres")]
 pub use postgres::{Postgres, PostgresOptions, PostgresServer};
@@ -72,6 +75,7 @@ pub(crate) use standing::Standing;
 pub use submit::submit;
 pub use suite::JournalPlace;
 pub use trail::trail_of;
+pub use usage::{Called, Usage, Used};
 pub use writes::{Write, Writes};
 
 use std::convert::Infallible;

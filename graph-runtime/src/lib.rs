@@ -10,9 +10,11 @@ mod run;
 mod runtime;
 mod thread;
 
+mod budget;
 mod clock;
 mod course;
 mod engine;
+mod meter;
 mod migration;
 mod plan;
 mod progress;
@@ -27,8 +29,10 @@ mod failure;
 mod fork;
 mod relay;
 mod scope;
+mod spending;
 mod step;
 mod subgraph;
+pub mod telemetry;
 
 mod any_graph;
 mod context;
@@ -54,6 +58,7 @@ mod times;
 
 pub use async_trait::async_trait;
 pub use attempt::TimeoutKind;
+pub use budget::{Budget, BudgetOf, Resource, Spent};
 pub use builder::{
     AnyNode, BuildError, BuildErrors, BuildPlace, BuiltGraph, DynContract, DynNode, DynOutcome,
     DynVariant, GraphBuilder, NodeName, On, RoutePart, To,
@@ -75,20 +80,21 @@ pub use journal::Compressed;
 #[cfg(feature = "sqlite")]
 pub use journal::Sqlite;
 pub use journal::{
-    Approval, Ask, AskId, BranchId, BranchIdError, Chronicle, Conclusion, Durability, Effect,
-    Entry, Export, Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError,
+    Approval, Ask, AskId, BranchId, BranchIdError, Called, Chronicle, Conclusion, Durability,
+    Effect, Entry, Export, Failure, Forked, GraphId, Hash, HashError, Head, Journal, JournalError,
     JournalPlace, Json, JsonError, Layer, Masked, Memory, Record, Recorded, Retention, Summary,
-    ThreadId, Usage, Waiting, Write, Writes, copy_thread, inbox, submit, trail_of, verify_export,
-    verify_export_from,
+    ThreadId, Usage, Used, Waiting, Write, Writes, copy_thread, inbox, submit, trail_of,
+    verify_export, verify_export_from,
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
 #[cfg(feature = "postgres")]
 pub use journal::{Postgres, PostgresOptions, PostgresServer};
+pub use meter::Meter;
 pub use node_error::NodeError;
 pub use policy::{Policy, Retry};
 pub use run::{Run, Status};
-pub use runtime::{Ephemeral, Keep, Runtime};
+pub use runtime::{Ephemeral, Keep, Runtime, UnknownEdge};
 pub use testing::{Coverage, Decided, RunLog, ScriptedNode, TestContext, Trial, Tried};
 pub use thread::{Handoff, NoHandoff, Reroute, Rerouted, Thread};
 pub use times::{NodeTime, NodeTimes};

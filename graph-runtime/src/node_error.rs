@@ -100,10 +100,10 @@ impl NodeError {
         }
     }
 
-    /// Returns whether nobody knows if something was done that is done [once](Context::once): the attempt
-    /// that began it was cut off. It is not done again, and so is every repeat of the step the same.
+    /// Returns whether nobody knows if something was done that is done [once](crate::Context::once): the
+    /// attempt that began it was cut off. It is not done again, and so is every repeat of the step the same.
     ///
-    /// Whoever can find out does so with [`Context::once_checked`].
+    /// Whoever can find out does so with [`Context::once_checked`](crate::Context::once_checked).
     pub fn is_unknown(&self) -> bool {
         self.unknown().is_some()
     }

@@ -5,10 +5,15 @@ use std::error::Error;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "agents")]
+use tokio::time::Instant;
 
+use crate::budget::Held;
 use crate::context::{Context, Pending, Signal};
 use crate::error::{RunError, chain};
-use crate::journal::{Effect, Json, Recorded, keep};
+#[cfg(feature = "agents")]
+use crate::journal::Usage;
+use crate::journal::{Called, Effect, Json, Recorded, keep};
 use crate::node_error::{Kind, NodeError};
 
 /// The effects that the node which is due has begun so far, by their keys.
@@ -65,6 +70,30 @@ impl Effects {
     }
 }
 
+/// A call of a model or a tool.
+pub(crate) struct Call<'c> {
+    called: Called,
+    /// The budgets of whoever calls and of what is called.
+    own: &'c Held,
+}
+
+#[cfg(feature = "agents")]
+impl<'c> Call<'c> {
+    pub(crate) fn model(own: &'c Held) -> Self {
+        let called = Called::default();
+        Self { called, own }
+    }
+
+    pub(crate) fn tool(tool: String, own: &'c Held) -> Self {
+        let tool = Some(tool.into());
+        let called = Called {
+            tool,
+            ..Called::default()
+        };
+        Self { called, own }
+    }
+}
+
 impl Context<'_> {
     /// Does something outside of the run once, such as a payment, however often the step is repeated:
     /// after a crash, a failed attempt or a pause, the kept result is returned.
@@ -118,9 +147,9 @@ impl Context<'_> {
             Due::Unknown => return Err(NodeError::of(Kind::Unknown(key.to_owned()))),
             Due::First | Due::Again => {}
         }
-        self.begin(key).await?;
+        self.begin(key, None).await?;
         let came_of_it = encoded(effect().await);
-        let result = self.end(key, came_of_it).await?;
+        let result = self.end(key, came_of_it, None).await?;
         read(key, &result)
     }
 
@@ -172,15 +201,49 @@ impl Context<'_> {
                 let found = check().await.map_err(|error| passed_on(error.into()))?;
                 let found = found.map(|found| encoded(Ok::<_, E>(found)));
                 if let Some(found) = found {
-                    let result = self.end(key, found).await?;
+                    let result = self.end(key, found, None).await?;
                     return read(key, &result);
                 }
             }
             Due::First => {}
         }
-        self.begin(key).await?;
+        self.begin(key, None).await?;
         let came_of_it = encoded(effect().await);
-        let result = self.end(key, came_of_it).await?;
+        let result = self.end(key, came_of_it, None).await?;
+        read(key, &result)
+    }
+
+    /// Calls a model or a tool as [`once`](Self::once) does, if the budgets leave something for it, and
+    /// keeps what it used: `said` reads that off the result. If it may be repeated, nothing stays unknown.
+    #[cfg(feature = "agents")]
+    pub(crate) async fn call<T, E, F>(
+        &mut self,
+        key: &str,
+        mut call: Call<'_>,
+        may_repeat: bool,
+        effect: impl FnOnce() -> F,
+        said: impl FnOnce(&T) -> Option<Usage>,
+    ) -> Result<T, NodeError>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Into<Box<dyn Error + Send + Sync>>,
+        F: Future<Output = Result<T, E>>,
+    {
+        match self.due_of(key).await {
+            Due::Nothing(result) => return read(key, &result),
+            Due::Unknown if !may_repeat => {
+                return Err(NodeError::of(Kind::Unknown(key.to_owned())));
+            }
+            Due::First | Due::Again | Due::Unknown => {}
+        }
+        self.afford_with(call.own).await;
+        self.begin(key, Some(&call)).await?;
+        let begun = Instant::now();
+        let result = effect().await;
+        call.called.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        call.called.usage = result.as_ref().ok().and_then(said);
+        let came_of_it = encoded(result);
+        let result = self.end(key, came_of_it, Some(&call)).await?;
         read(key, &result)
     }
 
@@ -211,10 +274,10 @@ impl Context<'_> {
     }
 
     /// Writes down that an effect begins.
-    async fn begin(&mut self, key: &str) -> Result<(), NodeError> {
+    async fn begin(&mut self, key: &str, call: Option<&Call<'_>>) -> Result<(), NodeError> {
         // What was handed in by an attempt that was dropped before the effect began will do.
         if self.effects.0.get(key).is_none_or(|kept| !kept.is_next) {
-            self.note(key, Effect::Begun).await?;
+            self.note(key, Effect::Begun, call).await?;
         }
         if let Some(kept) = self.effects.0.get_mut(key) {
             kept.is_next = false;
@@ -223,14 +286,19 @@ impl Context<'_> {
     }
 
     /// Writes down what came of an effect.
-    async fn end(&mut self, key: &str, came_of_it: CameOfIt) -> Result<Json, NodeError> {
+    async fn end(
+        &mut self,
+        key: &str,
+        came_of_it: CameOfIt,
+        call: Option<&Call<'_>>,
+    ) -> Result<Json, NodeError> {
         match came_of_it {
             CameOfIt::Done(result) => {
-                self.note(key, Effect::Done(result.clone())).await?;
+                self.note(key, Effect::Done(result.clone()), call).await?;
                 Ok(result)
             }
             CameOfIt::Failed(error) => {
-                self.note(key, Effect::Failed(chain(&*error))).await?;
+                self.note(key, Effect::Failed(chain(&*error)), call).await?;
                 Err(passed_on(error))
             }
             CameOfIt::Unkept(error) => Err(NodeError::of(Kind::Unkept(key.to_owned(), error))),
@@ -238,11 +306,17 @@ impl Context<'_> {
     }
 
     /// Writes down how far an effect came, and waits until that is on disk.
-    async fn note(&mut self, key: &str, effect: Effect) -> Result<(), NodeError> {
+    async fn note(
+        &mut self,
+        key: &str,
+        effect: Effect,
+        call: Option<&Call<'_>>,
+    ) -> Result<(), NodeError> {
         let once = Recorded::Once {
             node: self.node().to_owned().into(),
             key: key.to_owned(),
             effect: effect.clone(),
+            call: call.map(|call| call.called.clone()),
         };
         // An answer that the node has read is written first, as the effect may come of it. One that it
         // has not is not proven to fit, and stays pending.
@@ -259,6 +333,13 @@ impl Context<'_> {
             }
             None => 0,
         };
+        if let Some(Call { called, own }) = call {
+            self.calls.take(called, &effect);
+            self.calls_ms = self.calls_ms.saturating_add(called.took_ms);
+            self.spend(called.tool.as_deref(), own, |used| {
+                used.take(called, &effect);
+            });
+        }
         self.effects.put(key, effect, seq);
         self.on_disk(seq).await;
         Ok(())

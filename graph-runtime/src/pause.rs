@@ -4,15 +4,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use tracing::{Instrument, Span};
+
 use crate::attempt::{TimeoutKind, text};
 use crate::context::{Pending, Question};
 use crate::driver::{Done, Driver};
-use crate::engine::{Fact, Refused};
+use crate::engine::{Action, Fact, Refused};
 use crate::error::RunError;
 use crate::event::{Event, Sink};
 use crate::execute::Runnable;
-use crate::journal::{Approval, Ask, AskId, Json, Recorded};
+use crate::journal::{Approval, Ask, AskId, Json, Recorded, Usage};
 use crate::node_error::{Kind, NodeError};
+use crate::telemetry::{self, Moved};
 
 /// The key of the question whether a handoff may be.
 const APPROVE: &str = "approve";
@@ -20,10 +23,11 @@ const APPROVE: &str = "approve";
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// Asks a person what a node wants to know.
     pub(crate) async fn ask(&mut self, question: Question) -> Result<Ask, RunError> {
+        self.note_used()?;
         let mut ask = self.new_ask(question.key, question.text);
         ask.id = AskId(self.append(Recorded::Asked(ask.clone())).await?);
         self.tell(Fact::Asked(ask.id))?;
-        tracing::debug!(node = &*ask.node, ask = %ask.id, "paused");
+        telemetry::paused(&ask, self.scope.limits.trace_content);
         Ok(ask)
     }
 
@@ -83,7 +87,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// Notes that a handoff waits for a person, by this question.
     pub(crate) fn await_approval(&mut self, ask: Ask) -> Result<(), RunError> {
         self.tell(Fact::Asked(ask.id))?;
-        tracing::debug!(node = &*ask.node, ask = %ask.id, "a handoff waits for approval");
+        telemetry::paused(&ask, self.scope.limits.trace_content);
         self.open = Some(ask);
         Ok(())
     }
@@ -109,6 +113,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         if let Some(answer) = self.answer_to(&open) {
             self.cx.answers.push((open.key, answer.clone()));
             self.cx.pending = Some(Pending::new(Recorded::Answered { ask, answer }));
+            telemetry::answered(&open.node, ask);
             self.tell(Fact::Answered)?;
             return Ok(None);
         }
@@ -117,6 +122,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         }
         // Written together with what comes of it.
         self.cx.pending = Some(Pending::new(Recorded::Expired { ask, to: None }));
+        telemetry::expired(&open.node, ask);
         self.tell(Fact::Expired)?;
         let after = self.patience().unwrap_or_default();
         let late = NodeError::of(Kind::TimedOut(TimeoutKind::Answer, after));
@@ -140,23 +146,42 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             None => return Ok(Some(Done::Paused(Box::new(open)))),
         };
         let (plan, node) = (self.plan(), self.cx.course.due());
+        let edge = match self.cx.course.engine.next() {
+            Action::Approve(edge, _) => Some(edge),
+            _ => None,
+        };
         let refusal = approval.refusal().map(str::to_owned);
         let hop = self.cx.course.engine.hand_over(plan, refusal.is_none());
         let hop = hop.map_err(|refused| self.refused(refused))?;
         let to = hop.to.node().map(|to| self.kept_name(to));
-        tracing::debug!(
-            from = plan.name(node),
-            to = to.as_deref(),
-            ?approval,
-            "decided"
-        );
+        let decision = match &approval {
+            _ if is_late => "expired",
+            Approval::Approved => "approved",
+            Approval::Refused(_) => "refused",
+        };
+        telemetry::decided(plan.name(node), to.as_deref(), ask, decision);
+        let span = edge.map_or_else(Span::none, |edge| {
+            telemetry::handoff(&Moved {
+                plan,
+                from: node,
+                edge,
+                hop,
+                branches: &[],
+                many: None,
+                concluded: None,
+                content: false,
+                decision: Some(decision),
+                lap: self.cx.course.engine.taken(plan, edge),
+                usage: Usage::default(),
+            })
+        });
         let decided = if is_late {
             Recorded::Expired { ask, to }
         } else {
             let approval = approval.clone();
             Recorded::Decided { ask, approval, to }
         };
-        let seq = self.append(decided).await?;
+        let seq = self.append(decided).instrument(span).await?;
         self.settle(seq);
         self.cx.refused = refusal;
         if self.sink.listens() {

@@ -46,6 +46,8 @@ pub(crate) struct PlanNode {
     pub(crate) undone: Option<FieldSet>,
     /// Whether the node is a graph, or wraps one, so that others work in its place.
     pub(crate) is_graph: bool,
+    /// Whether a model decides in the node, so that its steps are worth to be seen one by one.
+    pub(crate) is_agent: bool,
     /// The graph that the node is.
     pub(crate) inner: Option<Inner>,
 }
@@ -99,6 +101,7 @@ impl Plan {
         }
         for (node, known) in plan.nodes.iter_mut().zip(&known) {
             node.takes_item = known.contract.item;
+            node.is_agent = known.is_agent;
         }
         let all = FieldSet::first_of(G::State::FIELDS.len());
         let by_function = all
@@ -142,6 +145,7 @@ impl Plan {
             on_error: Vec::new(),
             undone: None,
             is_graph: inner.is_some() || node.kind == NodeKind::Graph,
+            is_agent: false,
             inner,
         };
         let mut plan = Self {
@@ -186,6 +190,7 @@ impl Plan {
                     && node.policy.is_plain()
                     && node.on_error.is_empty()
                     && node.inner.is_none()
+                    && !node.is_agent
             });
         }
     }
@@ -401,6 +406,22 @@ impl Plan {
     /// Returns an edge as it is written in the graph.
     pub(crate) fn edge(&self, edge: u16) -> Option<&Edge<NodeIndex>> {
         self.topology.get_edge(EdgeIndex(edge))
+    }
+
+    /// Returns whether an edge leads from one node to another that is no join, by their names.
+    pub(crate) fn leads(&self, from: &str, to: &str) -> bool {
+        let place = |name: &str| self.nodes.iter().position(|node| *node.name == *name);
+        let place = |name: &str| place(name).and_then(|place| u16::try_from(place).ok());
+        let (Some(from), Some(to)) = (place(from), place(to)) else {
+            return false;
+        };
+        let is_join = |edge: &PlanEdge| edge.fork.is_some() && edge.to.node() == Some(to);
+        let is_there = |edge: &PlanEdge| match &edge.fork {
+            Some(fork) => fork.entries.contains(&to),
+            None => [Some(edge.to), edge.otherwise].contains(&Some(Target::Node(to))),
+        };
+        let mut edges = self.edges.iter().filter(|edge| edge.from == from);
+        edges.any(is_there) && !self.edges.iter().any(is_join)
     }
 
     /// Returns whether an error edge leads back to where the run came from, and nowhere else.

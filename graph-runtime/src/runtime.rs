@@ -9,6 +9,7 @@ use futures_util::stream::BoxStream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::budget::Budget;
 use crate::cache::{Cache, MemoryCache};
 use crate::clock::Clock;
 use crate::execute::Runnable;
@@ -187,6 +188,15 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
         self
     }
 
+    /// Says whether traces tell what users, models and tools say; by default they do not.
+    ///
+    /// It is what the spans of agents, models, tools and handoffs have in their attributes for content, and
+    /// the questions to people. Wherever traces go, it goes; see [`telemetry`](crate::telemetry).
+    pub fn trace_content(mut self, trace: bool) -> Self {
+        self.limits.trace_content = trace;
+        self
+    }
+
     /// Stops each call of [`run`](Thread::run), [`resume`](Thread::resume) or
     /// [`recover`](Thread::recover) that has not come to rest after so long, with
     /// [`RunError::Deadline`](crate::RunError::Deadline). What was written stays, and `recover` goes on.
@@ -195,6 +205,66 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     pub fn deadline(mut self, after: Duration) -> Self {
         self.limits.deadline = Some(after);
         self
+    }
+
+    /// Says what each run may use up in all.
+    ///
+    /// ```
+    /// use handoffs_runtime::{Budget, Keep, Runnable, Runtime};
+    ///
+    /// fn bounded<G: Runnable, J: Keep>(runtime: Runtime<G, J>) -> Runtime<G, J> {
+    ///     runtime.budget(Budget::new().calls(20))
+    /// }
+    /// ```
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.limits.change_budgets(|budgets| budgets.run = budget);
+        self
+    }
+
+    /// Says what a node may use up in each run, in all its visits; if it is a graph, with the nodes within.
+    #[expect(clippy::needless_pass_by_value, reason = "names are written in place")]
+    pub fn node_budget(mut self, node: G::Node, budget: Budget) -> Self {
+        let node = node.to_string();
+        self.limits.change_budgets(|budgets| {
+            budgets.nodes.insert(node, budget);
+        });
+        self
+    }
+
+    /// Says what may be used up behind an edge in each run: by the node to which it leads, in all visits to
+    /// which the run comes along it, be it as the edge's `else` or after an error.
+    ///
+    /// ```
+    /// use handoffs_runtime::{Budget, Keep, Runnable, Runtime, UnknownEdge};
+    ///
+    /// fn bounded<G: Runnable, J: Keep>(
+    ///     runtime: Runtime<G, J>,
+    ///     triage: G::Node,
+    ///     billing: G::Node,
+    /// ) -> Result<Runtime<G, J>, UnknownEdge> {
+    ///     runtime.edge_budget(triage, billing, Budget::new().tokens(50_000))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails if no edge leads from one to the other. To a join, branches lead together, so no one edge does.
+    #[expect(clippy::needless_pass_by_value, reason = "names are written in place")]
+    pub fn edge_budget(
+        mut self,
+        from: G::Node,
+        to: G::Node,
+        budget: Budget,
+    ) -> Result<Self, UnknownEdge> {
+        let (from, to) = (from.to_string(), to.to_string());
+        if !self.plan.leads(&from, &to) {
+            return Err(UnknownEdge { from, to });
+        }
+        let edge = format!("{from} -> {to}");
+        self.limits.change_budgets(|budgets| {
+            budgets.edges.insert(edge, budget);
+        });
+        Ok(self)
     }
 
     /// Stops all runs as soon as the token is cancelled: nodes at work are dropped, appends under way
@@ -225,6 +295,17 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     pub fn thread(&self, id: impl Into<ThreadId>) -> Thread<G, J> {
         Thread::new(self.clone(), id.into())
     }
+}
+
+/// No edge leads from one node to the other.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no edge leads from `{from}` to `{to}`; name one that the graph has, and none to a join")]
+#[non_exhaustive]
+pub struct UnknownEdge {
+    /// Where it was to begin.
+    pub from: String,
+    /// Where it was to lead.
+    pub to: String,
 }
 
 impl<G: Runnable, J: Journal> Runtime<G, J> {

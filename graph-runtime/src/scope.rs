@@ -7,11 +7,13 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::budget::Budgets;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::error::RunError;
 use crate::journal::{AskId, Branches, Durability, GraphId, Json, Ledger, ThreadId};
 use crate::migration::Migration;
+use crate::spending::Spending;
 
 /// What all paths of one run share: the thread, its journal, and the runtime's settings.
 pub(crate) struct Scope {
@@ -26,6 +28,7 @@ pub(crate) struct Scope {
     /// The answer with which the run is resumed, for the path that asked.
     pub(crate) answer: Option<(AskId, Json)>,
     pub(crate) limits: Limits,
+    pub(crate) spending: Spending,
 }
 
 /// The settings of a runtime that a run keeps to.
@@ -41,6 +44,17 @@ pub(crate) struct Limits {
     pub(crate) durability: Durability,
     pub(crate) clock: Clock,
     pub(crate) migration: Option<Migration>,
+    /// Whether traces tell what users, models and tools say.
+    pub(crate) trace_content: bool,
+    pub(crate) budgets: Option<Arc<Budgets>>,
+}
+
+impl Limits {
+    pub(crate) fn change_budgets(&mut self, change: impl FnOnce(&mut Budgets)) {
+        let mut budgets = self.budgets.as_deref().cloned().unwrap_or_default();
+        change(&mut budgets);
+        self.budgets = Some(Arc::new(budgets));
+    }
 }
 
 impl fmt::Debug for Scope {
@@ -63,6 +77,7 @@ impl Scope {
             told: Mutex::default(),
             answer: None,
             limits: Limits::default(),
+            spending: Spending::default(),
         }
     }
 
@@ -99,6 +114,6 @@ impl Scope {
     /// Returns whether the run is to stop before the next step.
     pub(crate) fn is_draining(&self) -> bool {
         let drain = self.limits.drain.as_ref();
-        drain.is_some_and(CancellationToken::is_cancelled)
+        drain.is_some_and(CancellationToken::is_cancelled) || self.spending.over().is_some()
     }
 }

@@ -12,6 +12,7 @@ use futures_channel::mpsc;
 use futures_util::future::poll_fn;
 use handoffs_core::{FieldSet, State};
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 #[cfg(feature = "agents")]
 use crate::agent::Teller;
@@ -24,12 +25,13 @@ use crate::error::RunError;
 use crate::event::{Event, Sink};
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{AskId, Conclusion, Forked, Recorded, Usage, Writes};
+use crate::journal::{AskId, Conclusion, Forked, Recorded, Usage, Used, Writes};
 use crate::marks::take_fields;
 use crate::node_error::{Kind, NodeError};
 #[cfg(feature = "agents")]
 use crate::relay::hear;
 use crate::relay::relay;
+use crate::telemetry::{self, Moved};
 
 /// What came of an attempt at a node: the edge that its outcome chose, or what kept it from concluding.
 pub(crate) type Attempt = Result<Result<usize, NodeError>, Signal>;
@@ -47,6 +49,8 @@ struct Taken<G: Runnable> {
     handed_in: Option<HandedIn>,
     fork: Option<Fork>,
     told: Option<Event<G>>,
+    /// The span of the handoff.
+    span: Span,
 }
 
 impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
@@ -54,6 +58,24 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     ///
     /// What happens seldom is boxed, so that the many paths that are under way at a time are small.
     pub(crate) async fn step(&mut self, node: u16) -> Result<Option<Done>, RunError> {
+        let plan = self.plan();
+        let span = plan.node(node).map_or_else(Span::none, |planned| {
+            telemetry::node(planned, &self.cx.branch, &self.used)
+        });
+        if span.is_disabled() {
+            return self.step_in(node).await;
+        }
+        self.cx.span = span.clone();
+        let done = Box::pin(self.step_in(node)).instrument(span.clone()).await;
+        self.cx.span = Span::none();
+        if let Err(error) = &done {
+            telemetry::step_failed(&span, error);
+        }
+        done
+    }
+
+    /// Makes the step, within its span if somebody listens.
+    async fn step_in(&mut self, node: u16) -> Result<Option<Done>, RunError> {
         if self.sink.listens() {
             let (branch, node) = (self.cx.branch.clone(), self.node(node));
             Box::pin(self.sink.emit(|| Event::Entered { branch, node })).await;
@@ -63,8 +85,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         if is_kept {
             self.measure();
         }
-        let traced = tracing::enabled!(tracing::Level::DEBUG);
-        self.cx.enter(is_kept || self.sink.listens(), traced);
+        let noted = is_kept || self.sink.listens() || !self.cx.span.is_disabled();
+        self.cx.enter(noted, telemetry::is_listened());
         let key = if caches { self.cache_key(node) } else { None };
         let hit = match &key {
             // A person who was asked is heard, whatever has been kept since, and what the node has begun
@@ -104,7 +126,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         };
         if let Some(handed_in) = taken.handed_in {
             let seq = handed_in.seq;
-            self.written(handed_in).await?;
+            self.written(handed_in).instrument(taken.span).await?;
             self.settle(seq);
         } else {
             self.settle(0);
@@ -146,13 +168,34 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         if let Some(permits) = permits.filter(|_| !is_graph) {
             self.cx.permit = permits.acquire().await.ok();
         }
-        self.cx.usage = Usage::default();
-        let begun = self.scope.ledger.is_some().then(Instant::now);
+        let has_budget = self.scope.limits.budgets.is_some();
+        let is_timed = self.scope.ledger.is_some() || has_budget;
+        let begun = is_timed.then(Instant::now);
+        self.cx.calls_ms = 0;
         let attempt = self.attempt(node).await;
         let took = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
         self.took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.cx.permit = None;
+        if has_budget && !is_graph {
+            self.cx.spend_time(self.took_ms);
+        }
+        if !self.cx.near.is_empty() {
+            Box::pin(self.tell_near()).await;
+        }
         attempt
+    }
+
+    /// Tells of the budgets of which little is left.
+    async fn tell_near(&mut self) {
+        for (node, spent) in take(&mut self.cx.near) {
+            let (branch, node) = (self.cx.branch.clone(), self.node(node));
+            let near = || Event::Budget {
+                branch,
+                node,
+                spent,
+            };
+            self.sink.emit(near).await;
+        }
     }
 
     /// Executes nodes, from `node` to one whose step has to be seen, until that concludes, fails or asks.
@@ -168,7 +211,6 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let Some(planned) = plan.node(node) else {
             return Ok(Err(NodeError::new("there is no such node")));
         };
-        let span = tracing::debug_span!("node", node = &*planned.name);
         let desk = Arc::clone(&cx.desk);
         cx.pulse = Pulse::of(&planned.policy, &cx.around);
         let pulse = cx.pulse.clone();
@@ -191,7 +233,6 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                     // It is taken out only below, after the end.
                     return Poll::Pending;
                 };
-                let _entered = span.enter();
                 match step.poll(task) {
                     Poll::Ready(step) => Poll::Ready(Ok(step)),
                     Poll::Pending => match desk.take() {
@@ -232,7 +273,10 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 .await
                 .map(|ask| Done::Paused(Box::new(ask))),
             Signal::Paused(ask) => Ok(Done::Paused(ask)),
-            Signal::Stopped => Ok(Done::Stopped),
+            Signal::Stopped => {
+                self.note_used()?;
+                Ok(Done::Stopped)
+            }
             Signal::Broke(error) => Err(*error),
         }
     }
@@ -276,11 +320,12 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             None
         };
         let to = hop.to.map(|to| self.plan().name(to));
-        tracing::debug!(from = self.plan().name(node), %to, masked = ?hop.masked, "handoff");
+        let span = self.tell_step(node, edge, hop, outcome.as_ref(), forked.as_ref(), cached);
         let mut taken = Taken {
             handed_in: None,
             fork,
             told: None,
+            span,
         };
         let Some(outcome) = outcome else {
             return Ok(taken);
@@ -304,8 +349,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 replaced: names::<G::State>(replaced),
                 cached,
                 approval: approval.clone(),
-                took_ms: if cached { 0 } else { self.took_ms },
-                usage: take(&mut self.cx.usage),
+                usage: self.usage(),
+                took_ms: self.took(),
             };
             let handed_in = self.hand_in(stepped)?;
             if let Some(mut ask) = approval {
@@ -321,6 +366,39 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         Ok(taken)
     }
 
+    /// Tells of a step in traces, and returns the span of its handoff.
+    fn tell_step(
+        &self,
+        node: u16,
+        edge: usize,
+        hop: Hop,
+        outcome: Option<&Conclusion>,
+        forked: Option<&Forked>,
+        cached: bool,
+    ) -> Span {
+        let (plan, edge, usage) = (self.plan(), place(edge), self.cx.usage);
+        telemetry::concluded(&self.cx.span, outcome, cached, usage);
+        telemetry::stepped(plan.topology.name(), plan.name(node), usage);
+        if hop.asks {
+            // It is none before it is approved.
+            return Span::none();
+        }
+        let fork = plan.fork(edge).filter(|_| hop.forks);
+        telemetry::handoff(&Moved {
+            plan,
+            from: node,
+            edge,
+            hop,
+            branches: fork.map_or(&[], |fork| &fork.entries),
+            many: forked.map(|forked| forked.branches),
+            concluded: outcome,
+            content: self.scope.limits.trace_content,
+            decision: None,
+            lap: self.cx.course.engine.taken(plan, edge),
+            usage,
+        })
+    }
+
     /// Notes that another node is due, or none.
     pub(crate) fn settle(&mut self, seq: u64) {
         if self.scope.ledger.is_some() {
@@ -329,6 +407,9 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         self.cx.answers.clear();
         self.cx.refused = None;
         self.cx.effects.clear();
+        self.cx.usage = Usage::default();
+        self.cx.calls = Used::default();
+        self.cut_off_ms = 0;
         self.cx.again = false;
         self.used.clear();
     }

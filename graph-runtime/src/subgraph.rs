@@ -74,6 +74,7 @@ async fn run<G: Runnable>(
     let sink = Relay(cx.relay.take());
     let mut driver = Driver::new(graph, scope, plan, branch, own, folded, sink);
     driver.is_within = true;
+    driver.cx.outer = Some(cx.as_around());
     driver.cx.around = cx.pulse.clone();
     let around = cx.course.plan.node(cx.course.due());
     let patience = around.and_then(|node| node.policy.answer_timeout());

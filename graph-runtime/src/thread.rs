@@ -23,9 +23,11 @@ use crate::journal::{
     Ask, AskId, BranchId, Branches, Entry, Folded, Head, Journal, JournalError, Json, Kept, Ledger,
     Standing, ThreadId, Writes, entries, keep, kept,
 };
+use crate::meter::Meter;
 use crate::run::{Run, Status};
 use crate::runtime::{Ephemeral, Keep, Runtime};
 use crate::scope::{Limits, Scope};
+use crate::spending::Spending;
 
 pub use reroute::{Handoff, NoHandoff, Reroute, Rerouted};
 
@@ -225,6 +227,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             }
         };
         let thread = self.id.clone();
+        let told = Arc::new(told);
         let scope = Scope {
             run: if journal.is_some() { 0 } else { run_number() },
             ledger: journal.map(|journal| {
@@ -239,7 +242,8 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             }),
             thread,
             graph: plan.id.clone(),
-            told: Mutex::new(Arc::new(told)),
+            spending: Spending::behind((!is_start).then_some(&told), plan),
+            told: Mutex::new(told),
             answer,
             limits: limits.clone(),
         };
@@ -247,15 +251,14 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         let branch = BranchId::TRUNK;
         let graph = graph.as_ref();
         let mut driver = Driver::new(graph, &scope, plan, branch, state, folded, sink);
-        if let Some(known) = known {
-            let writes = match scope.ledger {
-                Some(_) if is_other => driver.whole()?,
-                Some(_) => known.difference(driver.whole()?),
-                None => Writes::default(),
-            };
-            driver.start(writes, is_other).await?;
-        }
-        let done = driver.run().await;
+        let start = match known {
+            Some(_) if scope.ledger.is_none() => Some((Writes::default(), is_other)),
+            Some(_) if is_other => Some((driver.whole()?, true)),
+            Some(known) => Some((known.difference(driver.whole()?), false)),
+            None => None,
+        };
+        let done = driver.run(way(is_start, &scope), start).await;
+        scope.spending.close();
         if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
             Box::pin(self.keep_snapshot(&scope)).await;
         }
@@ -419,6 +422,15 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             ask,
             reason,
         }
+    }
+}
+
+/// Returns by which call a run goes on, for traces.
+const fn way(is_start: bool, scope: &Scope) -> &'static str {
+    match (is_start, &scope.answer) {
+        (true, _) => "run",
+        (false, Some(_)) => "resume",
+        (false, None) => "recover",
     }
 }
 
@@ -588,6 +600,27 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     pub async fn history(&self) -> Result<Vec<Entry>, RunError> {
         let Kept { base, records, .. } = self.all().await?;
         entries(&self.id, base, &records).map_err(|source| self.journal_error(source))
+    }
+
+    /// Returns what the thread used up, by node, by tool and by edge, in all its runs.
+    ///
+    /// ```
+    /// use handoffs_runtime::{Journal, RunError, Runnable, Thread};
+    ///
+    /// async fn cost<G: Runnable, J: Journal>(thread: &Thread<G, J>) -> Result<u64, RunError> {
+    ///     Ok(thread.meter().await?.total().usage.cost_micros)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails if the journal cannot be read or is damaged.
+    pub async fn meter(&self) -> Result<Meter, RunError> {
+        let kept = self.all().await?;
+        let read = Branches::of_kept(&self.id, kept);
+        let (told, _) = read.map_err(|source| self.journal_error(source))?;
+        let plan = &self.runtime.plan;
+        Ok(told.metering(Some(plan.name(plan.start))).all)
     }
 
     /// Reads all that is kept of the thread.

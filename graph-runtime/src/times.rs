@@ -1,5 +1,6 @@
 //! Where the time goes: how long nodes took, over many runs.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::time::Duration;
@@ -106,7 +107,7 @@ impl NodeTimes {
             }
         };
         let mut nodes: Vec<_> = self.0.iter().map(time).collect();
-        nodes.sort_by_key(|node| std::cmp::Reverse(node.total));
+        nodes.sort_by_key(|time| Reverse(time.total));
         nodes
     }
 }
@@ -198,7 +199,7 @@ mod tests {
         let mut times = NodeTimes::default();
         times.add("triage", Duration::from_micros(40));
         times.add("billing", Duration::from_millis(1_200));
-        times.add("billing", Duration::from_secs(600));
+        times.add("billing", Duration::from_mins(10));
         let expected = "\
 node      visits      total    share        p50        p95
 billing        2   10.0 min  100.0 %     1.20 s   10.0 min

@@ -51,7 +51,7 @@ fn answer(args: &Answer) -> Result<Option<Json>, Error> {
             .map(Some)
             .map_err(|error: JsonError| Error::Broken(error.to_string()));
     }
-    let text = args.answer.as_deref().unwrap_or_default();
+    let text = args.json.as_deref().unwrap_or_default();
     let answer = serde_json::from_str(text).map_err(|source| Error::Json {
         what: "the answer",
         source,

@@ -1,11 +1,15 @@
 //! What can be asked for.
 
 use std::ffi::OsString;
+use std::path::Path;
+#[cfg(feature = "eval")]
+use std::path::PathBuf;
 
 use anstream::ColorChoice;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::error::Error;
 use super::output::Output;
 
 /// Looks at the journals and the drawings of agent graphs.
@@ -26,27 +30,37 @@ Examples:
 Exit codes: 0 all is well; 1 a check or a run failed, or what was asked for is not there; \
 2 the command makes no sense, or what it was to read is broken.")]
 pub(super) struct Args {
-    /// The journal: a SQLite file, or the address of a server as postgres://user@host/db
+    /// The journal: a SQLite file, or the address of a PostgreSQL server
     #[arg(
         long,
         short,
         global = true,
         env = "HANDOFFS_JOURNAL",
         hide_env_values = true,
-        value_name = "PLACE"
+        value_name = "PLACE",
+        display_order = 100
     )]
     pub(super) journal: Option<String>,
-    /// How to print
+    /// How to print: for people, as JSON (lists as JSON Lines), or for a pull request
     #[arg(
         long,
         global = true,
         value_enum,
         default_value_t,
-        value_name = "FORMAT"
+        value_name = "FORMAT",
+        display_order = 101
     )]
     pub(super) format: Format,
     /// Whether to print in colours
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        display_order = 102,
+        help = "Whether to print in colours; with NO_COLOR set, auto does not"
+    )]
     pub(super) color: Color,
     #[command(subcommand)]
     pub(super) command: Command,
@@ -55,24 +69,18 @@ pub(super) struct Args {
 /// How to print.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people
     #[default]
     Text,
-    /// For programs: lists as JSON Lines, anything else as one value
     Json,
-    /// For pull requests and wikis
     Markdown,
 }
 
 /// Whether to print in colours.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum Color {
-    /// On a terminal, unless NO_COLOR is set
     #[default]
     Auto,
-    /// In any case
     Always,
-    /// In no case
     Never,
 }
 
@@ -128,12 +136,22 @@ pub(super) enum Command {
     Resume(Resume),
     /// Ask of recorded decisions where today's edges lead; exits with 1 if elsewhere
     Replay(Replay),
+    /// Judge a node by labelled cases; exits with 1 if too few are right
+    #[cfg(feature = "eval")]
+    Eval(Eval),
     /// Print the completions of a shell
     Completions(Completions),
 }
 
 /// The commands that need a graph which can be run.
-const RUNNING: [&str; 4] = ["run", "recover", "resume", "replay"];
+const RUNNING: &[&str] = &[
+    "run",
+    "recover",
+    "resume",
+    "replay",
+    #[cfg(feature = "eval")]
+    "eval",
+];
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Threads {
@@ -188,15 +206,17 @@ Examples:
   handoffs answer customer-42 9 --approve --by alice
   handoffs answer customer-42 9 --refuse 'too much'
   handoffs answer customer-42 9 --withdraw")]
-#[command(group = clap::ArgGroup::new("what").required(true))]
 pub(super) struct Answer {
     /// The thread
     pub(super) thread: String,
     /// The number of the question; `inbox` tells it
     pub(super) ask: crate::AskId,
     /// The answer, as JSON
-    #[arg(group = "what", value_name = "JSON")]
-    pub(super) answer: Option<String>,
+    #[arg(
+        group = "what",
+        required_unless_present_any = ["approve", "refuse", "withdraw"]
+    )]
+    pub(super) json: Option<String>,
     /// Approve of the handoff that is asked about
     #[arg(long, group = "what")]
     pub(super) approve: bool,
@@ -362,6 +382,63 @@ pub(super) struct Replay {
     pub(super) against: Option<String>,
 }
 
+#[cfg(feature = "eval")]
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  eval Desk triage --cases dev.csv --state '{\"question\": \"{text}\"}' --expected category
+  eval Desk triage --cases cases.jsonl --baseline base.json --threshold 0.9
+
+A line of JSON Lines is {\"state\": {..}, \"expected\": \"billing\"}, with \"outcome\" for the route alone.")]
+pub(super) struct Eval {
+    /// The graph
+    pub(super) graph: String,
+    /// The node
+    pub(super) node: String,
+    /// The cases: a CSV file with `--state`, or JSON Lines that say their states
+    #[arg(long, value_name = "FILE")]
+    pub(super) cases: PathBuf,
+    /// The state of a row, as a JSON object in whose texts `{column}` stands for the row's
+    #[arg(long, value_name = "JSON")]
+    pub(super) state: Option<String>,
+    /// The column that says where a row should lead
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        default_value = "expected",
+        requires = "state"
+    )]
+    pub(super) expected: String,
+    /// The column by which a row is shown and found again; by default those of `--state`
+    #[arg(long, value_name = "COLUMN", requires = "state")]
+    pub(super) name: Option<String>,
+    /// What the labels stand for: a CSV file with the columns `label` and `node`
+    #[arg(long, value_name = "FILE", requires = "state")]
+    pub(super) labels: Option<PathBuf>,
+    /// Compare with a report that was kept; exits with 1 if fewer are right
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
+    /// Keep the report in a file
+    #[arg(long, value_name = "FILE")]
+    pub(super) save: Option<PathBuf>,
+    /// Exit with 1 if a smaller share is right
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub(super) threshold: Option<f64>,
+    /// How many cases are under way at once
+    #[arg(long, value_name = "CASES", default_value_t = 8)]
+    pub(super) at_once: usize,
+}
+
+/// Reads a number from 0 to 1.
+#[cfg(feature = "eval")]
+fn share(text: &str) -> Result<f64, String> {
+    let share = text
+        .parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "it is a number from 0 to 1".to_owned())
+}
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Completions {
     /// The shell
@@ -388,11 +465,12 @@ fn command(can_run: bool) -> clap::Command {
 }
 
 /// Prints the completions of a shell.
-pub(super) fn complete(shell: Shell, can_run: bool, out: &mut Output) {
+pub(super) fn complete(shell: Shell, can_run: bool, out: &mut Output) -> Result<(), Error> {
     let name = std::env::args_os().next();
-    let name = name.as_deref().map(std::path::Path::new);
-    let name = name
-        .and_then(|name| name.file_stem()?.to_str())
-        .unwrap_or("handoffs");
-    clap_complete::generate(shell, &mut command(can_run), name, out);
+    let name = name.as_deref().map(Path::new);
+    let name = name.and_then(|name| name.file_stem()?.to_str());
+    let mut script = Vec::new();
+    let name = name.unwrap_or("handoffs");
+    clap_complete::generate(shell, &mut command(can_run), name, &mut script);
+    out.text(String::from_utf8_lossy(&script))
 }

@@ -34,6 +34,9 @@ pub(super) enum Error {
         graph: String,
         source: Box<dyn StdError + Send + Sync>,
     },
+    #[cfg(feature = "eval")]
+    #[error(transparent)]
+    Eval(#[from] crate::eval::EvalError),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -68,18 +71,23 @@ impl Error {
         let bold = clap::builder::styling::Style::new()
             .bold()
             .fg_color(Some(clap::builder::styling::AnsiColor::Red.into()));
-        let mut out = anstream::stderr();
-        let mut text = format!("{bold}error:{bold:#} {self}\n");
+        let mut last = self.to_string();
+        let mut lines = vec![format!("{bold}error:{bold:#} {last}")];
         let mut cause = self.source();
         while let Some(error) = cause {
-            text.push_str(&format!("  because: {error}\n"));
+            let because = error.to_string();
+            if because != last {
+                lines.push(format!("  because: {because}"));
+                last = because;
+            }
             cause = error.source();
         }
         let is_of_a_journal = matches!(self, Self::Run(_) | Self::Journal(_) | Self::Missing(_));
         if let Some(journal) = journal.filter(|_| is_of_a_journal) {
-            text.push_str(&format!("  journal: {}\n", super::journal::shown(journal)));
+            lines.push(format!("  journal: {}", super::journal::shown(journal)));
         }
+        let text = lines.join("\n") + "\n";
         // If nobody reads it, nobody is to be told.
-        let _ = out.write_all(text.as_bytes());
+        let _ = anstream::stderr().write_all(text.as_bytes());
     }
 }

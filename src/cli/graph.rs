@@ -85,11 +85,11 @@ impl Graphs {
         };
         match self.find(name) {
             Some(graph) => Ok(graph.topology.clone()),
-            None => self.from_file(name),
+            None => self.drawing(name),
         }
     }
 
-    fn from_file(&self, path: &str) -> Result<Topology, Error> {
+    fn drawing(&self, path: &str) -> Result<Topology, Error> {
         let text = read(path).map_err(|error| match error {
             Error::File { path, source } if !self.0.is_empty() => {
                 let names = self.names();
@@ -189,6 +189,9 @@ pub(super) trait Runner: Send + Sync {
 
     async fn reroute(&self, journal: Arc<dyn Journal>, thread: &ThreadId)
     -> Result<Reroute, Error>;
+
+    #[cfg(feature = "eval")]
+    async fn eval(&self, args: &super::args::Eval) -> Result<crate::eval::Report, Error>;
 }
 
 /// Builds a graph.
@@ -204,12 +207,15 @@ impl<G: AgentGraph + Runnable> Runs<G> {
         Self(Box::new(build))
     }
 
-    fn runtime(&self, journal: Arc<dyn Journal>) -> Result<Runtime<G, Arc<dyn Journal>>, Error> {
-        let graph = (self.0)().map_err(|source| Error::Build {
+    fn graph(&self) -> Result<G, Error> {
+        (self.0)().map_err(|source| Error::Build {
             graph: G::NAME.to_owned(),
             source,
-        })?;
-        Ok(Runtime::new(graph).journal(journal))
+        })
+    }
+
+    fn runtime(&self, journal: Arc<dyn Journal>) -> Result<Runtime<G, Arc<dyn Journal>>, Error> {
+        Ok(Runtime::new(self.graph()?).journal(journal))
     }
 }
 
@@ -254,6 +260,11 @@ impl<G: AgentGraph + Runnable> Runner for Runs<G> {
     ) -> Result<Reroute, Error> {
         Ok(self.runtime(journal)?.thread(thread).reroute().await?)
     }
+
+    #[cfg(feature = "eval")]
+    async fn eval(&self, args: &super::args::Eval) -> Result<crate::eval::Report, Error> {
+        super::eval::judge(&self.graph()?, args).await
+    }
 }
 
 /// Says what happened in a few words.
@@ -263,7 +274,7 @@ where
 {
     let leads = |to: &Target<G::Node>| match to {
         Target::Node(node) => node.to_string(),
-        _ => "end".to_owned(),
+        Target::End => "end".to_owned(),
     };
     let (branch, line) = match event {
         Event::Stepped {

@@ -72,12 +72,7 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn of(entry: &'a Entry) -> Self {
-        let plain = |what: String| Self {
-            what,
-            ..Self::default()
-        };
         match &entry.event {
-            Recorded::Started { .. } => plain("started".to_owned()),
             Recorded::Stepped {
                 node,
                 outcome,
@@ -119,6 +114,7 @@ impl<'a> Line<'a> {
                 usage,
                 masked,
                 to,
+                took_ms,
                 ..
             } => Self {
                 node: &failure.node,
@@ -129,24 +125,46 @@ impl<'a> Line<'a> {
                 },
                 to: name(to.as_deref()),
                 used: Some(usage),
-                took_ms: None,
+                took_ms: Some(*took_ms),
             },
             Recorded::Attempted {
-                node, error, usage, ..
+                node,
+                error,
+                usage,
+                took_ms,
+                ..
             } => Self {
                 node,
                 what: format!("tried again after: {error}"),
                 used: Some(usage),
+                took_ms: Some(*took_ms),
                 ..Self::default()
             },
             Recorded::Failed {
-                node, error, usage, ..
+                node,
+                error,
+                usage,
+                took_ms,
+                ..
             } => Self {
                 node,
-                what: format!("failed: {error}"),
+                what: format!("failed: {}", text::cause(error)),
                 used: Some(usage),
+                took_ms: Some(*took_ms),
                 ..Self::default()
             },
+            event => Self::aside(event),
+        }
+    }
+
+    /// What is no visit of a node.
+    fn aside(event: &'a Recorded) -> Self {
+        let plain = |what: String| Self {
+            what,
+            ..Self::default()
+        };
+        match event {
+            Recorded::Started { .. } => plain("started".to_owned()),
             Recorded::Joined { to, .. } => Self {
                 what: "joined".to_owned(),
                 to: to.to_string(),
@@ -224,7 +242,7 @@ fn changed(entry: &Entry) -> String {
     let writes = entry
         .writes()
         .filter(|_| !matches!(entry.event, Recorded::Started { .. }));
-    let fields = writes.into_iter().flat_map(|writes| writes.iter());
+    let fields = writes.into_iter().flat_map(crate::Writes::iter);
     let fields = fields.map(|(name, write)| match write {
         Write::Append(_) => format!("{name}+"),
         _ => name.to_owned(),

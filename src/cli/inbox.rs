@@ -49,7 +49,7 @@ pub(super) async fn run(source: &Source<'_>, out: &mut Output) -> Result<Verdict
                 ask.id.to_string(),
                 graph.name().to_owned(),
                 ask.node.to_string(),
-                ask.key.clone(),
+                key(&ask.key).to_owned(),
                 text::short(ask.question.as_str()),
                 ask.expires_ms.map(text::time).unwrap_or_default(),
                 text::short(submitted),
@@ -64,4 +64,9 @@ pub(super) async fn run(source: &Source<'_>, out: &mut Output) -> Result<Verdict
         }
     }
     Ok(Verdict::failed_if(damaged))
+}
+
+/// Returns the key of a question for people. A node that is a person has none to speak of.
+fn key(key: &str) -> &str {
+    if key.starts_with('\0') { "" } else { key }
 }

@@ -115,7 +115,7 @@ impl Table {
     }
 
     pub(super) fn row<const N: usize>(&mut self, row: [String; N]) {
-        self.rows.push(row.to_vec());
+        self.rows.push(row.into());
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -157,7 +157,7 @@ impl Table {
         for (place, column) in columns.iter().enumerate() {
             if let Some(shown) = table.column_mut(place) {
                 if is_text {
-                    let left = if place == 0 { 0 } else { 1 };
+                    let left = u16::from(place > 0);
                     shown.set_padding((left, 1));
                 }
                 if self.head[*column].1 == Align::Right {

@@ -4,11 +4,11 @@ use serde_json::json;
 
 use super::args::Replay;
 use super::error::Error;
-use super::graph::Graphs;
+use super::graph::{Drawn, Graphs};
 use super::journal::{Source, reason};
 use super::output::{Output, note};
 use super::{Verdict, run, text};
-use crate::ThreadId;
+use crate::{RunError, ThreadId};
 
 pub(super) async fn run(
     args: &Replay,
@@ -32,6 +32,7 @@ pub(super) async fn run(
                 let against = args.against.as_deref();
                 if against.is_some_and(|name| !is_same(graphs, name, &graph)) {
                     if is_named {
+                        failed = true;
                         note(format!("`{thread}` is left out: it is a thread of {graph}"));
                     }
                     continue;
@@ -50,6 +51,10 @@ pub(super) async fn run(
         let rerouted = match rerouted {
             Ok(rerouted) => rerouted,
             Err(error @ Error::Missing(_)) => return Err(error),
+            Err(Error::Run(error @ RunError::Trimmed { .. })) if !is_named => {
+                note(format!("`{thread}` is left out: {error}"));
+                continue;
+            }
             Err(error) => {
                 failed = true;
                 note(format!("`{thread}` is left out: {}", reason(error)?));
@@ -95,7 +100,7 @@ pub(super) async fn run(
 
 /// Returns whether a thread's graph is the one that is asked about, by its name of today or of then.
 fn is_same(graphs: &Graphs, asked: &str, recorded: &str) -> bool {
-    let found = graphs.find(asked).map(|graph| graph.topology());
+    let found = graphs.find(asked).map(Drawn::topology);
     let known = found.is_some_and(|graph| {
         graph.name() == recorded || graph.former_names().any(|former| former == recorded)
     });

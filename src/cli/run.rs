@@ -74,13 +74,11 @@ pub(super) async fn graph(
     journal: &dyn Journal,
     thread: &ThreadId,
 ) -> Result<String, Error> {
-    match named {
-        Some(name) => Ok(name.to_owned()),
-        None => {
-            let summary = chronicle(journal, thread).await?.summary()?;
-            Ok(summary.graph.name().to_owned())
-        }
+    if let Some(name) = named {
+        return Ok(name.to_owned());
     }
+    let summary = chronicle(journal, thread).await?.summary()?;
+    Ok(summary.graph.name().to_owned())
 }
 
 /// What a graph is to do in a thread.

@@ -1,13 +1,14 @@
 //! `show`: the state of a thread, by the names of its fields.
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use super::args::Show;
 use super::error::Error;
 use super::journal::{Source, chronicle};
 use super::output::Output;
 use super::{Verdict, text, threads};
-use crate::{JsonError, Summary};
+use crate::{Ask, GraphId, Json, Summary, ThreadId};
 
 pub(super) async fn run(
     args: &Show,
@@ -29,22 +30,20 @@ pub(super) async fn run(
         state,
         ..
     } = chronicle.summary()?;
-    let read = |(name, value): (String, crate::Json)| Ok((name, value.to::<Value>()?));
-    let state: Result<Map<_, _>, JsonError> = state.into_iter().map(read).collect();
-    let state = state.map_err(|error| Error::Broken(error.to_string()))?;
+    let state = Fields(state);
     if out.is_json() {
-        out.json(&json!({
-            "thread": thread,
-            "graph": graph.name(),
-            "graph_id": graph,
-            "seq": seq,
-            "status": text::status_name(&status),
-            "at": threads::at(&status),
-            "error": threads::error(&status),
-            "asks": asks,
-            "trimmed": trimmed,
-            "state": state,
-        }))?;
+        out.json(&Shown {
+            thread: &thread,
+            graph: graph.name(),
+            graph_id: &graph,
+            seq,
+            status: text::status_name(&status),
+            at: threads::at(&status),
+            error: threads::error(&status),
+            asks: &asks,
+            trimmed,
+            state,
+        })?;
         return Ok(Verdict::Well);
     }
     out.line(format!("thread  {thread} of {}", graph.name()))?;
@@ -70,7 +69,50 @@ pub(super) async fn run(
             out.line(format!("        laid down, and not taken yet: {answer}"))?;
         }
     }
-    let state = serde_json::to_string_pretty(&state).map_err(std::io::Error::from)?;
-    out.line(format!("state   {}", state.replace('\n', "\n        ")))?;
+    out.line("")?;
+    out.line(state.pretty()?)?;
     Ok(Verdict::Well)
+}
+
+/// What there is to know of a thread.
+#[derive(Serialize)]
+struct Shown<'a> {
+    thread: &'a ThreadId,
+    graph: &'a str,
+    graph_id: &'a GraphId,
+    seq: u64,
+    status: &'a str,
+    at: Vec<String>,
+    error: Option<&'a str>,
+    asks: &'a [Ask],
+    /// How many entries are not kept any more.
+    trimmed: u64,
+    state: Fields,
+}
+
+/// Fields in their order.
+struct Fields(Vec<(String, Json)>);
+
+impl Fields {
+    fn pretty(&self) -> Result<String, Error> {
+        let field = |(name, value): &(String, Json)| {
+            let value: Value = value
+                .to()
+                .map_err(|error| Error::Broken(error.to_string()))?;
+            let value = serde_json::to_string_pretty(&value).map_err(std::io::Error::from)?;
+            Ok(format!(
+                "  {}: {}",
+                json!(name),
+                value.replace('\n', "\n  ")
+            ))
+        };
+        let fields: Vec<_> = self.0.iter().map(field).collect::<Result<_, Error>>()?;
+        Ok(format!("{{\n{}\n}}", fields.join(",\n")))
+    }
+}
+
+impl Serialize for Fields {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
 }

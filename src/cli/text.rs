@@ -104,12 +104,20 @@ pub(super) fn status(status: &Status<Vec<String>>) -> String {
         Status::Unfinished(nodes) => format!("unfinished, at {}", nodes.join(", ")),
         Status::Paused(ask) => format!("paused, {} asks", ask.node),
         Status::Failed { node, error, .. } => match node.as_slice() {
-            [] => format!("failed: {error}"),
-            nodes => format!("failed at {}: {error}", nodes.join(", ")),
+            [] => format!("failed: {}", cause(error)),
+            nodes => format!("failed at {}: {}", nodes.join(", "), cause(error)),
         },
         Status::Finished => "finished".to_owned(),
         Status::Abandoned { why, .. } => format!("abandoned: {why}"),
         _ => "new".to_owned(),
+    }
+}
+
+/// Returns what a recorded error says behind what every failed node's does.
+pub(super) fn cause(error: &str) -> &str {
+    match error.split_once("`recover` tries it again: ") {
+        Some((_, cause)) => cause,
+        None => error,
     }
 }
 

@@ -37,7 +37,6 @@ pub(super) async fn run(
                     out.json(&json!({ "thread": thread, "error": why }))?;
                 } else {
                     let dash = String::new;
-                    let why = format!("damaged: {why}");
                     table.row([
                         thread.to_string(),
                         dash(),

@@ -102,6 +102,12 @@ impl<S> Case<S> {
     pub fn expected(&self) -> &str {
         &self.expected
     }
+
+    /// Returns the state, and where it should lead.
+    #[cfg(feature = "cli")]
+    pub(crate) fn into_parts(self) -> (S, String) {
+        (self.state, self.expected)
+    }
 }
 
 /// What the function that makes a case of a row may return: a case, or a `Result` with one.
@@ -251,7 +257,7 @@ impl<S> Cases<S> {
                 self.found.push(Case { place, ..case });
                 Ok(())
             }
-            Err(source) => Err(EvalError::Refused { place, source }),
+            Err(reason) => Err(EvalError::Refused { place, reason }),
         }
     }
 

@@ -14,7 +14,7 @@ use super::case::Place;
 pub enum EvalError {
     /// The graph has no such node.
     #[error("{0}; {help}", help = .0.help())]
-    Node(#[from] UnknownNode),
+    Node(UnknownNode),
     /// A file is missing or may not be read or written.
     #[error("cannot {doing} `{path}`", path = .path.display())]
     #[non_exhaustive]
@@ -36,16 +36,16 @@ pub enum EvalError {
         problem: String,
     },
     /// A case of which the user's own function makes nothing.
-    #[error("{place}: {source}")]
+    #[error("{place}: {reason}")]
     #[non_exhaustive]
     Refused {
         /// Where it stands.
         place: Place,
         /// What the function says.
-        source: Box<dyn Error + Send + Sync>,
+        reason: Box<dyn Error + Send + Sync>,
     },
     /// A case expects what no run can come to.
-    #[error("{place}: `{graph}` has no node `{expected}`{help}; there are {nodes} and `end`")]
+    #[error("{place}: `{graph}` has no node `{expected}`; {help}")]
     #[non_exhaustive]
     Target {
         /// Where it stands.
@@ -54,10 +54,8 @@ pub enum EvalError {
         graph: String,
         /// What the case expects.
         expected: String,
-        /// What may have been meant.
+        /// What may have been meant, and the names of the nodes.
         help: String,
-        /// The names of the nodes.
-        nodes: String,
     },
     /// There are no cases.
     #[error("there is no case to judge `{node}` by")]
@@ -84,4 +82,10 @@ pub enum EvalError {
         /// The node of the other.
         theirs: String,
     },
+}
+
+impl From<UnknownNode> for EvalError {
+    fn from(unknown: UnknownNode) -> Self {
+        Self::Node(unknown)
+    }
 }

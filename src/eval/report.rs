@@ -218,8 +218,15 @@ impl Report {
 
     /// Returns the report as JSON: the figures, and each case. This is what is [kept](Self::save).
     pub fn json(&self) -> String {
+        // Texts and numbers, of which none can fail.
+        let json = serde_json::to_string_pretty(&self.written());
+        json.map(|json| json + "\n").unwrap_or_default()
+    }
+
+    /// Returns what is kept of the report.
+    pub(crate) fn written(&self) -> impl Serialize {
         let (low, high) = self.interval();
-        let kept = Written {
+        Written {
             format: FORMAT,
             graph: &self.graph,
             node: &self.node,
@@ -231,10 +238,7 @@ impl Report {
             targets: self.scores(),
             ways: &self.ways,
             cases: &self.cases,
-        };
-        // Texts and numbers, of which none can fail.
-        let json = serde_json::to_string_pretty(&kept);
-        json.map(|json| json + "\n").unwrap_or_default()
+        }
     }
 
     /// Keeps the report in a file, for later ones to be [compared](Self::against) with.

@@ -1,11 +1,10 @@
-//! A state read from JSON, field by field.
+//! A case that is all said in a line of JSON.
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::case::Case;
-use crate::{Conclusion, Field, FieldSource, Json, State};
+use crate::{Conclusion, Json, State};
 
 /// A line that says all of a case.
 #[derive(Deserialize)]
@@ -37,7 +36,7 @@ pub(super) fn case<S: State>(line: Line) -> Result<Case<S>, String> {
         name,
         outcome,
     } = line;
-    let case = Case::new(from_json(state)?, expected).named(name);
+    let case = Case::new(crate::from_json::state(state)?, expected).named(name);
     Ok(match outcome {
         None => case,
         Some(Said::Variant(variant)) => case.concluded(Conclusion::new(variant, None)),
@@ -47,58 +46,4 @@ pub(super) fn case<S: State>(line: Line) -> Result<Case<S>, String> {
             case.concluded(Conclusion::new(variant, payload))
         }
     })
-}
-
-/// Makes a state of its fields as JSON. A key that no field has is an error, as it is a field misspelt.
-fn from_json<S: State>(fields: Map<String, Value>) -> Result<S, String> {
-    let names = || S::FIELDS.iter().map(|field| field.name);
-    for name in fields.keys() {
-        let is_field = |field: &Field| field.name == name || field.aliases.contains(&name.as_str());
-        if !S::FIELDS.iter().any(is_field) {
-            let help = match handoffs_core::nearest(name, names()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
-                    format!("its fields are {}", names.join(", "))
-                }
-            };
-            return Err(format!("the state has no field `{name}`; {help}"));
-        }
-    }
-    S::decode(&mut Object(fields))
-}
-
-struct Object(Map<String, Value>);
-
-impl Object {
-    fn take(&mut self, field: &Field) -> Option<Value> {
-        let mut names = [field.name]
-            .into_iter()
-            .chain(field.aliases.iter().copied());
-        names.find_map(|name| self.0.remove(name))
-    }
-}
-
-impl FieldSource for Object {
-    type Error = String;
-
-    fn field<T: DeserializeOwned>(&mut self, field: &'static Field) -> Result<T, String> {
-        let value = self.take(field);
-        let is_there = value.is_some();
-        let value = serde_json::from_value(value.unwrap_or_default());
-        value.map_err(|error| {
-            if is_there {
-                format!("field `{}` of the state: {error}", field.name)
-            } else {
-                format!("the state lacks field `{}`", field.name)
-            }
-        })
-    }
-
-    fn has(&self, field: &'static Field) -> bool {
-        let names = [field.name]
-            .into_iter()
-            .chain(field.aliases.iter().copied());
-        names.into_iter().any(|name| self.0.contains_key(name))
-    }
 }

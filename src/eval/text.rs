@@ -49,15 +49,14 @@ impl Report {
         let heads = columns.iter().map(|target| target.unwrap_or("failed"));
         let mut table = Table::new(["expected \\ got"].into_iter().chain(heads));
         for row in scores.iter().filter(|score| score.expected > 0) {
-            let cell = |got: &Option<&str>| {
-                let is =
-                    |case: &&Judged| case.expected == row.target && case.got.as_deref() == *got;
+            let cell = |got: Option<&str>| {
+                let is = |case: &&Judged| case.expected == row.target && case.got.as_deref() == got;
                 match self.cases.iter().filter(is).count() {
                     0 => "·".to_owned(),
                     count => count.to_string(),
                 }
             };
-            let cells = columns.iter().map(cell);
+            let cells = columns.iter().copied().map(cell);
             table.row([row.target.clone()].into_iter().chain(cells));
         }
         table

@@ -132,8 +132,9 @@ pub(crate) fn timeless(history: &[Entry]) -> Vec<Value> {
         let fields = value.as_object_mut().unwrap();
         fields.remove("at_ms").unwrap();
         fields.remove("prev").unwrap();
-        if let Some(stepped) = fields["event"].get_mut("stepped") {
-            stepped.as_object_mut().unwrap().remove("took_ms");
+        let event = fields["event"].as_object_mut().unwrap();
+        for happened in event.values_mut().filter_map(Value::as_object_mut) {
+            happened.remove("took_ms");
         }
         value
     };

@@ -27,7 +27,7 @@ pub(crate) const CHECK: &[Step] = &[
     // The features that are not default, among them what needs a PostgreSQL server.
     cargo("test --all-features -p handoffs -p handoffs-runtime"),
     // The adapters, which the root's `cargo test` leaves out.
-    cargo("test -p handoffs-mcp"),
+    cargo("test -p handoffs-mcp -p handoffs-otel -p handoffs-rig -p support_desk_agents"),
     // Benches in their test mode: each runs once, unoptimised, and measures nothing.
     cargo("test --bench * --all-features"),
     // How many instructions a step takes beside the same by hand. Skipped without valgrind.
@@ -41,14 +41,25 @@ pub(crate) const CHECK: &[Step] = &[
         needs: Some("deny"),
         ..cargo("deny check licenses bans sources")
     },
+    // Of bans, only those of our own tree: rig brings what it brings.
+    Step {
+        needs: Some("deny"),
+        ..cargo(
+            "deny --manifest-path adapters/rig/Cargo.toml --config deny.toml check licenses sources",
+        )
+    },
 ];
 
 /// What [`CHECK`] leaves out, as it takes minutes to build. Tests that need a model's weights are skipped
 /// where `HANDOFFS_MODELS` names no folder that has them.
 pub(crate) const CANDLE: &[Step] = &[
     cargo("clippy -p handoffs-candle --all-targets -- -D warnings"),
-    // With optimisation: a model that is not is slower by two orders.
-    cargo("test --release -p handoffs-candle"),
+    Step {
+        // Threads that wait for each other are slower than one, where cores are shared.
+        env: &[("RAYON_NUM_THREADS", "1")],
+        // With optimisation: a model without it is slower by two orders.
+        ..cargo("test --release -p handoffs-candle")
+    },
 ];
 
 /// Lints first, as what they rewrite is not formatted.

@@ -8,6 +8,14 @@ use rig_core::ProviderResponseError;
 use rig_core::error::{ProviderError, transient_transport};
 use rig_core::http_client;
 
+/// Says what went wrong with a reply in one piece: one that breaks off was sent so, and will be again.
+pub(crate) fn of_whole(error: ProviderError) -> ModelError {
+    match error {
+        ProviderError::Truncated => unreadable(&error),
+        error => model_error(error),
+    }
+}
+
 pub(crate) fn model_error(error: ProviderError) -> ModelError {
     match &error {
         ProviderError::ProviderResponse(response) => refused(response, &error),
@@ -127,6 +135,8 @@ mod tests {
     fn what_was_cut_off_is_unreachable_and_nonsense_unreadable() {
         let error = model_error(ProviderError::Truncated);
         assert!(matches!(error, ModelError::Unreachable(_)));
+        let error = of_whole(ProviderError::Truncated);
+        assert!(matches!(error, ModelError::Unreadable(_)));
         let error = model_error(ProviderError::Response("no choices".to_owned()));
         assert!(matches!(error, ModelError::Unreadable(_)));
     }

@@ -13,7 +13,7 @@ use rig_core::providers::openai::OpenAIConfig;
 use rig_core::providers::openai::wire::{Auth, Dialect};
 use rig_core::streaming::{Item, StreamEvent};
 
-use crate::error::model_error;
+use crate::error::{model_error, of_whole};
 use crate::reply::reply;
 use crate::request::completion_request;
 
@@ -93,6 +93,14 @@ pub fn openai_compatible(
 
 #[async_trait]
 impl Model for RigModel {
+    fn name(&self) -> &str {
+        self.model.id().unwrap_or_default()
+    }
+
+    fn provider(&self) -> &str {
+        self.model.name()
+    }
+
     async fn turn(
         &self,
         request: &Request,
@@ -103,7 +111,7 @@ impl Model for RigModel {
             request = with(request);
         }
         if !self.streams {
-            let response = self.model.call(request).await.map_err(model_error)?;
+            let response = self.model.call(request).await.map_err(of_whole)?;
             return reply(&response);
         }
         let mut pieces = self.model.stream(request).map_err(model_error)?;

@@ -17,6 +17,25 @@ use crate::journal::Usage;
 /// It makes one turn of a conversation, and knows neither graphs nor tools: it says what it wants called.
 #[async_trait]
 pub trait Model: fmt::Debug + Send + Sync + 'static {
+    /// Returns the name under which the provider knows the model, for traces; empty if it has none.
+    #[expect(
+        clippy::unnecessary_literal_bound,
+        reason = "a model's own may be made"
+    )]
+    fn name(&self) -> &str {
+        ""
+    }
+
+    /// Returns who runs the model, as OpenTelemetry's conventions name it, such as `openai`; empty if
+    /// nobody knows.
+    #[expect(
+        clippy::unnecessary_literal_bound,
+        reason = "a model's own may be made"
+    )]
+    fn provider(&self) -> &str {
+        ""
+    }
+
     /// Returns the model's next turn.
     ///
     /// What it says is told to `said` piece by piece, as it comes, if the model streams.
@@ -42,6 +61,14 @@ pub trait Model: fmt::Debug + Send + Sync + 'static {
 
 #[async_trait]
 impl<M: Model + ?Sized> Model for Arc<M> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn provider(&self) -> &str {
+        (**self).provider()
+    }
+
     async fn turn(
         &self,
         request: &Request,

@@ -10,9 +10,11 @@ use super::guard::{Guardrail, Guards};
 use super::message::{Conversation, Message};
 use super::model::Model;
 use super::offers::HandoffStyle;
+use super::over::Peer;
 use super::tool::Tool;
 use super::view::History;
 use super::visit::Visit;
+use crate::budget::Budget;
 use crate::context::Context;
 use crate::execute::Execute;
 use crate::node_error::NodeError;
@@ -45,6 +47,9 @@ pub struct Agent<S, O> {
     pub(super) style: Option<HandoffStyle>,
     pub(super) max_turns: u32,
     pub(super) max_mistakes: u32,
+    pub(super) budget: Budget,
+    /// To whom it may hand over, if that is known only when the program runs.
+    pub(super) peers: Option<Arc<[Peer]>>,
     pub(super) input: Guards<S, O>,
     pub(super) output: Guards<S, O>,
 }
@@ -90,6 +95,8 @@ impl<S: Sync + 'static, O: 'static> Agent<S, O> {
             style: None,
             max_turns: 10,
             max_mistakes: 3,
+            budget: Budget::new(),
+            peers: None,
             input: Guards::default(),
             output: Guards::default(),
         }
@@ -161,6 +168,12 @@ impl<S: Sync + 'static, O: 'static> Agent<S, O> {
         self.max_mistakes = mistakes;
         self
     }
+
+    /// Says what the agent may use up in a run, in all its visits.
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
 }
 
 impl<S: Conversation, O: Outcome> Node<S> for Agent<S, O> {
@@ -174,15 +187,33 @@ impl<S: Conversation, O: Outcome> Node<S> for Agent<S, O> {
 
 impl<S: Conversation, O: Outcome> Execute<S> for Agent<S, O> {
     const REPORTS: bool = true;
+    const IS_AGENT: bool = true;
 
     async fn execute(&self, state: &mut S, cx: &mut Context<'_>) -> Result<O, NodeError> {
-        let (outcome, turns) = Visit::new(self, state, cx).make(state, cx).await?;
+        let note = came_for(cx);
+        let (outcome, turns) = Visit::new(self, note.as_deref(), state, cx)
+            .make(state, cx)
+            .await?;
         let messages: &mut Log<Message> = state.messages_mut();
+        messages.extend(note.map(Message::Note));
         messages.extend(turns.into_iter().map(Message::Agent));
         cx.__changed(FieldSet::EMPTY.with(S::MESSAGES), Change::Appended);
         cx.__concluded(&outcome);
         Ok(outcome)
     }
+}
+
+/// Says for what the run came to the agent, if it was for something that another node could not do.
+fn came_for(cx: &Context<'_>) -> Option<String> {
+    if let Some(failure) = cx.failure() {
+        let note = format!("{} could not do its part: {}.", failure.node, failure.error);
+        return Some(match &failure.unknown {
+            Some(effect) => format!("{note} Nobody knows whether `{effect}` was done."),
+            None => note,
+        });
+    }
+    let refusal = cx.refusal()?;
+    Some(format!("The handoff was refused: {refusal}."))
 }
 
 impl<S, O> Clone for Agent<S, O> {
@@ -195,6 +226,8 @@ impl<S, O> Clone for Agent<S, O> {
             style: self.style,
             max_turns: self.max_turns,
             max_mistakes: self.max_mistakes,
+            budget: self.budget,
+            peers: self.peers.clone(),
             input: self.input.clone(),
             output: self.output.clone(),
         }

@@ -9,7 +9,8 @@ use crate::context::Context;
 /// Returns the variants of an outcome that are handoffs, as tools.
 pub(super) fn handoffs<O: Outcome>() -> Vec<(usize, ToolSpec)> {
     let variants = O::VARIANTS.iter().enumerate();
-    let handoffs = variants.filter(|(_, variant)| !variant.answer);
+    // What has no tool is not known before the program runs.
+    let handoffs = variants.filter(|(_, variant)| !variant.answer && !variant.tool.is_empty());
     handoffs
         .map(|(place, variant)| {
             let parameters = parameters::<O>(place, variant);

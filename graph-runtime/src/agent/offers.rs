@@ -33,6 +33,8 @@ pub(super) struct Offer {
     pub(super) variant: usize,
     pub(super) spec: ToolSpec,
     pub(super) is_open: bool,
+    /// What the call stands for, whatever its arguments are.
+    pub(super) fixed: Option<String>,
 }
 
 impl Offer {
@@ -55,7 +57,7 @@ pub(super) struct Offers {
 }
 
 impl Offers {
-    fn open(&self) -> impl Iterator<Item = &Offer> {
+    pub(super) fn open(&self) -> impl Iterator<Item = &Offer> {
         self.all.iter().filter(|offer| offer.is_open)
     }
 

@@ -84,6 +84,14 @@ impl<M: Model> Recording<M> {
 
 #[async_trait]
 impl<M: Model> Model for Recording<M> {
+    fn name(&self) -> &str {
+        self.model.name()
+    }
+
+    fn provider(&self) -> &str {
+        self.model.provider()
+    }
+
     async fn turn(
         &self,
         request: &Request,

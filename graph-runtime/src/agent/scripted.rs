@@ -122,6 +122,10 @@ impl ScriptedModel {
 
 #[async_trait]
 impl Model for ScriptedModel {
+    fn name(&self) -> &'static str {
+        "scripted"
+    }
+
     async fn turn(
         &self,
         request: &Request,

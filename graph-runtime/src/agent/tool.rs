@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::model::ToolSpec;
 use super::offer::closed;
+use crate::budget::Budget;
 
 /// Something that an agent's model can call.
 ///
@@ -27,6 +28,12 @@ pub trait Tool: Send + Sync + 'static {
     /// run stops and says so.
     fn may_repeat(&self) -> bool {
         false
+    }
+
+    /// Returns what its calls may use up in a run, of whichever agent; by default there is no bound.
+    /// [`budgeted`] gives a tool a budget.
+    fn budget(&self) -> Budget {
+        Budget::new()
     }
 
     /// Calls it with arguments as the model wrote them, and returns what the model reads.
@@ -91,6 +98,45 @@ where
         description: description.into(),
         call,
         types: PhantomData,
+    }
+}
+
+/// Bounds what the calls of a tool may use up in a run, of whichever agent.
+///
+/// ```
+/// use handoffs_runtime::Budget;
+/// use handoffs_runtime::agent::{Tool, budgeted};
+///
+/// /// A search that is dear.
+/// fn seldom(search: impl Tool) -> impl Tool {
+///     budgeted(search, Budget::new().calls(3))
+/// }
+/// ```
+pub fn budgeted(tool: impl Tool, budget: Budget) -> impl Tool {
+    Budgeted { tool, budget }
+}
+
+struct Budgeted<T> {
+    tool: T,
+    budget: Budget,
+}
+
+#[async_trait]
+impl<T: Tool> Tool for Budgeted<T> {
+    fn spec(&self) -> ToolSpec {
+        self.tool.spec()
+    }
+
+    fn may_repeat(&self) -> bool {
+        self.tool.may_repeat()
+    }
+
+    fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    async fn call(&self, arguments: &str) -> Result<String, ToolError> {
+        self.tool.call(arguments).await
     }
 }
 

@@ -63,7 +63,8 @@ fn take<O: Outcome>(call: &ToolCall, offer: &Offer) -> Result<O, String> {
             call.tool
         ));
     }
-    read(offer.variant, &call.arguments)
+    let arguments = offer.fixed.as_ref().unwrap_or(&call.arguments);
+    read(offer.variant, arguments)
         .map_err(|error| format!("the arguments of {} do not fit: {error}", call.tool))
 }
 
@@ -114,6 +115,7 @@ mod tests {
             variant,
             spec,
             is_open: true,
+            fixed: None,
         };
         Offers {
             style: HandoffStyle::default(),

@@ -132,7 +132,7 @@ impl History {
 
     fn own(&self, turn: &Turn, seen: &mut Vec<Said>) {
         if self.hides_tools {
-            if !turn.text.is_empty() {
+            if !turn.text.trim().is_empty() {
                 seen.push(Said::Assistant {
                     text: turn.text.clone(),
                     calls: Vec::new(),
@@ -147,7 +147,7 @@ impl History {
     /// calls of tools that it may not have.
     fn foreign(&self, turn: &Turn, seen: &mut Vec<Said>) {
         let mut lines = Vec::new();
-        if !turn.text.is_empty() {
+        if !turn.text.trim().is_empty() {
             lines.push(turn.text.clone());
         }
         for call in &turn.calls {
@@ -316,5 +316,16 @@ mod tests {
         talk.push(Message::user("well?"));
         let last = seen(&History::full(), "b", &talk).pop();
         assert_eq!(last, Some(user("well?")));
+    }
+
+    #[test]
+    fn a_blank_turn_is_shown_to_nobody() {
+        let blank = Turn::new("a", " ", Vec::new());
+        let talk = [Message::user("hello"), Message::Agent(blank)];
+        for history in [History::full(), History::full().without_tools()] {
+            for agent in ["a", "b"] {
+                assert_eq!(seen(&history, agent, &talk), [user("hello")]);
+            }
+        }
     }
 }

@@ -15,10 +15,13 @@ use super::model::{Choice, Request, Said, ToolCall};
 use super::node::{Agent, AgentError};
 use super::offer::{answer, answer_schema, handoffs};
 use super::offers::{Offer, Offers, receiver};
+use super::over::Over;
 use super::turn::{Sorted, Todo, sort};
 use super::view::own;
+use crate::budget::{BudgetOf, Held};
 use crate::context::Context;
 use crate::node_error::NodeError;
+use crate::telemetry::{offered, passed};
 
 /// One visit of an agent: the turns that it takes until it concludes.
 pub(super) struct Visit<'a, S, O> {
@@ -35,17 +38,35 @@ pub(super) struct Visit<'a, S, O> {
 }
 
 impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
-    pub(super) fn new(agent: &'a Agent<S, O>, state: &S, cx: &mut Context<'_>) -> Self {
+    /// Begins a visit, with word of what the run came here for, if anything went wrong.
+    pub(super) fn new(
+        agent: &'a Agent<S, O>,
+        note: Option<&str>,
+        state: &S,
+        cx: &mut Context<'_>,
+    ) -> Self {
         let name = cx.node().to_owned();
         let messages: Vec<_> = state.messages().iter().collect();
-        let seen = agent.history.view(&name, &messages);
+        let mut seen = agent.history.view(&name, &messages);
+        seen.extend(note.map(|note| Said::User(note.to_owned())));
         let tools = agent.tools.iter().map(|tool| tool.spec().name);
         let mut offers = |or_else| -> Vec<_> {
+            let mut is_open = |name| cx.offers(name, state, S::MESSAGES, or_else);
+            if let Some(peers) = &agent.peers {
+                let offers = peers.iter().map(|peer| Offer {
+                    is_open: is_open(&peer.name),
+                    variant: Over::TO,
+                    spec: peer.spec(),
+                    fixed: Some(peer.arguments()),
+                });
+                return offers.collect();
+            }
             let handoffs = handoffs::<O>().into_iter();
             let offers = handoffs.map(|(variant, spec)| Offer {
-                is_open: cx.offers(O::VARIANTS[variant].name, state, S::MESSAGES, or_else),
+                is_open: is_open(O::VARIANTS[variant].name),
                 variant,
                 spec,
+                fixed: None,
             });
             offers.collect()
         };
@@ -81,6 +102,12 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
             None => self.conclude(state, cx).await?,
         };
         Ok((outcome, self.turns))
+    }
+
+    /// Returns the budgets of the agent's own.
+    fn budgets(&self, cx: &Context<'_>) -> Held {
+        let own = self.agent.budget.of(BudgetOf::Node(cx.counted_as()));
+        own.into_iter().collect()
     }
 
     /// Checks that the model can tell apart what it is offered.
@@ -124,6 +151,8 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
 
     async fn conclude(&mut self, state: &S, cx: &mut Context<'_>) -> Result<O, NodeError> {
         self.check().map_err(NodeError::new)?;
+        let open = self.offers.open().map(|offer| &*offer.spec.name);
+        offered(&cx.span, &*self.agent.model, &self.tools, open);
         let mut turn = 0;
         loop {
             turn += 1;
@@ -165,11 +194,7 @@ impl<'a, S: Conversation, O: Outcome> Visit<'a, S, O> {
                     Todo::Tool(tool) => self.call((turn, place), tool, call, cx).await?,
                     Todo::Handoff => Given::Handoff(receiver(&call.tool).to_owned()),
                     Todo::Pass => {
-                        tracing::warn!(
-                            agent = self.name,
-                            tool = call.tool,
-                            "a handoff is passed over, as another one of the same turn is made"
-                        );
+                        passed(&self.name, &call.tool);
                         teller.tell(|| AgentEvent::Passed(call.clone()));
                         Given::Passed
                     }
@@ -297,9 +322,4 @@ fn can_answer<O: Outcome>() -> bool {
 
 fn blocked(what: &'static str, why: String) -> NodeError {
     NodeError::new(AgentError::Blocked { what, why })
-}
-
-/// Says of what may be done twice that it was not done.
-async fn never_mind<T>() -> Result<Option<T>, Infallible> {
-    Ok(None)
 }

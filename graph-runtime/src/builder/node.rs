@@ -125,6 +125,7 @@ impl<S: State> Added<S> {
             contract: graph.contract(),
             promises: FieldSet::EMPTY,
             keeps_to_contract: true,
+            is_agent: false,
         };
         Self::new::<()>(name, NodeKind::Graph, known, Box::new(Inside(graph)))
     }
@@ -207,6 +208,7 @@ impl<S: State> Added<S> {
             promises: all,
             // It sees what it touches and no more, as `Named` makes sure.
             keeps_to_contract: true,
+            is_agent: false,
         };
         let outcomes = concludes.iter().map(|(name, gives)| Concludes {
             name: name.clone().into(),

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::error::RunError;
+use crate::meter::Meter;
 use crate::run::Status;
 use bare::Bare;
 
@@ -159,6 +160,20 @@ impl Chronicle {
             asks: told.open.on(&BranchId::TRUNK),
             state: state.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Returns what the thread used up, as [`Thread::meter`](crate::Thread::meter) does.
+    ///
+    /// What the nodes of a graph within have used is counted at the node that the graph is, once an entry
+    /// has named that: of a run that begins with such a node, when it has concluded.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Journal`] if an entry is not what was written.
+    pub fn meter(&self) -> Result<Meter, RunError> {
+        let told = Branches::of_kept(&self.thread, self.kept.clone());
+        let (told, _) = told.map_err(|source| self.failed(source))?;
+        Ok(told.metering(None).all)
     }
 
     /// Copies what is read into a new thread, which stands where this one stands: the whole as

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::iter::Sum;
-use std::ops::{Add, AddAssign};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -12,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::branch::BranchId;
 use super::json::{Json, JsonError};
+use super::usage::{Called, Usage};
 use super::writes::Writes;
 use super::{Head, ThreadId};
 
@@ -70,10 +69,6 @@ impl Entry {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the largest is what nearly every entry is"
-)]
 pub enum Recorded {
     /// A run began with this state; of a later run in a thread, only what differs from the state before.
     #[non_exhaustive]
@@ -163,6 +158,9 @@ pub enum Recorded {
         /// What the node said that it used.
         #[serde(default, skip_serializing_if = "Usage::is_empty")]
         usage: Usage,
+        /// How long the node was at work, in milliseconds.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        took_ms: u64,
     },
     /// A node failed, and the run went on along its error edge.
     #[non_exhaustive]
@@ -177,6 +175,9 @@ pub enum Recorded {
         /// What the node said that it used.
         #[serde(default, skip_serializing_if = "Usage::is_empty")]
         usage: Usage,
+        /// How long the node was at work, in milliseconds.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        took_ms: u64,
         /// Why the edge was masked and its `else` taken, if so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         masked: Option<Masked>,
@@ -226,6 +227,17 @@ pub enum Recorded {
         key: String,
         /// How far it came.
         effect: Effect,
+        /// The call that it is, if it is one of a model or a tool.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<Called>,
+    },
+    /// What a node said that it used before it asked a person, or was stopped, and gave up its attempt.
+    #[non_exhaustive]
+    Used {
+        /// The node.
+        node: Cow<'static, str>,
+        /// What it used, without its calls of models and tools, which stand in entries of their own.
+        usage: Usage,
     },
     /// The run ended with an error; the state is as after the step before.
     #[non_exhaustive]
@@ -237,6 +249,9 @@ pub enum Recorded {
         /// What the node said that it used.
         #[serde(default, skip_serializing_if = "Usage::is_empty")]
         usage: Usage,
+        /// How long the node was at work, in milliseconds.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        took_ms: u64,
     },
     /// Somebody changed the state from outside, between two steps.
     #[non_exhaustive]
@@ -314,91 +329,6 @@ pub enum Approval {
     Refused(String),
 }
 
-/// What a node used up, as far as it [said so](crate::Context::used).
-///
-/// ```
-/// use handoffs_runtime::Usage;
-///
-/// let answer = Usage::calls(1) + Usage::tokens(1_200, 300) + Usage::cost_micros(5_400);
-/// let all: Usage = [answer, Usage::calls(2)].into_iter().sum();
-/// assert_eq!((all.calls, all.output_tokens), (3, 300));
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct Usage {
-    /// Calls of models and tools.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub calls: u64,
-    /// Tokens that models read.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub input_tokens: u64,
-    /// Tokens that models wrote.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub output_tokens: u64,
-    /// What it cost, in millionths of the currency's unit.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub cost_micros: u64,
-}
-
-impl Usage {
-    /// So many calls of models and tools.
-    pub fn calls(calls: u64) -> Self {
-        Self {
-            calls,
-            ..Self::default()
-        }
-    }
-
-    /// So many tokens that models read and wrote.
-    pub fn tokens(input_tokens: u64, output_tokens: u64) -> Self {
-        Self {
-            input_tokens,
-            output_tokens,
-            ..Self::default()
-        }
-    }
-
-    /// So many millionths of the currency's unit.
-    pub fn cost_micros(cost_micros: u64) -> Self {
-        Self {
-            cost_micros,
-            ..Self::default()
-        }
-    }
-
-    /// Returns whether nothing was used.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// Adds up; what is more than a number can hold, is the highest.
-impl Add for Usage {
-    type Output = Self;
-
-    fn add(self, more: Self) -> Self {
-        Self {
-            calls: self.calls.saturating_add(more.calls),
-            input_tokens: self.input_tokens.saturating_add(more.input_tokens),
-            output_tokens: self.output_tokens.saturating_add(more.output_tokens),
-            cost_micros: self.cost_micros.saturating_add(more.cost_micros),
-        }
-    }
-}
-
-impl AddAssign for Usage {
-    fn add_assign(&mut self, more: Self) {
-        *self = *self + more;
-    }
-}
-
-impl Sum for Usage {
-    fn sum<I: Iterator<Item = Self>>(usages: I) -> Self {
-        usages.fold(Self::default(), Add::add)
-    }
-}
-
 /// The branches into which a run forked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -434,7 +364,7 @@ const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+pub(super) fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
     *number == T::default()
 }
 

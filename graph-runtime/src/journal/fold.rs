@@ -12,7 +12,10 @@ use handoffs_core::State;
 use super::entry::{Ask, Entry, Failure, Forked, Recorded};
 use super::fields::Fields;
 use super::snapshot::Snapshot;
-use super::{AskId, BranchId, GraphId, Head, JournalError, Json, Open, Record, ThreadId, entries};
+use super::{
+    AskId, BranchId, GraphId, Head, JournalError, Json, Metering, Open, Record, ThreadId, Used,
+    entries,
+};
 use crate::difference::Difference;
 use crate::engine::{Action, Engine, Fact, Refused};
 use crate::error::RunError;
@@ -66,6 +69,8 @@ pub(crate) struct Folded {
     pub(crate) answers: Vec<(String, Json)>,
     /// What the node which is due has done once so far.
     pub(crate) effects: Effects,
+    /// What calls of the node which is due have used, of an attempt that was cut off.
+    pub(crate) calls: Used,
     /// How many attempts each retry rule has given the node which is due.
     pub(crate) used: Vec<u32>,
     /// The failure for which the path came to the node which is due.
@@ -186,6 +191,22 @@ impl Branches {
     /// Returns the questions that were asked on a path, or on one that leaves it, and not answered.
     pub(super) fn open_below(&self, branch: &BranchId) -> Vec<Ask> {
         self.open.on(branch)
+    }
+
+    /// Adds up what was used, in a thread whose graph starts with this node, if anybody knows.
+    pub(crate) fn metering(&self, start: Option<&str>) -> Metering {
+        let snapshot = self.snapshot.as_ref();
+        let metering = snapshot.and_then(|snapshot| snapshot.metering.clone());
+        let mut metering = metering.unwrap_or_default();
+        let mut entries: Vec<_> = self.paths.values().flatten().collect();
+        entries.sort_by_key(|entry| entry.seq);
+        for entry in entries {
+            metering.take(entry);
+        }
+        if let Some(start) = start {
+            metering.start_at(start);
+        }
+        metering
     }
 
     /// Returns the entries of a path, from where all fields were written on.
@@ -322,6 +343,7 @@ impl Folded {
             open: None,
             answers: Vec::new(),
             effects: Effects::default(),
+            calls: Used::default(),
             used: Vec::new(),
             caught: None,
             refused: None,
@@ -367,6 +389,7 @@ impl Folded {
             Recorded::Caught { .. } => return self.catch(path, entry),
             Recorded::Joined { .. } => return self.join(path, entry),
             Recorded::Attempted { rule, .. } => {
+                self.calls = Used::default();
                 let rule = usize::try_from(*rule).unwrap_or(usize::MAX);
                 if rule >= self.used.len() {
                     // A rule that the graph no longer has counts for nobody.
@@ -409,19 +432,28 @@ impl Folded {
                 Fact::Abandoned
             }
             // What was copied is folded as what was written.
-            Recorded::Copied { .. } => return Ok(()),
-            Recorded::Once { node, key, effect } => {
+            Recorded::Copied { .. } | Recorded::Used { .. } => return Ok(()),
+            Recorded::Once {
+                node,
+                key,
+                effect,
+                call,
+            } => {
                 // A node that goes on with an answer has the question open until it has read that.
                 if !matches!(self.engine.next(), Action::Wait(waiting, _) if path.plan.name(waiting) == node)
                 {
                     self.due(path, entry, node)?;
                 }
                 self.effects.take(key, effect);
+                if let Some(call) = call {
+                    self.calls.take(call, effect);
+                }
                 return Ok(());
             }
             Recorded::Failed { error, .. } => {
                 // Whoever takes the run up again has seen the error, so the node is tried anew.
                 self.used.clear();
+                self.calls = Used::default();
                 self.error = Some(error.clone());
                 Fact::Failed
             }
@@ -442,6 +474,7 @@ impl Folded {
         self.refused = None;
         self.answers.clear();
         self.effects.clear();
+        self.calls = Used::default();
         self.used.clear();
         self.error = None;
     }

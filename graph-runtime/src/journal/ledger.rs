@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
+use tracing::Instrument;
 
 use super::{
     AskId, BranchId, Branches, Durability, Entry, Extent, GraphId, Hash, Head, Journal,
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::attempt::text;
 use crate::clock::Clock;
+use crate::telemetry;
 
 /// The most room that an entry is given, lest a small one that follows a large one takes as much.
 const MOST_ROOM: usize = 1_024;
@@ -131,6 +133,7 @@ impl Ledger {
         let mut tail = desk.tail;
         let mut due = desk.due;
         let before = desk.queue.len();
+        let open = desk.open.count();
         let mut extent = desk.extent;
         let mut turns = Vec::new();
         for mut event in events {
@@ -175,6 +178,7 @@ impl Ledger {
         desk.tail = tail;
         desk.extent = extent;
         desk.due = due;
+        telemetry::pauses(graph.name(), open, desk.open.count());
         Ok(tail.seq)
     }
 
@@ -284,14 +288,22 @@ impl Ledger {
         } else {
             self.durability
         };
+        let bytes = records.iter().map(|record| record.body.len()).sum();
+        let span = telemetry::append(&thread, records.len(), bytes);
+        let (begun, told) = (telemetry::begun(), span.clone());
         let append = async move {
             let append = AssertUnwindSafe(journal.append(&thread, head, records, durability));
             let appended = append.catch_unwind().await.unwrap_or_else(|panic| {
                 let panicked = format!("it panicked: {}", text(&*panic));
                 Err(JournalError::store("the journal", "append to", panicked))
             });
-            appended.map_err(|error| Lost(Arc::new(Mutex::new(Some(error)))))
+            telemetry::appended(begun, appended.is_ok());
+            appended.map_err(|error| {
+                telemetry::append_failed(&told, &error);
+                Lost(Arc::new(Mutex::new(Some(error))))
+            })
         };
+        let append = append.instrument(span);
         let flight = (desk.tail.seq, append.boxed().shared());
         desk.flight = Some(flight.clone());
         flight
@@ -367,6 +379,7 @@ mod tests {
         let failed = Recorded::Failed {
             node: "a".into(),
             error: "none".to_owned(),
+            took_ms: 0,
             usage: Usage::default(),
         };
         let graph = GraphId("Test#0".into());

@@ -68,6 +68,7 @@ impl Open {
             }
             Recorded::Attempted { .. }
             | Recorded::Once { .. }
+            | Recorded::Used { .. }
             | Recorded::Failed { .. }
             | Recorded::Edited { .. }
             | Recorded::Copied { .. } => {}

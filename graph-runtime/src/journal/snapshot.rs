@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BranchId, GraphId, Hash, Head, Open, Record};
+use super::{BranchId, GraphId, Hash, Head, Metering, Open, Record};
 use crate::engine::Legend;
 pub(super) use path::SavedPath;
 pub(crate) use read::{Kept, kept};
@@ -29,6 +29,9 @@ pub(crate) struct Snapshot {
     legends: Vec<Legend>,
     /// The paths that are under way. What any other came to is part of the one that it has left.
     paths: BTreeMap<BranchId, SavedPath>,
+    /// What was used, if anything was that nodes said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) metering: Option<Metering>,
 }
 
 /// What every snapshot says of itself, in whichever format.

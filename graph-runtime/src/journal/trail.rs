@@ -304,6 +304,7 @@ impl<'g> Walk<'_, 'g> {
             }
             Recorded::Attempted { node, .. }
             | Recorded::Once { node, .. }
+            | Recorded::Used { node, .. }
             | Recorded::Failed { node, .. } => self.begin(branch, &place, node),
             Recorded::Copied { from, head } => {
                 let copied = match head.seq {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use handoffs_core::{AgentGraph, Edge, EdgeIndex, NodeIndex, Topology};
 
-use super::log::{Along, RunLog, Taken};
+use super::log::{Along, Home, RunLog, Taken};
 
 /// Which edges of a graph the runs of a test program took: each edge, its `else`, and the edges that are
 /// taken on errors.
@@ -29,16 +29,19 @@ use super::log::{Along, RunLog, Taken};
 /// ```
 ///
 /// Its text is a table: how often each way was taken, those that never were first. The edges of a graph
-/// that is a node of this one are not counted.
+/// that is a node of this one are counted as well, in front of the name of that graph: `Refunds/check: _ =>
+/// pay`. If it is more than one node, they are counted together.
 pub struct Coverage {
     shape: fn() -> Topology,
-    topology: OnceLock<Topology>,
+    /// The graph, and those within it, each once.
+    graphs: OnceLock<Vec<Topology>>,
     seen: Mutex<Seen>,
 }
 
 #[derive(Debug)]
 struct Seen {
-    taken: BTreeMap<(EdgeIndex, bool), u64>,
+    /// By the graph's place among all, the edge, and whether it was its `else`.
+    taken: BTreeMap<(usize, EdgeIndex, bool), u64>,
     tests: usize,
 }
 
@@ -74,14 +77,14 @@ impl Coverage {
     /// ```
     pub fn of_shape(topology: Topology) -> Self {
         let coverage = Self::counting(|| Topology::new(""));
-        coverage.topology.get_or_init(|| topology);
+        coverage.graphs.get_or_init(|| with_inner(topology));
         coverage
     }
 
     const fn counting(shape: fn() -> Topology) -> Self {
         Self {
             shape,
-            topology: OnceLock::new(),
+            graphs: OnceLock::new(),
             seen: Mutex::new(Seen {
                 taken: BTreeMap::new(),
                 tests: 0,
@@ -96,12 +99,21 @@ impl Coverage {
     /// Panics if the run took an edge that the graph does not have: it is of another graph.
     #[track_caller]
     pub fn add(&self, log: &RunLog) {
-        let topology = self.topology();
+        let graphs = self.graphs();
         for taken in log.taken() {
-            let Some(edge) = find(topology, taken) else {
-                panic!("`{}` has no such edge: {:?}", topology.name(), taken.edge);
+            // One that a node hides is not counted.
+            let Some(graph) = home(graphs, &taken.home) else {
+                continue;
             };
-            *self.seen().taken.entry((edge, taken.is_else)).or_default() += 1;
+            let Some(edge) = find(&graphs[graph], taken) else {
+                panic!(
+                    "`{}` has no such edge: {:?}",
+                    graphs[graph].name(),
+                    taken.edge
+                );
+            };
+            let way = (graph, edge, taken.is_else);
+            *self.seen().taken.entry(way).or_default() += 1;
         }
     }
 
@@ -125,12 +137,11 @@ impl Coverage {
     /// Panics if it is of another graph.
     #[track_caller]
     pub fn merge(&self, other: &Self) {
-        let (ours, theirs) = (self.topology(), other.topology());
         assert!(
-            ours == theirs,
+            self.graphs() == other.graphs(),
             "a coverage of `{}` is not one of `{}`",
-            theirs.name(),
-            ours.name()
+            other.name(),
+            self.name()
         );
         let more = other.seen().taken.clone();
         let mut seen = self.seen();
@@ -177,7 +188,7 @@ impl Coverage {
             .iter()
             .filter(|way| !untested.contains(&way.as_str()));
         let missing = listed(missing.map(String::as_str));
-        let name = self.topology().name();
+        let name = self.name();
         assert!(missing.is_empty(), "no run of `{name}` took:{missing}");
         let taken = untested
             .iter()
@@ -209,8 +220,12 @@ impl Coverage {
         }
     }
 
-    fn topology(&self) -> &Topology {
-        self.topology.get_or_init(self.shape)
+    fn graphs(&self) -> &[Topology] {
+        self.graphs.get_or_init(|| with_inner((self.shape)()))
+    }
+
+    fn name(&self) -> &str {
+        self.graphs().first().map_or("?", Topology::name)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -219,21 +234,70 @@ impl Coverage {
 
     /// Returns each way, and how often it was taken.
     fn ways(&self) -> Vec<(u64, String)> {
-        let (topology, seen) = (self.topology(), self.seen());
+        let seen = self.seen();
         let mut ways = Vec::new();
-        for (index, edge) in topology.edges() {
-            let times = |is_else| seen.taken.get(&(index, is_else)).copied().unwrap_or(0);
-            let name = |node: NodeIndex| topology.name_of(node).to_owned();
-            let from = format!("{}: {} =>", topology.name_of(edge.from), edge.label());
-            let route = edge.route.clone().map(name);
-            // Limits and other options are no ways.
-            let to = route.destination();
-            ways.push((times(false), format!("{from} {to}")));
-            if let Some(otherwise) = route.otherwise() {
-                ways.push((times(true), format!("{from} else {otherwise}")));
+        for (place, graph) in self.graphs().iter().enumerate() {
+            let prefix = match place {
+                0 => String::new(),
+                _ => format!("{}/", graph.name()),
+            };
+            for (index, edge) in graph.edges() {
+                let times = |is_else| {
+                    let taken = seen.taken.get(&(place, index, is_else));
+                    taken.copied().unwrap_or(0)
+                };
+                let from = format!("{prefix}{}: {} =>", graph.name_of(edge.from), edge.label());
+                let name = |node: NodeIndex| graph.name_of(node).to_owned();
+                // Limits and other options are no ways.
+                let route = edge.route.clone().map(name);
+                ways.push((times(false), format!("{from} {}", route.destination())));
+                if let Some(otherwise) = route.otherwise() {
+                    ways.push((times(true), format!("{from} else {otherwise}")));
+                }
             }
         }
         ways
+    }
+}
+
+/// Lists a graph and those within it, each once.
+fn with_inner(graph: Topology) -> Vec<Topology> {
+    let mut graphs = vec![graph];
+    let mut next = 0;
+    while let Some(graph) = graphs.get(next) {
+        let inner = graph.nodes().filter_map(|(_, node)| node.inner.as_deref());
+        let inner: Vec<_> = inner.cloned().collect();
+        for graph in inner {
+            if !graphs.contains(&graph) {
+                graphs.push(graph);
+            }
+        }
+        next += 1;
+    }
+    graphs
+}
+
+/// Returns the place of the graph in which a run took an edge.
+fn home(graphs: &[Topology], home: &Home) -> Option<usize> {
+    let is_named = |graph: &Topology, name: &str| {
+        graph.name() == name || graph.former_names().any(|former| former == name)
+    };
+    match home {
+        Home::Graph(name) => {
+            let mut within = graphs.iter().skip(1);
+            within
+                .position(|graph| is_named(graph, name))
+                .map(|place| place + 1)
+        }
+        Home::Path(path) => {
+            let mut graph = graphs.first()?;
+            for name in path {
+                let mut nodes = graph.nodes();
+                let (_, node) = nodes.find(|(_, node)| node.name == *name)?;
+                graph = node.inner.as_deref()?;
+            }
+            graphs.iter().position(|known| known == graph)
+        }
     }
 }
 
@@ -271,7 +335,7 @@ impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut ways = self.ways();
         let taken = ways.iter().filter(|(times, _)| *times > 0).count();
-        let name = self.topology().name();
+        let name = self.name();
         writeln!(f, "{name}: {taken} of {} ways taken", ways.len())?;
         ways.sort_by_key(|(times, _)| *times > 0);
         ways.iter().try_for_each(|(times, way)| match times {
@@ -284,7 +348,7 @@ impl fmt::Display for Coverage {
 impl fmt::Debug for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Coverage")
-            .field("graph", &self.topology().name())
+            .field("graph", &self.name())
             .field("seen", &*self.seen())
             .finish_non_exhaustive()
     }

@@ -4,6 +4,7 @@ mod of_entry;
 mod of_event;
 mod order;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -53,16 +54,45 @@ pub struct RunLog {
 #[derive(Clone, Debug)]
 pub(super) struct Turn {
     line: String,
-    /// The nodes to which the run went on.
-    to: Vec<String>,
+    hop: Hop,
     pub(super) taken: Option<Taken>,
+}
+
+/// From which node the run went on, if it did, and to which.
+#[derive(Clone, Debug, Default)]
+struct Hop {
+    from: Option<String>,
+    to: Vec<String>,
+}
+
+impl Hop {
+    fn new<T: Into<String>>(from: impl Into<String>, to: impl IntoIterator<Item = T>) -> Self {
+        Self {
+            from: Some(from.into()),
+            to: to.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    fn leads_to(&self, node: &str) -> bool {
+        self.to.iter().any(|to| to == node)
+    }
 }
 
 /// The way on which a run went on.
 #[derive(Clone, Debug)]
 pub(super) struct Taken {
+    pub(super) home: Home,
     pub(super) edge: Along,
     pub(super) is_else: bool,
+}
+
+/// The graph of an edge, as far as it is known.
+#[derive(Clone, Debug)]
+pub(super) enum Home {
+    /// The graph that ran, or one within, by the nodes that lead there.
+    Path(Vec<String>),
+    /// A graph within, by its name.
+    Graph(String),
 }
 
 /// An edge of the graph, as far as it is known.
@@ -80,7 +110,7 @@ pub(super) enum Along {
 struct Waiting {
     ask: AskId,
     node: String,
-    edge: Along,
+    taken: Taken,
 }
 
 impl RunLog {
@@ -208,13 +238,105 @@ impl RunLog {
         }
     }
 
+    /// Asserts that the next handoff is one to this node, and returns what happened after it.
+    ///
+    /// ```
+    /// use handoffs_runtime::RunLog;
+    ///
+    /// fn goes_straight_to_billing(log: &RunLog) {
+    ///     log.expect_next_handoff("billing").expect_next_handoff("human");
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is one to another node, or if there is none, and says what happened.
+    #[track_caller]
+    pub fn expect_next_handoff(&self, to: impl AsRef<str>) -> Self {
+        let to = to.as_ref();
+        let next = self.rest().iter().position(|turn| !turn.hop.to.is_empty());
+        let next = next.map(|next| self.from + next);
+        if let Some(at) = next
+            && !self.turns[at].hop.leads_to(to)
+        {
+            let (turn, other) = (at + 1, self.turns[at].hop.to.join("`, `"));
+            panic!(
+                "turn {turn} hands off to `{other}`, and not to `{to}`; this happened:\n{}",
+                self.told(Some(at))
+            );
+        }
+        self.expect_handoff(to)
+    }
+
+    /// Asserts that the run takes no handoffs but these, each from a node to a node.
+    ///
+    /// ```
+    /// use handoffs_runtime::RunLog;
+    ///
+    /// fn stays_among_the_desks(log: &RunLog) {
+    ///     log.only_hands_off([("triage", "billing"), ("billing", "triage")]);
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if it takes another, and says at which turn.
+    #[track_caller]
+    pub fn only_hands_off<const N: usize>(&self, allowed: [(&str, &str); N]) {
+        for (at, from, to) in self.hops() {
+            assert!(
+                allowed.contains(&(from, to)),
+                "turn {} hands off from `{from}` to `{to}`, which is not allowed; this happened:\n{}",
+                at + 1,
+                self.told(Some(at))
+            );
+        }
+    }
+
+    /// Asserts that no node hands over to one and the same other node more often than this.
+    ///
+    /// ```
+    /// use handoffs_runtime::RunLog;
+    ///
+    /// fn nobody_insists(log: &RunLog) {
+    ///     log.hands_off_at_most(2);
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if one does, and says at which turn it is once too often.
+    #[track_caller]
+    pub fn hands_off_at_most(&self, times: usize) {
+        let mut seen = BTreeMap::new();
+        for (at, from, to) in self.hops() {
+            let count = seen.entry((from, to)).or_insert(0);
+            *count += 1;
+            assert!(
+                *count <= times,
+                "turn {} hands off from `{from}` to `{to}` for the {count}. time; this happened:\n{}",
+                at + 1,
+                self.told(Some(at))
+            );
+        }
+    }
+
+    /// Returns the handoffs, each with its turn.
+    fn hops(&self) -> impl Iterator<Item = (usize, &str, &str)> {
+        let turns = self.turns.iter().enumerate().skip(self.from);
+        turns.flat_map(|(at, turn)| {
+            let from = turn.hop.from.as_deref().into_iter();
+            from.flat_map(move |from| turn.hop.to.iter().map(move |to| (at, from, to.as_str())))
+        })
+    }
+
     fn rest(&self) -> &[Turn] {
         self.turns.get(self.from..).unwrap_or_default()
     }
 
     /// Returns the place of the first turn that hands over to a node.
     fn first(&self, node: &str) -> Option<usize> {
-        let leads = |turn: &Turn| turn.to.iter().any(|to| to == node);
+        let leads = |turn: &Turn| turn.hop.leads_to(node);
         Some(self.from + self.rest().iter().position(leads)?)
     }
 
@@ -259,7 +381,7 @@ impl Turn {
     fn plain(line: String) -> Self {
         Self {
             line,
-            to: Vec::new(),
+            hop: Hop::default(),
             taken: None,
         }
     }

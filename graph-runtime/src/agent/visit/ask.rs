@@ -2,13 +2,14 @@
 
 use handoffs_core::Outcome;
 
-use super::{Visit, never_mind};
+use super::Visit;
 use crate::agent::event::AgentEvent;
 use crate::agent::message::Conversation;
 use crate::agent::model::{Reply, Request};
 use crate::context::Context;
-use crate::journal::Usage;
 use crate::node_error::NodeError;
+use crate::once::Call;
+use crate::telemetry::asked;
 
 impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
     /// Asks the model. Its reply is kept, so that a visit that is taken up again goes on behind it; but
@@ -20,6 +21,7 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
         cx: &mut Context<'_>,
     ) -> Result<(Reply, bool), NodeError> {
         let mut is_new = false;
+        let content = cx.scope.limits.trace_content;
         let (teller, pulse) = (cx.teller.clone(), cx.pulse.clone());
         // A model that speaks is alive.
         let said = move |piece: &str| {
@@ -30,15 +32,14 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
         };
         let ask = async || {
             is_new = true;
-            self.agent.model.turn(request, &said).await
+            let turn = self.agent.model.turn(request, &said);
+            asked(&*self.agent.model, request, content, turn).await
         };
         let key = format!("turn {turn}");
-        let reply: Reply = cx.once_checked(&key, ask, never_mind).await?;
-        if let (true, Some(usage)) = (is_new, reply.usage) {
-            cx.used(usage + Usage::calls(1));
-        } else if is_new {
-            cx.used(Usage::calls(1));
-        }
+        let own = self.budgets(cx);
+        let model = Call::model(&own);
+        let usage = |reply: &Reply| reply.usage;
+        let reply = cx.call(&key, model, true, ask, usage).await?;
         Ok((reply, is_new))
     }
 }

@@ -199,7 +199,9 @@ impl Bare {
                 self.at = At::Asking(Some(ask.node.to_string()));
                 self.failed = None;
             }
-            Recorded::Attempted { node, .. } | Recorded::Once { node, .. } => {
+            Recorded::Attempted { node, .. }
+            | Recorded::Once { node, .. }
+            | Recorded::Used { node, .. } => {
                 if let At::Node(at) = &mut self.at {
                     *at = Some(node.to_string());
                 }

@@ -142,6 +142,7 @@ fn rename(event: &mut Recorded, plan: &Plan) -> Result<(), Difference> {
         }
         Recorded::Attempted { node: name, .. }
         | Recorded::Once { node: name, .. }
+        | Recorded::Used { node: name, .. }
         | Recorded::Failed { node: name, .. } => node(name),
         Recorded::Decided { to: target, .. } | Recorded::Expired { to: target, .. } => to(target),
         Recorded::Asked(ask) => asked(ask),
@@ -456,6 +457,7 @@ impl Branches {
                     | Recorded::Copied { .. }
                     | Recorded::Submitted { .. }
                     | Recorded::Once { .. }
+                    | Recorded::Used { .. }
                     | Recorded::Attempted { .. }
             )
         });

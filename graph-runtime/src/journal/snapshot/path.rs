@@ -11,7 +11,7 @@ use super::super::fold::{
     Folded, FoldedFork, rename_ask, rename_field, rename_fields, rename_fork, rename_node,
 };
 use super::super::writes::Writes;
-use super::super::{Json, JsonError};
+use super::super::{Json, JsonError, Used};
 use crate::difference::Difference;
 use crate::engine::{Action, Engine, Legend};
 use crate::marks::Marks;
@@ -36,6 +36,8 @@ pub(in crate::journal) struct SavedPath {
     answers: Vec<(String, Json)>,
     #[serde(default, skip_serializing_if = "Effects::is_empty")]
     effects: Effects,
+    #[serde(default, skip_serializing_if = "Used::is_empty")]
+    calls: Used,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     used: Vec<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,6 +89,7 @@ impl SavedPath {
             open: folded.open.clone(),
             answers: folded.answers.clone(),
             effects: folded.effects.clone(),
+            calls: folded.calls,
             used: folded.used.clone(),
             caught: folded.caught.clone(),
             refused: folded.refused.clone(),
@@ -219,6 +222,7 @@ impl SavedPath {
             open: self.open.clone(),
             answers: self.answers.clone(),
             effects: self.effects.clone(),
+            calls: self.calls,
             used: self.used.clone(),
             caught: self.caught.clone(),
             refused: self.refused.clone(),

@@ -6,7 +6,7 @@ use super::path::SavedPath;
 use super::{FORMAT, Snapshot};
 use crate::engine::{Action, Legend};
 use crate::error::RunError;
-use crate::journal::{BranchId, Branches, Folded, Head, ThreadId};
+use crate::journal::{BranchId, Branches, Folded, Head, Metering, ThreadId};
 use crate::plan::Plan;
 
 /// A snapshot on its way.
@@ -42,6 +42,8 @@ impl Branches {
             head,
             legends,
             paths,
+            metering: Some(self.metering(Some(plan.name(plan.start))))
+                .filter(Metering::says_anything),
         }))
     }
 }

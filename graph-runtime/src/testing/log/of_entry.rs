@@ -2,7 +2,7 @@
 
 use super::of_event::{asked, attempted, caught, decided, failed, joined, stepped};
 use super::order::Told;
-use super::{Along, Taken, Turn, Waiting};
+use super::{Along, Home, Hop, Taken, Turn, Waiting};
 use crate::journal::{Approval, AskId, Entry, Recorded};
 use crate::times::Forks;
 
@@ -26,16 +26,21 @@ pub(super) fn tell(entries: &[Entry], told: &mut Told) {
 impl Read {
     /// Returns what an entry says, unless it is only for the runtime.
     fn turn(&mut self, entry: &Entry) -> Option<Turn> {
-        let is_within = self.forks.is_within(&entry.branch);
-        let along = |edge, node: &str, is_else| {
-            let edge = Along::Place(edge, node.to_owned());
-            (!is_within).then_some(Taken { edge, is_else })
+        let home = if self.forks.is_within(&entry.branch) {
+            Home::Graph(entry.graph.name().to_owned())
+        } else {
+            Home::Path(Vec::new())
+        };
+        let is_within = matches!(home, Home::Graph(_));
+        let taken = |edge, node: &str, is_else| Taken {
+            home,
+            edge: Along::Place(edge, node.to_owned()),
+            is_else,
         };
         let owned = |to: &Option<_>| to.as_deref().map(str::to_owned);
         Some(match &entry.event {
             Recorded::Stepped {
                 node,
-                outcome,
                 edge,
                 on,
                 masked,
@@ -45,34 +50,31 @@ impl Read {
                 approval,
                 ..
             } => {
-                let branches = fork.as_ref().map(|fork| fork.branches);
-                let on = if is_within { &outcome.variant } else { on };
-                let approval = approval.as_ref();
                 let line = stepped(
                     node,
                     on,
                     to.as_deref(),
-                    branches,
+                    fork.as_ref().map(|fork| fork.branches),
                     *masked,
                     *cached,
-                    approval,
+                    approval.as_ref(),
                 );
                 let mut turn = Turn::plain(line);
+                let taken = taken(*edge, node, masked.is_some());
                 if let Some(fork) = fork {
                     self.forks.note(entry);
-                    turn.to = fork.begin.iter().map(ToString::to_string).collect();
+                    turn.hop = Hop::new(&**node, fork.begin.iter().map(ToString::to_string));
                 } else if approval.is_none() {
-                    turn.to.extend(owned(to));
+                    turn.hop = Hop::new(&**node, owned(to));
                 }
-                let taken = along(*edge, node, masked.is_some());
-                match (approval, taken) {
-                    (None, taken) => turn.taken = taken,
-                    (Some(_), Some(taken)) => self.waiting.push(Waiting {
+                if approval.is_some() {
+                    self.waiting.push(Waiting {
                         ask: AskId(entry.seq),
                         node: node.to_string(),
-                        edge: taken.edge,
-                    }),
-                    (Some(_), None) => {}
+                        taken,
+                    });
+                } else {
+                    turn.taken = Some(taken);
                 }
                 turn
             }
@@ -84,8 +86,8 @@ impl Read {
                 ..
             } => Turn {
                 line: caught(&failure.node, to.as_deref(), &failure.error),
-                to: owned(to).into_iter().collect(),
-                taken: along(*edge, &failure.node, masked.is_some()),
+                hop: Hop::new(&*failure.node, owned(to)),
+                taken: Some(taken(*edge, &failure.node, masked.is_some())),
             },
             Recorded::Decided {
                 ask, approval, to, ..
@@ -111,7 +113,7 @@ impl Read {
             Recorded::Edited { why, .. } => Turn::plain(format!("edited: {why}")),
             Recorded::Abandoned { why } => Turn::plain(format!("abandoned: {why}")),
             Recorded::Copied { from, .. } => Turn::plain(format!("copied from {from}")),
-            Recorded::Once { .. } => return None,
+            Recorded::Once { .. } | Recorded::Used { .. } => return None,
         })
     }
 
@@ -119,16 +121,19 @@ impl Read {
         self.waiting.iter().find(|waiting| waiting.ask == ask)
     }
 
-    /// Says what was decided about a handoff. That of a graph within is not waited for here.
+    /// Says what was decided about a handoff.
     fn decided(&self, ask: AskId, approval: &Approval, to: Option<String>) -> Turn {
         let waits = self.waits(ask);
         let node = waits.map_or("a handoff", |waiting| &waiting.node);
         Turn {
             line: decided(node, approval, to.as_deref()),
-            to: to.into_iter().collect(),
+            hop: Hop {
+                from: waits.map(|waiting| waiting.node.clone()),
+                to: to.into_iter().collect(),
+            },
             taken: waits.map(|waiting| Taken {
-                edge: waiting.edge.clone(),
                 is_else: *approval != Approval::Approved,
+                ..waiting.taken.clone()
             }),
         }
     }

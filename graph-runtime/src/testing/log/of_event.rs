@@ -1,9 +1,9 @@
 //! The turns of a run, as its stream of events tells them.
 
-use handoffs_core::Target;
+use handoffs_core::Edge;
 
 use super::order::Told;
-use super::{Along, Taken, Turn, Waiting};
+use super::{Along, Home, Hop, Taken, Turn, Waiting};
 use crate::error::{RunError, chain};
 use crate::event::{Event, Inner};
 use crate::execute::Runnable;
@@ -12,8 +12,20 @@ use crate::run::Run;
 
 /// Tells what happened before the run came to rest.
 pub(super) fn tell<G: Runnable>(event: Event<G>, waiting: &mut Vec<Waiting>, told: &mut Told) {
-    match event {
-        Event::Stepped {
+    if let Some(event) = Inner::of(event) {
+        tell_in(&mut Vec::new(), event, waiting, told);
+    }
+}
+
+/// Tells what happened in a graph that is a node, which is a node in turn, along this path.
+fn tell_in(path: &mut Vec<String>, event: Inner, waiting: &mut Vec<Waiting>, told: &mut Told) {
+    let taken = |edge: Edge<_>, is_else| Taken {
+        home: Home::Path(path.clone()),
+        edge: Along::Edge(Box::new(edge.map(String::from))),
+        is_else,
+    };
+    let (branch, turn) = match event {
+        Inner::Stepped {
             branch,
             node,
             edge,
@@ -24,35 +36,29 @@ pub(super) fn tell<G: Runnable>(event: Event<G>, waiting: &mut Vec<Waiting>, tol
             approval,
             ..
         } => {
-            let (node, to) = (node.to_string(), name(to));
-            let on = edge.label().into_owned();
-            let edge = edge.map(|node| node.to_string());
             let entries = edge.route.fork().map(|fork| fork.entries().to_vec());
             let line = stepped(
                 &node,
-                &on,
+                &edge.label(),
                 to.as_deref(),
                 branches,
                 masked,
                 cached,
                 approval.as_ref(),
             );
-            let edge = Along::Edge(Box::new(edge));
             let mut turn = Turn::plain(line);
+            let taken = taken(edge, masked.is_some());
             if let Some(ask) = approval {
-                let ask = ask.id;
-                waiting.push(Waiting { ask, node, edge });
+                let (ask, node) = (ask.id, node.into());
+                waiting.push(Waiting { ask, node, taken });
             } else {
-                let is_else = masked.is_some();
-                turn.to = match (branches, entries) {
-                    (Some(_), Some(entries)) => entries,
-                    _ => to.into_iter().collect(),
-                };
-                turn.taken = Some(Taken { edge, is_else });
+                let entries = entries.filter(|_| branches.is_some());
+                turn.hop = Hop::new(node, entries.unwrap_or_else(|| Vec::from_iter(to)));
+                turn.taken = Some(taken);
             }
-            told.tell(&branch, turn);
+            (branch, turn)
         }
-        Event::Caught {
+        Inner::Caught {
             branch,
             node,
             error,
@@ -60,124 +66,37 @@ pub(super) fn tell<G: Runnable>(event: Event<G>, waiting: &mut Vec<Waiting>, tol
             to,
             masked,
         } => {
-            let to = name(to);
             let turn = Turn {
-                line: caught(&node.to_string(), to.as_deref(), &error),
-                to: to.into_iter().collect(),
-                taken: Some(Taken {
-                    edge: Along::Edge(Box::new(edge.map(|node| node.to_string()))),
-                    is_else: masked.is_some(),
-                }),
+                line: caught(&node, to.as_deref(), &error),
+                hop: Hop::new(node, to),
+                taken: Some(taken(edge, masked.is_some())),
             };
-            told.tell(&branch, turn);
+            (branch, turn)
         }
-        Event::Decided {
+        Inner::Decided {
             branch,
             node,
             ask,
             approval,
             to,
         } => {
-            let to = name(to);
-            let known = waiting.iter().find(|waiting| waiting.ask == ask);
-            let edge = known.map_or_else(
-                || Along::Approved(node.to_string(), to.clone()),
-                |waiting| waiting.edge.clone(),
-            );
-            let turn = Turn {
-                line: decided(&node.to_string(), &approval, to.as_deref()),
-                to: to.into_iter().collect(),
-                taken: Some(Taken {
-                    edge,
-                    is_else: approval != Approval::Approved,
-                }),
-            };
-            told.tell(&branch, turn);
-        }
-        Event::Attempted {
-            branch,
-            node,
-            error,
-            ..
-        } => told.tell(&branch, Turn::plain(attempted(&node.to_string(), &error))),
-        Event::Joined { branch, to } => told.tell(&branch, joined(to.to_string())),
-        Event::Within { event, .. } => tell_inner(event, told),
-        // What an agent does on its way is no turn of the run.
-        #[cfg(feature = "agents")]
-        Event::Agent { .. } => {}
-        Event::Entered { .. } | Event::Paused(_) | Event::Finished(_) => {}
-    }
-}
-
-/// Tells what happened in a graph within, whose edges are not those of the graph.
-fn tell_inner(event: Inner, told: &mut Told) {
-    let (branch, turn) = match event {
-        Inner::Stepped {
-            branch,
-            node,
-            outcome,
-            to,
-            masked,
-            branches,
-            cached,
-            approval,
-        } => {
             let to = to.map(String::from);
-            let on = &outcome.variant;
-            let line = stepped(
-                &node,
-                on,
-                to.as_deref(),
-                branches,
-                masked,
-                cached,
-                approval.as_ref(),
+            let known = waiting.iter().find(|waiting| waiting.ask == ask);
+            let mut taken = known.map_or_else(
+                || Taken {
+                    home: Home::Path(path.clone()),
+                    edge: Along::Approved(node.to_string(), to.clone()),
+                    is_else: false,
+                },
+                |waiting| waiting.taken.clone(),
             );
-            let to = to.filter(|_| approval.is_none() && branches.is_none());
-            let to = to.into_iter().collect();
-            (
-                branch,
-                Turn {
-                    line,
-                    to,
-                    taken: None,
-                },
-            )
-        }
-        Inner::Caught {
-            branch,
-            node,
-            error,
-            to,
-        } => {
-            let line = caught(&node, to.as_deref(), &error);
-            let to = to.map(String::from).into_iter().collect();
-            (
-                branch,
-                Turn {
-                    line,
-                    to,
-                    taken: None,
-                },
-            )
-        }
-        Inner::Decided {
-            branch,
-            node,
-            approval,
-            to,
-            ..
-        } => {
-            let line = decided(&node, &approval, to.as_deref());
-            let to = to.map(String::from).into_iter().collect();
-            (
-                branch,
-                Turn {
-                    line,
-                    to,
-                    taken: None,
-                },
-            )
+            taken.is_else = approval != Approval::Approved;
+            let turn = Turn {
+                line: decided(&node, &approval, to.as_deref()),
+                hop: Hop::new(node, to),
+                taken: Some(taken),
+            };
+            (branch, turn)
         }
         Inner::Attempted {
             branch,
@@ -186,10 +105,16 @@ fn tell_inner(event: Inner, told: &mut Told) {
             ..
         } => (branch, Turn::plain(attempted(&node, &error))),
         Inner::Joined { branch, to } => (branch, joined(to.into())),
-        Inner::Within { event, .. } => return tell_inner(*event, told),
+        Inner::Within { node, event, .. } => {
+            path.push(node.into());
+            tell_in(path, *event, waiting, told);
+            path.pop();
+            return;
+        }
+        // What an agent does on its way is no turn of the run.
         #[cfg(feature = "agents")]
         Inner::Agent { .. } => return,
-        Inner::Entered { .. } => return,
+        Inner::Entered { .. } | Inner::Budget { .. } => return,
     };
     told.tell(&branch, turn);
 }
@@ -202,10 +127,6 @@ pub(super) fn tell_last<S>(run: &Result<Run<S>, RunError>, told: &mut Told) {
         Err(error) => failed(error.node().unwrap_or("the run"), &chain(error)),
     };
     told.tell(&BranchId::TRUNK, Turn::plain(line));
-}
-
-fn name<N: ToString>(to: Target<N>) -> Option<String> {
-    to.node().map(|node| node.to_string())
 }
 
 pub(super) fn stepped(
@@ -252,7 +173,10 @@ pub(super) fn attempted(node: &str, error: &str) -> String {
 pub(super) fn joined(to: String) -> Turn {
     Turn {
         line: format!("joined at {to}"),
-        to: vec![to],
+        hop: Hop {
+            from: None,
+            to: vec![to],
+        },
         taken: None,
     }
 }

@@ -125,6 +125,7 @@ impl<'a> Walk<'a> {
                 | Recorded::Asked(_)
                 | Recorded::Submitted { .. }
                 | Recorded::Once { .. }
+                | Recorded::Used { .. }
                 | Recorded::Failed { .. }
                 | Recorded::Copied { .. } => {}
             }
