@@ -11,8 +11,8 @@ use std::process::Command;
 
 use crate::steps::{cargo_command, root, target};
 
-/// What a compiler of the same version, or another hash of a name, may change.
-const TOLERANCE: f64 = 0.05;
+/// What an entry with other times in it, or another hash of a name, may change: up to 4 % was seen.
+const TOLERANCE: f64 = 0.08;
 
 /// The file that is committed.
 const EXPECTED: &str = "benches/counts/expected.txt";
@@ -162,9 +162,9 @@ mod tests {
     #[test]
     fn what_has_grown_fails_and_so_does_what_is_not_expected() {
         let expected = file(&counted(200.0));
-        assert_eq!(compare(&counted(208.0), &expected), Ok(()));
-        assert!(compare(&counted(212.0), &expected).is_err());
-        assert!(compare(&counted(188.0), &expected).is_err());
+        assert_eq!(compare(&counted(214.0), &expected), Ok(()));
+        assert!(compare(&counted(218.0), &expected).is_err());
+        assert!(compare(&counted(182.0), &expected).is_err());
         assert!(compare(&counted(200.0), "").is_err());
     }
 }
