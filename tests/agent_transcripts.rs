@@ -145,7 +145,6 @@ fn check_request(request: &Request) {
                     Some(id),
                     "a result without its call: {request:?}"
                 );
-                continue;
             }
             Said::Assistant { text, calls, .. } => {
                 let is_empty = text.trim().is_empty() && calls.is_empty();
@@ -169,7 +168,7 @@ fn check_request(request: &Request) {
 
 /// Checks what the log says was done.
 fn check_log(talk: &Talk) {
-    for message in talk.messages.iter() {
+    for message in &talk.messages {
         let Message::Agent(turn) = message else {
             continue;
         };

@@ -81,6 +81,10 @@ pub(crate) struct Call<'c> {
     /// The budgets of whoever calls and of what is called.
     own: &'c Held,
     /// What it needs of what the node holds.
+    #[cfg_attr(
+        not(feature = "agents"),
+        expect(dead_code, reason = "only agents call tools")
+    )]
     needs: Option<&'c Needs>,
 }
 
