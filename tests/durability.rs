@@ -419,7 +419,7 @@ async fn at_exit_of_two_workers_one_is_told_of_the_conflict(place: &impl Place) 
         token.cancel();
         run
     };
-    let (slow, fast) = futures::future::join(slow, fast).await;
+    let (slow, fast) = Box::pin(futures::future::join(slow, fast)).await;
     let conflict = slow.unwrap_err();
     assert!(conflict.is_conflict(), "{conflict}");
     let state = fast.finished().unwrap();
