@@ -151,8 +151,10 @@ fn desk_program() -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     let features = [
         (cfg!(feature = "agents"), "agents"),
+        (cfg!(feature = "batch"), "batch"),
         (cfg!(feature = "eval"), "eval"),
         (cfg!(feature = "postgres"), "postgres"),
+        (cfg!(feature = "proptest"), "proptest"),
         (cfg!(feature = "seal"), "seal"),
         (cfg!(feature = "zstd"), "zstd"),
     ];

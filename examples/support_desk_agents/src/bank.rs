@@ -4,14 +4,27 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use handoffs::Needs;
 use handoffs::agent::{Tool, schemars::JsonSchema, tool};
 use serde::{Deserialize, Serialize};
+
+use crate::graph::Scopes;
 
 /// An amount of money in pence.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 pub(crate) struct Pence(pub(crate) u64);
+
+/// What may be refunded at a time.
+pub(crate) const MOST: Pence = Pence(2_000);
+
+impl Pence {
+    /// The same in millionths of a pound, in which budgets are.
+    const fn micros(self) -> u64 {
+        self.0 * 10_000
+    }
+}
 
 impl fmt::Display for Pence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,6 +88,7 @@ impl Bank {
             let charges = bank.charges(&asked.customer);
             async move { Ok::<_, Refused>(charges) }
         })
+        .needing(Needs::scope(Scopes::Charges))
     }
 
     pub(crate) fn refund(&self) -> impl Tool + use<> {
@@ -87,6 +101,9 @@ impl Bank {
                 let Some(charge) = charge else {
                     return Err(Refused(format!("there is no charge {}", refund.charge)));
                 };
+                if charge.amount > MOST {
+                    return Err(Refused(format!("{} is more than {MOST}", charge.amount)));
+                }
                 if std::mem::replace(&mut charge.refunded, true) {
                     return Err(Refused(format!("{} was refunded before", refund.charge)));
                 }
@@ -97,6 +114,7 @@ impl Bank {
             });
             async move { refunded }
         })
+        .needing(Needs::scope(Scopes::Refund).at_most(MOST.micros()))
     }
 
     pub(crate) fn send_passcode() -> impl Tool {
@@ -104,6 +122,7 @@ impl Bank {
         tool("send_passcode", what, move |asked: Customer| async move {
             Ok::<_, Refused>(format!("sent to the phone of {}", asked.customer))
         })
+        .needing(Needs::scope(Scopes::Passcode))
     }
 
     /// Works on a customer's charges; whoever is not known yet has had two coffees.

@@ -6,7 +6,7 @@ use handoffs::agent::{Agent, Message, ModelError, schemars::JsonSchema};
 use handoffs::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::bank::{Bank, Pence};
+use crate::bank::{Bank, MOST};
 use crate::models::Models;
 
 /// What a conversation carries from desk to desk.
@@ -110,34 +110,49 @@ impl Answer {
     }
 }
 
-/// Triage hands over to a desk; a desk that is not the right one hands back, twice at most.
+/// What one may do at this bank.
+#[derive(Scope)]
+pub(crate) enum Scopes {
+    /// Sees what a customer paid.
+    Charges,
+    /// Gives money back.
+    Refund,
+    /// Lets a customer in again.
+    Passcode,
+}
+
+/// Triage hands over to a desk, with what that may do; a desk that is not the right one hands back, twice
+/// at most.
 #[derive(AgentGraph)]
-#[graph(state = Ticket, start = triage)]
+#[graph(state = Ticket, start = triage, scopes = Scopes)]
 pub(crate) struct SupportDesk {
     #[route(
-        Triaged::Billing { .. } => billing,
-        Triaged::Access { .. } => access,
+        Triaged::Billing { .. } => billing(grant(Charges, Refund, spend = 50_000_000)),
+        Triaged::Access { .. } => access(grant(Passcode)),
         Triaged::Person { .. } => person,
         Triaged::Answered(_) => end,
     )]
+    #[may(grant(Charges, Refund, Passcode))]
     #[retry(times = 3, backoff = "500ms", on = ModelError::is_transient)]
     #[on_error(retry, then = person)]
     triage: Agent<Ticket, Triaged>,
 
     #[route(
-        Worked::WrongDesk { .. } => triage(limit = 2, else = person),
+        Worked::WrongDesk { .. } => back(limit = 2, else = person),
         Worked::Person { .. } => person,
         Worked::Answered(_) => end,
     )]
+    #[may(use(Charges, Refund))]
     #[retry(times = 3, backoff = "500ms", on = ModelError::is_transient)]
     #[on_error(retry, then = person)]
     billing: Agent<Ticket, Worked>,
 
     #[route(
-        Worked::WrongDesk { .. } => triage(limit = 2, else = person),
+        Worked::WrongDesk { .. } => back(limit = 2, else = person),
         Worked::Person { .. } => person,
         Worked::Answered(_) => end,
     )]
+    #[may(use(Passcode))]
     #[retry(times = 3, backoff = "500ms", on = ModelError::is_transient)]
     #[on_error(retry, then = person)]
     access: Agent<Ticket, Worked>,
@@ -163,9 +178,8 @@ impl SupportDesk {
                 .instructions_from(|ticket: &Ticket| {
                     format!(
                         "You are the billing desk of a bank. The customer's id is {}. Look at the \
-                         charges before you refund one; refund at most {}.",
+                         charges before you refund one; refund at most {MOST}.",
                         ticket.customer,
-                        Pence(5_000)
                     )
                 })
                 .tool(bank.find_charges())
