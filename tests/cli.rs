@@ -154,7 +154,6 @@ fn desk_program() -> PathBuf {
         (cfg!(feature = "batch"), "batch"),
         (cfg!(feature = "eval"), "eval"),
         (cfg!(feature = "postgres"), "postgres"),
-        (cfg!(feature = "proptest"), "proptest"),
         (cfg!(feature = "seal"), "seal"),
         (cfg!(feature = "zstd"), "zstd"),
     ];
