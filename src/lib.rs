@@ -97,7 +97,7 @@ pub mod agent {
     pub use schemars;
 }
 
-#[cfg(feature = "batch")]
+#[cfg(any(feature = "batch", feature = "cli"))]
 mod bar;
 #[cfg(feature = "cli")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cli")))]

@@ -211,9 +211,22 @@ impl Context<'_> {
         Some(left)
     }
 
+    /// Notes what the node holds that is about to hand over, if somebody traces it.
+    pub(crate) fn note_held(&mut self) {
+        let held = self.course.engine.held();
+        let held = held.filter(|_| crate::telemetry::is_traced());
+        self.held_before = held.map(ToString::to_string);
+    }
+
     /// Returns what the node holds to which a hop led.
     pub(crate) fn held_next(&self, hop: Hop) -> Option<Grant> {
         let is_there = !hop.forks && !hop.asks && hop.to.node().is_some();
         self.course.engine.held().filter(|_| is_there).cloned()
+    }
+
+    /// Returns what was held before a hop, and what is behind it, if somebody traces it.
+    pub(crate) fn held_around(&self, hop: Hop) -> (Option<&str>, Option<Grant>) {
+        let before = self.held_before.as_deref();
+        (before, before.and_then(|_| self.held_next(hop)))
     }
 }

@@ -84,6 +84,8 @@ pub struct Context<'a> {
     pub(crate) around: Pulse,
     /// The span of the attempt that is under way; of none, if nobody listens.
     pub(crate) span: Span,
+    /// What the node held that hands over, for traces.
+    pub(crate) held_before: Option<String>,
     /// The node's leave to be at work, where only so many are at a time.
     pub(crate) permit: Option<SemaphorePermit<'a>>,
     /// Where a graph within tells what happens in it, if somebody listens.
@@ -192,6 +194,7 @@ impl<'a> Context<'a> {
             pulse: Pulse::default(),
             around: Pulse::default(),
             span: Span::none(),
+            held_before: None,
             permit: None,
             relay: None,
             left: None,

@@ -103,6 +103,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     ) -> Result<Option<Done>, RunError> {
         let changed = FieldSet::EMPTY;
         let left = self.cx.take_left();
+        self.cx.note_held();
         let decided = self
             .cx
             .course
@@ -138,6 +139,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             decision: None,
             lap: self.cx.course.engine.taken(self.plan(), edge),
             usage: self.cx.usage,
+            held: self.cx.held_around(hop),
         });
         let caught = Recorded::Caught {
             failure: failure.clone(),

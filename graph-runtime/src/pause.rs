@@ -151,6 +151,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             _ => None,
         };
         let refusal = approval.refusal().map(str::to_owned);
+        self.cx.note_held();
         let hop = self.cx.course.engine.hand_over(plan, refusal.is_none());
         let hop = hop.map_err(|refused| self.refused(refused))?;
         let to = hop.to.node().map(|to| self.kept_name(to));
@@ -173,6 +174,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 decision: Some(decision),
                 lap: self.cx.course.engine.taken(plan, edge),
                 usage: Usage::default(),
+                held: self.cx.held_around(hop),
             })
         });
         let decided = if is_late {

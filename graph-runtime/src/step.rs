@@ -305,6 +305,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         };
         let changed = self.cx.step.changed;
         let left = self.cx.take_left();
+        self.cx.note_held();
         let decided = self.cx.course.decide(edge, changed, &self.state);
         let (hop, progress) = decided.map_err(|refused| self.refused(refused))?;
         let edge = usize::from(hop.edge);
@@ -400,6 +401,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             decision: None,
             lap: self.cx.course.engine.taken(plan, edge),
             usage,
+            held: self.cx.held_around(hop),
         })
     }
 

@@ -76,5 +76,6 @@ pub(crate) use measure::{appended, begun, pauses, run_ended, stepped, used};
 pub use names::*;
 pub(crate) use span::{
     Moved, answered, append, append_failed, concluded, decided, expired, handoff, is_listened,
-    joined, loop_stopped, node, node_failed, paused, run, run_rested, step_failed, tried_again,
+    is_traced, joined, loop_stopped, node, node_failed, paused, run, run_rested, step_failed,
+    tried_again,
 };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use handoffs_core::Grant;
 use tracing::field::Empty;
 use tracing::{Level, Span};
 
@@ -196,6 +197,13 @@ pub(crate) struct Moved<'a> {
     /// How often the edge was taken, if that is counted.
     pub(crate) lap: Option<u32>,
     pub(crate) usage: Usage,
+    /// What the sender held, and what the receiver holds, where there is authority.
+    pub(crate) held: (Option<&'a str>, Option<Grant>),
+}
+
+/// Returns whether anybody traces handoffs.
+pub(crate) fn is_traced() -> bool {
+    tracing::enabled!(target: TARGET, Level::INFO)
 }
 
 /// Begins the span of a handoff, which ends when it is written; tells of it as a metric, too.
@@ -214,6 +222,7 @@ pub(crate) fn handoff(moved: &Moved<'_>) -> Span {
         decision,
         lap,
         usage,
+        held: (before, after),
     } = moved;
     if let Some(why) = hop.masked {
         masked(plan, *from, *edge, why);
@@ -261,9 +270,8 @@ pub(crate) fn handoff(moved: &Moved<'_>) -> Span {
                 { BRANCHES } = many,
                 { TOKENS } = tokens(*usage),
                 { COST } = Some(usage.cost_micros).filter(|cost| *cost > 0),
-                // What the sender and the receiver may do is recorded by whoever hands over a grant.
-                { AUTHORITY_BEFORE } = Empty,
-                { AUTHORITY_AFTER } = Empty,
+                { AUTHORITY_BEFORE } = before,
+                { AUTHORITY_AFTER } = after.as_ref().map(tracing::field::display),
             )
         };
     }
