@@ -284,6 +284,10 @@ pub(crate) fn handoff(moved: &Moved<'_>) -> Span {
 
 /// Tells that an edge was masked, and the run goes on along its `else`.
 fn masked(plan: &Plan, from: u16, edge: u16, why: Masked) {
+    // What the edge is labelled is put together for whoever reads it.
+    if !is_traced() && !measure::is_measured() {
+        return;
+    }
     let (node, edge) = (plan.name(from), label(plan, edge));
     tracing::info!(
         target: TARGET, message = "masked",
