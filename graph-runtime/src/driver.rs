@@ -360,6 +360,11 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         Ok(HandedIn { seq, node })
     }
 
+    /// Returns what the node used since its last entry that said so.
+    pub(crate) fn used(&self) -> Usage {
+        self.cx.usage + self.cx.calls.usage
+    }
+
     /// Takes what the node used since its last entry that said so.
     pub(crate) fn usage(&mut self) -> Usage {
         take(&mut self.cx.usage) + take(&mut self.cx.calls).usage

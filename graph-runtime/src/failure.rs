@@ -28,7 +28,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         if let Kind::NoAnswer(_) = error.kind() {
             return Err(self.node_error(error));
         }
-        telemetry::node_failed(&self.cx.span, &error, self.cx.usage);
+        telemetry::node_failed(&self.cx.span, &error, self.used());
         // What the failed attempt noted of the fields it wrote is void.
         self.cx.step = Marks::default();
         self.cx.concluded = None;
@@ -63,7 +63,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         self.used[rule] = self.used[rule].saturating_add(1);
         let text = chain(error);
         let graph = self.plan().topology.name();
-        telemetry::used(graph, self.plan().name(node), self.cx.usage);
+        telemetry::used(graph, self.plan().name(node), self.used());
         telemetry::tried_again(self.plan().name(node), &text, delay);
         let attempted = Recorded::Attempted {
             node: self.kept_name(node),
@@ -126,7 +126,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             unknown: error.unknown().map(str::to_owned),
         };
         let graph = self.plan().topology.name();
-        telemetry::used(graph, self.plan().name(node), self.cx.usage);
+        telemetry::used(graph, self.plan().name(node), self.used());
         let span = telemetry::handoff(&Moved {
             plan: self.plan(),
             from: node,
@@ -138,7 +138,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             content: false,
             decision: None,
             lap: self.cx.course.engine.taken(self.plan(), edge),
-            usage: self.cx.usage,
+            usage: self.used(),
             held: self.cx.held_around(hop),
         });
         let caught = Recorded::Caught {

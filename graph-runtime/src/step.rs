@@ -381,7 +381,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         forked: Option<&Forked>,
         cached: bool,
     ) -> Span {
-        let (plan, edge, usage) = (self.plan(), place(edge), self.cx.usage);
+        let (plan, edge, usage) = (self.plan(), place(edge), self.used());
         telemetry::concluded(&self.cx.span, outcome, cached, usage);
         telemetry::stepped(plan.topology.name(), plan.name(node), usage);
         if hop.asks {
