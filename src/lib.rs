@@ -97,7 +97,7 @@ pub mod agent {
     pub use schemars;
 }
 
-#[cfg(any(feature = "batch", feature = "cli"))]
+#[cfg(feature = "batch")]
 mod bar;
 #[cfg(feature = "cli")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cli")))]

@@ -322,61 +322,6 @@ async fn sell(shop: &Runtime<Shop, Memory>) {
     approved.unwrap().finished().unwrap();
 }
 
-// ---- Who may do what.
-
-#[derive(Scope)]
-enum Till {
-    Read,
-    Pay,
-}
-
-#[derive(State, Clone, Debug, Default)]
-struct Slip {
-    pence: u32,
-}
-
-#[node(Slip)]
-fn chief(pence: &mut u32) {
-    *pence += 1;
-}
-
-#[node(Slip)]
-fn payer(pence: &mut u32) {
-    *pence += 2;
-}
-
-#[derive(AgentGraph)]
-#[graph(state = Slip, start = chief, scopes = Till)]
-struct Payroll {
-    #[route(_ => payer(grant(Pay, spend = 300)))]
-    #[may(use(Read, Pay), grant(Pay))]
-    chief: Chief,
-    #[route(_ => end)]
-    #[may(use(Pay))]
-    payer: Payer,
-}
-
-#[tokio::test]
-async fn a_handoff_tells_what_was_held_before_it_and_behind_it() {
-    let (listener, _guard) = listen(Level::DEBUG, false);
-    let payroll = Payroll {
-        chief: Chief,
-        payer: Payer,
-    };
-    let grant = handoffs::Grant::all().spend_micros(1_000);
-    let thread = Runtime::new(payroll).thread("t").grant(grant);
-    thread.run(Slip::default()).await.unwrap();
-    let tree = listener.tree();
-    let line = tree.lines().find(|line| line.contains("handoff payer"));
-    assert_eq!(
-        line.map(str::trim),
-        Some(
-            "handoff payer authority.after=grant(Pay, spend = 300) \
-             authority.before=grant(Read, Pay, spend = 1000) from=chief reason=_ to=payer"
-        )
-    );
-}
-
 #[tokio::test(start_paused = true)]
 async fn every_step_of_a_run_is_a_span_and_every_handoff_is_one_in_it() {
     let (listener, _guard) = listen(Level::TRACE, false);

@@ -8,7 +8,6 @@ use super::graph::{Drawn, Graphs};
 use super::journal::{Source, reason};
 use super::output::{Output, note};
 use super::{Verdict, run, text};
-use crate::bar::Bar;
 use crate::{RunError, ThreadId};
 
 pub(super) async fn run(
@@ -26,11 +25,7 @@ pub(super) async fn run(
     };
     let (mut looked, mut decisions, mut differing) = (0, 0, 0);
     let mut failed = false;
-    let bar = Bar::new(!out.is_json(), threads.len(), "threads");
-    // What is said meanwhile stands above the bar.
-    let note = |text: String| bar.aside(|| note(text));
     for thread in threads {
-        bar.step();
         let graph = run::graph(None, &*journal, &thread).await;
         let rerouted = match graph {
             Ok(graph) => {
@@ -70,10 +65,7 @@ pub(super) async fn run(
         decisions += rerouted.decisions;
         differing += rerouted.differing.len() as u64;
         for other in &rerouted.differing {
-            bar.aside(|| {
-                if !out.is_json() {
-                    return out.line(format!("{thread}: {other}"));
-                }
+            if out.is_json() {
                 out.json(&json!({
                     "thread": thread,
                     "seq": other.seq,
@@ -83,8 +75,10 @@ pub(super) async fn run(
                     "today": other.today.as_ref().map(ToString::to_string).ok(),
                     "reason": other.today.as_ref().err().map(ToString::to_string),
                     "leads_elsewhere": other.leads_elsewhere(),
-                }))
-            })?;
+                }))?;
+            } else {
+                out.line(format!("{thread}: {other}"))?;
+            }
         }
         if rerouted.hidden > 0 {
             let hidden = text::count(rerouted.hidden, "decision");
