@@ -322,6 +322,61 @@ async fn sell(shop: &Runtime<Shop, Memory>) {
     approved.unwrap().finished().unwrap();
 }
 
+// ---- Who may do what.
+
+#[derive(Scope)]
+enum Till {
+    Read,
+    Pay,
+}
+
+#[derive(State, Clone, Debug, Default)]
+struct Slip {
+    pence: u32,
+}
+
+#[node(Slip)]
+fn chief(pence: &mut u32) {
+    *pence += 1;
+}
+
+#[node(Slip)]
+fn payer(pence: &mut u32) {
+    *pence += 2;
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Slip, start = chief, scopes = Till)]
+struct Payroll {
+    #[route(_ => payer(grant(Pay, spend = 300)))]
+    #[may(use(Read, Pay), grant(Pay))]
+    chief: Chief,
+    #[route(_ => end)]
+    #[may(use(Pay))]
+    payer: Payer,
+}
+
+#[tokio::test]
+async fn a_handoff_tells_what_was_held_before_it_and_behind_it() {
+    let (listener, _guard) = listen(Level::DEBUG, false);
+    let payroll = Payroll {
+        chief: Chief,
+        payer: Payer,
+    };
+    let grant = handoffs::Grant::all().spend_micros(1_000);
+    let thread = Runtime::new(payroll).thread("t").grant(grant);
+    thread.run(Slip::default()).await.unwrap();
+    let tree = listener.tree();
+    let line = tree.lines().find(|line| line.contains("handoff payer"));
+    assert_eq!(
+        line.map(str::trim),
+        Some(
+            "handoff payer authority.after=grant(Pay, spend = 300) \
+             authority.before=grant(Read, Pay, spend = 1000) from=chief reason=_ to=payer"
+        )
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_step_of_a_run_is_a_span_and_every_handoff_is_one_in_it() {
     let (listener, _guard) = listen(Level::TRACE, false);
@@ -329,14 +384,14 @@ async fn every_step_of_a_run_is_a_span_and_every_handoff_is_one_in_it() {
     same(
         &listener.tree(),
         r"
-invoke_workflow Shop workflow.name=Shop began=run ended=paused
+invoke_workflow Shop workflow.name=Shop began=run ended=paused last=3
   append entries=1
   invoke_workflow counter workflow.name=counter attempt=1
     append entries=1
     invoke_node greet attempt=1 branch=1.0
       * paused greet ask.id=3 ask.key=name
       append entries=1
-invoke_workflow Shop workflow.name=Shop ask.id=3 began=resume ended=paused
+invoke_workflow Shop workflow.name=Shop ask.id=3 began=resume behind=3 ended=paused last=19
   * joined  to=weigh
   * joined  to=weigh
   invoke_workflow counter workflow.name=counter attempt=1
@@ -381,7 +436,7 @@ invoke_workflow Shop workflow.name=Shop ask.id=3 began=resume ended=paused
   invoke_node clerk usage.input_tokens=20 usage.output_tokens=3 attempt=1 cost_micros=7
     * paused clerk ask.id=19 ask.key=approve
     append entries=1
-invoke_workflow Shop workflow.name=Shop ask.id=19 began=resume ended=finished
+invoke_workflow Shop workflow.name=Shop ask.id=19 began=resume behind=19 ended=finished last=21
   * decided  ask.id=19 decision=approved from=clerk to=ship
   handoff ship decision=approved from=clerk reason=_ to=ship
     append entries=1
@@ -398,12 +453,12 @@ async fn at_info_a_run_tells_when_it_pauses_and_when_an_edge_is_masked() {
     same(
         &listener.tree(),
         r"
-invoke_workflow Shop workflow.name=Shop began=run ended=paused
+invoke_workflow Shop workflow.name=Shop began=run ended=paused last=3
   * paused greet ask.id=3 ask.key=name
-invoke_workflow Shop workflow.name=Shop ask.id=3 began=resume ended=paused
+invoke_workflow Shop workflow.name=Shop ask.id=3 began=resume behind=3 ended=paused last=19
   * masked weigh masked=limit reason=Weighed::Light
   * paused clerk ask.id=19 ask.key=approve
-invoke_workflow Shop workflow.name=Shop ask.id=19 began=resume ended=finished
+invoke_workflow Shop workflow.name=Shop ask.id=19 began=resume behind=19 ended=finished last=21
 ",
     );
     assert_eq!(listener.metrics(), [""; 0]);
@@ -610,7 +665,7 @@ mod agents {
         same(
             &listener.tree(),
             r"
-invoke_workflow Desk workflow.name=Desk began=run ended=finished
+invoke_workflow Desk workflow.name=Desk began=run ended=finished last=15
   invoke_agent triage request.model=scripted usage.input_tokens=250 usage.output_tokens=15 attempt=1 cost_micros=12 offers=transfer_to_billing,transfer_to_access outcome=Billing tools=search
     chat scripted request.model=scripted usage.input_tokens=100 usage.output_tokens=10
     execute_tool search tool.call.id=call_1 tool.name=search tool.type=function

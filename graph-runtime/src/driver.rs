@@ -125,8 +125,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     ) -> Result<Done, RunError> {
         let scope = self.scope;
         let graph = self.plan().topology.name();
-        let ask = scope.answer.as_ref().map(|(ask, _)| *ask);
-        let span = telemetry::run(graph, &scope.thread, way, ask);
+        let span = telemetry::run(graph, scope, way);
         let begun = telemetry::begun();
         let work = async {
             if let Some((writes, whole, grant)) = start {
@@ -135,7 +134,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             self.run_to_rest().await
         };
         let done = work.instrument(span.clone()).await;
-        let ended = telemetry::run_rested(&span, &done);
+        let ended = telemetry::run_rested(&span, scope, &done);
         telemetry::run_ended(graph, ended, begun);
         done
     }

@@ -12,9 +12,12 @@ use super::names::*;
 use crate::driver::Done;
 use crate::engine::Hop;
 use crate::error::{RunError, chain};
-use crate::journal::{Ask, AskId, BranchId, Conclusion, JournalError, Masked, ThreadId, Usage};
+use crate::journal::{
+    Ask, AskId, BranchId, Conclusion, JournalError, Ledger, Masked, ThreadId, Usage,
+};
 use crate::node_error::{Kind, NodeError};
 use crate::plan::{Plan, PlanNode};
+use crate::scope::Scope;
 
 /// Returns whether anybody listens to single steps.
 #[inline]
@@ -23,7 +26,8 @@ pub(crate) fn is_listened() -> bool {
 }
 
 /// Begins the span of a run.
-pub(crate) fn run(graph: &str, thread: &ThreadId, way: &'static str, ask: Option<AskId>) -> Span {
+pub(crate) fn run(graph: &str, scope: &Scope, way: &'static str) -> Span {
+    let ask = scope.answer.as_ref().map(|(ask, _)| *ask);
     tracing::info_span!(
         target: TARGET,
         "invoke_workflow",
@@ -33,16 +37,27 @@ pub(crate) fn run(graph: &str, thread: &ThreadId, way: &'static str, ask: Option
         otel.status_description = Empty,
         { OPERATION } = OPERATION_WORKFLOW,
         { WORKFLOW } = graph,
-        { CONVERSATION } = thread.as_str(),
+        { CONVERSATION } = scope.thread.as_str(),
         { BEGAN } = way,
+        { BEHIND } = last(scope).filter(|_| way != "run"),
         { ASK } = ask.map(AskId::get),
         { ENDED } = Empty,
+        { LAST } = Empty,
         { ERROR_TYPE } = Empty,
     )
 }
 
+/// Returns the number of the last entry.
+fn last(scope: &Scope) -> Option<u64> {
+    scope.ledger.as_ref().map(Ledger::last)
+}
+
 /// Notes how a run came to rest.
-pub(crate) fn run_rested(span: &Span, done: &Result<Done, RunError>) -> &'static str {
+pub(crate) fn run_rested(
+    span: &Span,
+    scope: &Scope,
+    done: &Result<Done, RunError>,
+) -> &'static str {
     let ended = match done {
         Ok(Done::Ended(..) | Done::Arrived) => "finished",
         Ok(Done::Paused(_)) => "paused",
@@ -50,6 +65,10 @@ pub(crate) fn run_rested(span: &Span, done: &Result<Done, RunError>) -> &'static
         Err(_) => "failed",
     };
     span.record(ENDED, ended);
+    let is_written = !matches!(done, Err(error) if error.is_of_the_journal());
+    if is_written && !span.is_disabled() {
+        span.record(LAST, last(scope));
+    }
     if let Err(error) = done {
         run_failed(span, error);
     }
