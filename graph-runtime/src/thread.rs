@@ -308,7 +308,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         &self,
         journal: &dyn Journal,
     ) -> Result<(Branches, Result<Folded, RunError>, Head), RunError> {
-        let loaded = Branches::load(journal, &self.id, &self.runtime.plan.id).await;
+        let loaded = Branches::load(journal, &self.id, Some(&self.runtime.plan.id)).await;
         let (told, head) = self.migrating(loaded)?;
         let reason = match self.stands(&told) {
             Err(error) if told.is_behind_a_snapshot() => chain(&error),
