@@ -360,19 +360,13 @@ pub(super) struct Recover {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Resume {
-    /// The thread
-    pub(super) thread: String,
+    #[command(flatten)]
+    pub(super) recover: Recover,
     /// The number of the question; `inbox` tells it
     pub(super) ask: crate::AskId,
     /// The answer, as JSON
     #[arg(value_name = "JSON")]
     pub(super) answer: String,
-    /// The graph, if the thread does not tell
-    #[arg(long)]
-    pub(super) graph: Option<String>,
-    /// Who answers, for the record
-    #[arg(long, value_name = "NAME")]
-    pub(super) by: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
