@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Thread;
 use crate::error::{RunError, chain};
 use crate::execute::Runnable;
-use crate::journal::{BranchId, Extent, Head, Journal, Kept};
+use crate::journal::{BranchId, Branches, Extent, Head, Journal, Kept, Snapshot, unsaved};
 use crate::runtime::Keep;
 use crate::scope::Scope;
 
@@ -47,7 +47,8 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             let Some(snapshot) = told.save(plan, &self.id, &folded, head)? else {
                 return Ok(());
             };
-            let record = snapshot.record().map_err(|error| self.unsaved(error))?;
+            let record = snapshot.record();
+            let record = record.map_err(|error| unsaved(&self.id, error))?;
             let compacted = journal.compact(&self.id, record, 0).await;
             compacted.map_err(|source| self.journal_error(source))
         };
@@ -61,20 +62,11 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             }
         }
     }
-
-    fn unsaved(&self, error: serde_json::Error) -> RunError {
-        RunError::Encode {
-            thread: self.id.clone(),
-            node: None,
-            what: "a snapshot".to_owned(),
-            source: error.into(),
-        }
-    }
 }
 
 impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Drops all entries but the last `keep`, for ever, and keeps what they add up to: the thread goes on
-    /// as if nothing had happened. Returns the last entry that is gone, which the first that is kept
+    /// as if nothing had happened, and the [state](Self::state_at) after each entry that stays is known. Returns the last entry that is gone, which the first that is kept
     /// follows; number 0 if none is.
     ///
     /// What is gone can be neither listed nor verified, and no thread can be forked from it. If it has to
@@ -117,14 +109,37 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         let _: G::State = folded.state(&self.id)?;
         let plan = &self.runtime.plan;
         if let Some(snapshot) = told.save(plan, &self.id, &folded, head)? {
-            let record = snapshot.record().map_err(|error| self.unsaved(error))?;
-            let compacted = journal
-                .compact(&self.id, record, head.seq.saturating_sub(keep.max(1)))
-                .await;
+            let trim = head.seq.saturating_sub(keep.max(1));
+            let first = self.snapshot_of_first(trim).await?;
+            let record = snapshot
+                .beginning_with(first)
+                .and_then(|snapshot| snapshot.record())
+                .map_err(|error| unsaved(&self.id, error))?;
+            let compacted = journal.compact(&self.id, record, trim).await;
             compacted.map_err(|source| self.journal_error(source))?;
         }
         let Kept { base, .. } = self.all().await?;
         Ok(base)
+    }
+
+    /// Takes a snapshot of the first entry that stays if those up to `trim` go, so that the state after each
+    /// that stays is known. There may be none: the thread is what it is without it.
+    async fn snapshot_of_first(&self, trim: u64) -> Result<Option<Snapshot>, RunError> {
+        let mut kept = self.all().await?;
+        let trim = trim.max(kept.base.seq);
+        if trim == 0 || !kept.cut(trim + 1) {
+            return Ok(None);
+        }
+        let plan = &self.runtime.plan;
+        let taken = || {
+            let (told, head) = self.migrating(Branches::of_kept(&self.id, kept))?;
+            let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
+            told.save(plan, &self.id, &folded, head)
+        };
+        Ok(taken().unwrap_or_else(|error| {
+            tracing::debug!(thread = %self.id, error = %chain(&error), "nobody knows how what is left begins");
+            None
+        }))
     }
 
     /// Removes the thread with all that is kept of it, for ever, however it stands. It is no error if there
