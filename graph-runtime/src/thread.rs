@@ -14,13 +14,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use handoffs_core::{Grant, State};
 use serde::Serialize;
 
-use crate::driver::Driver;
+use crate::context::Desk;
+use crate::driver::{Driver, Start};
 use crate::engine::Action;
 use crate::error::{RunError, chain};
 use crate::event::{EventStream, Silent, Sink, streamed};
 use crate::execute::Runnable;
 use crate::journal::{
-    Ask, AskId, BranchId, Branches, Entry, Folded, Head, Journal, JournalError, Json, Kept, Ledger,
+    Ask, AskId, BranchId, Branches, Entry, Fields, Folded, Head, Journal, JournalError, Json, Kept, Ledger,
     Standing, ThreadId, Writes, entries, keep, kept,
 };
 use crate::meter::Meter;
@@ -81,6 +82,26 @@ enum Begin<S> {
 /// Returns whether a run is to begin, whatever there was before.
 const fn is_anew<S>(begin: &Begin<S>) -> bool {
     matches!(begin, Begin::Anew(_))
+}
+
+/// A run that may begin or go on.
+struct Begun<S> {
+    scope: Scope,
+    /// Where the journal ended.
+    head: Head,
+    state: S,
+    folded: Folded,
+    /// If it begins anew, what the journal knows of its state.
+    known: Option<Known>,
+}
+
+/// What the journal knows of the state with which a run begins.
+enum Known {
+    /// There is no journal.
+    Unkept,
+    /// What stands there is another graph's.
+    Nothing,
+    Fields(Fields),
 }
 
 impl<G: Runnable, J: Keep> Thread<G, J> {
@@ -201,11 +222,40 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         begin: Begin<G::State>,
         sink: K,
     ) -> Result<Run<G::State>, RunError> {
+        // Boxed, so that a future that was not polled is small, and one that has come to rest frees its room.
+        Box::pin(self.at_work(begin, sink)).await
+    }
+
+    async fn at_work<K: Sink<G>>(
+        &self,
+        begin: Begin<G::State>,
+        sink: K,
+    ) -> Result<Run<G::State>, RunError> {
+        // What only the beginning needs has no room in the future of a run that is under way.
+        let Begun {
+            scope,
+            head,
+            state,
+            folded,
+            known,
+        } = self.begin(begin).await?;
+        let (graph, plan) = (&*self.runtime.graph, &*self.runtime.plan);
+        let (desk, way) = (Desk::default(), way(known.is_some(), &scope));
+        let branch = BranchId::TRUNK;
+        let mut driver = Driver::new(graph, &scope, &desk, plan, branch, state, folded, sink);
+        let start = known.map(|known| self.start(&driver, known)).transpose()?;
+        let done = driver.run(way, start).await;
+        scope.spending.close();
+        if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
+            Box::pin(self.keep_snapshot(&scope)).await;
+        }
+        driver.rested(done?)
+    }
+
+    /// Takes the thread up where it stands, and sees whether the run may begin or go on.
+    async fn begin(&self, begin: Begin<G::State>) -> Result<Begun<G::State>, RunError> {
         let Runtime {
-            graph,
-            plan,
-            keep,
-            limits,
+            plan, keep, limits, ..
         } = &self.runtime;
         let journal = Arc::clone(keep).journal();
         let (told, stands, head) = if let Some(journal) = &journal {
@@ -258,44 +308,56 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 (folded.state(&self.id)?, false, Some((ask, answer)))
             }
         };
+        let known = is_start.then(|| match &journal {
+            None => Known::Unkept,
+            Some(_) if is_other => Known::Nothing,
+            Some(_) => Known::Fields(folded.fields().clone()),
+        });
         let thread = self.id.clone();
-        let told = Arc::new(told);
+        let told = journal.is_some().then(|| Arc::new(told));
+        let ledger = journal.zip(told.as_ref()).map(|(journal, told)| {
+            let Limits {
+                durability, clock, ..
+            } = &**limits;
+            let ledger = Ledger::new(journal, thread.clone(), head, told.open.clone())
+                .behind(told.extent())
+                .keeping(*durability, clock.clone())
+                .by(self.by.clone());
+            Box::new(ledger)
+        });
         let scope = Scope {
-            run: if journal.is_some() { 0 } else { run_number() },
-            ledger: journal.map(|journal| {
-                let Limits {
-                    durability, clock, ..
-                } = limits;
-                let clock = clock.clone();
-                Ledger::new(journal, thread.clone(), head, told.open.clone())
-                    .behind(told.extent())
-                    .keeping(*durability, clock)
-                    .by(self.by.clone())
-            }),
+            run: if ledger.is_some() { 0 } else { run_number() },
+            ledger,
             thread,
             graph: plan.id.clone(),
-            spending: Spending::behind((!is_start).then_some(&told), plan),
+            spending: Spending::behind(told.as_ref().filter(|_| !is_start), plan),
             told: Mutex::new(told),
             answer,
-            limits: limits.clone(),
+            limits: Arc::clone(limits),
         };
-        let known = is_start.then(|| folded.fields().clone());
-        let branch = BranchId::TRUNK;
-        let graph = graph.as_ref();
-        let mut driver = Driver::new(graph, &scope, plan, branch, state, folded, sink);
-        let start = match known {
-            Some(_) if scope.ledger.is_none() => Some((Writes::default(), is_other)),
-            Some(_) if is_other => Some((driver.whole()?, true)),
-            Some(known) => Some((known.difference(driver.whole()?), false)),
-            None => None,
+        Ok(Begun {
+            scope,
+            head,
+            state,
+            folded,
+            known,
+        })
+    }
+
+    /// Returns with which fields of its state a run begins, as an entry keeps them, and with what it is
+    /// granted.
+    fn start<K: Sink<G>>(
+        &self,
+        driver: &Driver<'_, G, K>,
+        known: Known,
+    ) -> Result<Box<Start>, RunError> {
+        let (writes, whole) = match known {
+            Known::Unkept => (Writes::default(), false),
+            Known::Nothing => (driver.whole()?, true),
+            Known::Fields(known) => (known.difference(driver.whole()?), false),
         };
-        let start = start.map(|(writes, whole)| (writes, whole, self.grant.clone()));
-        let done = driver.run(way(is_start, &scope), start).await;
-        scope.spending.close();
-        if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
-            Box::pin(self.keep_snapshot(&scope)).await;
-        }
-        driver.rested(done?)
+        let grant = self.grant.clone();
+        Ok(Box::new((writes, whole, grant)))
     }
 
     async fn fold(&self, journal: &dyn Journal) -> Result<(Branches, Folded, Head), RunError> {
