@@ -257,13 +257,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     }
 
     /// Returns how a branch begins of which no journal tells.
-    fn begun(
-        &self,
-        edge: u16,
-        place: (u32, u32),
-        seq: u64,
-        item: Option<Item>,
-    ) -> Option<Folded> {
+    fn begun(&self, edge: u16, place: (u32, u32), seq: u64, item: Option<Item>) -> Option<Folded> {
         let engine = &self.cx.course.engine;
         let engine = engine.branch_of(self.plan(), edge, place)?;
         Some(Folded::begun(engine, Fields::default(), seq, item))
