@@ -35,12 +35,12 @@ use crate::scope::{Limits, Scope};
 use crate::telemetry;
 
 /// A path through a graph in the hands of the driver.
-pub(crate) struct Driver<'a, G: Runnable, K> {
+pub(crate) struct Driver<'a, G: Runnable> {
     pub(crate) graph: &'a G,
     pub(crate) scope: &'a Scope,
     pub(crate) state: G::State,
     pub(crate) cx: Context<'a>,
-    pub(crate) sink: K,
+    pub(crate) sink: Sink<G>,
     /// The question that is open.
     pub(crate) open: Option<Box<Ask>>,
     /// How long the last attempt at a node took, in milliseconds.
@@ -80,7 +80,7 @@ pub(crate) enum Done {
     Stopped,
 }
 
-impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
+impl<'a, G: Runnable> Driver<'a, G> {
     /// Takes a path up where it stands.
     pub(crate) fn new(
         graph: &'a G,
@@ -90,7 +90,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         branch: BranchId,
         state: G::State,
         folded: Folded,
-        sink: K,
+        sink: Sink<G>,
     ) -> Self {
         let watches = !scope.limits.ignore_loops && plan.laps > 0;
         let progress = watches.then(Progress::new::<G::State>);

@@ -15,7 +15,7 @@ use crate::context::Desk;
 use crate::driver::{Done, Driver};
 use crate::engine::{Engine, Refused};
 use crate::error::RunError;
-use crate::event::{Event, Sink};
+use crate::event::Event;
 use crate::execute::Runnable;
 use crate::item::Item;
 use crate::journal::{Ask, BranchId, Fields, Folded, FoldedFork, Recorded, Writes};
@@ -88,7 +88,7 @@ enum Rest<S> {
     Stopped,
 }
 
-impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
+impl<G: Runnable> Driver<'_, G> {
     /// Brings the branches of a fork to their join, and goes on there; or comes to rest, if one of
     /// them pauses or stops.
     pub(crate) async fn branch_out(&mut self, edge: u16) -> Result<Option<Done>, RunError> {
@@ -217,7 +217,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         telemetry::joined(plan.name(join));
         if self.sink.listens() {
             let (branch, to) = (self.cx.branch.clone(), self.node(join));
-            self.sink.emit(|| Event::Joined { branch, to }).await;
+            self.sink.emit(Event::Joined { branch, to }).await;
         }
         Ok(())
     }
@@ -284,7 +284,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         branch: BranchId,
         state: G::State,
         begun: Folded,
-    ) -> Driver<'f, G, K> {
+    ) -> Driver<'f, G> {
         let (scope, plan, sink) = (self.scope, self.plan(), self.sink.clone());
         let mut driver = Driver::new(self.graph, scope, desk, plan, branch, state, begun, sink);
         driver.cx.around = self.cx.around.clone();

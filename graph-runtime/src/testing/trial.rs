@@ -10,7 +10,7 @@ use crate::context::{Desk, Signal};
 use crate::course::place;
 use crate::driver::Driver;
 use crate::engine::Engine;
-use crate::event::Silent;
+use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::journal::{BranchId, Conclusion, Fields, Folded, ThreadId, Usage};
 use crate::node_error::{Kind, NodeError};
@@ -143,8 +143,16 @@ impl<'g, G: Runnable> Trial<'g, G> {
             let folded = Folded::begun(engine, Fields::default(), 0, None);
             let (plan, trunk, own) = (&self.plan, BranchId::TRUNK, state.clone());
             let desk = Desk::default();
-            let mut driver =
-                Driver::new(self.graph, &scope, &desk, plan, trunk, own, folded, Silent);
+            let mut driver = Driver::new(
+                self.graph,
+                &scope,
+                &desk,
+                plan,
+                trunk,
+                own,
+                folded,
+                Sink::Silent,
+            );
             let key = driver.cx.idempotency_key();
             let attempt = driver.permitted(self.node).await;
             usage += driver.cx.usage;
