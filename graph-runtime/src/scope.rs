@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use handoffs_core::Grant;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +48,8 @@ pub(crate) struct Limits {
     /// Whether traces tell what users, models and tools say.
     pub(crate) trace_content: bool,
     pub(crate) budgets: Option<Arc<Budgets>>,
+    /// What each run of the runtime may do at most.
+    pub(crate) grant: Option<Arc<Grant>>,
 }
 
 impl Limits {
@@ -54,6 +57,14 @@ impl Limits {
         let mut budgets = self.budgets.as_deref().cloned().unwrap_or_default();
         change(&mut budgets);
         self.budgets = Some(Arc::new(budgets));
+    }
+
+    /// Returns what a run may do that is granted this, or nothing of its own.
+    pub(crate) fn granted(&self, own: Option<&Grant>) -> Option<Grant> {
+        match (own, self.grant.as_deref()) {
+            (Some(own), Some(bound)) => Some(own.within(bound)),
+            (own, bound) => own.or(bound).cloned(),
+        }
     }
 }
 

@@ -137,7 +137,8 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     /// ```
     ///
     /// A graph without scopes has no authority of its own; with a grant, the tools that say what they
-    /// [need](crate::Needs) are bound by it in such a graph as well.
+    /// [need](crate::Needs) are bound by it in such a graph as well. Where the runtime [grants](Runtime::grant)
+    /// something to all its threads, a run may do what both allow.
     pub fn grant(self, grant: Grant) -> Self {
         Self {
             grant: Some(grant),
@@ -289,7 +290,8 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             Some(known) => Some((known.difference(driver.whole()?), false)),
             None => None,
         };
-        let start = start.map(|(writes, whole)| (writes, whole, self.grant.clone()));
+        let grant = || limits.granted(self.grant.as_ref());
+        let start = start.map(|(writes, whole)| (writes, whole, grant()));
         let done = driver.run(way(is_start, &scope), start).await;
         scope.spending.close();
         if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
