@@ -300,10 +300,7 @@ impl Tool for Safe {
 
     async fn call(&self, _: &str) -> Result<String, ToolError> {
         let question = json!("Which number?");
-        Err(ToolError::Asks(ToolAsks::new(
-            question,
-            json!({ "tried": 0 }),
-        )))
+        Err(ToolAsks::new(question, json!({ "tried": 0 })).into())
     }
 
     async fn answered(
@@ -315,10 +312,10 @@ impl Tool for Safe {
         let tried = asked.state["tried"].as_u64().unwrap() + 1;
         match answer {
             ToolAnswer::Accept { content, .. } if content == 17 => Ok(format!("open at {tried}")),
-            ToolAnswer::Accept { .. } => Err(ToolError::Asks(ToolAsks::new(
-                json!("Which number really?"),
-                json!({ "tried": tried }),
-            ))),
+            ToolAnswer::Accept { .. } => {
+                let question = json!("Which number really?");
+                Err(ToolAsks::new(question, json!({ "tried": tried })).into())
+            }
             _ => Err(ToolError::Failed("nobody knows the number".into())),
         }
     }

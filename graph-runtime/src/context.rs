@@ -45,11 +45,11 @@ pub struct Context<'a> {
     /// Whether somebody is told what the node concludes.
     noted: bool,
     pub(crate) course: Course<'a>,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) desk: &'a Desk,
     /// The answers that this visit of the node has got so far, by the keys of their questions.
     pub(crate) answers: Vec<(String, Json)>,
     /// What is to be written with the next entry, and not before: an answer that is not proven to fit.
-    pub(crate) pending: Option<Pending>,
+    pub(crate) pending: Option<Box<Pending>>,
     /// What this visit of the node has done once.
     pub(crate) effects: Effects,
     /// What the attempt said that it used.
@@ -73,7 +73,7 @@ pub struct Context<'a> {
     /// Whether an attempt at the node has failed since the journal was read.
     pub(crate) again: bool,
     /// The failure for which the run came to this node.
-    pub(crate) caught: Option<Failure>,
+    pub(crate) caught: Option<Box<Failure>>,
     /// Why the handoff was refused in whose place the run came to this node.
     pub(crate) refused: Option<String>,
     /// How long a question is open of a node that does not say so itself, as the node around its graph
@@ -146,11 +146,11 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    pub(crate) const fn new(event: Recorded) -> Self {
-        Self {
+    pub(crate) fn new(event: Recorded) -> Box<Self> {
+        Box::new(Self {
             event,
             is_heard: false,
-        }
+        })
     }
 
     pub(crate) fn event(&self) -> Recorded {
@@ -166,7 +166,12 @@ pub(crate) struct Question {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(scope: &'a Scope, branch: BranchId, course: Course<'a>) -> Self {
+    pub(crate) fn new(
+        scope: &'a Scope,
+        desk: &'a Desk,
+        branch: BranchId,
+        course: Course<'a>,
+    ) -> Self {
         Self {
             scope,
             branch,
@@ -174,7 +179,7 @@ impl<'a> Context<'a> {
             attended: true,
             noted: true,
             course,
-            desk: Arc::default(),
+            desk,
             answers: Vec::new(),
             pending: None,
             effects: Effects::default(),
@@ -265,7 +270,7 @@ impl<'a> Context<'a> {
     /// Returns how the node failed from which the run came here along an error edge; none if it came
     /// otherwise.
     pub fn failure(&self) -> Option<&Failure> {
-        self.caught.as_ref()
+        self.caught.as_deref()
     }
 
     /// Returns why the handoff was [refused](crate::Approval::Refused) in whose place the run came here
@@ -394,7 +399,7 @@ impl<'a> Context<'a> {
     /// Waits for the driver, which takes the signal and drops the node.
     pub(crate) async fn rest<T>(&self, signal: Signal) -> T {
         self.desk.lay_down(signal);
-        let _withdraw = Withdraw(&self.desk);
+        let _withdraw = Withdraw(self.desk);
         pending().await
     }
 

@@ -18,14 +18,14 @@ use tokio::task::coop::unconstrained;
 use tracing::Instrument;
 
 use crate::attempt::text;
-use crate::context::{Context, Pending};
+use crate::context::{Context, Desk, Pending};
 use crate::course::Course;
 use crate::engine::{Action, Fact, Refused};
 use crate::error::{RunError, chain};
 use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{Ask, BranchId, Folded, JournalError, Ledger, Recorded, Usage, Writes};
+use crate::journal::{Ask, BranchId, Folded, JournalError, Recorded, Usage, Writes};
 use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
 use crate::plan::Plan;
@@ -42,7 +42,7 @@ pub(crate) struct Driver<'a, G: Runnable, K> {
     pub(crate) cx: Context<'a>,
     pub(crate) sink: K,
     /// The question that is open.
-    pub(crate) open: Option<Ask>,
+    pub(crate) open: Option<Box<Ask>>,
     /// How long the last attempt at a node took, in milliseconds.
     pub(crate) took_ms: u64,
     /// How long calls took of an attempt that was cut off before, in milliseconds.
@@ -52,10 +52,13 @@ pub(crate) struct Driver<'a, G: Runnable, K> {
     /// How many attempts each retry rule has given the node that is due.
     pub(crate) used: Vec<u32>,
     /// The fork whose branches are due.
-    pub(crate) fork: Option<Fork>,
+    pub(crate) fork: Option<Box<Fork>>,
     /// Whether the graph is a node of another, whose driver writes down what follows an error.
     pub(crate) is_within: bool,
 }
+
+/// The fields with which a run begins, whether they are all, and what it is granted.
+pub(crate) type Start = (Writes, bool, Option<Grant>);
 
 /// An entry on its way to the journal.
 pub(crate) struct HandedIn {
@@ -82,6 +85,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     pub(crate) fn new(
         graph: &'a G,
         scope: &'a Scope,
+        desk: &'a Desk,
         plan: &'a Plan,
         branch: BranchId,
         state: G::State,
@@ -91,13 +95,13 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let watches = !scope.limits.ignore_loops && plan.laps > 0;
         let progress = watches.then(Progress::new::<G::State>);
         let course = Course::new(plan, folded.engine, progress);
-        let mut cx = Context::new(scope, branch, course);
+        let mut cx = Context::new(scope, desk, branch, course);
         cx.arrived = folded.arrived;
         cx.before = folded.marks;
         cx.answers = folded.answers;
         cx.effects = folded.effects;
         cx.item = folded.item;
-        cx.caught = folded.caught;
+        cx.caught = folded.caught.map(Box::new);
         cx.refused = folded.refused;
         cx.calls = folded.calls;
         Self {
@@ -106,12 +110,12 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             state,
             cx,
             sink,
-            open: folded.open,
+            open: folded.open.map(Box::new),
             took_ms: 0,
             cut_off_ms: folded.calls.took_ms,
             lengths: Vec::new(),
             used: folded.used,
-            fork: folded.fork.map(Fork::folded),
+            fork: folded.fork.map(Fork::folded).map(Box::new),
             is_within: false,
         }
     }
@@ -121,26 +125,26 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     pub(crate) async fn run(
         &mut self,
         way: &'static str,
-        start: Option<(Writes, bool, Option<Grant>)>,
+        start: Option<Box<Start>>,
     ) -> Result<Done, RunError> {
         let scope = self.scope;
         let graph = self.plan().topology.name();
         let ask = scope.answer.as_ref().map(|(ask, _)| *ask);
-        let span = telemetry::run(graph, &scope.thread, way, ask);
-        let begun = telemetry::begun();
-        let work = async {
-            if let Some((writes, whole, grant)) = start {
-                self.start(writes, whole, grant).await?;
-            }
-            self.run_to_rest().await
+        let Some(watched) = telemetry::run(graph, &scope.thread, way, ask) else {
+            return self.run_to_rest(start).await;
         };
-        let done = work.instrument(span.clone()).await;
-        let ended = telemetry::run_rested(&span, &done);
-        telemetry::run_ended(graph, ended, begun);
+        // Boxed, as a run that nobody watches has no room for it.
+        let (span, work) = (watched.span(), Box::pin(self.run_to_rest(start)));
+        let done = work.instrument(span).await;
+        watched.rested(graph, &done);
         done
     }
 
-    async fn run_to_rest(&mut self) -> Result<Done, RunError> {
+    async fn run_to_rest(&mut self, start: Option<Box<Start>>) -> Result<Done, RunError> {
+        if let Some(start) = start {
+            let (writes, whole, grant) = *start;
+            self.start(writes, whole, grant).await?;
+        }
         let scope = self.scope;
         let is_bounded = scope.limits.cancel.is_some() || scope.limits.deadline.is_some();
         let done = if is_bounded {
@@ -196,7 +200,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     async fn bounded(&mut self) -> Result<Done, RunError> {
         let Limits {
             cancel, deadline, ..
-        } = &self.scope.limits;
+        } = &*self.scope.limits;
         let stopped = {
             let cancelled = async {
                 match cancel {
@@ -349,7 +353,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             return Ok(HandedIn { seq: 0, node: None });
         };
         let node = node_of(&event);
-        let pending = self.cx.pending.as_ref().map(Pending::event);
+        let pending = self.cx.pending.as_deref().map(Pending::event);
         let events = pending.into_iter().chain([event]);
         let graph = &self.plan().id;
         let seq = ledger
@@ -444,7 +448,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                 why,
             },
             Refused::Impossible(reason) => {
-                let last = self.scope.ledger.as_ref().map_or(0, Ledger::last);
+                let last = self.scope.ledger.as_ref().map_or(0, |ledger| ledger.last());
                 let source = JournalError::damaged(&thread, last, reason);
                 RunError::journal(&thread, Some(self.due_name().to_owned()), source)
             }

@@ -171,7 +171,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             };
             self.sink.emit(caught).await;
         }
-        self.cx.caught = Some(failure);
+        self.cx.caught = Some(Box::new(failure));
         Ok(None)
     }
 
@@ -207,7 +207,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     fn misfit(&self, error: NodeError) -> Result<NodeError, RunError> {
         // The answer that is pending came last.
         let is_misfit = self.cx.misfit.as_ref() == self.cx.answers.last().map(|(key, _)| key);
-        let pending = self.cx.pending.as_ref().map(Pending::event);
+        let pending = self.cx.pending.as_deref().map(Pending::event);
         let (true, Some(Recorded::Answered { ask, .. })) = (is_misfit, pending) else {
             return Ok(error);
         };

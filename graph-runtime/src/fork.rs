@@ -11,6 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use handoffs_core::{FieldSet, State};
 
 use crate::attempt::text;
+use crate::context::Desk;
 use crate::driver::{Done, Driver};
 use crate::engine::{Engine, Refused};
 use crate::error::RunError;
@@ -80,13 +81,14 @@ impl<S: State> Back<S> {
 type Rested<S> = Result<(u32, Rest<S>), RunError>;
 
 /// How a branch came to rest.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them come back")]
 enum Rest<S> {
-    Back(Box<Back<S>>),
+    Back(Back<S>),
     Paused(Box<Ask>),
     Stopped,
 }
 
-impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
+impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     /// Brings the branches of a fork to their join, and goes on there; or comes to rest, if one of
     /// them pauses or stops.
     pub(crate) async fn branch_out(&mut self, edge: u16) -> Result<Option<Done>, RunError> {
@@ -98,25 +100,18 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let mut asks: Option<Box<Ask>> = None;
         let mut is_stopped = false;
         // Those that came back before one that was written before them.
-        let mut early: BTreeMap<u32, Box<Back<_>>> = BTreeMap::new();
+        let mut early: BTreeMap<u32, Back<_>> = BTreeMap::new();
         let mut next = 0;
         let most = plan.concurrency.unwrap_or(usize::MAX).max(1);
         let mut failed = None;
         let mut rested_so_far = 0_u32;
         {
-            let mut branches = self.branches(edge, plan, fork);
+            let mut branches = self.branches(edge, plan, *fork);
             let mut under_way = FuturesUnordered::new();
             loop {
                 let rested = if under_way.len() < most
-                    && let Some(branch) = branches.next()
+                    && let Some(mut branch) = branches.next()
                 {
-                    let mut branch = match branch {
-                        Ok(branch) => branch,
-                        Err(error) => {
-                            failed = Some(error);
-                            break;
-                        }
-                    };
                     // Many a branch never waits for anything. One that does is polled once more when
                     // it has its place among the others.
                     match poll_fn(|task| Poll::Ready(branch.as_mut().poll(task))).await {
@@ -135,11 +130,11 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                 match rested {
                     Ok((index, Rest::Back(back))) if index == next => {
                         all.absorb(&back.engine);
-                        gathering.bring(*back);
+                        gathering.bring(back);
                         next += 1;
                         while let Some(back) = early.remove(&next) {
                             all.absorb(&back.engine);
-                            gathering.bring(*back);
+                            gathering.bring(back);
                             next += 1;
                         }
                     }
@@ -233,7 +228,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         edge: u16,
         plan: &'f PlanFork,
         fork: Fork,
-    ) -> impl Iterator<Item = Result<BoxFuture<'f, Rested<G::State>>, RunError>> + Send {
+    ) -> impl Iterator<Item = BoxFuture<'f, Rested<G::State>>> + Send {
         let Fork {
             seq,
             branches,
@@ -244,49 +239,68 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let mut folded = folded.into_iter();
         (0..branches).map(move |index| {
             let item = items.next().or_else(|| self.cx.item.clone());
-            let begun = folded.next().or_else(|| {
-                let engine = &self.cx.course.engine;
-                let engine = engine.branch_of(self.plan(), edge, (index, branches))?;
-                Some(Folded::begun(engine, Fields::default(), seq, item))
-            });
-            let mut driver = self.branch(plan, self.cx.branch.child(seq, index), begun)?;
-            // The driver is used where it is caught: a move would make room for it twice.
-            Ok(Box::pin(async move {
+            let folded = folded.next().map(Box::new);
+            // All that it needs is made where it is used: a move would make room for it twice.
+            Box::pin(async move {
+                let desk = Desk::default();
+                let begun = match folded {
+                    Some(folded) => Some(*folded),
+                    None => self.begun(edge, (index, branches), seq, item),
+                };
+                let id = self.cx.branch.child(seq, index);
+                let (state, begun) = self.branch_state(plan, begun)?;
+                let mut driver = self.branch(&desk, id, state, begun);
                 let done = driver.drive().await?;
                 driver.branch_rested(index, done)
-            }) as BoxFuture<'f, _>)
+            }) as BoxFuture<'f, _>
         })
     }
 
-    /// Takes a branch up where it stands.
-    fn branch(
+    /// Returns how a branch begins of which no journal tells.
+    fn begun(&self, edge: u16, place: (u32, u32), seq: u64, item: Option<Item>) -> Option<Folded> {
+        let engine = &self.cx.course.engine;
+        let engine = engine.branch_of(self.plan(), edge, place)?;
+        Some(Folded::begun(engine, Fields::default(), seq, item))
+    }
+
+    /// Returns a branch's copy of the state, with what a journal tells of it.
+    fn branch_state(
         &self,
         plan: &PlanFork,
-        branch: BranchId,
         begun: Option<Folded>,
-    ) -> Result<Driver<'a, G, K>, RunError> {
+    ) -> Result<(G::State, Folded), RunError> {
         let thread = &self.scope.thread;
         let begun =
             begun.ok_or_else(|| RunError::impossible(thread, "the fork has no such branch"))?;
         let mut state = self.state.branch(plan.fields.or(begun.marks.changed));
         begun.fields().load(&mut state, begun.marks, thread)?;
-        let (graph, scope, around) = (self.graph, self.scope, self.plan());
-        let sink = self.sink.clone();
-        let mut driver = Driver::new(graph, scope, around, branch, state, begun, sink);
+        Ok((state, begun))
+    }
+
+    /// Takes a branch up where it stands.
+    fn branch<'f>(
+        &'f self,
+        desk: &'f Desk,
+        branch: BranchId,
+        state: G::State,
+        begun: Folded,
+    ) -> Driver<'f, G, K> {
+        let (scope, plan, sink) = (self.scope, self.plan(), self.sink.clone());
+        let mut driver = Driver::new(self.graph, scope, desk, plan, branch, state, begun, sink);
         driver.cx.around = self.cx.around.clone();
         driver.cx.patience = self.cx.patience;
-        driver.cx.outer.clone_from(&self.cx.outer);
-        Ok(driver)
+        driver.cx.outer = self.cx.outer.clone();
+        driver
     }
 
     /// Returns what a branch has come to that came to rest.
     fn branch_rested(self, index: u32, done: Done) -> Rested<G::State> {
         let rest = match done {
-            Done::Arrived => Rest::Back(Box::new(Back {
+            Done::Arrived => Rest::Back(Back {
                 marks: self.cx.marks(),
                 state: self.state,
                 engine: self.cx.course.engine,
-            })),
+            }),
             Done::Paused(ask) => Rest::Paused(ask),
             Done::Stopped => Rest::Stopped,
             Done::Ended(..) => {
@@ -347,7 +361,7 @@ impl<'a, S: State> Gathering<'a, S> {
         }
         let Some(state) = &mut self.state else {
             // The first branch's copy of the state takes in what the others changed.
-            self.gathered.bring(back.marks);
+            self.gathered.bring(back.marks).for_each(drop);
             self.state = Some(back.state);
             return;
         };

@@ -419,7 +419,7 @@ impl Context<'_> {
         let answer = self.pending.take_if(|pending| pending.is_heard);
         let seq = match &self.scope.ledger {
             Some(ledger) => {
-                let heard = answer.as_ref().map(Pending::event);
+                let heard = answer.as_deref().map(Pending::event);
                 let events = heard.into_iter().chain([once]);
                 let handed_in = ledger.hand_in(&self.course.plan.id, &self.branch, events);
                 handed_in.map_err(|error| {

@@ -88,12 +88,12 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     pub(crate) fn await_approval(&mut self, ask: Ask) -> Result<(), RunError> {
         self.tell(Fact::Asked(ask.id))?;
         telemetry::paused(&ask, self.scope.limits.trace_content);
-        self.open = Some(ask);
+        self.open = Some(Box::new(ask));
         Ok(())
     }
 
     /// Takes the question that is open, which must be this one.
-    fn opened(&mut self, ask: AskId) -> Result<Ask, RunError> {
+    fn opened(&mut self, ask: AskId) -> Result<Box<Ask>, RunError> {
         let open = self.open.take().filter(|open| open.id == ask);
         let lost = "the question that is open was not asked";
         open.ok_or_else(|| self.refused(Refused::Impossible(lost)))
@@ -118,7 +118,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             return Ok(None);
         }
         if !open.has_expired(self.now_ms()) {
-            return Ok(Some(Done::Paused(Box::new(open))));
+            return Ok(Some(Done::Paused(open)));
         }
         // Written together with what comes of it.
         self.cx.pending = Some(Pending::new(Recorded::Expired { ask, to: None }));
@@ -143,7 +143,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 source: error.into(),
             })?,
             None if is_late => Approval::late(),
-            None => return Ok(Some(Done::Paused(Box::new(open)))),
+            None => return Ok(Some(Done::Paused(open))),
         };
         let (plan, node) = (self.plan(), self.cx.course.due());
         let edge = match self.cx.course.engine.next() {

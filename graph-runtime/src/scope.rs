@@ -23,12 +23,13 @@ pub(crate) struct Scope {
     pub(crate) graph: GraphId,
     /// A number that no other run has, for runs that no journal counts.
     pub(crate) run: u64,
-    pub(crate) ledger: Option<Ledger>,
+    /// Boxed, as it is large and most runs that are many have none.
+    pub(crate) ledger: Option<Box<Ledger>>,
     /// What the journal said when the run was taken up, or when it was last read again.
-    pub(crate) told: Mutex<Arc<Branches>>,
+    pub(crate) told: Mutex<Option<Arc<Branches>>>,
     /// The answer with which the run is resumed, for the path that asked.
     pub(crate) answer: Option<(AskId, Json)>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) spending: Spending,
 }
 
@@ -49,7 +50,7 @@ pub(crate) struct Limits {
     pub(crate) trace_content: bool,
     pub(crate) budgets: Option<Arc<Budgets>>,
     /// What each run of the runtime may do at most.
-    pub(crate) grant: Option<Arc<Grant>>,
+    pub(crate) grant: Option<Grant>,
 }
 
 impl Limits {
@@ -61,7 +62,7 @@ impl Limits {
 
     /// Returns what a run may do that is granted this, or nothing of its own.
     pub(crate) fn granted(&self, own: Option<&Grant>) -> Option<Grant> {
-        match (own, self.grant.as_deref()) {
+        match (own, self.grant.as_ref()) {
             (Some(own), Some(bound)) => Some(own.within(bound)),
             (own, bound) => own.or(bound).cloned(),
         }
@@ -87,20 +88,21 @@ impl Scope {
             ledger: None,
             told: Mutex::default(),
             answer: None,
-            limits: Limits::default(),
+            limits: Arc::default(),
             spending: Spending::default(),
         }
     }
 
     /// Returns what the journal said when it was last read.
     pub(crate) fn told(&self) -> Arc<Branches> {
-        Arc::clone(&self.told.lock().unwrap_or_else(PoisonError::into_inner))
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.clone().unwrap_or_default()
     }
 
     /// Takes what the journal said when it was last read, once nobody else looks at it.
     pub(crate) fn take_told(&self) -> Option<Branches> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::into_inner(std::mem::take(&mut *told))
+        Arc::into_inner(told.take()?)
     }
 
     /// Reads again what the journal says, as this run itself has written to it.
@@ -111,7 +113,7 @@ impl Scope {
         let read = ledger.read(&self.graph).await;
         let (told, _) = read.map_err(|source| RunError::journal(&self.thread, None, source))?;
         let told = told.migrating(self.limits.migration.clone());
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(told);
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(told));
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use handoffs_core::{Grant, State};
 
-use crate::context::{Context, Signal};
+use crate::context::{Context, Desk, Signal};
 use crate::driver::{Done, Driver};
 use crate::engine::{Action, Amounts};
 use crate::error::RunError;
@@ -84,7 +84,8 @@ async fn run<G: Runnable>(
         folded.state(&scope.thread)?
     };
     let sink = Relay(cx.relay.take());
-    let mut driver = Driver::new(graph, scope, plan, branch, own, folded, sink);
+    let desk = Desk::default();
+    let mut driver = Driver::new(graph, scope, &desk, plan, branch, own, folded, sink);
     driver.is_within = true;
     driver.cx.outer = Some(cx.as_around());
     driver.cx.around = cx.pulse.clone();

@@ -117,7 +117,7 @@ impl McpTool {
                 Err(failed(McpError::Tool(text::result(result))))
             }
             Answer::Result(result) => Ok(text::result(result)),
-            Answer::Asks(asks) => Err(ToolError::Asks(asks)),
+            Answer::Asks(asks) => Err(asks.into()),
         }
     }
 
@@ -171,7 +171,7 @@ impl Tool for McpTool {
     ) -> Result<String, ToolError> {
         let pending = Pending::answered(asked, answer).map_err(failed)?;
         match pending.asks().map_err(failed)? {
-            Some(asks) => Err(ToolError::Asks(asks)),
+            Some(asks) => Err(asks.into()),
             None => self.make(pending.put_into(self.to_call(arguments)?)).await,
         }
     }

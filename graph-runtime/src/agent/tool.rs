@@ -205,7 +205,13 @@ pub enum ToolError {
     /// It is not at its end, as it wants to know something from a person first. With the answer, the call
     /// goes on in [`Tool::answered`].
     #[error("it asks: {}", .0.question)]
-    Asks(ToolAsks),
+    Asks(Box<ToolAsks>),
+}
+
+impl From<ToolAsks> for ToolError {
+    fn from(asks: ToolAsks) -> Self {
+        Self::Asks(asks.into())
+    }
 }
 
 /// Makes a tool of a function.
@@ -374,7 +380,7 @@ mod tests {
         }
 
         async fn call(&self, _: &str) -> Result<String, ToolError> {
-            Err(ToolError::Asks(ToolAsks::new(Value::Null, Value::Null)))
+            Err(ToolAsks::new(Value::Null, Value::Null).into())
         }
 
         async fn answered(

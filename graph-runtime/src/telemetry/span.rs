@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use handoffs_core::Grant;
+use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Level, Span};
 
@@ -22,9 +23,32 @@ pub(crate) fn is_listened() -> bool {
     tracing::enabled!(target: TARGET, Level::DEBUG) || measure::is_measured()
 }
 
-/// Begins the span of a run.
-pub(crate) fn run(graph: &str, thread: &ThreadId, way: &'static str, ask: Option<AskId>) -> Span {
-    tracing::info_span!(
+/// A run that somebody watches.
+pub(crate) struct Watched {
+    span: Span,
+    begun: Option<Instant>,
+}
+
+impl Watched {
+    pub(crate) fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    /// Notes how the run came to rest.
+    pub(crate) fn rested(&self, graph: &str, done: &Result<Done, RunError>) {
+        let ended = run_rested(&self.span, done);
+        measure::run_ended(graph, ended, self.begun);
+    }
+}
+
+/// Begins the span of a run, if somebody watches it.
+pub(crate) fn run(
+    graph: &str,
+    thread: &ThreadId,
+    way: &'static str,
+    ask: Option<AskId>,
+) -> Option<Watched> {
+    let span = tracing::info_span!(
         target: TARGET,
         "invoke_workflow",
         otel.name = %format_args!("{OPERATION_WORKFLOW} {graph}"),
@@ -38,11 +62,14 @@ pub(crate) fn run(graph: &str, thread: &ThreadId, way: &'static str, ask: Option
         { ASK } = ask.map(AskId::get),
         { ENDED } = Empty,
         { ERROR_TYPE } = Empty,
-    )
+    );
+    let begun = measure::begun();
+    let is_watched = begun.is_some() || !span.is_disabled();
+    is_watched.then_some(Watched { span, begun })
 }
 
 /// Notes how a run came to rest.
-pub(crate) fn run_rested(span: &Span, done: &Result<Done, RunError>) -> &'static str {
+fn run_rested(span: &Span, done: &Result<Done, RunError>) -> &'static str {
     let ended = match done {
         Ok(Done::Ended(..) | Done::Arrived) => "finished",
         Ok(Done::Paused(_)) => "paused",

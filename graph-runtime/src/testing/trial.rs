@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use handoffs_core::{Edge, NodeIndex, UnknownNode};
 
 use crate::attempt::text;
-use crate::context::Signal;
+use crate::context::{Desk, Signal};
 use crate::course::place;
 use crate::driver::Driver;
 use crate::engine::Engine;
@@ -142,7 +142,9 @@ impl<'g, G: Runnable> Trial<'g, G> {
             let engine = Engine::at(&self.plan, self.node);
             let folded = Folded::begun(engine, Fields::default(), 0, None);
             let (plan, trunk, own) = (&self.plan, BranchId::TRUNK, state.clone());
-            let mut driver = Driver::new(self.graph, &scope, plan, trunk, own, folded, Silent);
+            let desk = Desk::default();
+            let mut driver =
+                Driver::new(self.graph, &scope, &desk, plan, trunk, own, folded, Silent);
             let key = driver.cx.idempotency_key();
             let attempt = driver.permitted(self.node).await;
             usage += driver.cx.usage;

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::Thread;
+use super::untyped::Untyped;
 use crate::error::{RunError, chain};
 use crate::execute::Runnable;
 use crate::journal::{BranchId, Extent, Head, Journal, Kept};
-use crate::runtime::Keep;
 use crate::scope::Scope;
 
 /// After how many entries another snapshot is taken.
@@ -30,25 +30,23 @@ pub(super) fn has_grown(scope: &Scope, head: Head) -> bool {
     ledger.last() > head.seq && entries >= EVERY && bytes >= snapshot
 }
 
-impl<G: Runnable, J: Keep> Thread<G, J> {
+impl Untyped<'_> {
     /// Keeps a snapshot of the thread as this run has left it. The run is what it is also without one,
     /// so it is no error if there is none.
-    pub(super) async fn keep_snapshot(&self, scope: &Scope) {
-        let (Some(ledger), Some(journal)) =
-            (&scope.ledger, Arc::clone(&self.runtime.keep).journal())
-        else {
+    pub(super) async fn keep_snapshot(&self, journal: Option<Arc<dyn Journal>>, scope: &Scope) {
+        let (Some(ledger), Some(journal)) = (&scope.ledger, journal) else {
             return;
         };
-        let plan = &self.runtime.plan;
+        let plan = self.plan;
         let kept = async {
             let read = ledger.read_on(scope.take_told(), &plan.id).await;
             let (told, head) = self.migrating(read)?;
-            let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
-            let Some(snapshot) = told.save(plan, &self.id, &folded, head)? else {
+            let folded = told.fold(plan, self.id, &BranchId::TRUNK)?;
+            let Some(snapshot) = told.save(plan, self.id, &folded, head)? else {
                 return Ok(());
             };
             let record = snapshot.record().map_err(|error| self.unsaved(error))?;
-            let compacted = journal.compact(&self.id, record, 0).await;
+            let compacted = journal.compact(self.id, record, 0).await;
             compacted.map_err(|source| self.journal_error(source))
         };
         match kept.await {
@@ -59,6 +57,15 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             Err(error) => {
                 tracing::warn!(thread = %self.id, error = %chain(&error), "no snapshot was kept");
             }
+        }
+    }
+
+    /// Says that an entry is not kept any more.
+    pub(super) fn trimmed(&self, seq: u64, base: Head) -> RunError {
+        RunError::Trimmed {
+            thread: self.id.clone(),
+            seq,
+            trimmed: base.seq,
         }
     }
 
@@ -108,22 +115,22 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Dropping the future leaves the thread as it was, or trimmed. Neither disturbs a run that is under
     /// way.
     pub async fn trim(&self, keep: u64) -> Result<Head, RunError> {
-        let journal = self.kept();
-        let (told, folded, head) = self.fold(journal).await?;
+        let (untyped, journal) = (self.untyped(), self.kept());
+        let (told, folded, head) = untyped.fold(journal).await?;
         if head.seq == 0 {
-            return Err(self.unknown());
+            return Err(untyped.unknown());
         }
         // Of what cannot be read, nothing may be dropped.
         let _: G::State = folded.state(&self.id)?;
         let plan = &self.runtime.plan;
         if let Some(snapshot) = told.save(plan, &self.id, &folded, head)? {
-            let record = snapshot.record().map_err(|error| self.unsaved(error))?;
+            let record = snapshot.record().map_err(|error| untyped.unsaved(error))?;
             let compacted = journal
                 .compact(&self.id, record, head.seq.saturating_sub(keep.max(1)))
                 .await;
-            compacted.map_err(|source| self.journal_error(source))?;
+            compacted.map_err(|source| untyped.journal_error(source))?;
         }
-        let Kept { base, .. } = self.all().await?;
+        let Kept { base, .. } = untyped.all(journal).await?;
         Ok(base)
     }
 
@@ -142,15 +149,6 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Dropping the future leaves the thread as it was, or removed.
     pub async fn delete(&self) -> Result<(), RunError> {
         let deleted = self.kept().delete(&self.id, None).await;
-        deleted.map_err(|source| self.journal_error(source))
-    }
-
-    /// Says that an entry is not kept any more.
-    pub(super) fn trimmed(&self, seq: u64, base: Head) -> RunError {
-        RunError::Trimmed {
-            thread: self.id.clone(),
-            seq,
-            trimmed: base.seq,
-        }
+        deleted.map_err(|source| self.untyped().journal_error(source))
     }
 }

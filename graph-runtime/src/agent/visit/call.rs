@@ -96,7 +96,7 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
             // What the model reads of an error is a result like any other.
             let given = match called(call, content, work).await {
                 Ok(result) => Given::Result(result),
-                Err(ToolError::Asks(asks)) => return Ok(CameOfIt::Asks { asks }),
+                Err(ToolError::Asks(asks)) => return Ok(CameOfIt::Asks { asks: *asks }),
                 Err(error) => Given::Error(chain(&error)),
             };
             teller.tell(|| AgentEvent::Returned {
