@@ -110,7 +110,8 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     /// ```
     ///
     /// A graph without scopes has no authority of its own; with a grant, the tools that say what they
-    /// [need](crate::Needs) are bound by it in such a graph as well.
+    /// [need](crate::Needs) are bound by it in such a graph as well. Where the runtime [grants](Runtime::grant)
+    /// something to all its threads, a run may do what both allow.
     pub fn grant(self, grant: Grant) -> Self {
         Self {
             grant: Some(grant),
@@ -233,7 +234,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             Known::Nothing => (driver.whole()?, true),
             Known::Fields(known) => (known.difference(driver.whole()?), false),
         };
-        let grant = self.grant.clone();
+        let grant = self.runtime.limits.granted(self.grant.as_ref());
         Ok(Box::new((writes, whole, grant)))
     }
 }

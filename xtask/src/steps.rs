@@ -28,7 +28,9 @@ pub(crate) const CHECK: &[Step] = &[
     // Exactly what the README tells a user to run: all crates, doctests and `tidy` are in it.
     cargo("test --all-features"),
     // The adapters, which the root's `cargo test` leaves out.
-    cargo("test -p handoffs-mcp -p handoffs-otel -p handoffs-rig -p support_desk_agents"),
+    cargo(
+        "test -p handoffs-cedar -p handoffs-mcp -p handoffs-otel -p handoffs-rig -p support_desk_agents",
+    ),
     // Benches in their test mode: each runs once, unoptimised, and measures nothing.
     cargo("test --bench * --all-features"),
     // How many instructions a step takes beside the same by hand. Skipped without valgrind.
@@ -44,11 +46,17 @@ pub(crate) const CHECK: &[Step] = &[
         needs: Some("deny"),
         ..cargo("deny check licenses bans sources")
     },
-    // Of bans, only those of our own tree: rig brings what it brings.
+    // Of bans, only those of our own tree: rig and cedar bring what they bring.
     Step {
         needs: Some("deny"),
         ..cargo(
             "deny --manifest-path adapters/rig/Cargo.toml --config deny.toml check licenses sources",
+        )
+    },
+    Step {
+        needs: Some("deny"),
+        ..cargo(
+            "deny --manifest-path adapters/cedar/Cargo.toml --config deny.toml check licenses sources",
         )
     },
 ];
