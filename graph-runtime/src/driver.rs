@@ -129,14 +129,13 @@ impl<'a, G: Runnable> Driver<'a, G> {
     ) -> Result<Done, RunError> {
         let scope = self.scope;
         let graph = self.plan().topology.name();
-        let ask = scope.answer.as_ref().map(|(ask, _)| *ask);
-        let Some(watched) = telemetry::run(graph, &scope.thread, way, ask) else {
+        let Some(watched) = telemetry::run(graph, scope, way) else {
             return self.run_to_rest(start).await;
         };
         // Boxed, as a run that nobody watches has no room for it.
         let (span, work) = (watched.span(), Box::pin(self.run_to_rest(start)));
         let done = work.instrument(span).await;
-        watched.rested(graph, &done);
+        watched.rested(graph, scope, &done);
         done
     }
 
