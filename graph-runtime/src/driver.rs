@@ -20,7 +20,7 @@ use tracing::Instrument;
 use crate::attempt::text;
 use crate::context::{Context, Desk, Pending};
 use crate::course::Course;
-use crate::engine::{Action, Fact, Refused};
+use crate::engine::{Action, Engine, Fact, Refused};
 use crate::error::{RunError, chain};
 use crate::event::Sink;
 use crate::execute::Runnable;
@@ -57,6 +57,15 @@ pub(crate) struct Driver<'a, G: Runnable, K> {
     pub(crate) is_within: bool,
 }
 
+/// Where a path is: in which run, and of which graph.
+pub(crate) struct Place<'a> {
+    pub(crate) scope: &'a Scope,
+    /// Where its nodes lay down what keeps them from going on.
+    pub(crate) desk: &'a Desk,
+    pub(crate) plan: &'a Plan,
+    pub(crate) branch: BranchId,
+}
+
 /// The fields with which a run begins, whether they are all, and what it is granted.
 pub(crate) type Start = (Writes, bool, Option<Grant>);
 
@@ -84,18 +93,13 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     /// Takes a path up where it stands.
     pub(crate) fn new(
         graph: &'a G,
-        scope: &'a Scope,
-        desk: &'a Desk,
-        plan: &'a Plan,
-        branch: BranchId,
+        place: Place<'a>,
         state: G::State,
         folded: Folded,
         sink: K,
     ) -> Self {
-        let watches = !scope.limits.ignore_loops && plan.laps > 0;
-        let progress = watches.then(Progress::new::<G::State>);
-        let course = Course::new(plan, folded.engine, progress);
-        let mut cx = Context::new(scope, desk, branch, course);
+        let mut driver = Self::begun(graph, place, state, folded.engine, sink);
+        let cx = &mut driver.cx;
         cx.arrived = folded.arrived;
         cx.before = folded.marks;
         cx.answers = folded.answers;
@@ -104,18 +108,43 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         cx.caught = folded.caught.map(Box::new);
         cx.refused = folded.refused;
         cx.calls = folded.calls;
+        driver.open = folded.open.map(Box::new);
+        driver.cut_off_ms = folded.calls.took_ms;
+        driver.used = folded.used;
+        driver.fork = folded.fork.map(Fork::folded).map(Box::new);
+        driver
+    }
+
+    /// Takes up a path that has just begun.
+    #[inline]
+    pub(crate) fn begun(
+        graph: &'a G,
+        place: Place<'a>,
+        state: G::State,
+        engine: Engine,
+        sink: K,
+    ) -> Self {
+        let Place {
+            scope,
+            desk,
+            plan,
+            branch,
+        } = place;
+        let watches = !scope.limits.ignore_loops && plan.laps > 0;
+        let progress = watches.then(Progress::new::<G::State>);
+        let course = Course::new(plan, engine, progress);
         Self {
             graph,
             scope,
             state,
-            cx,
+            cx: Context::new(scope, desk, branch, course),
             sink,
-            open: folded.open.map(Box::new),
+            open: None,
             took_ms: 0,
-            cut_off_ms: folded.calls.took_ms,
+            cut_off_ms: 0,
             lengths: Vec::new(),
-            used: folded.used,
-            fork: folded.fork.map(Fork::folded).map(Box::new),
+            used: Vec::new(),
+            fork: None,
             is_within: false,
         }
     }

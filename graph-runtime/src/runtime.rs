@@ -217,7 +217,8 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     /// }
     /// ```
     pub fn budget(mut self, budget: Budget) -> Self {
-        self.limits_mut().change_budgets(|budgets| budgets.run = budget);
+        self.limits_mut()
+            .change_budgets(|budgets| budgets.run = budget);
         self
     }
 

@@ -15,14 +15,14 @@ use handoffs_core::{Grant, State};
 use serde::Serialize;
 
 use crate::context::Desk;
-use crate::driver::{Driver, Start};
+use crate::driver::{Driver, Place, Start};
 use crate::engine::Action;
 use crate::error::{RunError, chain};
 use crate::event::{EventStream, Silent, Sink, streamed};
 use crate::execute::Runnable;
 use crate::journal::{
-    Ask, AskId, BranchId, Branches, Entry, Fields, Folded, Head, Journal, JournalError, Json, Kept, Ledger,
-    Standing, ThreadId, Writes, entries, keep, kept,
+    Ask, AskId, BranchId, Branches, Entry, Fields, Folded, Head, Journal, JournalError, Json, Kept,
+    Ledger, Standing, ThreadId, Writes, entries, keep, kept,
 };
 use crate::meter::Meter;
 use crate::run::{Run, Status};
@@ -241,8 +241,13 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         } = self.begin(begin).await?;
         let (graph, plan) = (&*self.runtime.graph, &*self.runtime.plan);
         let (desk, way) = (Desk::default(), way(known.is_some(), &scope));
-        let branch = BranchId::TRUNK;
-        let mut driver = Driver::new(graph, &scope, &desk, plan, branch, state, folded, sink);
+        let place = Place {
+            scope: &scope,
+            desk: &desk,
+            plan,
+            branch: BranchId::TRUNK,
+        };
+        let mut driver = Driver::new(graph, place, state, folded, sink);
         let start = known.map(|known| self.start(&driver, known)).transpose()?;
         let done = driver.run(way, start).await;
         scope.spending.close();
