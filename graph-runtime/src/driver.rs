@@ -73,7 +73,7 @@ pub(crate) type Start = (Writes, bool, Option<Grant>);
 pub(crate) struct HandedIn {
     pub(crate) seq: u64,
     /// The node that it is about, for the text of an error.
-    node: Option<String>,
+    node: Option<Cow<'static, str>>,
 }
 
 /// How a path came to rest.
@@ -381,7 +381,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let Some(ledger) = &self.scope.ledger else {
             return Ok(HandedIn { seq: 0, node: None });
         };
-        let node = node_of(&event);
+        let node = node_of(&event).cloned();
         let pending = self.cx.pending.as_deref().map(Pending::event);
         let events = pending.into_iter().chain([event]);
         let graph = &self.plan().id;
@@ -425,7 +425,10 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             return Ok(());
         };
         let written = ledger.written(seq).await;
-        written.map_err(|source| RunError::journal(&self.scope.thread, node, source))
+        written.map_err(|source| {
+            let node = node.map(Cow::into_owned);
+            RunError::journal(&self.scope.thread, node, source)
+        })
     }
 
     /// Notes how long the logs are before a step, if there is a journal to keep what they grow by.
@@ -457,7 +460,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
 
     /// Returns the name of a node as an entry keeps it.
     pub(crate) fn kept_name(&self, index: u16) -> Cow<'static, str> {
-        self.plan().name(index).to_owned().into()
+        self.plan().kept_name(index)
     }
 
     pub(crate) fn refused(&self, refused: Refused) -> RunError {
@@ -496,10 +499,12 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     }
 
     /// Returns the condition of an edge as it is written in the graph.
-    pub(crate) fn edge_label(&self, edge: u16) -> String {
-        let edge = self.plan().edge(edge);
-        edge.map(|edge| edge.label().into_owned())
-            .unwrap_or_default()
+    pub(crate) fn edge_label(&self, edge: u16) -> Cow<'static, str> {
+        match self.plan().edge(edge) {
+            None => Cow::default(),
+            Some(edge) if edge.guard.is_none() => edge.on.clone(),
+            Some(edge) => edge.label().into_owned().into(),
+        }
     }
 
     pub(crate) fn unencoded(
@@ -517,7 +522,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
 }
 
 /// Returns the node that an entry is about.
-pub(crate) fn node_of(event: &Recorded) -> Option<String> {
+pub(crate) fn node_of(event: &Recorded) -> Option<&Cow<'static, str>> {
     let node = match event {
         Recorded::Stepped { node, .. }
         | Recorded::Attempted { node, .. }
@@ -536,5 +541,5 @@ pub(crate) fn node_of(event: &Recorded) -> Option<String> {
         | Recorded::Abandoned { .. }
         | Recorded::Copied { .. } => return None,
     };
-    Some(node.clone().into_owned())
+    Some(node)
 }

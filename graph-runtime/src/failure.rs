@@ -144,7 +144,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let caught = Recorded::Caught {
             failure: failure.clone(),
             edge,
-            on: self.edge_label(edge).into(),
+            on: self.edge_label(edge),
             usage: self.usage(),
             took_ms: self.took(),
             masked: hop.masked,

@@ -318,7 +318,8 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         })
     }
 
-    /// Takes a branch up where it stands.
+    /// Takes a branch up where it stands. Inlined, so that a driver is made where it is used.
+    #[inline]
     fn branch<'f>(
         &'f self,
         desk: &'f Desk,
@@ -333,24 +334,18 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             item,
             folded,
         } = beginning;
-        let (graph, scope, around) = (self.graph, self.scope, self.plan());
         let place = Place {
-            scope,
+            scope: self.scope,
             desk,
-            plan: around,
+            plan: self.plan(),
             branch: self.cx.branch.child(seq, index),
         };
-        let sink = self.sink.clone();
+        let (graph, sink) = (self.graph, self.sink.clone());
         let mut driver = if let Some(folded) = folded {
-            let mut state = self.state.branch(plan.fields.or(folded.marks.changed));
-            let fields = folded.fields();
-            fields.load(&mut state, folded.marks, &scope.thread)?;
+            let state = self.branch_state(plan, &folded)?;
             Driver::new(graph, place, state, *folded, sink)
         } else {
-            let engine = &self.cx.course.engine;
-            let engine = engine.branch_of(around, edge, (index, of));
-            let lost = "the fork has no such branch";
-            let engine = engine.ok_or_else(|| RunError::impossible(&scope.thread, lost))?;
+            let engine = self.branch_engine(edge, (index, of))?;
             let state = self.state.branch(plan.fields);
             let mut driver = Driver::begun(graph, place, state, engine, sink);
             driver.cx.arrived = seq;
@@ -361,6 +356,21 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         driver.cx.patience = self.cx.patience;
         driver.cx.outer = self.cx.outer.clone();
         Ok(driver)
+    }
+
+    fn branch_engine(&self, edge: u16, place: (u32, u32)) -> Result<Engine, RunError> {
+        let engine = &self.cx.course.engine;
+        let engine = engine.branch_of(self.plan(), edge, place);
+        let lost = "the fork has no such branch";
+        engine.ok_or_else(|| RunError::impossible(&self.scope.thread, lost))
+    }
+
+    /// Returns a branch's copy of the state, with what a journal tells of it.
+    fn branch_state(&self, plan: &PlanFork, folded: &Folded) -> Result<G::State, RunError> {
+        let mut state = self.state.branch(plan.fields.or(folded.marks.changed));
+        let fields = folded.fields();
+        fields.load(&mut state, folded.marks, &self.scope.thread)?;
+        Ok(state)
     }
 
     /// Notes how a branch came to rest.

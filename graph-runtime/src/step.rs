@@ -353,7 +353,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 node: self.kept_name(node),
                 outcome,
                 edge: place(edge),
-                on: self.edge_label(place(edge)).into(),
+                on: self.edge_label(place(edge)),
                 masked: hop.masked,
                 to: to.map(|to| self.kept_name(to)),
                 fork: forked,

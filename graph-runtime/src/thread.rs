@@ -84,6 +84,37 @@ const fn is_anew<S>(begin: &Begin<S>) -> bool {
     matches!(begin, Begin::Anew(_))
 }
 
+/// Where a thread stands.
+struct Looked {
+    journal: Option<Arc<dyn Journal>>,
+    told: Branches,
+    /// What that adds up to, if the graph can go on with it.
+    stands: Result<Folded, RunError>,
+    /// Where the journal ends.
+    head: Head,
+}
+
+/// Why a run neither begins nor goes on.
+enum NotBegun {
+    Failed(RunError),
+    NotAsked(Box<NotAsked>),
+}
+
+impl From<RunError> for NotBegun {
+    fn from(error: RunError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// An answer to a question that is not open.
+struct NotAsked {
+    journal: Option<Arc<dyn Journal>>,
+    told: Branches,
+    standing: Standing,
+    ask: AskId,
+    is_new: bool,
+}
+
 /// A run that may begin or go on.
 struct Begun<S> {
     scope: Scope,
@@ -232,13 +263,23 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         sink: K,
     ) -> Result<Run<G::State>, RunError> {
         // What only the beginning needs has no room in the future of a run that is under way.
+        let looked = match Arc::clone(&self.runtime.keep).journal() {
+            Some(journal) => Box::pin(self.look_in(journal)).await?,
+            None => self.unkept()?,
+        };
         let Begun {
             scope,
             head,
             state,
             folded,
             known,
-        } = self.begin(begin).await?;
+        } = match self.begin(begin, looked) {
+            Ok(begun) => begun,
+            Err(NotBegun::Failed(error)) => return Err(error),
+            Err(NotBegun::NotAsked(not_asked)) => {
+                return Err(Box::pin(self.refuse_answer(*not_asked)).await);
+            }
+        };
         let (graph, plan) = (&*self.runtime.graph, &*self.runtime.plan);
         let (desk, way) = (Desk::default(), way(known.is_some(), &scope));
         let place = Place {
@@ -257,22 +298,41 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         driver.rested(done?)
     }
 
-    /// Takes the thread up where it stands, and sees whether the run may begin or go on.
-    async fn begin(&self, begin: Begin<G::State>) -> Result<Begun<G::State>, RunError> {
-        let Runtime {
-            plan, keep, limits, ..
-        } = &self.runtime;
-        let journal = Arc::clone(keep).journal();
-        let (told, stands, head) = if let Some(journal) = &journal {
-            self.look(&**journal).await?
-        } else if let Some(node) = plan.human() {
+    /// Reads where the thread stands.
+    async fn look_in(&self, journal: Arc<dyn Journal>) -> Result<Looked, RunError> {
+        let (told, stands, head) = self.look(&*journal).await?;
+        Ok(Looked {
+            journal: Some(journal),
+            told,
+            stands,
+            head,
+        })
+    }
+
+    /// Returns where a thread stands that nobody keeps: it has never begun.
+    fn unkept(&self) -> Result<Looked, RunError> {
+        if let Some(node) = self.runtime.plan.human() {
             let (thread, node) = (self.id.clone(), node.to_owned());
             return Err(RunError::NoJournal { thread, node });
-        } else {
-            let told = Branches::default();
-            let stands = self.stands(&told);
-            (told, stands, Head::of(&self.id))
-        };
+        }
+        let told = Branches::default();
+        Ok(Looked {
+            journal: None,
+            stands: self.stands(&told),
+            told,
+            head: Head::of(&self.id),
+        })
+    }
+
+    /// Takes the thread up where it stands, and sees whether the run may begin or go on.
+    fn begin(&self, begin: Begin<G::State>, looked: Looked) -> Result<Begun<G::State>, NotBegun> {
+        let Runtime { plan, limits, .. } = &self.runtime;
+        let Looked {
+            journal,
+            told,
+            stands,
+            head,
+        } = looked;
         let (folded, is_other) = match stands {
             // Where nothing is left to go on with, it does not matter who wrote it.
             Err(RunError::OtherGraph { .. }) if is_anew(&begin) && told.is_over() => (
@@ -296,7 +356,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 self.may_start(&folded, &standing()?, &state)?;
                 (state, true, None)
             }
-            Begin::Recover if is_new => return Err(self.unknown()),
+            Begin::Recover if is_new => return Err(self.unknown().into()),
             Begin::Once(_) | Begin::Recover => {
                 self.may_recover(&folded)?;
                 (folded.state(&self.id)?, false, None)
@@ -306,9 +366,13 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
                 let now_ms = limits.clock.now_ms();
                 let is_open = |open: &Ask| open.id == ask && !open.has_expired(now_ms);
                 if !standing.asks.iter().any(is_open) {
-                    let journal = journal.as_deref();
-                    let reason = self.not_asked(journal, told, &standing, ask).await?;
-                    return Err(self.refuse_answer(is_new, &standing, ask, reason));
+                    return Err(NotBegun::NotAsked(Box::new(NotAsked {
+                        journal,
+                        told,
+                        standing,
+                        ask,
+                        is_new,
+                    })));
                 }
                 (folded.state(&self.id)?, false, Some((ask, answer)))
             }
@@ -467,40 +531,18 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         }
     }
 
-    /// Says why a question is not open.
-    async fn not_asked(
-        &self,
-        journal: Option<&dyn Journal>,
-        mut told: Branches,
-        standing: &Standing,
-        ask: AskId,
-    ) -> Result<&'static str, RunError> {
-        if standing.asks.iter().any(|open| open.id == ask) {
-            return Ok("it has expired, and `recover` goes on without an answer");
-        }
-        if told.is_behind_a_snapshot()
-            && let Some(journal) = journal
-        {
-            let kept = kept(journal, &self.id).await;
-            let read = kept.and_then(|kept| Branches::of_entries(&self.id, &kept));
-            told = read.map_err(|source| self.journal_error(source))?;
-        }
-        Ok(if let Some(reason) = told.why_closed(ask) {
-            reason
-        } else if told.base().is_some_and(|base| ask.get() <= base.seq) {
-            "the entries of that time were trimmed"
-        } else {
-            "the thread has not asked it"
-        })
-    }
-
-    fn refuse_answer(
-        &self,
-        is_new: bool,
-        standing: &Standing,
-        ask: AskId,
-        reason: &'static str,
-    ) -> RunError {
+    /// Says why an answer is not taken.
+    async fn refuse_answer(&self, not_asked: NotAsked) -> RunError {
+        let reason = match self.why_not_asked(&not_asked).await {
+            Ok(reason) => reason,
+            Err(error) => return error,
+        };
+        let NotAsked {
+            standing,
+            ask,
+            is_new,
+            ..
+        } = not_asked;
         if is_new {
             return self.unknown();
         }
@@ -522,6 +564,36 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             ask,
             reason,
         }
+    }
+
+    async fn why_not_asked(&self, not_asked: &NotAsked) -> Result<&'static str, RunError> {
+        let NotAsked {
+            journal,
+            told,
+            standing,
+            ask,
+            ..
+        } = not_asked;
+        if standing.asks.iter().any(|open| open.id == *ask) {
+            return Ok("it has expired, and `recover` goes on without an answer");
+        }
+        let whole;
+        let told = match journal {
+            Some(journal) if told.is_behind_a_snapshot() => {
+                let kept = kept(&**journal, &self.id).await;
+                let read = kept.and_then(|kept| Branches::of_entries(&self.id, &kept));
+                whole = read.map_err(|source| self.journal_error(source))?;
+                &whole
+            }
+            _ => told,
+        };
+        Ok(if let Some(reason) = told.why_closed(*ask) {
+            reason
+        } else if told.base().is_some_and(|base| ask.get() <= base.seq) {
+            "the entries of that time were trimmed"
+        } else {
+            "the thread has not asked it"
+        })
     }
 }
 

@@ -42,6 +42,49 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Writes the entry as its `Serialize` does. What stands before the event is the same in each entry, and need
+    /// not be looked at for what has to be escaped.
+    pub(super) fn to_json(&self, room: usize) -> serde_json::Result<Vec<u8>> {
+        fn put<T: Serialize + ?Sized>(
+            body: &mut Vec<u8>,
+            key: &str,
+            value: &T,
+        ) -> serde_json::Result<()> {
+            body.extend_from_slice(key.as_bytes());
+            serde_json::to_writer(body, value)
+        }
+
+        let Self {
+            seq,
+            at_ms,
+            graph,
+            prev: Hash(prev),
+            branch,
+            by,
+            open,
+            event,
+        } = self;
+        let mut body = Vec::with_capacity(room);
+        put(&mut body, "{\"seq\":", seq)?;
+        put(&mut body, ",\"at_ms\":", at_ms)?;
+        put(&mut body, ",\"graph\":", graph)?;
+        body.extend_from_slice(b",\"prev\":\"");
+        body.extend_from_slice(blake3::Hash::from_bytes(*prev).to_hex().as_bytes());
+        body.push(b'"');
+        if !branch.is_trunk() {
+            put(&mut body, ",\"branch\":", branch)?;
+        }
+        if let Some(by) = by {
+            put(&mut body, ",\"by\":", by)?;
+        }
+        if *open > 0 {
+            put(&mut body, ",\"open\":", open)?;
+        }
+        put(&mut body, ",\"event\":", event)?;
+        body.push(b'}');
+        Ok(body)
+    }
+
     /// Returns the fields that the entry writes, if it is of a kind that does.
     pub const fn writes(&self) -> Option<&Writes> {
         match &self.event {
@@ -593,5 +636,36 @@ impl<'de> Deserialize<'de> for Hash {
         let text = Cow::<str>::deserialize(deserializer)?;
         let hash = blake3::Hash::from_hex(text.as_bytes()).map_err(serde::de::Error::custom)?;
         Ok(Self(*hash.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_written_as_it_is_serialised() {
+        let trunk = Entry {
+            seq: 12,
+            at_ms: 1_763_000_000_000,
+            graph: GraphId("Desk \"one\"#1f0c".into()),
+            prev: Hash::of(b"{}"),
+            branch: BranchId::TRUNK,
+            by: None,
+            open: 0,
+            event: Recorded::Abandoned {
+                why: "a \"reason\"\n".to_owned(),
+            },
+        };
+        let branch = Entry {
+            branch: BranchId::TRUNK.child(7, 3),
+            by: Some("alice \"al\"".into()),
+            open: 2,
+            ..trunk.clone()
+        };
+        for entry in [trunk, branch] {
+            let written = entry.to_json(0).unwrap();
+            assert_eq!(written, serde_json::to_vec(&entry).unwrap());
+        }
     }
 }

@@ -7,8 +7,10 @@
 //! With [`Durability::Exit`], all waits until the run comes to rest. What must be on disk before the run
 //! goes on is *due*: its append waits for the disk at any level, and takes along what waits.
 
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
@@ -66,6 +68,21 @@ type Flight = Shared<BoxFuture<'static, Result<(), Lost>>>;
 /// The error of an append, for whoever comes first.
 #[derive(Clone)]
 struct Lost(Arc<Mutex<Option<JournalError>>>);
+
+impl Desk {
+    /// Takes in what has become of the append that ends with this record.
+    fn land(&mut self, last: u64, landed: Result<(), Lost>) {
+        match landed {
+            Ok(()) => self.written = last,
+            Err(Lost(error)) => {
+                let error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
+                self.failed = true;
+                self.conflict = error.as_ref().is_some_and(JournalError::is_conflict);
+                self.error = error;
+            }
+        }
+    }
+}
 
 impl Ledger {
     pub(crate) fn new(journal: Arc<dyn Journal>, thread: ThreadId, head: Head, open: Open) -> Self {
@@ -159,15 +176,16 @@ impl Ledger {
                 open: desk.open.count(),
                 event,
             };
-            let mut body = Vec::with_capacity(desk.room);
-            if let Err(error) = serde_json::to_writer(&mut body, &entry) {
-                desk.queue.truncate(before);
-                while let Some(turned) = turns.pop() {
-                    desk.open.undo(turned);
+            let body = match entry.to_json(desk.room) {
+                Ok(body) => on_one_line(body),
+                Err(error) => {
+                    desk.queue.truncate(before);
+                    while let Some(turned) = turns.pop() {
+                        desk.open.undo(turned);
+                    }
+                    return Err(error);
                 }
-                return Err(error);
-            }
-            let body = on_one_line(body);
+            };
             desk.room = body.len().min(MOST_ROOM) + 16;
             let hash = Hash::of(&body);
             extent.entries += 1;
@@ -185,21 +203,9 @@ impl Ledger {
     /// Waits until an entry is written, as far as anybody has to wait for that.
     pub(crate) async fn written(&self, seq: u64) -> Result<(), JournalError> {
         loop {
-            let (last, flight) = {
-                let mut desk = self.desk();
-                if desk.written >= seq {
-                    return Ok(());
-                }
-                if desk.failed {
-                    return Err(self.failure(&mut desk));
-                }
-                if self.durability == Durability::Exit && seq > desk.due {
-                    return Ok(());
-                }
-                match &desk.flight {
-                    Some(flight) => flight.clone(),
-                    None => self.depart(&mut desk),
-                }
+            let under_way = poll_fn(|task| Poll::Ready(self.under_way(seq, task))).await?;
+            let Some((last, flight)) = under_way else {
+                return Ok(());
             };
             let landed = flight.await;
             let mut desk = self.desk();
@@ -210,16 +216,32 @@ impl Ledger {
                 .is_some_and(|(under_way, _)| *under_way == last)
             {
                 desk.flight = None;
-                match landed {
-                    Ok(()) => desk.written = last,
-                    Err(Lost(error)) => {
-                        let error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
-                        desk.failed = true;
-                        desk.conflict = error.as_ref().is_some_and(JournalError::is_conflict);
-                        desk.error = error;
-                    }
-                }
+                desk.land(last, landed);
             }
+        }
+    }
+
+    /// Returns the append that has to be waited for until an entry is written, if any has.
+    fn under_way(
+        &self,
+        seq: u64,
+        task: &mut Context<'_>,
+    ) -> Result<Option<(u64, Flight)>, JournalError> {
+        let mut desk = self.desk();
+        loop {
+            if desk.written >= seq {
+                return Ok(None);
+            }
+            if desk.failed {
+                return Err(self.failure(&mut desk));
+            }
+            if self.durability == Durability::Exit && seq > desk.due {
+                return Ok(None);
+            }
+            if let Some(flight) = &desk.flight {
+                return Ok(Some(flight.clone()));
+            }
+            self.depart(&mut desk, task);
         }
     }
 
@@ -279,8 +301,8 @@ impl Ledger {
         }
     }
 
-    /// Sends what waits on its way.
-    fn depart(&self, desk: &mut Desk) -> (u64, Flight) {
+    /// Sends what waits on its way. An append that waits for nothing has landed when this returns.
+    fn depart(&self, desk: &mut Desk, task: &mut Context<'_>) {
         let (journal, thread) = (Arc::clone(&self.journal), self.thread.clone());
         let (head, records) = (desk.written, std::mem::take(&mut desk.queue));
         let durability = if desk.due > head {
@@ -292,7 +314,9 @@ impl Ledger {
         let span = telemetry::append(&thread, records.len(), bytes);
         let (begun, told) = (telemetry::begun(), span.clone());
         let append = async move {
-            let append = AssertUnwindSafe(journal.append(&thread, head, records, durability));
+            // Not that of the `Arc`, which is a layer around it.
+            let append = Journal::append(&*journal, &thread, head, records, durability);
+            let append = AssertUnwindSafe(append);
             let appended = append.catch_unwind().await.unwrap_or_else(|panic| {
                 let panicked = format!("it panicked: {}", text(&*panic));
                 Err(JournalError::store("the journal", "append to", panicked))
@@ -303,10 +327,16 @@ impl Ledger {
                 Lost(Arc::new(Mutex::new(Some(error))))
             })
         };
-        let append = append.instrument(span);
-        let flight = (desk.tail.seq, append.boxed().shared());
-        desk.flight = Some(flight.clone());
-        flight
+        let mut append = if span.is_disabled() {
+            append.boxed()
+        } else {
+            append.instrument(span).boxed()
+        };
+        let last = desk.tail.seq;
+        match append.as_mut().poll(task) {
+            Poll::Ready(landed) => desk.land(last, landed),
+            Poll::Pending => desk.flight = Some((last, append.shared())),
+        }
     }
 
     /// Returns why nothing more is written: the error itself to whoever asks first.
