@@ -149,6 +149,34 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         }
     }
 
+    /// Takes up, in the place of a branch that has come to rest, another one of the same fork.
+    ///
+    /// It is as good as new, and nothing had to be moved for it.
+    pub(crate) fn begin_again(&mut self, index: u32, begun: G::State, engine: Engine) {
+        // Each field is named, so that none is forgotten.
+        let Self {
+            graph: _,
+            scope: _,
+            state,
+            cx,
+            sink: _,
+            open,
+            took_ms,
+            cut_off_ms,
+            lengths,
+            used,
+            fork,
+            is_within: _,
+        } = self;
+        *state = begun;
+        cx.begin_again(index, engine);
+        *open = None;
+        (*took_ms, *cut_off_ms) = (0, 0);
+        lengths.clear();
+        used.clear();
+        *fork = None;
+    }
+
     /// Runs the trunk until it comes to rest, is cancelled or out of time; begins with `start`, if that is
     /// given: with fields of the state, which may be all.
     pub(crate) async fn run(
@@ -383,10 +411,9 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         };
         let node = node_of(&event).cloned();
         let pending = self.cx.pending.as_deref().map(Pending::event);
-        let events = pending.into_iter().chain([event]);
         let graph = &self.plan().id;
         let seq = ledger
-            .hand_in(graph, &self.cx.branch, events)
+            .hand_in(graph, &self.cx.branch, pending, event)
             .map_err(|error| self.unencoded("an entry", error))?;
         // What was handed in is written whatever becomes of this path.
         self.cx.pending = None;

@@ -313,13 +313,26 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                     return Ok(());
                 };
                 index = beginning.index;
-                driver = self.branch(&desk, edge, plan, beginning)?;
+                match beginning {
+                    Beginning {
+                        folded: None,
+                        seq,
+                        of,
+                        item,
+                        ..
+                    } => {
+                        let engine = self.branch_engine(edge, (index, of))?;
+                        driver.begin_again(index, self.state.branch(plan.fields), engine);
+                        driver.cx.arrived = seq;
+                        driver.cx.item = item.or_else(|| self.cx.item.clone());
+                    }
+                    folded => driver = self.branch(&desk, edge, plan, folded)?,
+                }
             }
         })
     }
 
-    /// Takes a branch up where it stands. Inlined, so that a driver is made where it is used.
-    #[inline]
+    /// Takes a branch up where it stands.
     fn branch<'f>(
         &'f self,
         desk: &'f Desk,

@@ -69,7 +69,7 @@ impl Entry {
         put(&mut body, ",\"at_ms\":", at_ms)?;
         put(&mut body, ",\"graph\":", graph)?;
         body.extend_from_slice(b",\"prev\":\"");
-        body.extend_from_slice(blake3::Hash::from_bytes(*prev).to_hex().as_bytes());
+        body.extend_from_slice(&hex(prev));
         body.push(b'"');
         if !branch.is_trunk() {
             put(&mut body, ",\"branch\":", branch)?;
@@ -611,6 +611,17 @@ impl Hash {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+}
+
+/// Writes a hash as its text has it, two digits at a time.
+fn hex(hash: &[u8; 32]) -> [u8; 64] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 64];
+    for (place, byte) in text.chunks_exact_mut(2).zip(hash) {
+        place[0] = DIGITS[usize::from(byte >> 4)];
+        place[1] = DIGITS[usize::from(byte & 15)];
+    }
+    text
 }
 
 impl fmt::Display for Hash {

@@ -16,6 +16,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tracing::Instrument;
 
+use super::open::Turned;
 use super::{
     AskId, BranchId, Branches, Durability, Entry, Extent, GraphId, Hash, Head, Journal,
     JournalError, Open, Record, Recorded, ThreadId,
@@ -134,8 +135,8 @@ impl Ledger {
         self.desk().tail.seq
     }
 
-    /// Hands entries in, next to each other, and returns the number of the last one. A question gets
-    /// the number of its entry. An effect that is done once is due.
+    /// Hands an entry in, right behind the one that was pending if there is any, and returns its number. A
+    /// question gets the number of its entry. An effect that is done once is due.
     ///
     /// # Errors
     ///
@@ -144,60 +145,73 @@ impl Ledger {
         &self,
         graph: &GraphId,
         branch: &BranchId,
-        events: impl IntoIterator<Item = Recorded>,
+        pending: Option<Recorded>,
+        event: Recorded,
     ) -> serde_json::Result<u64> {
         let mut desk = self.desk();
-        let mut tail = desk.tail;
-        let mut due = desk.due;
-        let before = desk.queue.len();
+        let desk = &mut *desk;
         let open = desk.open.count();
-        let mut extent = desk.extent;
-        let mut turns = Vec::new();
-        for mut event in events {
-            let seq = tail.seq + 1;
-            if let Some(ask) = event.asks_mut() {
-                ask.id = AskId(seq);
+        let pending = match pending {
+            Some(pending) => {
+                let (tail, extent, due) = (desk.tail, desk.extent, desk.due);
+                let turned = self.put(desk, graph, branch, pending)?;
+                Some((tail, extent, due, turned))
             }
-            if matches!(event, Recorded::Once { .. }) {
-                due = seq;
+            None => None,
+        };
+        if let Err(error) = self.put(desk, graph, branch, event) {
+            if let Some((tail, extent, due, turned)) = pending {
+                desk.queue.pop();
+                (desk.tail, desk.extent, desk.due) = (tail, extent, due);
+                desk.open.undo(turned);
             }
-            let turned = desk.open.take(branch, &event);
-            if !turned.is_nothing() {
-                turns.push(turned);
-            }
-            let (graph, branch) = (graph.clone(), branch.clone());
-            let entry = Entry {
-                seq,
-                at_ms: self.clock.now_ms(),
-                graph,
-                prev: tail.hash,
-                branch,
-                by: self.by.clone(),
-                open: desk.open.count(),
-                event,
-            };
-            let body = match entry.to_json(desk.room) {
-                Ok(body) => on_one_line(body),
-                Err(error) => {
-                    desk.queue.truncate(before);
-                    while let Some(turned) = turns.pop() {
-                        desk.open.undo(turned);
-                    }
-                    return Err(error);
-                }
-            };
-            desk.room = body.len().min(MOST_ROOM) + 16;
-            let hash = Hash::of(&body);
-            extent.entries += 1;
-            extent.bytes += body.len() as u64;
-            desk.queue.push(Record::new(seq, hash, body));
-            tail = Head { seq, hash };
+            return Err(error);
         }
-        desk.tail = tail;
-        desk.extent = extent;
-        desk.due = due;
         telemetry::pauses(graph.name(), open, desk.open.count());
-        Ok(tail.seq)
+        Ok(desk.tail.seq)
+    }
+
+    /// Puts an entry on the desk, and returns which questions it turned.
+    fn put(
+        &self,
+        desk: &mut Desk,
+        graph: &GraphId,
+        branch: &BranchId,
+        mut event: Recorded,
+    ) -> serde_json::Result<Turned> {
+        let seq = desk.tail.seq + 1;
+        if let Some(ask) = event.asks_mut() {
+            ask.id = AskId(seq);
+        }
+        let is_effect = matches!(event, Recorded::Once { .. });
+        let turned = desk.open.take(branch, &event);
+        let entry = Entry {
+            seq,
+            at_ms: self.clock.now_ms(),
+            graph: graph.clone(),
+            prev: desk.tail.hash,
+            branch: branch.clone(),
+            by: self.by.clone(),
+            open: desk.open.count(),
+            event,
+        };
+        let body = match entry.to_json(desk.room) {
+            Ok(body) => on_one_line(body),
+            Err(error) => {
+                desk.open.undo(turned);
+                return Err(error);
+            }
+        };
+        desk.room = body.len().min(MOST_ROOM) + 16;
+        desk.extent.entries += 1;
+        desk.extent.bytes += body.len() as u64;
+        if is_effect {
+            desk.due = seq;
+        }
+        let hash = Hash::of(&body);
+        desk.tail = Head { seq, hash };
+        desk.queue.push(Record::new(seq, hash, body));
+        Ok(turned)
     }
 
     /// Waits until an entry is written, as far as anybody has to wait for that.
@@ -413,7 +427,9 @@ mod tests {
             usage: Usage::default(),
         };
         let graph = GraphId("Test#0".into());
-        let seq = ledger.hand_in(&graph, &BranchId::TRUNK, [failed]).unwrap();
+        let seq = ledger
+            .hand_in(&graph, &BranchId::TRUNK, None, failed)
+            .unwrap();
         let error = ledger.written(seq).await.unwrap_err();
         let source = std::error::Error::source(&error).unwrap();
         assert_eq!(source.to_string(), "it panicked: no disk");

@@ -140,7 +140,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         let ledger = Ledger::new(journal, self.id.clone(), head, told.open.clone())
             .keeping(Durability::Sync, clock)
             .by(self.by.clone());
-        let handed_in = ledger.hand_in(&runtime.plan.id, &BranchId::TRUNK, [event]);
+        let handed_in = ledger.hand_in(&runtime.plan.id, &BranchId::TRUNK, None, event);
         let seq = handed_in.map_err(|source| RunError::Encode {
             thread: self.id.clone(),
             node: None,
