@@ -405,7 +405,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
 
     /// Hands an entry in to be appended, and before it the one that is pending. It is not boxed up in
     /// the future of whoever waits.
-    pub(crate) fn hand_in(&mut self, event: Recorded) -> Result<HandedIn, RunError> {
+    pub(crate) fn hand_in(&mut self, mut event: Recorded) -> Result<HandedIn, RunError> {
         let Some(ledger) = &self.scope.ledger else {
             return Ok(HandedIn { seq: 0, node: None });
         };
@@ -413,7 +413,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         let pending = self.cx.pending.as_deref().map(Pending::event);
         let graph = &self.plan().id;
         let seq = ledger
-            .hand_in(graph, &self.cx.branch, pending, event)
+            .hand_in(graph, &self.cx.branch, pending, &mut event)
             .map_err(|error| self.unencoded("an entry", error))?;
         // What was handed in is written whatever becomes of this path.
         self.cx.pending = None;

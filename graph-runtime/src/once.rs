@@ -411,7 +411,7 @@ impl Context<'_> {
         call: Option<&Call<'_>>,
         charge: Option<Charge>,
     ) -> Result<(), NodeError> {
-        let once = Recorded::Once {
+        let mut once = Recorded::Once {
             node: self.node().to_owned().into(),
             key: key.to_owned(),
             effect: effect.clone(),
@@ -424,7 +424,8 @@ impl Context<'_> {
         let seq = match &self.scope.ledger {
             Some(ledger) => {
                 let heard = answer.as_deref().map(Pending::event);
-                let handed_in = ledger.hand_in(&self.course.plan.id, &self.branch, heard, once);
+                let handed_in =
+                    ledger.hand_in(&self.course.plan.id, &self.branch, heard, &mut once);
                 handed_in.map_err(|error| {
                     self.pending = answer;
                     NodeError::new(error)

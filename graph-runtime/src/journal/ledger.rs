@@ -16,10 +16,11 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tracing::Instrument;
 
+use super::entry::Line;
 use super::open::Turned;
 use super::{
-    AskId, BranchId, Branches, Durability, Entry, Extent, GraphId, Hash, Head, Journal,
-    JournalError, Open, Record, Recorded, ThreadId,
+    AskId, BranchId, Branches, Durability, Extent, GraphId, Hash, Head, Journal, JournalError,
+    Open, Record, Recorded, ThreadId,
 };
 use crate::attempt::text;
 use crate::clock::Clock;
@@ -146,15 +147,15 @@ impl Ledger {
         graph: &GraphId,
         branch: &BranchId,
         pending: Option<Recorded>,
-        event: Recorded,
+        event: &mut Recorded,
     ) -> serde_json::Result<u64> {
         let mut desk = self.desk();
         let desk = &mut *desk;
         let open = desk.open.count();
         let pending = match pending {
-            Some(pending) => {
+            Some(mut pending) => {
                 let (tail, extent, due) = (desk.tail, desk.extent, desk.due);
-                let turned = self.put(desk, graph, branch, pending)?;
+                let turned = self.put(desk, graph, branch, &mut pending)?;
                 Some((tail, extent, due, turned))
             }
             None => None,
@@ -177,25 +178,25 @@ impl Ledger {
         desk: &mut Desk,
         graph: &GraphId,
         branch: &BranchId,
-        mut event: Recorded,
+        event: &mut Recorded,
     ) -> serde_json::Result<Turned> {
         let seq = desk.tail.seq + 1;
         if let Some(ask) = event.asks_mut() {
             ask.id = AskId(seq);
         }
         let is_effect = matches!(event, Recorded::Once { .. });
-        let turned = desk.open.take(branch, &event);
-        let entry = Entry {
+        let turned = desk.open.take(branch, event);
+        let line = Line {
             seq,
             at_ms: self.clock.now_ms(),
-            graph: graph.clone(),
-            prev: desk.tail.hash,
-            branch: branch.clone(),
-            by: self.by.clone(),
+            graph,
+            prev: &desk.tail.hash,
+            branch,
+            by: self.by.as_deref(),
             open: desk.open.count(),
             event,
         };
-        let body = match entry.to_json(desk.room) {
+        let body = match line.to_json(desk.room) {
             Ok(body) => on_one_line(body),
             Err(error) => {
                 desk.open.undo(turned);
@@ -420,7 +421,7 @@ mod tests {
         let head = Head::of(&thread);
         let journal = Arc::new(Panicking::default());
         let ledger = Ledger::new(journal, thread, head, Open::default());
-        let failed = Recorded::Failed {
+        let mut failed = Recorded::Failed {
             node: "a".into(),
             error: "none".to_owned(),
             took_ms: 0,
@@ -428,7 +429,7 @@ mod tests {
         };
         let graph = GraphId("Test#0".into());
         let seq = ledger
-            .hand_in(&graph, &BranchId::TRUNK, None, failed)
+            .hand_in(&graph, &BranchId::TRUNK, None, &mut failed)
             .unwrap();
         let error = ledger.written(seq).await.unwrap_err();
         let source = std::error::Error::source(&error).unwrap();

@@ -132,7 +132,12 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     }
 
     /// Appends an entry to the trunk, if that has not gone on meanwhile.
-    async fn write(&self, told: &Branches, head: Head, event: Recorded) -> Result<(), RunError> {
+    async fn write(
+        &self,
+        told: &Branches,
+        head: Head,
+        mut event: Recorded,
+    ) -> Result<(), RunError> {
         let runtime = &self.runtime;
         let journal: Arc<dyn Journal> = Arc::clone(&runtime.keep) as _;
         let clock = runtime.limits.clock.clone();
@@ -140,7 +145,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         let ledger = Ledger::new(journal, self.id.clone(), head, told.open.clone())
             .keeping(Durability::Sync, clock)
             .by(self.by.clone());
-        let handed_in = ledger.hand_in(&runtime.plan.id, &BranchId::TRUNK, None, event);
+        let handed_in = ledger.hand_in(&runtime.plan.id, &BranchId::TRUNK, None, &mut event);
         let seq = handed_in.map_err(|source| RunError::Encode {
             thread: self.id.clone(),
             node: None,
