@@ -54,8 +54,12 @@ impl Effects {
         self.0.is_empty()
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        // Of a map that is empty, too, the clearing takes its time.
+        if !self.is_empty() {
+            self.0.clear();
+        }
     }
 
     /// Takes in how far an effect came.
@@ -419,7 +423,7 @@ impl Context<'_> {
         call: Option<&Call<'_>>,
         charge: Option<Charge>,
     ) -> Result<(), NodeError> {
-        let once = Recorded::Once {
+        let mut once = Recorded::Once {
             node: self.node().to_owned().into(),
             key: key.to_owned(),
             effect: effect.clone(),
@@ -432,8 +436,8 @@ impl Context<'_> {
         let seq = match &self.scope.ledger {
             Some(ledger) => {
                 let heard = answer.as_deref().map(Pending::event);
-                let events = heard.into_iter().chain([once]);
-                let handed_in = ledger.hand_in(&self.course.plan.id, &self.branch, events);
+                let handed_in =
+                    ledger.hand_in(&self.course.plan.id, &self.branch, heard, &mut once);
                 handed_in.map_err(|error| {
                     self.pending = answer;
                     NodeError::new(error)

@@ -328,8 +328,11 @@ impl<G: Runnable> Driver<'_, G> {
         } else {
             None
         };
-        let to = hop.to.map(|to| self.plan().name(to));
-        let span = self.tell_step(node, edge, hop, outcome.as_ref(), forked.as_ref(), cached);
+        let span = if telemetry::is_told() {
+            self.tell_step(node, edge, hop, outcome.as_ref(), forked.as_ref(), cached)
+        } else {
+            Span::none()
+        };
         let mut taken = Taken {
             handed_in: None,
             fork,
@@ -345,14 +348,14 @@ impl<G: Runnable> Driver<'_, G> {
             taken.told = told.map(Box::new);
         }
         if has_journal {
-            let to = to.node().filter(|_| !hop.forks);
+            let to = hop.to.node().filter(|_| !hop.forks);
             let stepped = Recorded::Stepped {
                 node: self.kept_name(node),
                 outcome,
                 edge: place(edge),
-                on: self.edge_label(place(edge)).into(),
+                on: self.edge_label(place(edge)),
                 masked: hop.masked,
-                to: to.map(|to| to.to_owned().into()),
+                to: to.map(|to| self.kept_name(to)),
                 fork: forked,
                 progress,
                 writes,

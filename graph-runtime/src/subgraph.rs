@@ -3,7 +3,7 @@
 use handoffs_core::{Grant, State};
 
 use crate::context::{Context, Desk, Signal};
-use crate::driver::{Done, Driver};
+use crate::driver::{Done, Driver, Place};
 use crate::engine::{Action, Amounts};
 use crate::error::RunError;
 use crate::event::Sink;
@@ -85,7 +85,13 @@ async fn run<G: Runnable>(
     };
     let sink = cx.relay.take().map_or(Sink::Silent, Sink::Around);
     let desk = Desk::default();
-    let mut driver = Driver::new(graph, scope, &desk, plan, branch, own, folded, sink);
+    let place = Place {
+        scope,
+        desk: &desk,
+        plan,
+        branch,
+    };
+    let mut driver = Driver::new(graph, place, own, folded, sink);
     driver.is_within = true;
     driver.cx.outer = Some(cx.as_around());
     driver.cx.around = cx.pulse.clone();

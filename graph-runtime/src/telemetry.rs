@@ -76,5 +76,6 @@ pub(crate) use measure::{appended, begun, pauses, stepped, used};
 pub use names::*;
 pub(crate) use span::{
     Moved, answered, append, append_failed, concluded, decided, expired, handoff, is_listened,
-    is_traced, joined, loop_stopped, node, node_failed, paused, run, step_failed, tried_again,
+    is_told, is_traced, joined, loop_stopped, node, node_failed, paused, run, step_failed,
+    tried_again,
 };

@@ -14,7 +14,7 @@ use handoffs_core::{Grant, State};
 use serde::Serialize;
 
 use crate::context::Desk;
-use crate::driver::{Driver, Start};
+use crate::driver::{Driver, Place, Start};
 use crate::engine::Action;
 use crate::error::RunError;
 use crate::event::{EventStream, Sink, streamed};
@@ -194,15 +194,19 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             head,
             folded,
             known,
-        } = untyped.take_up(journal, call).await?;
+        } = Box::pin(untyped.take_up(journal, call)).await?;
         let state = match given {
             Some(state) if known.is_some() => self.is_given(state)?,
             _ => folded.state(&self.id)?,
         };
         let (desk, way) = (Desk::default(), way(known.is_some(), &scope));
-        let branch = BranchId::TRUNK;
-        let plan = untyped.plan;
-        let mut driver = Driver::new(graph, &scope, &desk, plan, branch, state, folded, sink);
+        let place = Place {
+            scope: &scope,
+            desk: &desk,
+            plan: untyped.plan,
+            branch: BranchId::TRUNK,
+        };
+        let mut driver = Driver::new(graph, place, state, folded, sink);
         let start = known.map(|known| self.start(&driver, known)).transpose()?;
         let done = driver.run(way, start).await;
         scope.spending.close();

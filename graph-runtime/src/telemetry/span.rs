@@ -26,6 +26,12 @@ pub(crate) fn is_listened() -> bool {
     tracing::enabled!(target: TARGET, Level::DEBUG) || measure::is_measured()
 }
 
+/// Returns whether anybody listens to single steps, or to handoffs alone.
+#[inline]
+pub(crate) fn is_told() -> bool {
+    is_traced() || is_listened()
+}
+
 /// A run that somebody watches.
 pub(crate) struct Watched {
     span: Span,
