@@ -18,7 +18,7 @@ use crate::agent::Teller;
 use crate::attempt::Pulse;
 use crate::budget::{Held, Spent};
 use crate::course::Course;
-use crate::engine::Amounts;
+use crate::engine::{Amounts, Engine};
 use crate::error::RunError;
 use crate::event::Inner;
 use crate::item::Item;
@@ -45,11 +45,11 @@ pub struct Context<'a> {
     /// Whether somebody is told what the node concludes.
     noted: bool,
     pub(crate) course: Course<'a>,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) desk: &'a Desk,
     /// The answers that this visit of the node has got so far, by the keys of their questions.
     pub(crate) answers: Vec<(String, Json)>,
     /// What is to be written with the next entry, and not before: an answer that is not proven to fit.
-    pub(crate) pending: Option<Pending>,
+    pub(crate) pending: Option<Box<Pending>>,
     /// What this visit of the node has done once.
     pub(crate) effects: Effects,
     /// What the attempt said that it used.
@@ -73,7 +73,7 @@ pub struct Context<'a> {
     /// Whether an attempt at the node has failed since the journal was read.
     pub(crate) again: bool,
     /// The failure for which the run came to this node.
-    pub(crate) caught: Option<Failure>,
+    pub(crate) caught: Option<Box<Failure>>,
     /// Why the handoff was refused in whose place the run came to this node.
     pub(crate) refused: Option<String>,
     /// How long a question is open of a node that does not say so itself, as the node around its graph
@@ -146,11 +146,11 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    pub(crate) const fn new(event: Recorded) -> Self {
-        Self {
+    pub(crate) fn new(event: Recorded) -> Box<Self> {
+        Box::new(Self {
             event,
             is_heard: false,
-        }
+        })
     }
 
     pub(crate) fn event(&self) -> Recorded {
@@ -166,7 +166,13 @@ pub(crate) struct Question {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(scope: &'a Scope, branch: BranchId, course: Course<'a>) -> Self {
+    #[inline]
+    pub(crate) fn new(
+        scope: &'a Scope,
+        desk: &'a Desk,
+        branch: BranchId,
+        course: Course<'a>,
+    ) -> Self {
         Self {
             scope,
             branch,
@@ -174,7 +180,7 @@ impl<'a> Context<'a> {
             attended: true,
             noted: true,
             course,
-            desk: Arc::default(),
+            desk,
             answers: Vec::new(),
             pending: None,
             effects: Effects::default(),
@@ -201,6 +207,72 @@ impl<'a> Context<'a> {
             #[cfg(feature = "agents")]
             teller: Teller::default(),
             concluded: None,
+        }
+    }
+
+    /// Becomes as good as new, for another branch of the same fork.
+    pub(crate) fn begin_again(&mut self, index: u32, begun: Engine) {
+        // Each field is named, so that none is forgotten.
+        let Self {
+            scope: _,
+            branch,
+            arrived,
+            attended,
+            noted,
+            course:
+                Course {
+                    plan: _,
+                    engine,
+                    progress,
+                },
+            desk: _,
+            answers,
+            pending,
+            effects,
+            usage,
+            calls,
+            calls_ms,
+            near,
+            outer: _,
+            misfit,
+            step,
+            before,
+            item,
+            again,
+            caught,
+            refused,
+            patience: _,
+            pulse,
+            around: _,
+            span,
+            held_before,
+            permit,
+            relay,
+            left,
+            #[cfg(feature = "agents")]
+            teller,
+            concluded,
+        } = self;
+        branch.turn_to(index);
+        (*arrived, *calls_ms) = (0, 0);
+        (*attended, *noted, *again) = (true, true, false);
+        *engine = begun;
+        if let Some(progress) = progress {
+            progress.begin_again();
+        }
+        answers.clear();
+        effects.clear();
+        near.clear();
+        (*usage, *calls) = (Usage::default(), Used::default());
+        (*step, *before) = (Marks::default(), Marks::default());
+        (*pending, *caught, *item, *left) = (None, None, None, None);
+        (*misfit, *refused, *held_before) = (None, None, None);
+        (*permit, *relay, *concluded) = (None, None, None);
+        *pulse = Pulse::default();
+        *span = Span::none();
+        #[cfg(feature = "agents")]
+        {
+            *teller = Teller::default();
         }
     }
 
@@ -241,9 +313,7 @@ impl<'a> Context<'a> {
             step.changed
         };
         let to = self.course.pass(edge, changed, state)?;
-        if !self.effects.is_empty() {
-            self.effects.clear();
-        }
+        self.effects.clear();
         Some(usize::from(to))
     }
 
@@ -265,7 +335,7 @@ impl<'a> Context<'a> {
     /// Returns how the node failed from which the run came here along an error edge; none if it came
     /// otherwise.
     pub fn failure(&self) -> Option<&Failure> {
-        self.caught.as_ref()
+        self.caught.as_deref()
     }
 
     /// Returns why the handoff was [refused](crate::Approval::Refused) in whose place the run came here
@@ -406,7 +476,7 @@ impl<'a> Context<'a> {
     /// Waits for the driver, which takes the signal and drops the node.
     pub(crate) async fn rest<T>(&self, signal: Signal) -> T {
         self.desk.lay_down(signal);
-        let _withdraw = Withdraw(&self.desk);
+        let _withdraw = Withdraw(self.desk);
         pending().await
     }
 
@@ -462,9 +532,13 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn __concluded<O: Outcome>(&mut self, outcome: &O) {
         if self.noted {
-            let variant = O::VARIANTS
-                .get(outcome.variant())
-                .map_or("?", |variant| variant.name);
+            let variant = O::VARIANTS.get(outcome.variant());
+            let is_plain = variant.is_some_and(|variant| variant.fields.is_empty());
+            let variant = variant.map_or("?", |variant| variant.name);
+            if is_plain && is_null(outcome) {
+                self.concluded = Some(Ok(Conclusion::new(variant, None)));
+                return;
+            }
             let payload = match Json::approximate(&Payload(outcome)) {
                 Ok(payload) => Ok((payload.as_str() != "null").then_some(payload)),
                 // A run that is not written down does not end because of what cannot be.
@@ -477,6 +551,12 @@ impl<'a> Context<'a> {
             }));
         }
     }
+}
+
+/// Returns whether the payload of an outcome is nothing, without making room for it.
+fn is_null<O: Outcome>(outcome: &O) -> bool {
+    let mut text = *b"----";
+    serde_json::to_writer(&mut text[..], &Payload(outcome)).is_ok() && text == *b"null"
 }
 
 impl fmt::Debug for Context<'_> {

@@ -18,14 +18,14 @@ use tokio::task::coop::unconstrained;
 use tracing::Instrument;
 
 use crate::attempt::text;
-use crate::context::{Context, Pending};
+use crate::context::{Context, Desk, Pending};
 use crate::course::Course;
-use crate::engine::{Action, Fact, Refused};
+use crate::engine::{Action, Engine, Fact, Refused};
 use crate::error::{RunError, chain};
 use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{Ask, BranchId, Folded, JournalError, Ledger, Recorded, Usage, Writes};
+use crate::journal::{Ask, BranchId, Folded, JournalError, Recorded, Usage, Writes};
 use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
 use crate::plan::Plan;
@@ -35,14 +35,14 @@ use crate::scope::{Limits, Scope};
 use crate::telemetry;
 
 /// A path through a graph in the hands of the driver.
-pub(crate) struct Driver<'a, G: Runnable, K> {
+pub(crate) struct Driver<'a, G: Runnable> {
     pub(crate) graph: &'a G,
     pub(crate) scope: &'a Scope,
     pub(crate) state: G::State,
     pub(crate) cx: Context<'a>,
-    pub(crate) sink: K,
+    pub(crate) sink: Sink<G>,
     /// The question that is open.
-    pub(crate) open: Option<Ask>,
+    pub(crate) open: Option<Box<Ask>>,
     /// How long the last attempt at a node took, in milliseconds.
     pub(crate) took_ms: u64,
     /// How long calls took of an attempt that was cut off before, in milliseconds.
@@ -52,16 +52,28 @@ pub(crate) struct Driver<'a, G: Runnable, K> {
     /// How many attempts each retry rule has given the node that is due.
     pub(crate) used: Vec<u32>,
     /// The fork whose branches are due.
-    pub(crate) fork: Option<Fork>,
+    pub(crate) fork: Option<Box<Fork>>,
     /// Whether the graph is a node of another, whose driver writes down what follows an error.
     pub(crate) is_within: bool,
 }
+
+/// Where a path is: in which run, and of which graph.
+pub(crate) struct Place<'a> {
+    pub(crate) scope: &'a Scope,
+    /// Where its nodes lay down what keeps them from going on.
+    pub(crate) desk: &'a Desk,
+    pub(crate) plan: &'a Plan,
+    pub(crate) branch: BranchId,
+}
+
+/// The fields with which a run begins, whether they are all, and what it is granted.
+pub(crate) type Start = (Writes, bool, Option<Grant>);
 
 /// An entry on its way to the journal.
 pub(crate) struct HandedIn {
     pub(crate) seq: u64,
     /// The node that it is about, for the text of an error.
-    node: Option<String>,
+    node: Option<Cow<'static, str>>,
 }
 
 /// How a path came to rest.
@@ -77,43 +89,92 @@ pub(crate) enum Done {
     Stopped,
 }
 
-impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
+impl<'a, G: Runnable> Driver<'a, G> {
     /// Takes a path up where it stands.
     pub(crate) fn new(
         graph: &'a G,
-        scope: &'a Scope,
-        plan: &'a Plan,
-        branch: BranchId,
+        place: Place<'a>,
         state: G::State,
         folded: Folded,
-        sink: K,
+        sink: Sink<G>,
     ) -> Self {
-        let watches = !scope.limits.ignore_loops && plan.laps > 0;
-        let progress = watches.then(Progress::new::<G::State>);
-        let course = Course::new(plan, folded.engine, progress);
-        let mut cx = Context::new(scope, branch, course);
+        let mut driver = Self::begun(graph, place, state, folded.engine, sink);
+        let cx = &mut driver.cx;
         cx.arrived = folded.arrived;
         cx.before = folded.marks;
         cx.answers = folded.answers;
         cx.effects = folded.effects;
         cx.item = folded.item;
-        cx.caught = folded.caught;
+        cx.caught = folded.caught.map(Box::new);
         cx.refused = folded.refused;
         cx.calls = folded.calls;
+        driver.open = folded.open.map(Box::new);
+        driver.cut_off_ms = folded.calls.took_ms;
+        driver.used = folded.used;
+        driver.fork = folded.fork.map(Fork::folded).map(Box::new);
+        driver
+    }
+
+    /// Takes up a path that has just begun.
+    #[inline]
+    pub(crate) fn begun(
+        graph: &'a G,
+        place: Place<'a>,
+        state: G::State,
+        engine: Engine,
+        sink: Sink<G>,
+    ) -> Self {
+        let Place {
+            scope,
+            desk,
+            plan,
+            branch,
+        } = place;
+        let watches = !scope.limits.ignore_loops && plan.laps > 0;
+        let progress = watches.then(Progress::new::<G::State>);
+        let course = Course::new(plan, engine, progress);
         Self {
             graph,
             scope,
             state,
-            cx,
+            cx: Context::new(scope, desk, branch, course),
             sink,
-            open: folded.open,
+            open: None,
             took_ms: 0,
-            cut_off_ms: folded.calls.took_ms,
+            cut_off_ms: 0,
             lengths: Vec::new(),
-            used: folded.used,
-            fork: folded.fork.map(Fork::folded),
+            used: Vec::new(),
+            fork: None,
             is_within: false,
         }
+    }
+
+    /// Takes up, in the place of a branch that has come to rest, another one of the same fork.
+    ///
+    /// It is as good as new, and nothing had to be moved for it.
+    pub(crate) fn begin_again(&mut self, index: u32, begun: G::State, engine: Engine) {
+        // Each field is named, so that none is forgotten.
+        let Self {
+            graph: _,
+            scope: _,
+            state,
+            cx,
+            sink: _,
+            open,
+            took_ms,
+            cut_off_ms,
+            lengths,
+            used,
+            fork,
+            is_within: _,
+        } = self;
+        *state = begun;
+        cx.begin_again(index, engine);
+        *open = None;
+        (*took_ms, *cut_off_ms) = (0, 0);
+        lengths.clear();
+        used.clear();
+        *fork = None;
     }
 
     /// Runs the trunk until it comes to rest, is cancelled or out of time; begins with `start`, if that is
@@ -121,25 +182,25 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     pub(crate) async fn run(
         &mut self,
         way: &'static str,
-        start: Option<(Writes, bool, Option<Grant>)>,
+        start: Option<Box<Start>>,
     ) -> Result<Done, RunError> {
         let scope = self.scope;
         let graph = self.plan().topology.name();
-        let span = telemetry::run(graph, scope, way);
-        let begun = telemetry::begun();
-        let work = async {
-            if let Some((writes, whole, grant)) = start {
-                self.start(writes, whole, grant).await?;
-            }
-            self.run_to_rest().await
+        let Some(watched) = telemetry::run(graph, scope, way) else {
+            return self.run_to_rest(start).await;
         };
-        let done = work.instrument(span.clone()).await;
-        let ended = telemetry::run_rested(&span, scope, &done);
-        telemetry::run_ended(graph, ended, begun);
+        // Boxed, as a run that nobody watches has no room for it.
+        let (span, work) = (watched.span(), Box::pin(self.run_to_rest(start)));
+        let done = work.instrument(span).await;
+        watched.rested(graph, scope, &done);
         done
     }
 
-    async fn run_to_rest(&mut self) -> Result<Done, RunError> {
+    async fn run_to_rest(&mut self, start: Option<Box<Start>>) -> Result<Done, RunError> {
+        if let Some(start) = start {
+            let (writes, whole, grant) = *start;
+            self.start(writes, whole, grant).await?;
+        }
         let scope = self.scope;
         let is_bounded = scope.limits.cancel.is_some() || scope.limits.deadline.is_some();
         let done = if is_bounded {
@@ -195,7 +256,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     async fn bounded(&mut self) -> Result<Done, RunError> {
         let Limits {
             cancel, deadline, ..
-        } = &self.scope.limits;
+        } = &*self.scope.limits;
         let stopped = {
             let cancelled = async {
                 match cancel {
@@ -343,16 +404,15 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
 
     /// Hands an entry in to be appended, and before it the one that is pending. It is not boxed up in
     /// the future of whoever waits.
-    pub(crate) fn hand_in(&mut self, event: Recorded) -> Result<HandedIn, RunError> {
+    pub(crate) fn hand_in(&mut self, mut event: Recorded) -> Result<HandedIn, RunError> {
         let Some(ledger) = &self.scope.ledger else {
             return Ok(HandedIn { seq: 0, node: None });
         };
-        let node = node_of(&event);
-        let pending = self.cx.pending.as_ref().map(Pending::event);
-        let events = pending.into_iter().chain([event]);
+        let node = node_of(&event).cloned();
+        let pending = self.cx.pending.as_deref().map(Pending::event);
         let graph = &self.plan().id;
         let seq = ledger
-            .hand_in(graph, &self.cx.branch, events)
+            .hand_in(graph, &self.cx.branch, pending, &mut event)
             .map_err(|error| self.unencoded("an entry", error))?;
         // What was handed in is written whatever becomes of this path.
         self.cx.pending = None;
@@ -391,7 +451,10 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             return Ok(());
         };
         let written = ledger.written(seq).await;
-        written.map_err(|source| RunError::journal(&self.scope.thread, node, source))
+        written.map_err(|source| {
+            let node = node.map(Cow::into_owned);
+            RunError::journal(&self.scope.thread, node, source)
+        })
     }
 
     /// Notes how long the logs are before a step, if there is a journal to keep what they grow by.
@@ -423,7 +486,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
 
     /// Returns the name of a node as an entry keeps it.
     pub(crate) fn kept_name(&self, index: u16) -> Cow<'static, str> {
-        self.plan().name(index).to_owned().into()
+        self.plan().kept_name(index)
     }
 
     pub(crate) fn refused(&self, refused: Refused) -> RunError {
@@ -443,7 +506,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
                 why,
             },
             Refused::Impossible(reason) => {
-                let last = self.scope.ledger.as_ref().map_or(0, Ledger::last);
+                let last = self.scope.ledger.as_ref().map_or(0, |ledger| ledger.last());
                 let source = JournalError::damaged(&thread, last, reason);
                 RunError::journal(&thread, Some(self.due_name().to_owned()), source)
             }
@@ -462,10 +525,12 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     }
 
     /// Returns the condition of an edge as it is written in the graph.
-    pub(crate) fn edge_label(&self, edge: u16) -> String {
-        let edge = self.plan().edge(edge);
-        edge.map(|edge| edge.label().into_owned())
-            .unwrap_or_default()
+    pub(crate) fn edge_label(&self, edge: u16) -> Cow<'static, str> {
+        match self.plan().edge(edge) {
+            None => Cow::default(),
+            Some(edge) if edge.guard.is_none() => edge.on.clone(),
+            Some(edge) => edge.label().into_owned().into(),
+        }
     }
 
     pub(crate) fn unencoded(
@@ -483,7 +548,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
 }
 
 /// Returns the node that an entry is about.
-pub(crate) fn node_of(event: &Recorded) -> Option<String> {
+pub(crate) fn node_of(event: &Recorded) -> Option<&Cow<'static, str>> {
     let node = match event {
         Recorded::Stepped { node, .. }
         | Recorded::Attempted { node, .. }
@@ -502,5 +567,5 @@ pub(crate) fn node_of(event: &Recorded) -> Option<String> {
         | Recorded::Abandoned { .. }
         | Recorded::Copied { .. } => return None,
     };
-    Some(node.clone().into_owned())
+    Some(node)
 }

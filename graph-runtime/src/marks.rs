@@ -69,11 +69,9 @@ impl Gathered {
     }
 
     /// Returns how each field that a branch changed enters, and notes it.
-    pub(crate) fn bring(&mut self, branch: Marks) -> Vec<(usize, Bring)> {
+    pub(crate) fn bring(&mut self, branch: Marks) -> impl Iterator<Item = (usize, Bring)> {
         let fields = branch.changed.iter();
-        fields
-            .map(|field| (field, self.bring_field(field, branch)))
-            .collect()
+        fields.map(move |field| (field, self.bring_field(field, branch)))
     }
 
     fn bring_field(&mut self, field: usize, branch: Marks) -> Bring {
@@ -128,9 +126,14 @@ mod tests {
         ..SET
     };
 
+    fn way(gathered: &mut Gathered, marks: Marks) -> Bring {
+        let (_, way) = gathered.bring(marks).next().unwrap();
+        way
+    }
+
     fn brought(branches: &[Marks]) -> (Vec<Bring>, Gathered) {
         let mut gathered = Gathered::default();
-        let ways = branches.iter().map(|marks| gathered.bring(*marks)[0].1);
+        let ways = branches.iter().map(|marks| way(&mut gathered, *marks));
         (ways.collect(), gathered)
     }
 
@@ -152,7 +155,7 @@ mod tests {
     #[test]
     fn a_log_with_a_merge_of_its_own_is_merged_by_that_alone() {
         let mut gathered = Gathered::new(FIELD);
-        let ways = [APPENDED, APPENDED].map(|marks| gathered.bring(marks)[0].1);
+        let ways = [APPENDED, APPENDED].map(|marks| way(&mut gathered, marks));
         assert_eq!(ways, [Bring::Take, Bring::Merge]);
         assert_eq!(gathered.marks, SET);
         assert_eq!(gathered.merged, FIELD, "a journal keeps what came of it");

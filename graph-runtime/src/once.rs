@@ -54,8 +54,12 @@ impl Effects {
         self.0.is_empty()
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        // Of a map that is empty, too, the clearing takes its time.
+        if !self.is_empty() {
+            self.0.clear();
+        }
     }
 
     /// Takes in how far an effect came.
@@ -419,7 +423,7 @@ impl Context<'_> {
         call: Option<&Call<'_>>,
         charge: Option<Charge>,
     ) -> Result<(), NodeError> {
-        let once = Recorded::Once {
+        let mut once = Recorded::Once {
             node: self.node().to_owned().into(),
             key: key.to_owned(),
             effect: effect.clone(),
@@ -431,9 +435,9 @@ impl Context<'_> {
         let answer = self.pending.take_if(|pending| pending.is_heard);
         let seq = match &self.scope.ledger {
             Some(ledger) => {
-                let heard = answer.as_ref().map(Pending::event);
-                let events = heard.into_iter().chain([once]);
-                let handed_in = ledger.hand_in(&self.course.plan.id, &self.branch, events);
+                let heard = answer.as_deref().map(Pending::event);
+                let handed_in =
+                    ledger.hand_in(&self.course.plan.id, &self.branch, heard, &mut once);
                 handed_in.map_err(|error| {
                     self.pending = answer;
                     NodeError::new(error)

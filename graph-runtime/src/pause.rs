@@ -11,7 +11,7 @@ use crate::context::{Pending, Question};
 use crate::driver::{Done, Driver};
 use crate::engine::{Action, Fact, Refused};
 use crate::error::RunError;
-use crate::event::{Event, Sink};
+use crate::event::Event;
 use crate::execute::Runnable;
 use crate::journal::{Approval, Ask, AskId, Json, Recorded, Usage};
 use crate::node_error::{Kind, NodeError};
@@ -20,7 +20,7 @@ use crate::telemetry::{self, Moved};
 /// The key of the question whether a handoff may be.
 const APPROVE: &str = "approve";
 
-impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
+impl<G: Runnable> Driver<'_, G> {
     /// Asks a person what a node wants to know.
     pub(crate) async fn ask(&mut self, question: Question) -> Result<Ask, RunError> {
         self.note_used()?;
@@ -88,12 +88,12 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     pub(crate) fn await_approval(&mut self, ask: Ask) -> Result<(), RunError> {
         self.tell(Fact::Asked(ask.id))?;
         telemetry::paused(&ask, self.scope.limits.trace_content);
-        self.open = Some(ask);
+        self.open = Some(Box::new(ask));
         Ok(())
     }
 
     /// Takes the question that is open, which must be this one.
-    fn opened(&mut self, ask: AskId) -> Result<Ask, RunError> {
+    fn opened(&mut self, ask: AskId) -> Result<Box<Ask>, RunError> {
         let open = self.open.take().filter(|open| open.id == ask);
         let lost = "the question that is open was not asked";
         open.ok_or_else(|| self.refused(Refused::Impossible(lost)))
@@ -118,7 +118,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             return Ok(None);
         }
         if !open.has_expired(self.now_ms()) {
-            return Ok(Some(Done::Paused(Box::new(open))));
+            return Ok(Some(Done::Paused(open)));
         }
         // Written together with what comes of it.
         self.cx.pending = Some(Pending::new(Recorded::Expired { ask, to: None }));
@@ -143,7 +143,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                 source: error.into(),
             })?,
             None if is_late => Approval::late(),
-            None => return Ok(Some(Done::Paused(Box::new(open)))),
+            None => return Ok(Some(Done::Paused(open))),
         };
         let (plan, node) = (self.plan(), self.cx.course.due());
         let edge = match self.cx.course.engine.next() {
@@ -189,7 +189,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         if self.sink.listens() {
             let (branch, node) = (self.cx.branch.clone(), self.node(node));
             let to = hop.to.map(|to| self.node(to));
-            let decided = || Event::Decided {
+            let decided = Event::Decided {
                 branch,
                 node,
                 ask,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::stream::BoxStream;
+use handoffs_core::Grant;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -39,7 +40,7 @@ pub struct Runtime<G, J = Ephemeral> {
     pub(crate) graph: Arc<G>,
     pub(crate) plan: Arc<Plan>,
     pub(crate) keep: Arc<J>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
 }
 
 /// The journal of a runtime that keeps none.
@@ -78,7 +79,7 @@ impl<G: Runnable> Runtime<G> {
             graph: Arc::new(graph),
             plan: Arc::new(plan),
             keep: Arc::new(Ephemeral),
-            limits,
+            limits: Arc::new(limits),
         }
     }
 
@@ -104,7 +105,7 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     ///
     /// Without it, only the limits of the edges bound a loop.
     pub fn watch_loops(mut self, watch: bool) -> Self {
-        self.limits.ignore_loops = !watch;
+        self.limits_mut().ignore_loops = !watch;
         self
     }
 
@@ -114,19 +115,19 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     /// A fork may say its own limit: `each(items) worker join d(concurrency = 8)`.
     pub fn concurrency(mut self, nodes: usize) -> Self {
         let permits = nodes.clamp(1, Semaphore::MAX_PERMITS);
-        self.limits.permits = Some(Arc::new(Semaphore::new(permits)));
+        self.limits_mut().permits = Some(Arc::new(Semaphore::new(permits)));
         self
     }
 
     /// Keeps the results of nodes with `#[cache(..)]` here, in place of this process's memory.
     pub fn cache(mut self, cache: impl Cache) -> Self {
-        self.limits.cache = Some(Arc::new(cache));
+        self.limits_mut().cache = Some(Arc::new(cache));
         self
     }
 
     /// Says how safe each step is before the next one begins; [`Durability::Sync`] by default.
     pub fn durability(mut self, durability: Durability) -> Self {
-        self.limits.durability = durability;
+        self.limits_mut().durability = durability;
         self
     }
 
@@ -161,7 +162,7 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
         mut self,
         migrate: impl Fn(&mut Entry) -> Result<(), E> + Send + Sync + 'static,
     ) -> Self {
-        self.limits.migration = Some(Migration::new(migrate));
+        self.limits_mut().migration = Some(Migration::new(migrate));
         self
     }
 
@@ -184,7 +185,7 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     /// }
     /// ```
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.limits.clock = Clock::new(now);
+        self.limits_mut().clock = Clock::new(now);
         self
     }
 
@@ -193,7 +194,7 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     /// It is what the spans of agents, models, tools and handoffs have in their attributes for content, and
     /// the questions to people. Wherever traces go, it goes; see [`telemetry`](crate::telemetry).
     pub fn trace_content(mut self, trace: bool) -> Self {
-        self.limits.trace_content = trace;
+        self.limits_mut().trace_content = trace;
         self
     }
 
@@ -203,7 +204,7 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     ///
     /// Needs a tokio runtime with timers.
     pub fn deadline(mut self, after: Duration) -> Self {
-        self.limits.deadline = Some(after);
+        self.limits_mut().deadline = Some(after);
         self
     }
 
@@ -217,7 +218,8 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     /// }
     /// ```
     pub fn budget(mut self, budget: Budget) -> Self {
-        self.limits.change_budgets(|budgets| budgets.run = budget);
+        self.limits_mut()
+            .change_budgets(|budgets| budgets.run = budget);
         self
     }
 
@@ -225,7 +227,7 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     #[expect(clippy::needless_pass_by_value, reason = "names are written in place")]
     pub fn node_budget(mut self, node: G::Node, budget: Budget) -> Self {
         let node = node.to_string();
-        self.limits.change_budgets(|budgets| {
+        self.limits_mut().change_budgets(|budgets| {
             budgets.nodes.insert(node, budget);
         });
         self
@@ -261,10 +263,28 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
             return Err(UnknownEdge { from, to });
         }
         let edge = format!("{from} -> {to}");
-        self.limits.change_budgets(|budgets| {
+        self.limits_mut().change_budgets(|budgets| {
             budgets.edges.insert(edge, budget);
         });
         Ok(self)
+    }
+
+    /// Says what the runs of all threads may do at most, whoever begins them. A thread's own
+    /// [grant](Thread::grant) only narrows it.
+    ///
+    /// Amounts count for each run by itself: two runs may spend so much each.
+    ///
+    /// ```
+    /// use handoffs_core::Grant;
+    /// use handoffs_runtime::{Keep, Runnable, Runtime};
+    ///
+    /// fn careful<G: Runnable, J: Keep>(runtime: Runtime<G, J>) -> Runtime<G, J> {
+    ///     runtime.grant(Grant::all().spend_micros(100_000_000))
+    /// }
+    /// ```
+    pub fn grant(mut self, grant: Grant) -> Self {
+        self.limits_mut().grant = Some(grant);
+        self
     }
 
     /// Stops all runs as soon as the token is cancelled: nodes at work are dropped, appends under way
@@ -279,7 +299,7 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     /// }
     /// ```
     pub fn cancel_on(mut self, token: CancellationToken) -> Self {
-        self.limits.cancel = Some(token);
+        self.limits_mut().cancel = Some(token);
         self
     }
 
@@ -287,8 +307,12 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
     /// the calls return [`RunError::Drained`](crate::RunError::Drained), or their result if that was
     /// the last step. This is what a program does on SIGTERM.
     pub fn drain_on(mut self, token: CancellationToken) -> Self {
-        self.limits.drain = Some(token);
+        self.limits_mut().drain = Some(token);
         self
+    }
+
+    fn limits_mut(&mut self) -> &mut Limits {
+        Arc::make_mut(&mut self.limits)
     }
 
     /// Returns a thread by its name, whether it exists or not.
@@ -362,7 +386,7 @@ impl<G, J> Clone for Runtime<G, J> {
             graph: Arc::clone(&self.graph),
             plan: Arc::clone(&self.plan),
             keep: Arc::clone(&self.keep),
-            limits: self.limits.clone(),
+            limits: Arc::clone(&self.limits),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use handoffs_core::Grant;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -22,12 +23,13 @@ pub(crate) struct Scope {
     pub(crate) graph: GraphId,
     /// A number that no other run has, for runs that no journal counts.
     pub(crate) run: u64,
-    pub(crate) ledger: Option<Ledger>,
+    /// Boxed, as it is large and most runs that are many have none.
+    pub(crate) ledger: Option<Box<Ledger>>,
     /// What the journal said when the run was taken up, or when it was last read again.
-    pub(crate) told: Mutex<Arc<Branches>>,
+    pub(crate) told: Mutex<Option<Arc<Branches>>>,
     /// The answer with which the run is resumed, for the path that asked.
     pub(crate) answer: Option<(AskId, Json)>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) spending: Spending,
 }
 
@@ -47,6 +49,8 @@ pub(crate) struct Limits {
     /// Whether traces tell what users, models and tools say.
     pub(crate) trace_content: bool,
     pub(crate) budgets: Option<Arc<Budgets>>,
+    /// What each run of the runtime may do at most.
+    pub(crate) grant: Option<Grant>,
 }
 
 impl Limits {
@@ -54,6 +58,14 @@ impl Limits {
         let mut budgets = self.budgets.as_deref().cloned().unwrap_or_default();
         change(&mut budgets);
         self.budgets = Some(Arc::new(budgets));
+    }
+
+    /// Returns what a run may do that is granted this, or nothing of its own.
+    pub(crate) fn granted(&self, own: Option<&Grant>) -> Option<Grant> {
+        match (own, self.grant.as_ref()) {
+            (Some(own), Some(bound)) => Some(own.within(bound)),
+            (own, bound) => own.or(bound).cloned(),
+        }
     }
 }
 
@@ -76,20 +88,21 @@ impl Scope {
             ledger: None,
             told: Mutex::default(),
             answer: None,
-            limits: Limits::default(),
+            limits: Arc::default(),
             spending: Spending::default(),
         }
     }
 
     /// Returns what the journal said when it was last read.
     pub(crate) fn told(&self) -> Arc<Branches> {
-        Arc::clone(&self.told.lock().unwrap_or_else(PoisonError::into_inner))
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.clone().unwrap_or_default()
     }
 
     /// Takes what the journal said when it was last read, once nobody else looks at it.
     pub(crate) fn take_told(&self) -> Option<Branches> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::into_inner(std::mem::take(&mut *told))
+        Arc::into_inner(told.take()?)
     }
 
     /// Reads again what the journal says, as this run itself has written to it.
@@ -100,7 +113,7 @@ impl Scope {
         let read = ledger.read(&self.graph).await;
         let (told, _) = read.map_err(|source| RunError::journal(&self.thread, None, source))?;
         let told = told.migrating(self.limits.migration.clone());
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(told);
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(told));
         Ok(())
     }
 

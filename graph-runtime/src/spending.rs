@@ -11,9 +11,10 @@ use crate::plan::Plan;
 /// What a run has used so far.
 #[derive(Debug, Default)]
 pub(crate) struct Spending {
-    account: Mutex<Account>,
+    /// Made when something is counted, as most runs use nothing.
+    account: Mutex<Option<Box<Account>>>,
     /// The budget for which the run stops, and the node that would have gone on.
-    over: OnceLock<(String, Spent)>,
+    over: OnceLock<Box<(String, Spent)>>,
 }
 
 #[derive(Debug, Default)]
@@ -27,11 +28,13 @@ struct Account {
 impl Spending {
     /// Goes on from what the journal says that the run has used, if it has begun before.
     pub(crate) fn behind(told: Option<&Arc<Branches>>, plan: &Plan) -> Self {
-        let start = || plan.name(plan.start).to_owned();
-        let account = Account {
-            before: told.map(|told| (Arc::clone(told), start())),
-            ..Account::default()
-        };
+        let account = told.map(|told| {
+            let start = plan.name(plan.start).to_owned();
+            Box::new(Account {
+                before: Some((Arc::clone(told), start)),
+                ..Account::default()
+            })
+        });
         Self {
             account: Mutex::new(account),
             over: OnceLock::new(),
@@ -40,15 +43,17 @@ impl Spending {
 
     /// Lets go of what the journal said.
     pub(crate) fn close(&self) {
-        self.account().before = None;
+        if let Some(account) = &mut *self.account() {
+            account.before = None;
+        }
     }
 
     /// Returns the budget for which the run stops, if it does, and the node that would have gone on.
     pub(crate) fn over(&self) -> Option<&(String, Spent)> {
-        self.over.get()
+        self.over.get().map(|over| &**over)
     }
 
-    fn account(&self) -> MutexGuard<'_, Account> {
+    fn account(&self) -> MutexGuard<'_, Option<Box<Account>>> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -126,7 +131,8 @@ impl<'a> Context<'a> {
     pub(crate) fn spend(&mut self, tool: Option<&str>, own: &Held, count: impl Fn(&mut Used)) {
         let visits = self.visits();
         let held = self.held(&visits, own);
-        let mut account = self.scope.spending.account();
+        let mut kept = self.scope.spending.account();
+        let account = kept.get_or_insert_default();
         if held.is_empty() {
             account.meter.count(&visits, tool, count);
             return;
@@ -136,7 +142,7 @@ impl<'a> Context<'a> {
         let after = each(&held, &account.meter).zip(before);
         let near = after.filter(|(after, before)| after.is_near() && !before.is_near());
         let near: Vec<_> = near.map(|(after, _)| after).collect();
-        drop(account);
+        drop(kept);
         for spent in near {
             tracing::warn!(thread = %self.thread(), node = self.node(), %spent, "a budget is nearly used up");
             self.near.push((self.course.due(), spent));
@@ -164,18 +170,19 @@ impl<'a> Context<'a> {
         if held.is_empty() {
             return false;
         }
-        let mut account = self.scope.spending.account();
+        let mut kept = self.scope.spending.account();
+        let account = kept.get_or_insert_default();
         let Some(spent) = find(&held, account.whole(), holds) else {
             return false;
         };
-        drop(account);
+        drop(kept);
         tracing::warn!(thread = %self.thread(), node = self.node(), %spent, "a budget is used up");
         // Of several branches, the first says why.
         let _ = self
             .scope
             .spending
             .over
-            .set((self.node().to_owned(), spent));
+            .set(Box::new((self.node().to_owned(), spent)));
         true
     }
 

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use crate::course::place;
 use crate::driver::{Done, Driver, HandedIn};
 use crate::engine::Hop;
 use crate::error::RunError;
-use crate::event::{Event, Sink};
+use crate::event::Event;
 use crate::execute::Runnable;
 use crate::fork::Fork;
 use crate::journal::{AskId, Conclusion, Forked, Recorded, Usage, Used, Writes};
@@ -47,26 +46,29 @@ pub(crate) struct Step {
 /// A step that is decided, and not written yet.
 struct Taken<G: Runnable> {
     handed_in: Option<HandedIn>,
-    fork: Option<Fork>,
-    told: Option<Event<G>>,
+    fork: Option<Box<Fork>>,
+    told: Option<Box<Event<G>>>,
     /// The span of the handoff.
     span: Span,
 }
 
-impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
+impl<G: Runnable> Driver<'_, G> {
     /// Makes one step, or one attempt at it, and returns how the path came to rest, if it did.
     ///
     /// What happens seldom is boxed, so that the many paths that are under way at a time are small.
     pub(crate) async fn step(&mut self, node: u16) -> Result<Option<Done>, RunError> {
-        let plan = self.plan();
-        let span = plan.node(node).map_or_else(Span::none, |planned| {
-            telemetry::node(planned, &self.cx.branch, &self.used)
-        });
-        if span.is_disabled() {
+        let planned = self.plan().node(node);
+        let span = planned.map(|planned| telemetry::node(planned, &self.cx.branch, &self.used));
+        let Some(span) = span.filter(|span| !span.is_disabled()) else {
             return self.step_in(node).await;
-        }
+        };
+        Box::pin(self.traced(node, span)).await
+    }
+
+    /// Makes the step within its span.
+    async fn traced(&mut self, node: u16, span: Span) -> Result<Option<Done>, RunError> {
         self.cx.span = span.clone();
-        let done = Box::pin(self.step_in(node)).instrument(span.clone()).await;
+        let done = self.step_in(node).instrument(span.clone()).await;
         self.cx.span = Span::none();
         if let Err(error) = &done {
             telemetry::step_failed(&span, error);
@@ -74,11 +76,11 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         done
     }
 
-    /// Makes the step, within its span if somebody listens.
+    /// Makes the step.
     async fn step_in(&mut self, node: u16) -> Result<Option<Done>, RunError> {
         if self.sink.listens() {
             let (branch, node) = (self.cx.branch.clone(), self.node(node));
-            Box::pin(self.sink.emit(|| Event::Entered { branch, node })).await;
+            Box::pin(self.sink.emit(Event::Entered { branch, node })).await;
         }
         let caches = self.caches(node);
         let is_kept = self.scope.ledger.is_some() || caches;
@@ -87,18 +89,22 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         }
         let noted = is_kept || self.sink.listens() || !self.cx.span.is_disabled();
         self.cx.enter(noted, telemetry::is_listened());
-        let key = if caches { self.cache_key(node) } else { None };
+        let key = if caches {
+            self.cache_key(node).map(Box::new)
+        } else {
+            None
+        };
         let hit = match &key {
             // A person who was asked is heard, whatever has been kept since, and what the node has begun
             // to do is not forgotten.
             Some(key) if self.cx.answers.is_empty() && self.cx.effects.is_empty() => {
-                Box::pin(self.look_up(node, key)).await
+                Box::pin(self.look_up(node, key)).await.map(Box::new)
             }
             _ => None,
         };
         let before = self.before(node);
         let step = match hit {
-            Some(step) => step,
+            Some(step) => *step,
             None => match self.permitted(node).await {
                 Err(signal) => return Box::pin(self.rest(signal)).await.map(Some),
                 Ok(Err(error)) => {
@@ -137,7 +143,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             self.fork = Some(fork);
         }
         if let Some(told) = taken.told {
-            Box::pin(self.sink.emit(|| told)).await;
+            Box::pin(self.sink.emit(*told)).await;
         }
         if self.cx.course.is_turn_over() {
             tokio::task::yield_now().await;
@@ -189,7 +195,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     async fn tell_near(&mut self) {
         for (node, spent) in take(&mut self.cx.near) {
             let (branch, node) = (self.cx.branch.clone(), self.node(node));
-            let near = || Event::Budget {
+            let near = Event::Budget {
                 branch,
                 node,
                 spent,
@@ -211,7 +217,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         let Some(planned) = plan.node(node) else {
             return Ok(Err(NodeError::new("there is no such node")));
         };
-        let desk = Arc::clone(&cx.desk);
+        let desk = cx.desk;
         cx.pulse = Pulse::of(&planned.policy, &cx.around);
         let pulse = cx.pulse.clone();
         let mut events = None;
@@ -313,7 +319,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         self.cx.flush();
         let (forked, fork) = if hop.forks {
             let (forked, fork) = self.forked(edge)?;
-            (Some(forked), Some(fork))
+            (Some(forked), Some(Box::new(fork)))
         } else {
             (None, None)
         };
@@ -322,8 +328,11 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         } else {
             None
         };
-        let to = hop.to.map(|to| self.plan().name(to));
-        let span = self.tell_step(node, edge, hop, outcome.as_ref(), forked.as_ref(), cached);
+        let span = if telemetry::is_told() {
+            self.tell_step(node, edge, hop, outcome.as_ref(), forked.as_ref(), cached)
+        } else {
+            Span::none()
+        };
         let mut taken = Taken {
             handed_in: None,
             fork,
@@ -335,17 +344,18 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         };
         if self.sink.listens() {
             let branches = forked.as_ref().map(|forked| forked.branches);
-            taken.told = self.stepped(node, edge, &outcome, hop, branches, cached);
+            let told = self.stepped(node, edge, &outcome, hop, branches, cached);
+            taken.told = told.map(Box::new);
         }
         if has_journal {
-            let to = to.node().filter(|_| !hop.forks);
+            let to = hop.to.node().filter(|_| !hop.forks);
             let stepped = Recorded::Stepped {
                 node: self.kept_name(node),
                 outcome,
                 edge: place(edge),
-                on: self.edge_label(place(edge)).into(),
+                on: self.edge_label(place(edge)),
                 masked: hop.masked,
-                to: to.map(|to| to.to_owned().into()),
+                to: to.map(|to| self.kept_name(to)),
                 fork: forked,
                 progress,
                 writes,
@@ -361,7 +371,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             if let Some(mut ask) = approval {
                 // It is known by the number of its entry.
                 ask.id = AskId(handed_in.seq);
-                if let Some(Event::Stepped { approval, .. }) = &mut taken.told {
+                if let Some(Event::Stepped { approval, .. }) = taken.told.as_deref_mut() {
                     *approval = Some(ask.clone());
                 }
                 self.await_approval(ask)?;

@@ -72,10 +72,10 @@ mod span;
 
 #[cfg(feature = "agents")]
 pub(crate) use agent::{asked, called, offered, passed};
-pub(crate) use measure::{appended, begun, pauses, run_ended, stepped, used};
+pub(crate) use measure::{appended, begun, pauses, stepped, used};
 pub use names::*;
 pub(crate) use span::{
     Moved, answered, append, append_failed, concluded, decided, expired, handoff, is_listened,
-    is_traced, joined, loop_stopped, node, node_failed, paused, run, run_rested, step_failed,
+    is_told, is_traced, joined, loop_stopped, node, node_failed, paused, run, step_failed,
     tried_again,
 };

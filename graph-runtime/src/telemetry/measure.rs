@@ -34,7 +34,7 @@ pub(super) fn seconds(begun: Instant) -> f64 {
 }
 
 /// Counts a run that came to rest.
-pub(crate) fn run_ended(graph: &str, ended: &'static str, begun: Option<Instant>) {
+pub(super) fn run_ended(graph: &str, ended: &'static str, begun: Option<Instant>) {
     let Some(begun) = begun else {
         return;
     };

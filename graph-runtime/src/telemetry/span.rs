@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use handoffs_core::Grant;
+use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Level, Span};
 
@@ -25,10 +26,34 @@ pub(crate) fn is_listened() -> bool {
     tracing::enabled!(target: TARGET, Level::DEBUG) || measure::is_measured()
 }
 
-/// Begins the span of a run.
-pub(crate) fn run(graph: &str, scope: &Scope, way: &'static str) -> Span {
+/// Returns whether anybody listens to single steps, or to handoffs alone.
+#[inline]
+pub(crate) fn is_told() -> bool {
+    is_traced() || is_listened()
+}
+
+/// A run that somebody watches.
+pub(crate) struct Watched {
+    span: Span,
+    begun: Option<Instant>,
+}
+
+impl Watched {
+    pub(crate) fn span(&self) -> Span {
+        self.span.clone()
+    }
+
+    /// Notes how the run came to rest.
+    pub(crate) fn rested(&self, graph: &str, scope: &Scope, done: &Result<Done, RunError>) {
+        let ended = run_rested(&self.span, scope, done);
+        measure::run_ended(graph, ended, self.begun);
+    }
+}
+
+/// Begins the span of a run, if somebody watches it.
+pub(crate) fn run(graph: &str, scope: &Scope, way: &'static str) -> Option<Watched> {
     let ask = scope.answer.as_ref().map(|(ask, _)| *ask);
-    tracing::info_span!(
+    let span = tracing::info_span!(
         target: TARGET,
         "invoke_workflow",
         otel.name = %format_args!("{OPERATION_WORKFLOW} {graph}"),
@@ -44,20 +69,19 @@ pub(crate) fn run(graph: &str, scope: &Scope, way: &'static str) -> Span {
         { ENDED } = Empty,
         { LAST } = Empty,
         { ERROR_TYPE } = Empty,
-    )
+    );
+    let begun = measure::begun();
+    let is_watched = begun.is_some() || !span.is_disabled();
+    is_watched.then_some(Watched { span, begun })
 }
 
 /// Returns the number of the last entry.
 fn last(scope: &Scope) -> Option<u64> {
-    scope.ledger.as_ref().map(Ledger::last)
+    scope.ledger.as_deref().map(Ledger::last)
 }
 
 /// Notes how a run came to rest.
-pub(crate) fn run_rested(
-    span: &Span,
-    scope: &Scope,
-    done: &Result<Done, RunError>,
-) -> &'static str {
+fn run_rested(span: &Span, scope: &Scope, done: &Result<Done, RunError>) -> &'static str {
     let ended = match done {
         Ok(Done::Ended(..) | Done::Arrived) => "finished",
         Ok(Done::Paused(_)) => "paused",

@@ -3,7 +3,7 @@
 use handoffs_core::{NodeShape, Topology};
 use serde::Serialize;
 
-use crate::context::Context;
+use crate::context::{Context, Desk};
 use crate::course::Course;
 use crate::engine::{Engine, Fact};
 use crate::item::Item;
@@ -32,6 +32,7 @@ use crate::scope::Scope;
 pub struct TestContext {
     scope: Scope,
     plan: Plan,
+    desk: Desk,
     answers: Vec<(String, Json)>,
     effects: Effects,
     item: Option<Item>,
@@ -46,6 +47,7 @@ impl TestContext {
         Self {
             scope: Scope::of(ThreadId::new("test")),
             plan: Plan::new(topology, &[], Vec::new()),
+            desk: Desk::default(),
             answers: Vec::new(),
             effects: Effects::default(),
             item: None,
@@ -109,7 +111,7 @@ impl TestContext {
         let started = engine.on(&self.plan, Fact::Started);
         debug_assert_eq!(started, Ok(()), "a new engine can be started");
         let course = Course::new(&self.plan, engine, None);
-        let mut cx = Context::new(&self.scope, BranchId::TRUNK, course);
+        let mut cx = Context::new(&self.scope, &self.desk, BranchId::TRUNK, course);
         cx.answers.clone_from(&self.answers);
         cx.effects.clone_from(&self.effects);
         cx.item.clone_from(&self.item);

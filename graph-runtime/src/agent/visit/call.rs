@@ -3,13 +3,15 @@
 use std::convert::Infallible;
 
 use handoffs_core::Outcome;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Visit;
 use crate::agent::event::AgentEvent;
 use crate::agent::message::{Conversation, Given};
 use crate::agent::model::ToolCall;
 use crate::agent::policy::{Decision, ToolQuestion, ToolRequest};
-use crate::agent::tool::Tool;
+use crate::agent::tool::{Tool, ToolAnswer, ToolAsks, ToolError};
 use crate::authority::{Denied, Needs};
 use crate::budget::BudgetOf;
 use crate::context::Context;
@@ -18,6 +20,21 @@ use crate::journal::{Approval, Usage};
 use crate::node_error::NodeError;
 use crate::once::Call;
 use crate::telemetry::called;
+
+/// What came of a call, as the journal keeps it.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum CameOfIt {
+    Given(Given),
+    Asks { asks: ToolAsks },
+}
+
+/// What a person is asked by a tool.
+#[derive(Serialize)]
+struct Asked<'a> {
+    tool: &'a str,
+    asks: &'a Value,
+}
 
 /// A call that a model wants.
 struct Wanted<'a> {
@@ -53,37 +70,73 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
         {
             return Ok(Given::Error(format!("this call is not allowed: {rule}")));
         }
+        let mut came_of_it = self.call_once(&key, tool, call, None, cx).await?;
+        let mut answers = 0_u32;
+        loop {
+            let asks = match came_of_it {
+                CameOfIt::Given(given) => return Ok(given),
+                CameOfIt::Asks { asks } => asks,
+            };
+            answers += 1;
+            let key = format!("{key}, answer {answers}");
+            let question = Asked {
+                tool: &call.tool,
+                asks: &asks.question,
+            };
+            let answer = cx.ask(&format!("{key}, asked"), &question).await?;
+            let asked = Some((asks, answer));
+            came_of_it = self.call_once(&key, tool, call, asked, cx).await?;
+        }
+    }
+
+    /// Makes a call, or goes on with one that asked, and keeps what came of it.
+    async fn call_once(
+        &self,
+        key: &str,
+        tool: &dyn Tool,
+        call: &ToolCall,
+        asked: Option<(ToolAsks, ToolAnswer)>,
+        cx: &mut Context<'_>,
+    ) -> Result<CameOfIt, NodeError> {
         let content = cx.scope.limits.trace_content;
-        // What the model reads of an error is a result like any other.
         let teller = cx.teller.clone();
         let effect = async || {
+            let work = async {
+                let Some((asks, answer)) = &asked else {
+                    return tool.call(&call.arguments).await;
+                };
+                tool.answered(&call.arguments, asks, answer).await
+            };
             teller.tell(|| AgentEvent::Called(call.clone()));
-            let result = called(call, content, tool.call(&call.arguments)).await;
-            let given = match result {
+            // What the model reads of an error is a result like any other.
+            let given = match called(call, content, work).await {
                 Ok(result) => Given::Result(result),
+                Err(ToolError::Asks(asks)) => return Ok(CameOfIt::Asks { asks: *asks }),
                 Err(error) => Given::Error(chain(&error)),
             };
             teller.tell(|| AgentEvent::Returned {
                 call: call.clone(),
                 given: given.clone(),
             });
-            Ok::<_, Infallible>(given)
+            Ok::<_, Infallible>(CameOfIt::Given(given))
         };
+        let needs = tool.needs();
         let mut own = self.budgets(cx);
         own.extend(tool.budget().of(BudgetOf::Tool(call.tool.clone())));
         let called = Call::tool(call.tool.clone(), &own, needs.as_ref());
-        // What a call cost is known of a tool that says what it may cost; one that failed cost nothing.
-        let cost = |given: &Given| {
+        // What a call cost is known of a tool that says what it may cost; one that failed, or asks, cost
+        // nothing.
+        let cost = |came_of_it: &CameOfIt| {
             let needs = needs.as_ref()?;
-            Some(Usage::cost_micros(match given {
-                Given::Result(result) => {
+            Some(Usage::cost_micros(match came_of_it {
+                CameOfIt::Given(Given::Result(result)) => {
                     let cost = tool.cost_micros(&call.arguments, result);
                     cost.unwrap_or(needs.cost_micros)
                 }
                 _ => 0,
             }))
         };
-        cx.call(&key, called, tool.may_repeat(), effect, cost).await
+        cx.call(key, called, tool.may_repeat(), effect, cost).await
     }
 
     /// Returns why a call may not be made, and keeps that it was refused.
