@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+use std::task::Waker;
+
 use allocation_counter::{AllocationInfo, measure};
 use handoffs::prelude::*;
 use handoffs::{Counter, GraphBuilder, Keep, Runnable, To};
@@ -315,4 +317,36 @@ fn with_a_journal_a_fork_writes_the_big_field_down_once() {
     let after_the_first = records.unwrap().into_iter().skip(1);
     let bytes: usize = after_the_first.map(|record| record.body.len()).sum();
     assert!(bytes < 8_000, "{bytes} bytes for ten steps and a join");
+}
+
+// ---- Many runs that wait.
+
+#[node(Work)]
+async fn wait() {
+    std::future::pending().await
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Work, start = wait)]
+struct Waiting {
+    #[route(_ => end)]
+    wait: Wait,
+}
+
+#[test]
+fn a_run_that_waits_takes_at_most_4_kilobytes() {
+    const RUNS: usize = 100;
+    let runtime = Runtime::new(Waiting { wait: Wait });
+    let mut task = std::task::Context::from_waker(Waker::noop());
+    let measured = measure(|| {
+        let run = |_| {
+            let thread = runtime.thread("test");
+            let mut run = Box::pin(async move { thread.run(Work::default()).await });
+            assert!(run.as_mut().poll(&mut task).is_pending());
+            run
+        };
+        drop((0..RUNS).map(run).collect::<Vec<_>>());
+    });
+    let bytes = measured.bytes_max / RUNS as u64;
+    assert!(bytes <= 4_096, "{bytes} bytes");
 }

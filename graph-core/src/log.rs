@@ -41,11 +41,14 @@ pub struct Log<T> {
     len: usize,
 }
 
-/// A run of slots that continues another log. A slot is written once, by the first clone to get there.
+/// An item that continues another log, and slots for those behind it. A slot is written once, by the first
+/// clone to get there.
 struct Segment<T> {
     before: Log<T>,
+    /// It stands in the segment itself, as a branch of a fork often appends no more than this one.
+    item: T,
     first: OnceLock<Block<T>>,
-    /// Made when the first block is full: most segments of the branches of a fork never get there.
+    /// Made when the first block is full.
     later: OnceLock<Box<[OnceLock<Block<T>>; BLOCKS - 1]>>,
 }
 
@@ -73,7 +76,7 @@ impl<T> Log<T> {
     /// Appends an item.
     pub fn push(&mut self, item: T) {
         let item = match &self.segment {
-            Some(segment) => match segment.set(self.len - segment.before.len, item) {
+            Some(segment) => match segment.set(self.len - segment.before.len - 1, item) {
                 Ok(()) => {
                     self.len += 1;
                     return;
@@ -83,10 +86,12 @@ impl<T> Log<T> {
             None => item,
         };
         let len = self.len + 1;
-        let segment = Segment::after(core::mem::take(self));
-        // The slot of a segment that nobody else has seen is free.
-        let placed = segment.set(0, item);
-        debug_assert!(placed.is_ok(), "a new segment is empty");
+        let segment = Segment {
+            before: core::mem::take(self),
+            item,
+            first: OnceLock::new(),
+            later: OnceLock::new(),
+        };
         *self = Self {
             segment: Some(Arc::new(segment)),
             len,
@@ -139,15 +144,7 @@ impl<T> Log<T> {
 }
 
 impl<T> Segment<T> {
-    fn after(before: Log<T>) -> Self {
-        Self {
-            before,
-            first: OnceLock::new(),
-            later: OnceLock::new(),
-        }
-    }
-
-    /// Fills a slot, or gives the item back if the slot is taken or beyond the segment.
+    /// Fills a slot behind the first item, or gives the item back if the slot is taken or beyond the segment.
     fn set(&self, index: usize, item: T) -> Result<(), T> {
         let (block, slot) = place(index);
         let later = || {
@@ -166,6 +163,9 @@ impl<T> Segment<T> {
     }
 
     fn get(&self, index: usize) -> Option<&T> {
+        let Some(index) = index.checked_sub(1) else {
+            return Some(&self.item);
+        };
         let (block, slot) = place(index);
         let cell = match block.checked_sub(1) {
             None => &self.first,
@@ -175,7 +175,7 @@ impl<T> Segment<T> {
     }
 }
 
-/// Returns the block and the slot in it where a segment keeps its item number `index`.
+/// Returns the block and the slot in it where a segment keeps the item number `index` of those behind its first.
 const fn place(index: usize) -> (usize, usize) {
     let block = (index / FIRST_BLOCK + 1).ilog2() as usize;
     (block, index - FIRST_BLOCK * ((1 << block) - 1))

@@ -209,7 +209,7 @@ impl<S: State> GraphBuilder<S> {
         name: impl Into<String>,
         items: impl Fn(&S) -> Vec<T> + Send + Sync + 'static,
     ) -> Self {
-        let list = move |state: &S| items(state).into_iter().map(Item::new).collect();
+        let list = move |state: &S| Item::list(items(state));
         self.items
             .push((name.into(), ItemType::of::<T>(), Box::new(list)));
         self

@@ -18,7 +18,7 @@ use crate::agent::Teller;
 use crate::attempt::Pulse;
 use crate::budget::{Held, Spent};
 use crate::course::Course;
-use crate::engine::Amounts;
+use crate::engine::{Amounts, Engine};
 use crate::error::RunError;
 use crate::event::Inner;
 use crate::item::Item;
@@ -166,6 +166,7 @@ pub(crate) struct Question {
 }
 
 impl<'a> Context<'a> {
+    #[inline]
     pub(crate) fn new(
         scope: &'a Scope,
         desk: &'a Desk,
@@ -209,6 +210,72 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Becomes as good as new, for another branch of the same fork.
+    pub(crate) fn begin_again(&mut self, index: u32, begun: Engine) {
+        // Each field is named, so that none is forgotten.
+        let Self {
+            scope: _,
+            branch,
+            arrived,
+            attended,
+            noted,
+            course:
+                Course {
+                    plan: _,
+                    engine,
+                    progress,
+                },
+            desk: _,
+            answers,
+            pending,
+            effects,
+            usage,
+            calls,
+            calls_ms,
+            near,
+            outer: _,
+            misfit,
+            step,
+            before,
+            item,
+            again,
+            caught,
+            refused,
+            patience: _,
+            pulse,
+            around: _,
+            span,
+            held_before,
+            permit,
+            relay,
+            left,
+            #[cfg(feature = "agents")]
+            teller,
+            concluded,
+        } = self;
+        branch.turn_to(index);
+        (*arrived, *calls_ms) = (0, 0);
+        (*attended, *noted, *again) = (true, true, false);
+        *engine = begun;
+        if let Some(progress) = progress {
+            progress.begin_again();
+        }
+        answers.clear();
+        effects.clear();
+        near.clear();
+        (*usage, *calls) = (Usage::default(), Used::default());
+        (*step, *before) = (Marks::default(), Marks::default());
+        (*pending, *caught, *item, *left) = (None, None, None, None);
+        (*misfit, *refused, *held_before) = (None, None, None);
+        (*permit, *relay, *concluded) = (None, None, None);
+        *pulse = Pulse::default();
+        *span = Span::none();
+        #[cfg(feature = "agents")]
+        {
+            *teller = Teller::default();
+        }
+    }
+
     /// Gets ready for the next step, of which somebody may be told, by an entry, an event or a trace.
     pub(crate) fn enter(&mut self, is_noted: bool, is_traced: bool) {
         self.noted = is_noted;
@@ -246,9 +313,7 @@ impl<'a> Context<'a> {
             step.changed
         };
         let to = self.course.pass(edge, changed, state)?;
-        if !self.effects.is_empty() {
-            self.effects.clear();
-        }
+        self.effects.clear();
         Some(usize::from(to))
     }
 
@@ -455,9 +520,13 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn __concluded<O: Outcome>(&mut self, outcome: &O) {
         if self.noted {
-            let variant = O::VARIANTS
-                .get(outcome.variant())
-                .map_or("?", |variant| variant.name);
+            let variant = O::VARIANTS.get(outcome.variant());
+            let is_plain = variant.is_some_and(|variant| variant.fields.is_empty());
+            let variant = variant.map_or("?", |variant| variant.name);
+            if is_plain && is_null(outcome) {
+                self.concluded = Some(Ok(Conclusion::new(variant, None)));
+                return;
+            }
             let payload = match Json::approximate(&Payload(outcome)) {
                 Ok(payload) => Ok((payload.as_str() != "null").then_some(payload)),
                 // A run that is not written down does not end because of what cannot be.
@@ -470,6 +539,12 @@ impl<'a> Context<'a> {
             }));
         }
     }
+}
+
+/// Returns whether the payload of an outcome is nothing, without making room for it.
+fn is_null<O: Outcome>(outcome: &O) -> bool {
+    let mut text = *b"----";
+    serde_json::to_writer(&mut text[..], &Payload(outcome)).is_ok() && text == *b"null"
 }
 
 impl fmt::Debug for Context<'_> {

@@ -20,7 +20,7 @@ use tracing::Instrument;
 use crate::attempt::text;
 use crate::context::{Context, Desk, Pending};
 use crate::course::Course;
-use crate::engine::{Action, Fact, Refused};
+use crate::engine::{Action, Engine, Fact, Refused};
 use crate::error::{RunError, chain};
 use crate::event::Sink;
 use crate::execute::Runnable;
@@ -35,12 +35,12 @@ use crate::scope::{Limits, Scope};
 use crate::telemetry;
 
 /// A path through a graph in the hands of the driver.
-pub(crate) struct Driver<'a, G: Runnable, K> {
+pub(crate) struct Driver<'a, G: Runnable> {
     pub(crate) graph: &'a G,
     pub(crate) scope: &'a Scope,
     pub(crate) state: G::State,
     pub(crate) cx: Context<'a>,
-    pub(crate) sink: K,
+    pub(crate) sink: Sink<G>,
     /// The question that is open.
     pub(crate) open: Option<Box<Ask>>,
     /// How long the last attempt at a node took, in milliseconds.
@@ -57,6 +57,15 @@ pub(crate) struct Driver<'a, G: Runnable, K> {
     pub(crate) is_within: bool,
 }
 
+/// Where a path is: in which run, and of which graph.
+pub(crate) struct Place<'a> {
+    pub(crate) scope: &'a Scope,
+    /// Where its nodes lay down what keeps them from going on.
+    pub(crate) desk: &'a Desk,
+    pub(crate) plan: &'a Plan,
+    pub(crate) branch: BranchId,
+}
+
 /// The fields with which a run begins, whether they are all, and what it is granted.
 pub(crate) type Start = (Writes, bool, Option<Grant>);
 
@@ -64,7 +73,7 @@ pub(crate) type Start = (Writes, bool, Option<Grant>);
 pub(crate) struct HandedIn {
     pub(crate) seq: u64,
     /// The node that it is about, for the text of an error.
-    node: Option<String>,
+    node: Option<Cow<'static, str>>,
 }
 
 /// How a path came to rest.
@@ -80,22 +89,17 @@ pub(crate) enum Done {
     Stopped,
 }
 
-impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
+impl<'a, G: Runnable> Driver<'a, G> {
     /// Takes a path up where it stands.
     pub(crate) fn new(
         graph: &'a G,
-        scope: &'a Scope,
-        desk: &'a Desk,
-        plan: &'a Plan,
-        branch: BranchId,
+        place: Place<'a>,
         state: G::State,
         folded: Folded,
-        sink: K,
+        sink: Sink<G>,
     ) -> Self {
-        let watches = !scope.limits.ignore_loops && plan.laps > 0;
-        let progress = watches.then(Progress::new::<G::State>);
-        let course = Course::new(plan, folded.engine, progress);
-        let mut cx = Context::new(scope, desk, branch, course);
+        let mut driver = Self::begun(graph, place, state, folded.engine, sink);
+        let cx = &mut driver.cx;
         cx.arrived = folded.arrived;
         cx.before = folded.marks;
         cx.answers = folded.answers;
@@ -104,20 +108,73 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         cx.caught = folded.caught.map(Box::new);
         cx.refused = folded.refused;
         cx.calls = folded.calls;
+        driver.open = folded.open.map(Box::new);
+        driver.cut_off_ms = folded.calls.took_ms;
+        driver.used = folded.used;
+        driver.fork = folded.fork.map(Fork::folded).map(Box::new);
+        driver
+    }
+
+    /// Takes up a path that has just begun.
+    #[inline]
+    pub(crate) fn begun(
+        graph: &'a G,
+        place: Place<'a>,
+        state: G::State,
+        engine: Engine,
+        sink: Sink<G>,
+    ) -> Self {
+        let Place {
+            scope,
+            desk,
+            plan,
+            branch,
+        } = place;
+        let watches = !scope.limits.ignore_loops && plan.laps > 0;
+        let progress = watches.then(Progress::new::<G::State>);
+        let course = Course::new(plan, engine, progress);
         Self {
             graph,
             scope,
             state,
-            cx,
+            cx: Context::new(scope, desk, branch, course),
             sink,
-            open: folded.open.map(Box::new),
+            open: None,
             took_ms: 0,
-            cut_off_ms: folded.calls.took_ms,
+            cut_off_ms: 0,
             lengths: Vec::new(),
-            used: folded.used,
-            fork: folded.fork.map(Fork::folded).map(Box::new),
+            used: Vec::new(),
+            fork: None,
             is_within: false,
         }
+    }
+
+    /// Takes up, in the place of a branch that has come to rest, another one of the same fork.
+    ///
+    /// It is as good as new, and nothing had to be moved for it.
+    pub(crate) fn begin_again(&mut self, index: u32, begun: G::State, engine: Engine) {
+        // Each field is named, so that none is forgotten.
+        let Self {
+            graph: _,
+            scope: _,
+            state,
+            cx,
+            sink: _,
+            open,
+            took_ms,
+            cut_off_ms,
+            lengths,
+            used,
+            fork,
+            is_within: _,
+        } = self;
+        *state = begun;
+        cx.begin_again(index, engine);
+        *open = None;
+        (*took_ms, *cut_off_ms) = (0, 0);
+        lengths.clear();
+        used.clear();
+        *fork = None;
     }
 
     /// Runs the trunk until it comes to rest, is cancelled or out of time; begins with `start`, if that is
@@ -129,14 +186,13 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     ) -> Result<Done, RunError> {
         let scope = self.scope;
         let graph = self.plan().topology.name();
-        let ask = scope.answer.as_ref().map(|(ask, _)| *ask);
-        let Some(watched) = telemetry::run(graph, &scope.thread, way, ask) else {
+        let Some(watched) = telemetry::run(graph, scope, way) else {
             return self.run_to_rest(start).await;
         };
         // Boxed, as a run that nobody watches has no room for it.
         let (span, work) = (watched.span(), Box::pin(self.run_to_rest(start)));
         let done = work.instrument(span).await;
-        watched.rested(graph, &done);
+        watched.rested(graph, scope, &done);
         done
     }
 
@@ -348,16 +404,15 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
 
     /// Hands an entry in to be appended, and before it the one that is pending. It is not boxed up in
     /// the future of whoever waits.
-    pub(crate) fn hand_in(&mut self, event: Recorded) -> Result<HandedIn, RunError> {
+    pub(crate) fn hand_in(&mut self, mut event: Recorded) -> Result<HandedIn, RunError> {
         let Some(ledger) = &self.scope.ledger else {
             return Ok(HandedIn { seq: 0, node: None });
         };
-        let node = node_of(&event);
+        let node = node_of(&event).cloned();
         let pending = self.cx.pending.as_deref().map(Pending::event);
-        let events = pending.into_iter().chain([event]);
         let graph = &self.plan().id;
         let seq = ledger
-            .hand_in(graph, &self.cx.branch, events)
+            .hand_in(graph, &self.cx.branch, pending, &mut event)
             .map_err(|error| self.unencoded("an entry", error))?;
         // What was handed in is written whatever becomes of this path.
         self.cx.pending = None;
@@ -396,7 +451,10 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
             return Ok(());
         };
         let written = ledger.written(seq).await;
-        written.map_err(|source| RunError::journal(&self.scope.thread, node, source))
+        written.map_err(|source| {
+            let node = node.map(Cow::into_owned);
+            RunError::journal(&self.scope.thread, node, source)
+        })
     }
 
     /// Notes how long the logs are before a step, if there is a journal to keep what they grow by.
@@ -428,7 +486,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
 
     /// Returns the name of a node as an entry keeps it.
     pub(crate) fn kept_name(&self, index: u16) -> Cow<'static, str> {
-        self.plan().name(index).to_owned().into()
+        self.plan().kept_name(index)
     }
 
     pub(crate) fn refused(&self, refused: Refused) -> RunError {
@@ -467,10 +525,12 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     }
 
     /// Returns the condition of an edge as it is written in the graph.
-    pub(crate) fn edge_label(&self, edge: u16) -> String {
-        let edge = self.plan().edge(edge);
-        edge.map(|edge| edge.label().into_owned())
-            .unwrap_or_default()
+    pub(crate) fn edge_label(&self, edge: u16) -> Cow<'static, str> {
+        match self.plan().edge(edge) {
+            None => Cow::default(),
+            Some(edge) if edge.guard.is_none() => edge.on.clone(),
+            Some(edge) => edge.label().into_owned().into(),
+        }
     }
 
     pub(crate) fn unencoded(
@@ -488,7 +548,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
 }
 
 /// Returns the node that an entry is about.
-pub(crate) fn node_of(event: &Recorded) -> Option<String> {
+pub(crate) fn node_of(event: &Recorded) -> Option<&Cow<'static, str>> {
     let node = match event {
         Recorded::Stepped { node, .. }
         | Recorded::Attempted { node, .. }
@@ -507,5 +567,5 @@ pub(crate) fn node_of(event: &Recorded) -> Option<String> {
         | Recorded::Abandoned { .. }
         | Recorded::Copied { .. } => return None,
     };
-    Some(node.clone().into_owned())
+    Some(node)
 }

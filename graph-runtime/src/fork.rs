@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::vec::IntoIter;
 
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, poll_fn};
@@ -12,13 +14,13 @@ use handoffs_core::{FieldSet, State};
 
 use crate::attempt::text;
 use crate::context::Desk;
-use crate::driver::{Done, Driver};
+use crate::driver::{Done, Driver, Place};
 use crate::engine::{Engine, Refused};
 use crate::error::RunError;
-use crate::event::{Event, Sink};
+use crate::event::Event;
 use crate::execute::Runnable;
 use crate::item::Item;
-use crate::journal::{Ask, BranchId, Fields, Folded, FoldedFork, Recorded, Writes};
+use crate::journal::{Ask, Folded, FoldedFork, Recorded, Writes};
 use crate::marks::{Bring, Gathered, Marks, take_fields};
 use crate::plan::PlanFork;
 use crate::telemetry;
@@ -61,63 +63,139 @@ impl Fork {
     }
 }
 
-/// A branch that came to its join.
+/// What the branches of a fork share: which of them are still to go their ways, and what came of the others.
+struct Forking<'a, S> {
+    /// The step that forked.
+    seq: u64,
+    branches: u32,
+    /// The branch that begins next.
+    next: u32,
+    items: IntoIter<Item>,
+    /// How far each branch came, where a journal tells.
+    folded: IntoIter<Folded>,
+    base: &'a S,
+    gathering: Gathering<'a, S>,
+    all: Engine,
+    /// The branch whose changes are brought in next.
+    due: u32,
+    /// Those that came back before one that was written before them.
+    early: BTreeMap<u32, Back<S>>,
+    /// The question that was asked first, of all that are open.
+    asks: Option<Box<Ask>>,
+    is_stopped: bool,
+    rested: u32,
+}
+
+/// Where a branch begins.
+struct Beginning {
+    seq: u64,
+    /// Which branch it is, and of how many.
+    index: u32,
+    of: u32,
+    item: Option<Item>,
+    folded: Option<Box<Folded>>,
+}
+
+/// A branch that came to its join, with what it changed of the state.
 struct Back<S> {
     state: S,
     marks: Marks,
     engine: Engine,
 }
 
-impl<S: State> Back<S> {
-    /// Keeps of the state what the branch changed, as it may be long until its turn comes.
-    fn wait(&mut self, base: &S) {
-        let mut changed = base.branch(FieldSet::EMPTY);
-        take_fields(&mut changed, &mut self.state, self.marks.changed);
-        self.state = changed;
+/// Takes hold of what the branches share.
+fn held<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<S: State> Forking<'_, S> {
+    /// Returns where the next branch begins.
+    fn begin(&mut self) -> Option<Beginning> {
+        if !self.is_more() {
+            return None;
+        }
+        let index = self.next;
+        self.next += 1;
+        Some(Beginning {
+            seq: self.seq,
+            index,
+            of: self.branches,
+            item: self.items.next(),
+            folded: self.folded.next().map(Box::new),
+        })
+    }
+
+    /// Returns whether there are branches that have not begun.
+    const fn is_more(&self) -> bool {
+        self.next < self.branches
+    }
+
+    /// Returns whether it is time that other tasks have their turn, once a branch has come to rest.
+    const fn is_turn_over(&self) -> bool {
+        self.rested.is_multiple_of(BRANCHES_A_TURN)
+    }
+
+    /// Brings in what a branch changed that has come to the join, as soon as its turn comes.
+    fn bring(&mut self, index: u32, state: &mut S, marks: Marks, engine: &Engine) {
+        if index != self.due {
+            // It may be long until then, so no more is kept than that.
+            let mut changed = self.base.branch(FieldSet::EMPTY);
+            take_fields(&mut changed, state, marks.changed);
+            let back = Back {
+                state: changed,
+                marks,
+                engine: engine.clone(),
+            };
+            self.early.insert(index, back);
+            return;
+        }
+        self.all.absorb(engine);
+        self.gathering.bring(state, marks);
+        self.due += 1;
+        while let Some(mut back) = self.early.remove(&self.due) {
+            self.all.absorb(&back.engine);
+            self.gathering.bring(&mut back.state, back.marks);
+            self.due += 1;
+        }
     }
 }
 
-/// Which branch came to rest, and how.
-type Rested<S> = Result<(u32, Rest<S>), RunError>;
-
-/// How a branch came to rest.
-#[expect(clippy::large_enum_variant, reason = "nearly all of them come back")]
-enum Rest<S> {
-    Back(Back<S>),
-    Paused(Box<Ask>),
-    Stopped,
-}
-
-impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
+impl<G: Runnable> Driver<'_, G> {
     /// Brings the branches of a fork to their join, and goes on there; or comes to rest, if one of
     /// them pauses or stops.
     pub(crate) async fn branch_out(&mut self, edge: u16) -> Result<Option<Done>, RunError> {
         let (Some(fork), Some(plan)) = (self.fork.take(), self.plan().fork(edge)) else {
             return Err(self.refused(Refused::Impossible("nothing had forked")));
         };
-        let mut gathering = Gathering::new(&self.state, self.plan().by_function);
-        let mut all = self.cx.course.engine.clone();
-        let mut asks: Option<Box<Ask>> = None;
-        let mut is_stopped = false;
-        // Those that came back before one that was written before them.
-        let mut early: BTreeMap<u32, Back<_>> = BTreeMap::new();
-        let mut next = 0;
+        let forking = Mutex::new(Forking {
+            seq: fork.seq,
+            branches: fork.branches,
+            next: 0,
+            items: fork.items.into_iter(),
+            folded: fork.folded.into_iter(),
+            base: &self.state,
+            gathering: Gathering::new(&self.state, self.plan().by_function),
+            all: self.cx.course.engine.clone(),
+            due: 0,
+            early: BTreeMap::new(),
+            asks: None,
+            is_stopped: false,
+            rested: 0,
+        });
         let most = plan.concurrency.unwrap_or(usize::MAX).max(1);
         let mut failed = None;
-        let mut rested_so_far = 0_u32;
         {
-            let mut branches = self.branches(edge, plan, *fork);
             let mut under_way = FuturesUnordered::new();
             loop {
-                let rested = if under_way.len() < most
-                    && let Some(mut branch) = branches.next()
-                {
+                let is_more = held(&forking).is_more();
+                let rested = if is_more && under_way.len() < most {
+                    let mut work = self.work(edge, plan, &forking);
                     // Many a branch never waits for anything. One that does is polled once more when
                     // it has its place among the others.
-                    match poll_fn(|task| Poll::Ready(branch.as_mut().poll(task))).await {
+                    match poll_fn(|task| Poll::Ready(work.as_mut().poll(task))).await {
                         Poll::Ready(rested) => rested,
                         Poll::Pending => {
-                            under_way.push(branch);
+                            under_way.push(work);
                             continue;
                         }
                     }
@@ -127,35 +205,11 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
                         None => break,
                     }
                 };
-                match rested {
-                    Ok((index, Rest::Back(back))) if index == next => {
-                        all.absorb(&back.engine);
-                        gathering.bring(back);
-                        next += 1;
-                        while let Some(back) = early.remove(&next) {
-                            all.absorb(&back.engine);
-                            gathering.bring(back);
-                            next += 1;
-                        }
-                    }
-                    Ok((index, Rest::Back(mut back))) => {
-                        back.wait(&self.state);
-                        early.insert(index, back);
-                    }
-                    Ok((_, Rest::Paused(ask))) => {
-                        let is_first = asks.as_ref().is_none_or(|first| ask.id < first.id);
-                        if is_first {
-                            asks = Some(ask);
-                        }
-                    }
-                    Ok((_, Rest::Stopped)) => is_stopped = true,
-                    Err(error) => {
-                        failed = Some(error);
-                        break;
-                    }
+                if let Err(error) = rested {
+                    failed = Some(error);
+                    break;
                 }
-                rested_so_far += 1;
-                if rested_so_far.is_multiple_of(BRANCHES_A_TURN) {
+                if held(&forking).is_turn_over() {
                     tokio::task::yield_now().await;
                 }
             }
@@ -168,6 +222,13 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             }
             return Err(error);
         }
+        let Forking {
+            gathering,
+            all,
+            asks,
+            is_stopped,
+            ..
+        } = forking.into_inner().unwrap_or_else(PoisonError::into_inner);
         if is_stopped {
             return Ok(Some(Done::Stopped));
         }
@@ -217,98 +278,140 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         telemetry::joined(plan.name(join));
         if self.sink.listens() {
             let (branch, to) = (self.cx.branch.clone(), self.node(join));
-            self.sink.emit(|| Event::Joined { branch, to }).await;
+            self.sink.emit(Event::Joined { branch, to }).await;
         }
         Ok(())
     }
 
-    /// Returns the ways of the branches, each to be gone when its turn comes.
-    fn branches<'f>(
+    /// Goes the ways of branches, one after the other, until none is left or the turn is over. While one of
+    /// them waits, the others are for somebody else.
+    fn work<'f, 'b: 'f>(
         &'f self,
         edge: u16,
         plan: &'f PlanFork,
-        fork: Fork,
-    ) -> impl Iterator<Item = BoxFuture<'f, Rested<G::State>>> + Send {
-        let Fork {
-            seq,
-            branches,
-            items,
-            folded,
-        } = fork;
-        let mut items = items.into_iter();
-        let mut folded = folded.into_iter();
-        (0..branches).map(move |index| {
-            let item = items.next().or_else(|| self.cx.item.clone());
-            let folded = folded.next().map(Box::new);
-            // All that it needs is made where it is used: a move would make room for it twice.
-            Box::pin(async move {
-                let desk = Desk::default();
-                let begun = match folded {
-                    Some(folded) => Some(*folded),
-                    None => self.begun(edge, (index, branches), seq, item),
-                };
-                let id = self.cx.branch.child(seq, index);
-                let (state, begun) = self.branch_state(plan, begun)?;
-                let mut driver = self.branch(&desk, id, state, begun);
+        forking: &'f Mutex<Forking<'b, G::State>>,
+    ) -> BoxFuture<'f, Result<(), RunError>> {
+        Box::pin(async move {
+            let Some(beginning) = held(forking).begin() else {
+                return Ok(());
+            };
+            let desk = Desk::default();
+            let mut index = beginning.index;
+            let mut driver = self.branch(&desk, edge, plan, beginning)?;
+            loop {
                 let done = driver.drive().await?;
-                driver.branch_rested(index, done)
-            }) as BoxFuture<'f, _>
+                let next = {
+                    let mut forking = held(forking);
+                    driver.branch_rested(index, done, &mut forking)?;
+                    if forking.is_turn_over() {
+                        None
+                    } else {
+                        forking.begin()
+                    }
+                };
+                let Some(beginning) = next else {
+                    return Ok(());
+                };
+                index = beginning.index;
+                match beginning {
+                    Beginning {
+                        folded: None,
+                        seq,
+                        of,
+                        item,
+                        ..
+                    } => {
+                        let engine = self.branch_engine(edge, (index, of))?;
+                        driver.begin_again(index, self.state.branch(plan.fields), engine);
+                        driver.cx.arrived = seq;
+                        driver.cx.item = item.or_else(|| self.cx.item.clone());
+                    }
+                    folded => driver = self.branch(&desk, edge, plan, folded)?,
+                }
+            }
         })
-    }
-
-    /// Returns how a branch begins of which no journal tells.
-    fn begun(&self, edge: u16, place: (u32, u32), seq: u64, item: Option<Item>) -> Option<Folded> {
-        let engine = &self.cx.course.engine;
-        let engine = engine.branch_of(self.plan(), edge, place)?;
-        Some(Folded::begun(engine, Fields::default(), seq, item))
-    }
-
-    /// Returns a branch's copy of the state, with what a journal tells of it.
-    fn branch_state(
-        &self,
-        plan: &PlanFork,
-        begun: Option<Folded>,
-    ) -> Result<(G::State, Folded), RunError> {
-        let thread = &self.scope.thread;
-        let begun =
-            begun.ok_or_else(|| RunError::impossible(thread, "the fork has no such branch"))?;
-        let mut state = self.state.branch(plan.fields.or(begun.marks.changed));
-        begun.fields().load(&mut state, begun.marks, thread)?;
-        Ok((state, begun))
     }
 
     /// Takes a branch up where it stands.
     fn branch<'f>(
         &'f self,
         desk: &'f Desk,
-        branch: BranchId,
-        state: G::State,
-        begun: Folded,
-    ) -> Driver<'f, G, K> {
-        let (scope, plan, sink) = (self.scope, self.plan(), self.sink.clone());
-        let mut driver = Driver::new(self.graph, scope, desk, plan, branch, state, begun, sink);
+        edge: u16,
+        plan: &PlanFork,
+        beginning: Beginning,
+    ) -> Result<Driver<'f, G>, RunError> {
+        let Beginning {
+            seq,
+            index,
+            of,
+            item,
+            folded,
+        } = beginning;
+        let place = Place {
+            scope: self.scope,
+            desk,
+            plan: self.plan(),
+            branch: self.cx.branch.child(seq, index),
+        };
+        let (graph, sink) = (self.graph, self.sink.clone());
+        let mut driver = if let Some(folded) = folded {
+            let state = self.branch_state(plan, &folded)?;
+            Driver::new(graph, place, state, *folded, sink)
+        } else {
+            let engine = self.branch_engine(edge, (index, of))?;
+            let state = self.state.branch(plan.fields);
+            let mut driver = Driver::begun(graph, place, state, engine, sink);
+            driver.cx.arrived = seq;
+            driver.cx.item = item.or_else(|| self.cx.item.clone());
+            driver
+        };
         driver.cx.around = self.cx.around.clone();
         driver.cx.patience = self.cx.patience;
         driver.cx.outer = self.cx.outer.clone();
-        driver
+        Ok(driver)
     }
 
-    /// Returns what a branch has come to that came to rest.
-    fn branch_rested(self, index: u32, done: Done) -> Rested<G::State> {
-        let rest = match done {
-            Done::Arrived => Rest::Back(Back {
-                marks: self.cx.marks(),
-                state: self.state,
-                engine: self.cx.course.engine,
-            }),
-            Done::Paused(ask) => Rest::Paused(ask),
-            Done::Stopped => Rest::Stopped,
+    fn branch_engine(&self, edge: u16, place: (u32, u32)) -> Result<Engine, RunError> {
+        let engine = &self.cx.course.engine;
+        let engine = engine.branch_of(self.plan(), edge, place);
+        let lost = "the fork has no such branch";
+        engine.ok_or_else(|| RunError::impossible(&self.scope.thread, lost))
+    }
+
+    /// Returns a branch's copy of the state, with what a journal tells of it.
+    fn branch_state(&self, plan: &PlanFork, folded: &Folded) -> Result<G::State, RunError> {
+        let mut state = self.state.branch(plan.fields.or(folded.marks.changed));
+        let fields = folded.fields();
+        fields.load(&mut state, folded.marks, &self.scope.thread)?;
+        Ok(state)
+    }
+
+    /// Notes how a branch came to rest.
+    fn branch_rested(
+        &mut self,
+        index: u32,
+        done: Done,
+        forking: &mut Forking<'_, G::State>,
+    ) -> Result<(), RunError> {
+        match done {
+            Done::Arrived => {
+                let (marks, engine) = (self.cx.marks(), &self.cx.course.engine);
+                forking.bring(index, &mut self.state, marks, engine);
+            }
+            Done::Paused(ask) => {
+                let first = forking.asks.as_ref();
+                if first.is_none_or(|first| ask.id < first.id) {
+                    forking.asks = Some(ask);
+                }
+            }
+            Done::Stopped => forking.is_stopped = true,
             Done::Ended(..) => {
                 let reason = "a branch ended without its join";
                 return Err(RunError::impossible(&self.scope.thread, reason));
             }
-        };
-        Ok((index, rest))
+        }
+        forking.rested += 1;
+        Ok(())
     }
 
     fn unmerged(&self, unmerged: Unmerged) -> RunError {
@@ -354,26 +457,25 @@ impl<'a, S: State> Gathering<'a, S> {
         }
     }
 
-    /// Brings in what the next branch changed.
-    fn bring(&mut self, mut back: Back<S>) {
-        if self.failed.is_some() {
-            return;
-        }
-        let Some(state) = &mut self.state else {
-            // The first branch's copy of the state takes in what the others changed.
-            self.gathered.bring(back.marks).for_each(drop);
-            self.state = Some(back.state);
+    /// Brings in what the next branch changed, and leaves it a state that is of no use.
+    fn bring(&mut self, branch: &mut S, marks: Marks) {
+        let Self {
+            base,
+            state,
+            gathered,
+            failed: None,
+        } = self
+        else {
             return;
         };
-        let base = self.base;
-        let Self { gathered, .. } = self;
         let brought = catch_unwind(AssertUnwindSafe(|| {
-            for (field, way) in gathered.bring(back.marks) {
-                let appended = back.marks.appended.contains(field);
+            let state = state.get_or_insert_with(|| base.branch(FieldSet::EMPTY));
+            for (field, way) in gathered.bring(marks) {
+                let appended = marks.appended.contains(field);
                 match way {
-                    Bring::Take => state.take(field, &mut back.state),
+                    Bring::Take => state.take(field, branch),
                     Bring::Append | Bring::Merge => {
-                        if !state.merge(field, base, &back.state, appended) {
+                        if !state.merge(field, base, branch, appended) {
                             return Err(Unmerged::Field(field, "its type has no merge"));
                         }
                     }

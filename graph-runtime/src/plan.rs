@@ -352,6 +352,12 @@ impl Plan {
         node.map_or(NOTHING, |node| &node.may)
     }
 
+    /// Returns the name of a node as an entry keeps it, which of a derived graph is no copy.
+    pub(crate) fn kept_name(&self, node: u16) -> Cow<'static, str> {
+        let node = self.topology.get_node(NodeIndex(node));
+        node.map_or(Cow::Borrowed("?"), |node| node.name.clone())
+    }
+
     /// Returns the name of a node.
     pub(crate) fn name(&self, node: u16) -> &str {
         self.nodes

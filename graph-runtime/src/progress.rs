@@ -33,6 +33,11 @@ impl Progress {
         !self.watched.and(fields).is_empty()
     }
 
+    /// Knows nothing of the state any more.
+    pub(crate) fn begin_again(&mut self) {
+        self.stale = self.watched;
+    }
+
     /// Notes that fields have changed.
     #[inline]
     pub(crate) fn changed(&mut self, fields: FieldSet) {

@@ -36,7 +36,7 @@ pub fn no_node(node: usize) -> NodeError {
 /// Takes the items that an `each` has listed.
 #[doc(hidden)]
 pub fn items<T: Serialize + Send + Sync + 'static>(listed: Vec<T>) -> Vec<Item> {
-    listed.into_iter().map(Item::new).collect()
+    Item::list(listed)
 }
 
 /// A type of which a key of a cache can be.

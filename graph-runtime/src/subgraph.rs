@@ -3,10 +3,10 @@
 use handoffs_core::{Grant, State};
 
 use crate::context::{Context, Desk, Signal};
-use crate::driver::{Done, Driver};
+use crate::driver::{Done, Driver, Place};
 use crate::engine::{Action, Amounts};
 use crate::error::RunError;
-use crate::event::Relay;
+use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::journal::Writes;
 use crate::marks::take_fields;
@@ -83,9 +83,15 @@ async fn run<G: Runnable>(
     } else {
         folded.state(&scope.thread)?
     };
-    let sink = Relay(cx.relay.take());
+    let sink = cx.relay.take().map_or(Sink::Silent, Sink::Around);
     let desk = Desk::default();
-    let mut driver = Driver::new(graph, scope, &desk, plan, branch, own, folded, sink);
+    let place = Place {
+        scope,
+        desk: &desk,
+        plan,
+        branch,
+    };
+    let mut driver = Driver::new(graph, place, own, folded, sink);
     driver.is_within = true;
     driver.cx.outer = Some(cx.as_around());
     driver.cx.around = cx.pulse.clone();

@@ -14,10 +14,10 @@ use handoffs_core::{Grant, State};
 use serde::Serialize;
 
 use crate::context::Desk;
-use crate::driver::{Driver, Start};
+use crate::driver::{Driver, Place, Start};
 use crate::engine::Action;
 use crate::error::RunError;
-use crate::event::{EventStream, Silent, Sink, streamed};
+use crate::event::{EventStream, Sink, streamed};
 use crate::execute::Runnable;
 use crate::journal::{Ask, AskId, BranchId, Entry, Journal, Json, ThreadId, Writes, keep};
 use crate::meter::Meter;
@@ -131,7 +131,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     ///
     /// Dropping the future stops the run; with a journal, the thread can be recovered.
     pub async fn run(&self, state: G::State) -> Result<Run<G::State>, RunError> {
-        self.go(Call::Anew, Some(state), Silent).await
+        self.go(Call::Anew, Some(state), Sink::Silent).await
     }
 
     /// Runs the graph as [`run`](Self::run) does, and tells what happens as it happens.
@@ -170,21 +170,21 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     }
 
     /// Begins a run or goes on with it, until it comes to rest.
-    async fn go<K: Sink<G>>(
+    async fn go(
         &self,
         call: Call,
         given: Option<G::State>,
-        sink: K,
+        sink: Sink<G>,
     ) -> Result<Run<G::State>, RunError> {
         // Boxed, so that a future that was not polled is small, and one that has come to rest frees its room.
         Box::pin(self.at_work(call, given, sink)).await
     }
 
-    async fn at_work<K: Sink<G>>(
+    async fn at_work(
         &self,
         call: Call,
         given: Option<G::State>,
-        sink: K,
+        sink: Sink<G>,
     ) -> Result<Run<G::State>, RunError> {
         let (untyped, graph) = (self.untyped(), &*self.runtime.graph);
         let journal = Arc::clone(&self.runtime.keep).journal();
@@ -194,15 +194,19 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             head,
             folded,
             known,
-        } = untyped.take_up(journal, call).await?;
+        } = Box::pin(untyped.take_up(journal, call)).await?;
         let state = match given {
             Some(state) if known.is_some() => self.is_given(state)?,
             _ => folded.state(&self.id)?,
         };
         let (desk, way) = (Desk::default(), way(known.is_some(), &scope));
-        let branch = BranchId::TRUNK;
-        let plan = untyped.plan;
-        let mut driver = Driver::new(graph, &scope, &desk, plan, branch, state, folded, sink);
+        let place = Place {
+            scope: &scope,
+            desk: &desk,
+            plan: untyped.plan,
+            branch: BranchId::TRUNK,
+        };
+        let mut driver = Driver::new(graph, place, state, folded, sink);
         let start = known.map(|known| self.start(&driver, known)).transpose()?;
         let done = driver.run(way, start).await;
         scope.spending.close();
@@ -228,11 +232,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
 
     /// Returns with which fields of its state a run begins, as an entry keeps them, and with what it is
     /// granted.
-    fn start<K: Sink<G>>(
-        &self,
-        driver: &Driver<'_, G, K>,
-        known: Known,
-    ) -> Result<Box<Start>, RunError> {
+    fn start(&self, driver: &Driver<'_, G>, known: Known) -> Result<Box<Start>, RunError> {
         let (writes, whole) = match known {
             Known::Unkept => (Writes::default(), false),
             Known::Nothing => (driver.whole()?, true),
@@ -275,7 +275,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         answer: impl Serialize,
     ) -> Result<Run<G::State>, RunError> {
         let answer = self.encode_answer(ask, &answer)?;
-        self.go(Call::Resume(ask, answer), None, Silent).await
+        self.go(Call::Resume(ask, answer), None, Sink::Silent).await
     }
 
     /// Answers a question as [`resume`](Self::resume) does, and tells what happens as it happens.
@@ -315,7 +315,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// As [`run`](Self::run).
     pub async fn run_once(&self, state: G::State) -> Result<Run<G::State>, RunError> {
-        self.go(Call::Once, Some(state), Silent).await
+        self.go(Call::Once, Some(state), Sink::Silent).await
     }
 
     /// Goes on with a run that was cut off by a crash, by being dropped or by an error.
@@ -333,7 +333,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// As [`run`](Self::run).
     pub async fn recover(&self) -> Result<Run<G::State>, RunError> {
-        self.go(Call::Recover, None, Silent).await
+        self.go(Call::Recover, None, Sink::Silent).await
     }
 
     /// Recovers the run as [`recover`](Self::recover) does, and tells what happens as it happens.

@@ -45,6 +45,14 @@ impl BranchId {
         Self(Some(turns.chain([(after, index)]).collect()))
     }
 
+    /// Becomes another branch of the same fork.
+    pub(crate) fn turn_to(&mut self, index: u32) {
+        let turns = self.0.as_mut().map(Arc::make_mut);
+        if let Some((_, place)) = turns.and_then(<[Turn]>::last_mut) {
+            *place = index;
+        }
+    }
+
     /// Returns the path that this branch leaves; none for the trunk.
     pub fn parent(&self) -> Option<Self> {
         let (_, parent) = self.turns().split_last()?;
@@ -126,7 +134,15 @@ mod tests {
         assert_eq!(deep.to_string().parse::<BranchId>().unwrap(), deep);
         assert_eq!("".parse::<BranchId>().unwrap(), trunk);
         assert_eq!(deep.parent(), Some(trunk.child(12, 0)));
-        assert_eq!(trunk.child(12, 0).parent(), Some(trunk));
+        assert_eq!(trunk.child(12, 0).parent(), Some(trunk.clone()));
+        let mut other = deep.clone();
+        other.turn_to(4);
+        assert_eq!(other, trunk.child(12, 0).child(15, 4));
+        assert_eq!(
+            deep,
+            trunk.child(12, 0).child(15, 3),
+            "a clone is left as it is"
+        );
         for text in ["12", "12.0/", "a.b", "1.2.3", "-1.0"] {
             assert!(text.parse::<BranchId>().is_err(), "{text}");
         }

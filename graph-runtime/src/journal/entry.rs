@@ -66,6 +66,53 @@ impl Entry {
     }
 }
 
+/// An entry on its way to a journal.
+pub(super) struct Line<'a> {
+    pub(super) seq: u64,
+    pub(super) at_ms: u64,
+    pub(super) graph: &'a GraphId,
+    pub(super) prev: &'a Hash,
+    pub(super) branch: &'a BranchId,
+    pub(super) by: Option<&'a str>,
+    pub(super) open: u32,
+    pub(super) event: &'a Recorded,
+}
+
+impl Line<'_> {
+    /// Writes it as [`Entry`] is serialised. What stands before the event is the same in each entry, and need not
+    /// be looked at for what has to be escaped.
+    pub(super) fn to_json(&self, room: usize) -> serde_json::Result<Vec<u8>> {
+        fn put<T: Serialize + ?Sized>(
+            body: &mut Vec<u8>,
+            key: &str,
+            value: &T,
+        ) -> serde_json::Result<()> {
+            body.extend_from_slice(key.as_bytes());
+            serde_json::to_writer(body, value)
+        }
+
+        let mut body = Vec::with_capacity(room);
+        put(&mut body, "{\"seq\":", &self.seq)?;
+        put(&mut body, ",\"at_ms\":", &self.at_ms)?;
+        put(&mut body, ",\"graph\":", self.graph)?;
+        body.extend_from_slice(b",\"prev\":\"");
+        body.extend_from_slice(&hex(&self.prev.0));
+        body.push(b'"');
+        if !self.branch.is_trunk() {
+            put(&mut body, ",\"branch\":", self.branch)?;
+        }
+        if let Some(by) = self.by {
+            put(&mut body, ",\"by\":", by)?;
+        }
+        if self.open > 0 {
+            put(&mut body, ",\"open\":", &self.open)?;
+        }
+        put(&mut body, ",\"event\":", self.event)?;
+        body.push(b'}');
+        Ok(body)
+    }
+}
+
 /// What an entry says happened.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -570,6 +617,17 @@ impl Hash {
     }
 }
 
+/// Writes a hash as its text has it, two digits at a time.
+fn hex(hash: &[u8; 32]) -> [u8; 64] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 64];
+    for (place, byte) in text.chunks_exact_mut(2).zip(hash) {
+        place[0] = DIGITS[usize::from(byte >> 4)];
+        place[1] = DIGITS[usize::from(byte & 15)];
+    }
+    text
+}
+
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&blake3::Hash::from_bytes(self.0).to_hex())
@@ -593,5 +651,46 @@ impl<'de> Deserialize<'de> for Hash {
         let text = Cow::<str>::deserialize(deserializer)?;
         let hash = blake3::Hash::from_hex(text.as_bytes()).map_err(serde::de::Error::custom)?;
         Ok(Self(*hash.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_an_entry_as_it_is_serialised() {
+        let trunk = Entry {
+            seq: 12,
+            at_ms: 1_763_000_000_000,
+            graph: GraphId("Desk \"one\"#1f0c".into()),
+            prev: Hash::of(b"{}"),
+            branch: BranchId::TRUNK,
+            by: None,
+            open: 0,
+            event: Recorded::Abandoned {
+                why: "a \"reason\"\n".to_owned(),
+            },
+        };
+        let branch = Entry {
+            branch: BranchId::TRUNK.child(7, 3),
+            by: Some("alice \"al\"".into()),
+            open: 2,
+            ..trunk.clone()
+        };
+        for entry in [trunk, branch] {
+            let line = Line {
+                seq: entry.seq,
+                at_ms: entry.at_ms,
+                graph: &entry.graph,
+                prev: &entry.prev,
+                branch: &entry.branch,
+                by: entry.by.as_deref(),
+                open: entry.open,
+                event: &entry.event,
+            };
+            let written = line.to_json(0).unwrap();
+            assert_eq!(written, serde_json::to_vec(&entry).unwrap());
+        }
     }
 }

@@ -7,16 +7,20 @@
 //! With [`Durability::Exit`], all waits until the run comes to rest. What must be on disk before the run
 //! goes on is *due*: its append waits for the disk at any level, and takes along what waits.
 
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tracing::Instrument;
 
+use super::entry::Line;
+use super::open::Turned;
 use super::{
-    AskId, BranchId, Branches, Durability, Entry, Extent, GraphId, Hash, Head, Journal,
-    JournalError, Open, Record, Recorded, ThreadId,
+    AskId, BranchId, Branches, Durability, Extent, GraphId, Hash, Head, Journal, JournalError,
+    Open, Record, Recorded, ThreadId,
 };
 use crate::attempt::text;
 use crate::clock::Clock;
@@ -66,6 +70,21 @@ type Flight = Shared<BoxFuture<'static, Result<(), Lost>>>;
 /// The error of an append, for whoever comes first.
 #[derive(Clone)]
 struct Lost(Arc<Mutex<Option<JournalError>>>);
+
+impl Desk {
+    /// Takes in what has become of the append that ends with this record.
+    fn land(&mut self, last: u64, landed: Result<(), Lost>) {
+        match landed {
+            Ok(()) => self.written = last,
+            Err(Lost(error)) => {
+                let error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
+                self.failed = true;
+                self.conflict = error.as_ref().is_some_and(JournalError::is_conflict);
+                self.error = error;
+            }
+        }
+    }
+}
 
 impl Ledger {
     pub(crate) fn new(journal: Arc<dyn Journal>, thread: ThreadId, head: Head, open: Open) -> Self {
@@ -117,8 +136,8 @@ impl Ledger {
         self.desk().tail.seq
     }
 
-    /// Hands entries in, next to each other, and returns the number of the last one. A question gets
-    /// the number of its entry. An effect that is done once is due.
+    /// Hands an entry in, right behind the one that was pending if there is any, and returns its number. A
+    /// question gets the number of its entry. An effect that is done once is due.
     ///
     /// # Errors
     ///
@@ -127,79 +146,81 @@ impl Ledger {
         &self,
         graph: &GraphId,
         branch: &BranchId,
-        events: impl IntoIterator<Item = Recorded>,
+        pending: Option<Recorded>,
+        event: &mut Recorded,
     ) -> serde_json::Result<u64> {
         let mut desk = self.desk();
-        let mut tail = desk.tail;
-        let mut due = desk.due;
-        let before = desk.queue.len();
+        let desk = &mut *desk;
         let open = desk.open.count();
-        let mut extent = desk.extent;
-        let mut turns = Vec::new();
-        for mut event in events {
-            let seq = tail.seq + 1;
-            if let Some(ask) = event.asks_mut() {
-                ask.id = AskId(seq);
+        let pending = match pending {
+            Some(mut pending) => {
+                let (tail, extent, due) = (desk.tail, desk.extent, desk.due);
+                let turned = self.put(desk, graph, branch, &mut pending)?;
+                Some((tail, extent, due, turned))
             }
-            if matches!(event, Recorded::Once { .. }) {
-                due = seq;
+            None => None,
+        };
+        if let Err(error) = self.put(desk, graph, branch, event) {
+            if let Some((tail, extent, due, turned)) = pending {
+                desk.queue.pop();
+                (desk.tail, desk.extent, desk.due) = (tail, extent, due);
+                desk.open.undo(turned);
             }
-            let turned = desk.open.take(branch, &event);
-            if !turned.is_nothing() {
-                turns.push(turned);
-            }
-            let (graph, branch) = (graph.clone(), branch.clone());
-            let entry = Entry {
-                seq,
-                at_ms: self.clock.now_ms(),
-                graph,
-                prev: tail.hash,
-                branch,
-                by: self.by.clone(),
-                open: desk.open.count(),
-                event,
-            };
-            let mut body = Vec::with_capacity(desk.room);
-            if let Err(error) = serde_json::to_writer(&mut body, &entry) {
-                desk.queue.truncate(before);
-                while let Some(turned) = turns.pop() {
-                    desk.open.undo(turned);
-                }
+            return Err(error);
+        }
+        telemetry::pauses(graph.name(), open, desk.open.count());
+        Ok(desk.tail.seq)
+    }
+
+    /// Puts an entry on the desk, and returns which questions it turned.
+    fn put(
+        &self,
+        desk: &mut Desk,
+        graph: &GraphId,
+        branch: &BranchId,
+        event: &mut Recorded,
+    ) -> serde_json::Result<Turned> {
+        let seq = desk.tail.seq + 1;
+        if let Some(ask) = event.asks_mut() {
+            ask.id = AskId(seq);
+        }
+        let is_effect = matches!(event, Recorded::Once { .. });
+        let turned = desk.open.take(branch, event);
+        let line = Line {
+            seq,
+            at_ms: self.clock.now_ms(),
+            graph,
+            prev: &desk.tail.hash,
+            branch,
+            by: self.by.as_deref(),
+            open: desk.open.count(),
+            event,
+        };
+        let body = match line.to_json(desk.room) {
+            Ok(body) => on_one_line(body),
+            Err(error) => {
+                desk.open.undo(turned);
                 return Err(error);
             }
-            let body = on_one_line(body);
-            desk.room = body.len().min(MOST_ROOM) + 16;
-            let hash = Hash::of(&body);
-            extent.entries += 1;
-            extent.bytes += body.len() as u64;
-            desk.queue.push(Record::new(seq, hash, body));
-            tail = Head { seq, hash };
+        };
+        desk.room = body.len().min(MOST_ROOM) + 16;
+        desk.extent.entries += 1;
+        desk.extent.bytes += body.len() as u64;
+        if is_effect {
+            desk.due = seq;
         }
-        desk.tail = tail;
-        desk.extent = extent;
-        desk.due = due;
-        telemetry::pauses(graph.name(), open, desk.open.count());
-        Ok(tail.seq)
+        let hash = Hash::of(&body);
+        desk.tail = Head { seq, hash };
+        desk.queue.push(Record::new(seq, hash, body));
+        Ok(turned)
     }
 
     /// Waits until an entry is written, as far as anybody has to wait for that.
     pub(crate) async fn written(&self, seq: u64) -> Result<(), JournalError> {
         loop {
-            let (last, flight) = {
-                let mut desk = self.desk();
-                if desk.written >= seq {
-                    return Ok(());
-                }
-                if desk.failed {
-                    return Err(self.failure(&mut desk));
-                }
-                if self.durability == Durability::Exit && seq > desk.due {
-                    return Ok(());
-                }
-                match &desk.flight {
-                    Some(flight) => flight.clone(),
-                    None => self.depart(&mut desk),
-                }
+            let under_way = poll_fn(|task| Poll::Ready(self.under_way(seq, task))).await?;
+            let Some((last, flight)) = under_way else {
+                return Ok(());
             };
             let landed = flight.await;
             let mut desk = self.desk();
@@ -210,16 +231,32 @@ impl Ledger {
                 .is_some_and(|(under_way, _)| *under_way == last)
             {
                 desk.flight = None;
-                match landed {
-                    Ok(()) => desk.written = last,
-                    Err(Lost(error)) => {
-                        let error = error.lock().unwrap_or_else(PoisonError::into_inner).take();
-                        desk.failed = true;
-                        desk.conflict = error.as_ref().is_some_and(JournalError::is_conflict);
-                        desk.error = error;
-                    }
-                }
+                desk.land(last, landed);
             }
+        }
+    }
+
+    /// Returns the append that has to be waited for until an entry is written, if any has.
+    fn under_way(
+        &self,
+        seq: u64,
+        task: &mut Context<'_>,
+    ) -> Result<Option<(u64, Flight)>, JournalError> {
+        let mut desk = self.desk();
+        loop {
+            if desk.written >= seq {
+                return Ok(None);
+            }
+            if desk.failed {
+                return Err(self.failure(&mut desk));
+            }
+            if self.durability == Durability::Exit && seq > desk.due {
+                return Ok(None);
+            }
+            if let Some(flight) = &desk.flight {
+                return Ok(Some(flight.clone()));
+            }
+            self.depart(&mut desk, task);
         }
     }
 
@@ -270,7 +307,7 @@ impl Ledger {
         let (journal, thread) = (&*self.journal, &self.thread);
         let (told, head) = match told {
             Some(told) => told.read_on(journal, thread, graph).await?,
-            None => Branches::load(journal, thread, graph).await?,
+            None => Branches::load(journal, thread, Some(graph)).await?,
         };
         if head.seq == written {
             Ok((told, head))
@@ -279,8 +316,8 @@ impl Ledger {
         }
     }
 
-    /// Sends what waits on its way.
-    fn depart(&self, desk: &mut Desk) -> (u64, Flight) {
+    /// Sends what waits on its way. An append that waits for nothing has landed when this returns.
+    fn depart(&self, desk: &mut Desk, task: &mut Context<'_>) {
         let (journal, thread) = (Arc::clone(&self.journal), self.thread.clone());
         let (head, records) = (desk.written, std::mem::take(&mut desk.queue));
         let durability = if desk.due > head {
@@ -292,7 +329,9 @@ impl Ledger {
         let span = telemetry::append(&thread, records.len(), bytes);
         let (begun, told) = (telemetry::begun(), span.clone());
         let append = async move {
-            let append = AssertUnwindSafe(journal.append(&thread, head, records, durability));
+            // Not that of the `Arc`, which is a layer around it.
+            let append = Journal::append(&*journal, &thread, head, records, durability);
+            let append = AssertUnwindSafe(append);
             let appended = append.catch_unwind().await.unwrap_or_else(|panic| {
                 let panicked = format!("it panicked: {}", text(&*panic));
                 Err(JournalError::store("the journal", "append to", panicked))
@@ -303,10 +342,16 @@ impl Ledger {
                 Lost(Arc::new(Mutex::new(Some(error))))
             })
         };
-        let append = append.instrument(span);
-        let flight = (desk.tail.seq, append.boxed().shared());
-        desk.flight = Some(flight.clone());
-        flight
+        let mut append = if span.is_disabled() {
+            append.boxed()
+        } else {
+            append.instrument(span).boxed()
+        };
+        let last = desk.tail.seq;
+        match append.as_mut().poll(task) {
+            Poll::Ready(landed) => desk.land(last, landed),
+            Poll::Pending => desk.flight = Some((last, append.shared())),
+        }
     }
 
     /// Returns why nothing more is written: the error itself to whoever asks first.
@@ -376,14 +421,16 @@ mod tests {
         let head = Head::of(&thread);
         let journal = Arc::new(Panicking::default());
         let ledger = Ledger::new(journal, thread, head, Open::default());
-        let failed = Recorded::Failed {
+        let mut failed = Recorded::Failed {
             node: "a".into(),
             error: "none".to_owned(),
             took_ms: 0,
             usage: Usage::default(),
         };
         let graph = GraphId("Test#0".into());
-        let seq = ledger.hand_in(&graph, &BranchId::TRUNK, [failed]).unwrap();
+        let seq = ledger
+            .hand_in(&graph, &BranchId::TRUNK, None, &mut failed)
+            .unwrap();
         let error = ledger.written(seq).await.unwrap_err();
         let source = std::error::Error::source(&error).unwrap();
         assert_eq!(source.to_string(), "it panicked: no disk");

@@ -123,9 +123,4 @@ impl Turned {
     pub(super) fn closed(&self) -> impl Iterator<Item = AskId> {
         self.closed.iter().map(|(_, ask)| ask.id)
     }
-
-    /// Returns whether there is nothing to undo.
-    pub(super) fn is_nothing(&self) -> bool {
-        self.asked.is_none() && self.closed.is_empty()
-    }
 }

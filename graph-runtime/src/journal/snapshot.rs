@@ -48,8 +48,9 @@ impl Header {
             return Err("its hash is not that of its content".to_owned());
         }
         let header: Self = serde_json::from_slice(&record.body).map_err(|error| {
-            let why = super::layer::work_of(&record.body);
-            why.map_or_else(|| error.to_string(), str::to_owned)
+            let layer = super::layer::layer_of(&record.body);
+            let through = |layer| format!("it was written through `{layer}`");
+            layer.map_or_else(|| error.to_string(), through)
         })?;
         if header.head.seq != record.seq || record.seq == 0 {
             return Err("it is another one than its number says".to_owned());

@@ -8,11 +8,11 @@ use handoffs_core::{Edge, NodeIndex, UnknownNode};
 use crate::attempt::text;
 use crate::context::{Desk, Signal};
 use crate::course::place;
-use crate::driver::Driver;
+use crate::driver::{Driver, Place};
 use crate::engine::Engine;
-use crate::event::Silent;
+use crate::event::Sink;
 use crate::execute::Runnable;
-use crate::journal::{BranchId, Conclusion, Fields, Folded, ThreadId, Usage};
+use crate::journal::{BranchId, Conclusion, ThreadId, Usage};
 use crate::node_error::{Kind, NodeError};
 use crate::plan::Plan;
 use crate::scope::Scope;
@@ -140,11 +140,14 @@ impl<'g, G: Runnable> Trial<'g, G> {
         let (mut used, mut usage) = (Vec::<u32>::new(), Usage::default());
         loop {
             let engine = Engine::at(&self.plan, self.node);
-            let folded = Folded::begun(engine, Fields::default(), 0, None);
-            let (plan, trunk, own) = (&self.plan, BranchId::TRUNK, state.clone());
             let desk = Desk::default();
-            let mut driver =
-                Driver::new(self.graph, &scope, &desk, plan, trunk, own, folded, Silent);
+            let place = Place {
+                scope: &scope,
+                desk: &desk,
+                plan: &self.plan,
+                branch: BranchId::TRUNK,
+            };
+            let mut driver = Driver::begun(self.graph, place, state.clone(), engine, Sink::Silent);
             let key = driver.cx.idempotency_key();
             let attempt = driver.permitted(self.node).await;
             usage += driver.cx.usage;

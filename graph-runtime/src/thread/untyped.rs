@@ -165,7 +165,7 @@ impl Untyped<'_> {
         &self,
         journal: &dyn Journal,
     ) -> Result<(Branches, Result<Folded, RunError>, Head), RunError> {
-        let loaded = Branches::load(journal, self.id, &self.plan.id).await;
+        let loaded = Branches::load(journal, self.id, Some(&self.plan.id)).await;
         let (told, head) = self.migrating(loaded)?;
         let reason = match self.stands(&told) {
             Err(error) if told.is_behind_a_snapshot() => chain(&error),

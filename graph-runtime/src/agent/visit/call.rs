@@ -36,6 +36,15 @@ struct Asked<'a> {
     asks: &'a Value,
 }
 
+/// A call that a model wants.
+struct Wanted<'a> {
+    /// By what the visit knows it.
+    key: &'a str,
+    tool: &'a dyn Tool,
+    needs: Option<&'a Needs>,
+    call: &'a ToolCall,
+}
+
 impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
     /// Calls a tool, if it may be called: once, unless it may be repeated. That it may not is a result as
     /// well, which the model reads.
@@ -49,9 +58,15 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
         let tool = &*self.agent.tools[tool];
         let key = format!("turn {turn}, call {}", place + 1);
         let needs = tool.needs();
+        let wanted = Wanted {
+            key: &key,
+            tool,
+            needs: needs.as_ref(),
+            call,
+        };
         // What has begun was let through before, and what was refused stays so.
         if !cx.has_begun(&key)
-            && let Some(rule) = self.refused(&key, tool, needs.as_ref(), call, cx).await?
+            && let Some(rule) = self.refused(&wanted, cx).await?
         {
             return Ok(Given::Error(format!("this call is not allowed: {rule}")));
         }
@@ -127,23 +142,21 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
     /// Returns why a call may not be made, and keeps that it was refused.
     async fn refused(
         &self,
-        key: &str,
-        tool: &dyn Tool,
-        needs: Option<&Needs>,
-        call: &ToolCall,
+        wanted: &Wanted<'_>,
         cx: &mut Context<'_>,
     ) -> Result<Option<String>, NodeError> {
-        let kept = format!("{key}, refused");
+        let kept = format!("{}, refused", wanted.key);
         if !cx.has_done(&kept) {
-            let checked = needs.map_or(Ok(()), |needs| cx.authority().check(needs));
+            let checked = wanted.needs;
+            let checked = checked.map_or(Ok(()), |needs| cx.authority().check(needs));
             let rule = match checked {
                 Err(denied) => Denied::to_string(&denied),
-                Ok(()) => match self.asked(key, tool, needs, call, cx).await? {
+                Ok(()) => match self.asked(wanted, cx).await? {
                     Some(rule) => rule,
                     None => return Ok(None),
                 },
             };
-            tracing::info!(node = cx.node(), tool = %call.tool, rule, "a call was refused");
+            tracing::info!(node = cx.node(), tool = %wanted.call.tool, rule, "a call was refused");
             let keep = async || Ok::<_, Infallible>(rule);
             // Should it be cut off, it is kept once more.
             let unkept = async || Ok::<_, Infallible>(None);
@@ -157,12 +170,15 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
     /// Asks the policy, and a person if it says so.
     async fn asked(
         &self,
-        key: &str,
-        tool: &dyn Tool,
-        needs: Option<&Needs>,
-        call: &ToolCall,
+        wanted: &Wanted<'_>,
         cx: &mut Context<'_>,
     ) -> Result<Option<String>, NodeError> {
+        let Wanted {
+            key,
+            tool,
+            needs,
+            call,
+        } = *wanted;
         let Some(policy) = &self.agent.policy else {
             return Ok(None);
         };

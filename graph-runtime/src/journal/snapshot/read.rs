@@ -80,11 +80,12 @@ pub(crate) async fn kept(journal: &dyn Journal, thread: &ThreadId) -> Result<Kep
 }
 
 impl Branches {
-    /// Reads a thread for a graph, from its snapshot on if it has one that holds, and returns its end.
+    /// Reads a thread, from its snapshot on if it has one that holds, which is of this graph if one is
+    /// named, and returns its end.
     pub(crate) async fn load(
         journal: &dyn Journal,
         thread: &ThreadId,
-        graph: &GraphId,
+        graph: Option<&GraphId>,
     ) -> Result<(Self, Head), JournalError> {
         let pass_over = |reason: &str| {
             tracing::warn!(%thread, reason, "the snapshot is passed over, and all entries are read");
@@ -107,7 +108,7 @@ impl Branches {
                     break;
                 }
             };
-            if snapshot.graph() != Some(graph) {
+            if graph.is_some() && snapshot.graph() != graph {
                 // Its entries tell whether the graph has changed in a way that they can bear.
                 tracing::debug!(%thread, "the snapshot is of another graph, and all entries are read");
                 break;
@@ -183,7 +184,9 @@ impl Branches {
         let records = journal.read(thread, from.seq).await?;
         match records.first() {
             // The thread was trimmed meanwhile.
-            Some(first) if first.seq != from.seq + 1 => Self::load(journal, thread, graph).await,
+            Some(first) if first.seq != from.seq + 1 => {
+                Self::load(journal, thread, Some(graph)).await
+            }
             _ => {
                 let head = self.add(thread, from, &records)?;
                 Ok((self, head))

@@ -145,10 +145,11 @@ impl Walk<'_> {
             } else {
                 index as usize
             };
-            let told = fork.begin.get(place).map(|node| node.clone().into_owned());
+            let told = fork.begin.get(place);
             let begun = || path.iter().find_map(|entry| node_of(&entry.event));
             let expected = || today?.branches.get(index as usize).cloned();
             told.or_else(begun)
+                .map(|node| node.clone().into_owned())
                 .or_else(expected)
                 .unwrap_or_else(|| "?".to_owned())
         };

@@ -258,7 +258,7 @@ impl<'a> Walk<'a> {
             .iter()
             .find_map(|entry| node_of(&entry.event));
         let expected = fork.entries.get(index as usize).copied().flatten();
-        let due = begun.map_or(expected, |node| trail.plan.find_node(&node));
+        let due = begun.map_or(expected, |node| trail.plan.find_node(node));
         let begun = Trail {
             graph: trail.graph,
             plan: trail.plan,
