@@ -367,7 +367,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         };
         driver.cx.around = self.cx.around.clone();
         driver.cx.patience = self.cx.patience;
-        driver.cx.outer = self.cx.outer.clone();
+        driver.cx.outer.clone_from(&self.cx.outer);
         Ok(driver)
     }
 

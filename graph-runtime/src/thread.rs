@@ -274,7 +274,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             folded,
             known,
         } = match self.begin(begin, looked) {
-            Ok(begun) => begun,
+            Ok(ready) => ready,
             Err(NotBegun::Failed(error)) => return Err(error),
             Err(NotBegun::NotAsked(not_asked)) => {
                 return Err(Box::pin(self.refuse_answer(*not_asked)).await);
