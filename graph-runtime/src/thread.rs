@@ -21,8 +21,8 @@ use crate::error::{RunError, chain};
 use crate::event::{EventStream, Silent, Sink, streamed};
 use crate::execute::Runnable;
 use crate::journal::{
-    Ask, AskId, BranchId, Branches, Entry, Fields, Folded, Head, Journal, JournalError, Json, Kept,
-    Ledger, Standing, ThreadId, Writes, entries, keep, kept,
+    Ask, AskId, BranchId, Branches, Entry, Fields, Folded, Hash, Head, Journal, JournalError, Json,
+    Kept, Ledger, Standing, ThreadId, Writes, entries, keep, kept,
 };
 use crate::meter::Meter;
 use crate::run::{Run, Status};
@@ -320,7 +320,11 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             journal: None,
             stands: self.stands(&told),
             told,
-            head: Head::of(&self.id),
+            // To no entry.
+            head: Head {
+                seq: 0,
+                hash: Hash::default(),
+            },
         })
     }
 
