@@ -8,8 +8,8 @@ use handoffs::agent::{
     Agent, Call, Choice, Given, History, Message, Request, Said, Script, ScriptedModel, Tool,
     ToolAnswer, ToolAsks, ToolError, ToolSpec, tool,
 };
-use handoffs::async_trait;
 use handoffs::prelude::*;
+use handoffs::{Grant, Needs, async_trait};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -356,6 +356,25 @@ async fn a_tool_asks_a_person_and_goes_on_with_the_answer_in_another_process() {
     let said = turns(&run.finished().unwrap());
     assert_eq!(said[0].2[0].given, Given::Result("open at 2".into()));
     assert!(thread.verify(None).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_tool_that_asks_needs_another_call_to_go_on() {
+    for (calls, expected) in [(1, "no call is left"), (2, "open at 1")] {
+        let model = ScriptedModel::new([Script::call("open", json!({})), Script::say("Done.")]);
+        let graph = Desk {
+            triage: Agent::new(model).tool(Safe.needing(Needs::scope("Open"))),
+            billing: Agent::new(ScriptedModel::new([])),
+        };
+        let thread = Runtime::new(graph).journal(Memory::default()).thread("t");
+        let thread = thread.grant(Grant::all().calls(calls));
+        let ask = thread.run(asked("open it")).await.unwrap();
+        let ask = ask.paused().unwrap();
+        let run = thread.resume(ask.id, ToolAnswer::accept(json!(17))).await;
+        let said = turns(&run.unwrap().finished().unwrap());
+        let given = said[0].2[0].given.text();
+        assert!(given.contains(expected), "{given}");
+    }
 }
 
 /// A model whose turns are counted beyond the reach of journal and state.

@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) laps: usize,
     /// Whether some edge leads back, so that a run has to remember who handed over to whom.
     pub(crate) goes_back: bool,
+    /// The first node at which a person is asked, here or in a graph within.
+    human: Option<Arc<str>>,
     pub(crate) topology: Topology,
 }
 
@@ -174,6 +176,7 @@ impl Plan {
                 .collect(),
             by_function: FieldSet::EMPTY,
             sees: FieldSet::ALL,
+            human: None,
             topology,
         };
         let on_error = plan.topology.edges().filter(|(_, edge)| edge.on_error);
@@ -181,6 +184,7 @@ impl Plan {
             plan.nodes[usize::from(from.0)].on_error.push(edge.0);
         }
         plan.find_direct();
+        plan.human = plan.find_human();
         plan
     }
 
@@ -399,18 +403,21 @@ impl Plan {
     /// Returns the node that may ask a person by its kind, or before it hands over, if there is one, also
     /// in a graph within.
     pub(crate) fn human(&self) -> Option<&str> {
-        let own = self
-            .topology
-            .nodes()
-            .find(|(_, node)| node.kind == NodeKind::Human)
-            .map(|(_, node)| &*node.name);
-        let mut edges = self.edges.iter();
-        let before = || Some(self.name(edges.find(|edge| edge.approve)?.from));
+        self.human.as_deref()
+    }
+
+    fn find_human(&self) -> Option<Arc<str>> {
+        let name = |node: u16| Some(Arc::clone(&self.nodes.get(usize::from(node))?.name));
+        let mut nodes = self.topology.nodes();
+        let own = nodes.find(|(_, node)| node.kind == NodeKind::Human);
+        let before = || self.edges.iter().find(|edge| edge.approve);
         let inner = || {
             let mut graphs = self.nodes.iter().filter_map(|node| node.inner.as_ref());
-            graphs.find_map(|inner| inner.plan.human())
+            graphs.find_map(|inner| inner.plan.human.clone())
         };
-        own.or_else(before).or_else(inner)
+        own.and_then(|(place, _)| name(place.0))
+            .or_else(|| name(before()?.from))
+            .or_else(inner)
     }
 }
 

@@ -308,6 +308,8 @@ impl<J: Journal> Layer for Yielding<J> {
         records: Vec<Record>,
         durability: Durability,
     ) -> Result<(), JournalError> {
+        // Twice, as an append that waits is polled once more at once, where all can wait for it.
+        tokio::task::yield_now().await;
         tokio::task::yield_now().await;
         self.0.append(thread, head, records, durability).await?;
         tokio::task::yield_now().await;

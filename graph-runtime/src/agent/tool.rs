@@ -80,7 +80,8 @@ pub trait Tool: Send + Sync + 'static {
     /// Goes on with a call that [asked](ToolError::Asks) something, now that a person has answered; or asks
     /// again.
     ///
-    /// The process that was asked may be gone. What is known of the call is what it asked with.
+    /// The process that was asked may be gone. What is known of the call is what it asked with. To budgets and
+    /// grants it is one more call.
     ///
     /// # Errors
     ///

@@ -319,7 +319,10 @@ impl Ledger {
     /// Sends what waits on its way. An append that waits for nothing has landed when this returns.
     fn depart(&self, desk: &mut Desk, task: &mut Context<'_>) {
         let (journal, thread) = (Arc::clone(&self.journal), self.thread.clone());
-        let (head, records) = (desk.written, std::mem::take(&mut desk.queue));
+        let (head, records) = (
+            desk.written,
+            std::mem::replace(&mut desk.queue, Vec::with_capacity(1)),
+        );
         let durability = if desk.due > head {
             Durability::Sync
         } else {

@@ -7,7 +7,7 @@
 /// The target of all spans and events that tell of runs.
 pub const TARGET: &str = "handoffs";
 
-/// The target of the events that are [metrics](self#metrics), all at level TRACE.
+/// The target of the events that are [metrics](crate::telemetry#metrics), all at level TRACE.
 pub const METRICS: &str = "handoffs::metrics";
 
 // ---- What is done: `gen_ai.operation.name`.

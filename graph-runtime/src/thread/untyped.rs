@@ -8,8 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::engine::Action;
 use crate::error::{RunError, chain};
 use crate::journal::{
-    Ask, AskId, BranchId, Branches, Entry, Fields, Folded, Head, Journal, JournalError, Json, Kept,
-    Ledger, Standing, ThreadId, entries, kept,
+    Ask, AskId, BranchId, Branches, Entry, Fields, Folded, Hash, Head, Journal, JournalError, Json,
+    Kept, Ledger, Standing, ThreadId, entries, kept,
 };
 use crate::meter::Meter;
 use crate::plan::Plan;
@@ -82,7 +82,9 @@ impl Untyped<'_> {
         } else {
             let told = Branches::default();
             let stands = self.stands(&told);
-            (told, stands, Head::of(id))
+            // To no entry.
+            let head = Head::new(0, Hash::default());
+            (told, stands, head)
         };
         let (folded, is_other) = match stands {
             // Where nothing is left to go on with, it does not matter who wrote it.

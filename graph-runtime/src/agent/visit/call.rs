@@ -1,6 +1,7 @@
 //! How an agent calls a tool: if it may, and once.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 
 use handoffs_core::Outcome;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,10 @@ struct Wanted<'a> {
     call: &'a ToolCall,
 }
 
+fn not_allowed(why: &dyn Display) -> Given {
+    Given::Error(format!("this call is not allowed: {why}"))
+}
+
 impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
     /// Calls a tool, if it may be called: once, unless it may be repeated. That it may not is a result as
     /// well, which the model reads.
@@ -68,7 +73,7 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
         if !cx.has_begun(&key)
             && let Some(rule) = self.refused(&wanted, cx).await?
         {
-            return Ok(Given::Error(format!("this call is not allowed: {rule}")));
+            return Ok(not_allowed(&rule));
         }
         let mut came_of_it = self.call_once(&key, tool, call, None, cx).await?;
         let mut answers = 0_u32;
@@ -85,6 +90,13 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
             };
             let answer = cx.ask(&format!("{key}, asked"), &question).await?;
             let asked = Some((asks, answer));
+            // To go on is to call once more.
+            if !cx.has_begun(&key)
+                && let Some(needs) = &needs
+                && let Err(denied) = cx.authority().check(needs)
+            {
+                return Ok(not_allowed(&denied));
+            }
             came_of_it = self.call_once(&key, tool, call, asked, cx).await?;
         }
     }
