@@ -323,7 +323,7 @@ fn with_a_journal_a_fork_writes_the_big_field_down_once() {
 
 #[node(Work)]
 async fn wait() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[derive(AgentGraph)]

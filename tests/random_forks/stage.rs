@@ -440,13 +440,13 @@ impl Stage {
             // Of one entry or two, nothing else is left to tell.
             let kept = 1 + history.len() as u64 % 2;
             let last = history.len() as u64;
-            let mut states = Vec::new();
+            let mut then = Vec::new();
             for seq in last.saturating_sub(kept) + 1..=last {
-                states.push((seq, thread.state_at(seq).await.unwrap()));
+                then.push((seq, thread.state_at(seq).await.unwrap()));
             }
             let base = thread.trim(kept).await.unwrap();
             assert_eq!(base.seq, last.saturating_sub(kept));
-            for (seq, before) in states {
+            for (seq, before) in then {
                 let known = thread.state_at(seq).await.unwrap();
                 assert_eq!(Plain::from(&known), Plain::from(&before), "after {seq}");
             }
