@@ -114,9 +114,9 @@ fn a_step_of_a_built_graph_allocates_its_future_alone() {
 }
 
 #[test]
-fn a_step_with_a_journal_in_memory_allocates_at_most_22_times() {
+fn a_step_with_a_journal_in_memory_allocates_at_most_9_times() {
     // Fewer than there have to be for a snapshot.
-    assert_each(22, 200, |steps| {
+    assert_each(9, 200, |steps| {
         run_of(&Runtime::new(ring()).journal(Memory::default()), steps, 0)
     });
 }
@@ -270,11 +270,11 @@ fn a_fork_copies_no_field_that_its_branches_do_not_touch() {
 }
 
 #[test]
-fn a_branch_allocates_at_most_six_times() {
+fn a_branch_allocates_nothing() {
     let tokio = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    assert_each(6, 100, |branches| {
+    assert_each(0, 100, |branches| {
         let thread = Runtime::new(Pages {
             open: Open,
             page: Page,
@@ -334,7 +334,7 @@ struct Waiting {
 }
 
 #[test]
-fn a_run_that_waits_takes_at_most_4_kilobytes() {
+fn a_run_that_waits_takes_at_most_3_kilobytes() {
     const RUNS: usize = 100;
     let runtime = Runtime::new(Waiting { wait: Wait });
     let mut task = std::task::Context::from_waker(Waker::noop());
@@ -348,5 +348,5 @@ fn a_run_that_waits_takes_at_most_4_kilobytes() {
         drop((0..RUNS).map(run).collect::<Vec<_>>());
     });
     let bytes = measured.bytes_max / RUNS as u64;
-    assert!(bytes <= 4_096, "{bytes} bytes");
+    assert!(bytes <= 3_072, "{bytes} bytes");
 }

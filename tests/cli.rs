@@ -3,6 +3,8 @@
 #![cfg(all(feature = "cli", feature = "sqlite"))]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
+#[path = "common/example.rs"]
+mod example;
 #[path = "../examples/desk/graph.rs"]
 mod graph;
 #[cfg(all(unix, feature = "postgres"))]
@@ -162,29 +164,10 @@ fn page(name: &str) {
     run_page(name, filled.path());
 }
 
-/// Builds the example `desk` as this test was built, and returns where it is.
-fn desk_program() -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    let features = [
-        (cfg!(feature = "agents"), "agents"),
-        (cfg!(feature = "batch"), "batch"),
-        (cfg!(feature = "eval"), "eval"),
-        (cfg!(feature = "postgres"), "postgres"),
-        (cfg!(feature = "seal"), "seal"),
-        (cfg!(feature = "zstd"), "zstd"),
-    ];
-    let features = features.iter().filter(|(is_on, _)| *is_on);
-    let features: Vec<_> = features.map(|(_, feature)| *feature).collect();
-    BUILT.get_or_init(|| {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--example", "desk", "--features", "cli"])
-            .args(["--features", &features.join(",")])
-            .status();
-        assert!(built.unwrap().success());
-    });
-    let program = Path::new(env!("CARGO_BIN_EXE_handoffs"));
-    let program = program.parent().unwrap().join("examples/desk");
-    program.with_extension(std::env::consts::EXE_EXTENSION)
+/// Returns where the program of the example `desk` is.
+fn desk_program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| example::program("desk"))
 }
 
 fn run_page(name: &str, journal: &str) {
@@ -192,7 +175,7 @@ fn run_page(name: &str, journal: &str) {
     cases.env("HANDOFFS_JOURNAL", journal);
     cases.env("COLUMNS", "100");
     cases.insert_var("[JOURNAL]", journal.to_owned()).unwrap();
-    cases.register_bin("desk", Bin::Path(desk_program()));
+    cases.register_bin("desk", Bin::Path(desk_program().to_owned()));
     cases.case(format!("tests/cli/{name}.trycmd"));
 }
 

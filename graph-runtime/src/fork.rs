@@ -367,7 +367,7 @@ impl<G: Runnable> Driver<'_, G> {
         };
         driver.cx.around = self.cx.around.clone();
         driver.cx.patience = self.cx.patience;
-        driver.cx.outer = self.cx.outer.clone();
+        driver.cx.outer.clone_from(&self.cx.outer);
         Ok(driver)
     }
 

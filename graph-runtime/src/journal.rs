@@ -68,7 +68,7 @@ pub use postgres::{Postgres, PostgresOptions, PostgresServer};
 pub use retention::Retention;
 #[cfg(feature = "seal")]
 pub use sealed::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
-pub(crate) use snapshot::{Kept, kept};
+pub(crate) use snapshot::{Kept, Snapshot, kept, unsaved};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub(crate) use standing::Standing;

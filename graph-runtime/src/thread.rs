@@ -6,26 +6,25 @@ mod reroute;
 mod snapshot;
 mod travel;
 mod untyped;
+mod work;
 
 use std::fmt;
 use std::sync::Arc;
 
-use handoffs_core::{Grant, State};
+use handoffs_core::Grant;
 use serde::Serialize;
 
-use crate::context::Desk;
-use crate::driver::{Driver, Place, Start};
 use crate::engine::Action;
 use crate::error::RunError;
 use crate::event::{EventStream, Sink, streamed};
 use crate::execute::Runnable;
-use crate::journal::{Ask, AskId, BranchId, Entry, Journal, Json, ThreadId, Writes, keep};
+use crate::journal::{Ask, AskId, Entry, Journal, Json, ThreadId, keep};
 use crate::meter::Meter;
 use crate::run::{Run, Status};
 use crate::runtime::{Ephemeral, Keep, Runtime};
-use crate::scope::Scope;
 
-use untyped::{Call, Known, TakenUp, Untyped};
+use untyped::{Call, Untyped};
+use work::Work;
 
 pub use reroute::{Handoff, NoHandoff, Reroute, Rerouted};
 
@@ -176,79 +175,15 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         given: Option<G::State>,
         sink: Sink<G>,
     ) -> Result<Run<G::State>, RunError> {
+        let work = Work {
+            graph: &*self.runtime.graph,
+            untyped: self.untyped(),
+            journal: Arc::clone(&self.runtime.keep).journal(),
+            grant: self.runtime.limits.granted(self.grant.as_ref()),
+            sink,
+        };
         // Boxed, so that a future that was not polled is small, and one that has come to rest frees its room.
-        Box::pin(self.at_work(call, given, sink)).await
-    }
-
-    async fn at_work(
-        &self,
-        call: Call,
-        given: Option<G::State>,
-        sink: Sink<G>,
-    ) -> Result<Run<G::State>, RunError> {
-        let (untyped, graph) = (self.untyped(), &*self.runtime.graph);
-        let journal = Arc::clone(&self.runtime.keep).journal();
-        // What only the beginning needs has no room in the future of a run that is under way.
-        let TakenUp {
-            scope,
-            head,
-            folded,
-            known,
-        } = Box::pin(untyped.take_up(journal, call)).await?;
-        let state = match given {
-            Some(state) if known.is_some() => self.is_given(state)?,
-            _ => folded.state(&self.id)?,
-        };
-        let (desk, way) = (Desk::default(), way(known.is_some(), &scope));
-        let place = Place {
-            scope: &scope,
-            desk: &desk,
-            plan: untyped.plan,
-            branch: BranchId::TRUNK,
-        };
-        let mut driver = Driver::new(graph, place, state, folded, sink);
-        let start = known.map(|known| self.start(&driver, known)).transpose()?;
-        let done = driver.run(way, start).await;
-        scope.spending.close();
-        if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
-            let journal = Arc::clone(&self.runtime.keep).journal();
-            Box::pin(untyped.keep_snapshot(journal, &scope)).await;
-        }
-        driver.rested(done?)
-    }
-
-    /// Checks that the fields are set with which a run begins.
-    fn is_given(&self, state: G::State) -> Result<G::State, RunError> {
-        let given = self.runtime.graph.given();
-        let missing = given.iter().find(|field| !state.is_set(*field));
-        match missing.and_then(|field| G::State::FIELDS.get(field)) {
-            None => Ok(state),
-            Some(field) => Err(RunError::NotGiven {
-                thread: self.id.clone(),
-                field: field.name,
-            }),
-        }
-    }
-
-    /// Returns with which fields of its state a run begins, as an entry keeps them, and with what it is
-    /// granted.
-    fn start(&self, driver: &Driver<'_, G>, known: Known) -> Result<Box<Start>, RunError> {
-        let (writes, whole) = match known {
-            Known::Unkept => (Writes::default(), false),
-            Known::Nothing => (driver.whole()?, true),
-            Known::Fields(known) => (known.difference(driver.whole()?), false),
-        };
-        let grant = self.runtime.limits.granted(self.grant.as_ref());
-        Ok(Box::new((writes, whole, grant)))
-    }
-}
-
-/// Returns by which call a run goes on, for traces.
-const fn way(is_start: bool, scope: &Scope) -> &'static str {
-    match (is_start, &scope.answer) {
-        (true, _) => "run",
-        (false, Some(_)) => "resume",
-        (false, None) => "recover",
+        Box::pin(work.go(call, given)).await
     }
 }
 

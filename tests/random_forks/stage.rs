@@ -439,8 +439,17 @@ impl Stage {
             let (asks, status) = (thread.asks().await.unwrap(), thread.status().await.unwrap());
             // Of one entry or two, nothing else is left to tell.
             let kept = 1 + history.len() as u64 % 2;
+            let last = history.len() as u64;
+            let mut states = Vec::new();
+            for seq in last.saturating_sub(kept) + 1..=last {
+                states.push((seq, thread.state_at(seq).await.unwrap()));
+            }
             let base = thread.trim(kept).await.unwrap();
-            assert_eq!(base.seq, (history.len() as u64).saturating_sub(kept));
+            assert_eq!(base.seq, last.saturating_sub(kept));
+            for (seq, state) in states {
+                let known = thread.state_at(seq).await.unwrap();
+                assert_eq!(Plain::from(&known), Plain::from(&state), "after {seq}");
+            }
             assert_eq!(thread.asks().await.unwrap(), asks);
             assert_eq!(thread.status().await.unwrap(), status);
             let head = thread.verify(base).await.unwrap();

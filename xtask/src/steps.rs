@@ -20,10 +20,8 @@ pub(crate) const CHECK: &[Step] = &[
     cargo("fmt --all --check"),
     // Without what has a local model, which takes minutes to build: `cargo xtask candle`.
     cargo(
-        "clippy --workspace --exclude handoffs-candle --exclude support_desk_agents --all-targets \
-         --all-features -- -D warnings",
+        "clippy --workspace --exclude handoffs-candle --all-targets --features handoffs/full -- -D warnings",
     ),
-    cargo("clippy -p support_desk_agents --all-targets -- -D warnings"),
     cargo("clippy -p handoffs --no-default-features -- -D warnings"),
     // Exactly what the README tells a user to run: all crates, doctests and `tidy` are in it.
     cargo("test --all-features"),
@@ -37,9 +35,7 @@ pub(crate) const CHECK: &[Step] = &[
     cargo("xtask counts"),
     Step {
         env: &[("RUSTDOCFLAGS", "-D warnings")],
-        ..cargo(
-            "doc --workspace --exclude handoffs-candle --exclude support_desk_agents --no-deps --all-features",
-        )
+        ..cargo("doc --workspace --exclude handoffs-candle --no-deps --features handoffs/full")
     },
     // Not `advisories`: they need the network, and fail on a day when nothing changed here.
     Step {
@@ -76,8 +72,8 @@ pub(crate) const CANDLE: &[Step] = &[
 /// Lints first, as what they rewrite is not formatted.
 pub(crate) const FIX: &[Step] = &[
     cargo(
-        "clippy --fix --allow-dirty --allow-staged --workspace --exclude handoffs-candle --exclude support_desk_agents \
-         --all-targets --all-features",
+        "clippy --fix --allow-dirty --allow-staged --workspace --exclude handoffs-candle --all-targets \
+         --features handoffs/full",
     ),
     cargo("fmt --all"),
 ];

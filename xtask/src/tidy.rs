@@ -83,6 +83,21 @@ fn our_crates_pin_each_other() {
     assert_none("path dependencies without a pin", loose);
 }
 
+/// `check` relies on it where not all crates can have all of their features.
+#[test]
+fn full_is_all_features() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
+    let (_, features) = manifest.split_once("[features]\n").expect("features");
+    let (features, _) = features.split_once("\n[").expect("a section after it");
+    let (_, full) = features.split_once("\nfull = [").expect("full");
+    let missing = features.lines().filter_map(|line| {
+        let (name, _) = line.split_once(" = [")?;
+        let is_named = ["default", "full"].contains(&name) || full.contains(&format!("{name:?}"));
+        (!is_named).then_some(name)
+    });
+    assert_none("not in `full`", missing);
+}
+
 /// Blank lines, comments and tests do not count: reasons and examples are free.
 #[test]
 fn files_stay_short() {

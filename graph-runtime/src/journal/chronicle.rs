@@ -253,6 +253,8 @@ impl Chronicle {
     /// As there.
     pub fn verify(&self, noted: impl Into<Option<Head>>) -> Result<Head, RunError> {
         let (noted, base) = (noted.into(), self.kept.base);
+        let stands = self.kept.check_before(&self.thread);
+        stands.map_err(|source| self.failed(source))?;
         match noted {
             // Nobody can tell any more whether it was so.
             Some(noted) if noted.seq < base.seq => Err(RunError::Trimmed {
@@ -271,8 +273,9 @@ impl Chronicle {
     ///
     /// As there.
     pub fn export(self) -> Result<Export, RunError> {
-        let head = self.verify(None)?;
         let Self { thread, kept } = self;
+        let head = verify(&thread, kept.base, &kept.records, None);
+        let head = head.map_err(|source| RunError::journal(&thread, None, source))?;
         let export = Export::new(&thread, kept.base, head, kept.records);
         export.map_err(|source| RunError::journal(&thread, None, source))
     }

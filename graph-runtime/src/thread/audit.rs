@@ -34,7 +34,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// [`RunError::Trimmed`] if what was noted has been trimmed since.
     /// [`RunError::Journal`] if the journal cannot be read, and with
     /// [`JournalError::Damaged`](crate::JournalError::Damaged), which names the first entry that is not
-    /// what was written, and what is wrong with it.
+    /// what was written, and what is wrong with it; also if it was trimmed, and the snapshot that stands for
+    /// what is gone is damaged.
     pub async fn verify(&self, noted: impl Into<Option<Head>>) -> Result<Head, RunError> {
         let noted = noted.into();
         self.untyped().verify(self.kept(), noted).await
@@ -64,7 +65,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// # Errors
     ///
-    /// As [`verify`](Self::verify).
+    /// As [`verify`](Self::verify), save that a damaged snapshot of a trimmed thread keeps nobody from the
+    /// entries that are left.
     pub async fn export(&self) -> Result<Export, RunError> {
         self.untyped().export(self.kept()).await
     }
@@ -72,7 +74,10 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
 
 impl Untyped<'_> {
     async fn verify(self, journal: &dyn Journal, noted: Option<Head>) -> Result<Head, RunError> {
-        let Kept { base, records, .. } = self.all(journal).await?;
+        let kept = self.all(journal).await?;
+        kept.check_before(self.id)
+            .map_err(|source| self.journal_error(source))?;
+        let Kept { base, records, .. } = kept;
         match noted {
             // Nobody can tell any more whether it was so.
             Some(noted) if noted.seq < base.seq => Err(self.trimmed(noted.seq, base)),

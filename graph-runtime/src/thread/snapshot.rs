@@ -7,7 +7,7 @@ use super::Thread;
 use super::untyped::Untyped;
 use crate::error::{RunError, chain};
 use crate::execute::Runnable;
-use crate::journal::{BranchId, Extent, Head, Journal, Kept};
+use crate::journal::{BranchId, Branches, Extent, Head, Journal, Kept, Snapshot, unsaved};
 use crate::scope::Scope;
 
 /// After how many entries another snapshot is taken.
@@ -45,7 +45,8 @@ impl Untyped<'_> {
             let Some(snapshot) = told.save(plan, self.id, &folded, head)? else {
                 return Ok(());
             };
-            let record = snapshot.record().map_err(|error| self.unsaved(error))?;
+            let record = snapshot.record();
+            let record = record.map_err(|error| unsaved(self.id, error))?;
             let compacted = journal.compact(self.id, record, 0).await;
             compacted.map_err(|source| self.journal_error(source))
         };
@@ -60,6 +61,29 @@ impl Untyped<'_> {
         }
     }
 
+    /// Takes a snapshot of the first entry that stays if those up to `trim` go, so that the state after each
+    /// that stays is known. There may be none: the thread is what it is without it.
+    async fn snapshot_of_first(
+        &self,
+        journal: &dyn Journal,
+        trim: u64,
+    ) -> Result<Option<Snapshot>, RunError> {
+        let mut kept = self.all(journal).await?;
+        let trim = trim.max(kept.base.seq);
+        if trim == 0 || !kept.cut(trim + 1) {
+            return Ok(None);
+        }
+        let taken = || {
+            let (told, head) = self.migrating(Branches::of_kept(self.id, kept))?;
+            let folded = told.fold(self.plan, self.id, &BranchId::TRUNK)?;
+            told.save(self.plan, self.id, &folded, head)
+        };
+        Ok(taken().unwrap_or_else(|error| {
+            tracing::debug!(thread = %self.id, error = %chain(&error), "nobody knows how what is left begins");
+            None
+        }))
+    }
+
     /// Says that an entry is not kept any more.
     pub(super) fn trimmed(&self, seq: u64, base: Head) -> RunError {
         RunError::Trimmed {
@@ -68,21 +92,12 @@ impl Untyped<'_> {
             trimmed: base.seq,
         }
     }
-
-    fn unsaved(&self, error: serde_json::Error) -> RunError {
-        RunError::Encode {
-            thread: self.id.clone(),
-            node: None,
-            what: "a snapshot".to_owned(),
-            source: error.into(),
-        }
-    }
 }
 
 impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Drops all entries but the last `keep`, for ever, and keeps what they add up to: the thread goes on
-    /// as if nothing had happened. Returns the last entry that is gone, which the first that is kept
-    /// follows; number 0 if none is.
+    /// as if nothing had happened, and the [state](Self::state_at) after each entry that stays is known.
+    /// Returns the last entry that is gone, which the first that is kept follows; number 0 if none is.
     ///
     /// What is gone can be neither listed nor verified, and no thread can be forked from it. If it has to
     /// be kept elsewhere, [`export`](Self::export) the thread first.
@@ -124,10 +139,13 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         let _: G::State = folded.state(&self.id)?;
         let plan = &self.runtime.plan;
         if let Some(snapshot) = told.save(plan, &self.id, &folded, head)? {
-            let record = snapshot.record().map_err(|error| untyped.unsaved(error))?;
-            let compacted = journal
-                .compact(&self.id, record, head.seq.saturating_sub(keep.max(1)))
-                .await;
+            let trim = head.seq.saturating_sub(keep.max(1));
+            let first = untyped.snapshot_of_first(journal, trim).await?;
+            let record = snapshot
+                .beginning_with(first)
+                .and_then(|snapshot| snapshot.record())
+                .map_err(|error| unsaved(&self.id, error))?;
+            let compacted = journal.compact(&self.id, record, trim).await;
             compacted.map_err(|source| untyped.journal_error(source))?;
         }
         let Kept { base, .. } = untyped.all(journal).await?;
