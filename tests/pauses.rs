@@ -541,7 +541,7 @@ async fn a_wrong_answer_that_was_written_unread_is_asked_for_anew(at: &impl Plac
         (&second.key, &second.question),
         (&first.key, &first.question)
     );
-    assert_eq!(thread.asks().await.unwrap(), [second.clone()]);
+    assert_eq!(thread.asks().await.unwrap(), std::slice::from_ref(&second));
     // The right one is read, and kept, also over an attempt that fails.
     let form = thread.resume(second.id, 36).await.unwrap();
     assert_eq!(form.finished().unwrap().age, Some(36));

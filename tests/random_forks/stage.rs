@@ -293,7 +293,7 @@ async fn check_chronicle<J: Journal, K: Journal>(
     if chronicle.len() % 4 == 1 {
         let stands = chronicle.overview().unwrap();
         let seen: Vec<_> = overview(journal, None).try_collect().await.unwrap();
-        assert_eq!(seen, [stands.clone()]);
+        assert_eq!(seen, std::slice::from_ref(&stands));
         let open = u32::try_from(summary.asks.len()).unwrap();
         assert_eq!((stands.open, stands.entries), (open, chronicle.len()));
         assert_eq!(plain(&stands.status), plain(&summary.status));
@@ -446,9 +446,9 @@ impl Stage {
             }
             let base = thread.trim(kept).await.unwrap();
             assert_eq!(base.seq, last.saturating_sub(kept));
-            for (seq, state) in states {
+            for (seq, before) in states {
                 let known = thread.state_at(seq).await.unwrap();
-                assert_eq!(Plain::from(&known), Plain::from(&state), "after {seq}");
+                assert_eq!(Plain::from(&known), Plain::from(&before), "after {seq}");
             }
             assert_eq!(thread.asks().await.unwrap(), asks);
             assert_eq!(thread.status().await.unwrap(), status);
