@@ -37,8 +37,8 @@ pub(crate) fn program(example: &str) -> PathBuf {
     if profile.ends_with("release") {
         build.arg("--release");
     }
-    let built = build.status().expect("cargo can be started");
-    assert!(built.success(), "the example `{example}` does not build");
+    let done = build.status().expect("cargo can be started");
+    assert!(done.success(), "the example `{example}` does not build");
     let program = profile.join("examples").join(example);
     let program = program.with_extension(EXE_EXTENSION);
     assert!(
