@@ -1,5 +1,6 @@
 //! A bar for what takes long, on stderr.
 
+#[cfg(feature = "batch")]
 use std::borrow::Cow;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -27,7 +28,14 @@ impl Bar {
         self.0.inc(1);
     }
 
+    /// Prints something above the bar.
+    #[cfg(feature = "cli")]
+    pub(crate) fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.0.suspend(print)
+    }
+
     /// Says what has come out so far.
+    #[cfg(feature = "batch")]
     pub(crate) fn say(&self, message: impl Into<Cow<'static, str>>) {
         self.0.set_message(message);
     }

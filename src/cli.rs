@@ -15,6 +15,9 @@
 //! handoffs diff main.dot branch.dot      # exits with 1 if something is loosened
 //! ```
 //!
+//! A journal that is [sealed](crate::Sealed) is opened with a file of its keys, `--keys FILE`; a
+//! [compressed](crate::Compressed) one is read as it is. What the commands write is not compressed.
+//!
 //! A binary of your own gets the same commands and those that need graphs with [`main!`]:
 //!
 //! ```no_run
@@ -51,6 +54,7 @@ mod graph;
 mod history;
 mod inbox;
 mod journal;
+mod layers;
 mod output;
 mod prune;
 mod replay;
@@ -219,7 +223,7 @@ impl Cli {
     async fn run(&self, args: Args, out: &mut Output) -> Result<Verdict, Error> {
         let graphs = &self.graphs;
         let place = args.journal.as_deref().or(self.journal.as_deref());
-        let source = Source::new(place, self.layer.as_deref());
+        let source = Source::new(place, &args.layers, self.layer.as_deref());
         match args.command {
             Command::Threads(args) => threads::run(&args, &source, out).await,
             Command::History(args) => history::run(&args, &source, out).await,

@@ -74,7 +74,9 @@ pub use handoffs_runtime::{Export, HashError, Head, verify_export, verify_export
 pub use handoffs_runtime::telemetry;
 
 // What is done with its threads, whatever graphs they run.
-pub use handoffs_runtime::{Chronicle, Retention, Summary, Waiting, inbox, submit};
+pub use handoffs_runtime::{
+    Chronicle, Overview, Retention, Summary, Waiting, inbox, overview, submit,
+};
 
 // How it lies on the disk: layers over any journal.
 #[cfg(feature = "zstd")]
@@ -97,7 +99,7 @@ pub mod agent {
     pub use schemars;
 }
 
-#[cfg(feature = "batch")]
+#[cfg(any(feature = "batch", feature = "cli"))]
 mod bar;
 #[cfg(feature = "cli")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cli")))]

@@ -5,9 +5,11 @@
 mod common;
 
 use handoffs::agent::{
-    Agent, Call, Choice, Given, History, Message, Request, Said, Script, ScriptedModel, tool,
+    Agent, Call, Choice, Given, History, Message, Request, Said, Script, ScriptedModel, Tool,
+    ToolAnswer, ToolAsks, ToolError, ToolSpec, tool,
 };
 use handoffs::prelude::*;
+use handoffs::{Grant, Needs, async_trait};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -284,6 +286,94 @@ async fn a_check_of_the_output_rewrites_an_answer_or_hands_over_in_its_place() {
         let ticket = talk(runtime, "will you?").await;
         let said = turns(&ticket).pop().map(|(_, text, _)| text);
         assert_eq!(said.as_deref(), expected);
+    }
+}
+
+/// A safe that wants to know its number, and again if that is wrong.
+struct Safe;
+
+#[async_trait]
+impl Tool for Safe {
+    fn spec(&self) -> ToolSpec {
+        ToolSpec::new("open", "Opens the safe.", json!({ "type": "object" }))
+    }
+
+    async fn call(&self, _: &str) -> Result<String, ToolError> {
+        let question = json!("Which number?");
+        Err(ToolAsks::new(question, json!({ "tried": 0 })).into())
+    }
+
+    async fn answered(
+        &self,
+        _: &str,
+        asked: &ToolAsks,
+        answer: &ToolAnswer,
+    ) -> Result<String, ToolError> {
+        let tried = asked.state["tried"].as_u64().unwrap() + 1;
+        match answer {
+            ToolAnswer::Accept { content, .. } if content == 17 => Ok(format!("open at {tried}")),
+            ToolAnswer::Accept { .. } => {
+                let question = json!("Which number really?");
+                Err(ToolAsks::new(question, json!({ "tried": tried })).into())
+            }
+            _ => Err(ToolError::Failed("nobody knows the number".into())),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tool_asks_a_person_and_goes_on_with_the_answer_in_another_process() {
+    let store = Memory::default();
+    let thread = |script: &[Script]| {
+        let model = ScriptedModel::new(script.to_vec());
+        let graph = Desk {
+            triage: Agent::new(model).tool(Safe),
+            billing: Agent::new(ScriptedModel::new([])),
+        };
+        Runtime::new(graph).journal(store.clone()).thread("t")
+    };
+    let question = |ask: &Ask| ask.question.as_str().to_owned();
+    let first = thread(&[Script::call("open", json!({}))]);
+    let ask = first.run(asked("open it")).await.unwrap();
+    let ask = ask.paused().unwrap();
+    assert_eq!(question(&ask), r#"{"tool":"open","asks":"Which number?"}"#);
+
+    let thread = thread(&[Script::say("Done.")]);
+    let wrong = thread.resume(ask.id, 17).await;
+    assert!(
+        matches!(wrong, Err(RunError::WrongAnswer { .. })),
+        "{wrong:?}"
+    );
+    let twelve = ToolAnswer::accept(json!(12));
+    let ask = thread.resume(ask.id, twelve).await.unwrap();
+    let ask = ask.paused().unwrap();
+    assert_eq!(
+        question(&ask),
+        r#"{"tool":"open","asks":"Which number really?"}"#
+    );
+    let seventeen = ToolAnswer::accept(json!(17));
+    let run = thread.resume(ask.id, seventeen).await.unwrap();
+    let said = turns(&run.finished().unwrap());
+    assert_eq!(said[0].2[0].given, Given::Result("open at 2".into()));
+    assert!(thread.verify(None).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_tool_that_asks_needs_another_call_to_go_on() {
+    for (calls, expected) in [(1, "no call is left"), (2, "open at 1")] {
+        let model = ScriptedModel::new([Script::call("open", json!({})), Script::say("Done.")]);
+        let graph = Desk {
+            triage: Agent::new(model).tool(Safe.needing(Needs::scope("Open"))),
+            billing: Agent::new(ScriptedModel::new([])),
+        };
+        let thread = Runtime::new(graph).journal(Memory::default()).thread("t");
+        let thread = thread.grant(Grant::all().calls(calls));
+        let ask = thread.run(asked("open it")).await.unwrap();
+        let ask = ask.paused().unwrap();
+        let run = thread.resume(ask.id, ToolAnswer::accept(json!(17))).await;
+        let said = turns(&run.unwrap().finished().unwrap());
+        let given = said[0].2[0].given.text();
+        assert!(given.contains(expected), "{given}");
     }
 }
 

@@ -471,13 +471,13 @@ async fn what_is_sealed_opens_with_its_key_in_its_place_and_not_otherwise() {
     is_closed(
         open().await,
         1,
-        "it is sealed; open the journal through `Sealed`",
+        "is sealed; open the journal through `Sealed`",
     )
     .await;
     is_closed(
         Compressed::new(open().await),
         1,
-        "it is sealed; open the journal through `Sealed`, and put",
+        "is sealed; open the journal through `Sealed`, and put `Compressed` around that",
     )
     .await;
 

@@ -265,6 +265,38 @@ async fn what_was_not_granted_or_is_spent_or_has_ended_is_denied() {
 }
 
 #[tokio::test]
+async fn what_the_runtime_grants_holds_for_each_of_its_threads_and_theirs_only_narrow_it() {
+    let bank = Bank::default();
+    let runtime = Runtime::new(office(&bank)).grant(Grant::of([May_::Pay]).spend_micros(100));
+    let held = async |name: &str, grant: Option<Grant>| {
+        let thread = runtime.thread(name);
+        let thread = match grant {
+            Some(grant) => thread.grant(grant),
+            None => thread,
+        };
+        let run = thread.run(case(&[line(Turn::Done, 80)])).await.unwrap();
+        run.finished().unwrap().seen[0].clone()
+    };
+    let paid = "boss: paid 40, grant(Pay, spend = 60)";
+    assert_eq!(held("one", None).await, paid);
+    assert_eq!(held("another", None).await, paid, "each run has all of it");
+    assert_eq!(
+        held("wider", Some(Grant::all().spend_micros(1_000))).await,
+        paid
+    );
+    assert_eq!(
+        held("narrower", Some(root().spend_micros(50))).await,
+        "boss: denied, grant(Pay, spend = 50, calls = 12)"
+    );
+    let reads = Grant::of([May_::Read]);
+    assert_eq!(
+        held("elsewhere", Some(reads)).await,
+        "boss: denied, grant(spend = 100)"
+    );
+    assert_eq!(bank.spent(), 120);
+}
+
+#[tokio::test]
 async fn branches_share_what_the_fork_grants_and_what_is_left_goes_to_the_join() {
     let mut script = vec![
         line(Turn::Fork, 0),

@@ -14,11 +14,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use common::chain;
 use futures::StreamExt;
 use handoffs::agent::{
-    Agent, Call, Given, History, Message, Request, Said, Script, ScriptedModel, Tool, Turn,
-    Verdict, tool,
+    Agent, Call, Decision, Given, History, Message, Request, Said, Script, ScriptedModel, Tool,
+    ToolPolicy, ToolRequest, Turn, Verdict, tool,
 };
 use handoffs::prelude::*;
-use handoffs::{Event, RunError};
+use handoffs::{Approval, Event, RunError, async_trait};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -660,17 +660,41 @@ async fn a40_an_approval_behind_a_handoff_belongs_to_the_one_who_got_it() {
     let thread = Runtime::new(graph).journal(Memory::default()).thread("t");
     let first = thread.run(asked("hello")).await.unwrap().paused().unwrap();
     assert_eq!(first.node, "triage");
-    let second = thread
-        .resume(first.id, handoffs::Approval::Approved)
-        .await
-        .unwrap();
+    let second = thread.resume(first.id, Approval::Approved).await.unwrap();
     let second = second.paused().unwrap();
     assert_eq!(second.node, "delegate");
-    let end = thread
-        .resume(second.id, handoffs::Approval::Approved)
-        .await
-        .unwrap();
+    let end = thread.resume(second.id, Approval::Approved).await.unwrap();
     assert_eq!(texts(&end.finished().unwrap()).last().unwrap(), "done");
+}
+
+/// A40, of tools: who asks is who calls, and nothing is called before.
+#[tokio::test]
+async fn a40_an_approval_of_a_tool_belongs_to_the_agent_that_calls_it() {
+    struct FourEyes;
+
+    #[async_trait]
+    impl ToolPolicy for FourEyes {
+        async fn check(&self, _: &ToolRequest<'_>) -> Decision {
+            Decision::needs_approval("four eyes")
+        }
+    }
+
+    let models = models([calls("f"), to("b")], [calls("g"), says("done")], []);
+    let [f, g] = <[Arc<AtomicU32>; 2]>::default();
+    let mut graph = models.graph();
+    graph.a = graph.a.tool(counted("f", "", &f)).policy(FourEyes);
+    graph.b = graph.b.tool(counted("g", "", &g)).policy(FourEyes);
+    let called = || (f.load(Ordering::Relaxed), g.load(Ordering::Relaxed));
+    let thread = Runtime::new(graph).journal(Memory::default()).thread("t");
+    let first = thread.run(asked("hello")).await.unwrap().paused().unwrap();
+    assert_eq!((&*first.node, called()), ("a", (0, 0)));
+    let run = thread.resume(first.id, Approval::Approved).await.unwrap();
+    let second = run.paused().unwrap();
+    assert_eq!((&*second.node, called()), ("b", (1, 0)));
+    assert!(second.question.as_str().contains(r#""tool":"g""#));
+    let run = thread.resume(second.id, Approval::Approved).await.unwrap();
+    assert_eq!(texts(&run.finished().unwrap()).last().unwrap(), "done");
+    assert_eq!(called(), (1, 1));
 }
 
 /// A45, A52: a name that nobody has is an error that the model reads, and never the first agent.
@@ -684,6 +708,53 @@ async fn a45_a52_a_target_that_nobody_knows_is_refused_and_never_the_first_one()
     );
     assert_eq!(texts(&talk).last().unwrap(), "I stay.");
     assert_eq!(models.asked(), 2);
+}
+
+/// A27: a branch sees what was said before the fork, and of the branches nothing but its own.
+#[tokio::test]
+async fn a27_a_branch_holds_its_own_calls_alone_and_the_join_what_all_of_them_said() {
+    #[derive(Outcome)]
+    enum Asked {
+        Both,
+    }
+
+    #[derive(AgentGraph)]
+    #[graph(state = Talk, start = supervisor)]
+    struct FanOut {
+        #[route(_ => all(left, right) join report)]
+        supervisor: Agent<Talk, Asked>,
+        #[route(_ => report)]
+        left: Agent<Talk, FromC>,
+        #[route(_ => report)]
+        right: Agent<Talk, FromC>,
+        #[route(_ => end)]
+        report: Agent<Talk, FromC>,
+    }
+
+    let models = models(
+        [calls("f"), says("found left")],
+        [calls("g"), says("found right")],
+        [says("done")],
+    );
+    let graph = FanOut {
+        supervisor: Agent::new(ScriptedModel::new([to("both")])),
+        left: Agent::new(models.a.clone()).tool(gives("f", "of f")),
+        right: Agent::new(models.b.clone()).tool(gives("g", "of g")),
+        report: Agent::new(models.c.clone()),
+    };
+    let run = Runtime::new(graph).thread("t").run(asked("hello")).await;
+    let talk = run.unwrap().finished().unwrap();
+    assert_eq!(texts(&talk).last().unwrap(), "done");
+    let seen =
+        |model: &ScriptedModel, request: usize| format!("{:?}", model.requests()[request].messages);
+    let (left, right) = (seen(&models.a, 1), seen(&models.b, 1));
+    assert!(left.contains("of f") && !left.contains("of g"), "{left}");
+    assert!(right.contains("of g") && !right.contains("of f"), "{right}");
+    let report = seen(&models.c, 0);
+    assert!(
+        report.contains("found left") && report.contains("found right"),
+        "{report}"
+    );
 }
 
 // ---- Loops and limits.

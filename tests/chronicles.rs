@@ -2,13 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 #![allow(unused_must_use, reason = "a run is made for what it leaves behind")]
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use handoffs::prelude::*;
 use handoffs::{
-    Approval, AskId, Chronicle, Journal, Json, NodeError, Recorded, RunError, Status as Stands,
-    Summary, Thread, ThreadId, inbox, submit,
+    Approval, AskId, Chronicle, Durability, Hash, Journal, JournalError, Json, Layer, NodeError,
+    Record, Recorded, RunError, Status as Stands, Summary, Thread, ThreadId, async_trait, inbox,
+    overview, submit,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -54,6 +56,13 @@ struct Inner {
     note: Note,
     #[route(_ => end)]
     clerk: Clerk,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Case, start = note)]
+struct Notes {
+    #[route(_ => end)]
+    note: Note,
 }
 
 #[node(Sheet)]
@@ -177,7 +186,15 @@ async fn whoever_has_not_the_graph_sees_the_state_as_whoever_has() {
             .await
             .unwrap()
             .unwrap();
-        let then = chronicle.until(entry.seq).unwrap().summary().unwrap();
+        let chronicle = chronicle.until(entry.seq).unwrap();
+        let then = chronicle.summary().unwrap();
+        let stands = chronicle.overview().unwrap();
+        let told = (stands.graph, stands.status, stands.open as usize);
+        assert_eq!(
+            told,
+            (then.graph.clone(), then.status.clone(), then.asks.len()),
+            "after {entry:?}"
+        );
         let known = thread.state_at(entry.seq).await.unwrap();
         let known = serde_json::to_value(known).unwrap();
         assert_eq!(state(&then), known, "after {entry:?}");
@@ -224,6 +241,85 @@ async fn where_a_thread_stands_is_told_by_the_names_of_nodes() {
             .unwrap()
             .is_none()
     );
+}
+
+/// Counts how often a thread is read.
+#[derive(Debug, Default)]
+struct Counting {
+    within: Memory,
+    reads: AtomicU64,
+}
+
+#[async_trait]
+impl Layer for Counting {
+    type Within = Memory;
+
+    fn within(&self) -> &Memory {
+        &self.within
+    }
+
+    async fn read(&self, thread: &ThreadId, after: u64) -> Result<Vec<Record>, JournalError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.within.read(thread, after).await
+    }
+}
+
+#[tokio::test]
+async fn where_threads_stand_is_told_by_their_last_entries_where_they_tell() {
+    let journal = Counting::default();
+    let notes = Runtime::new(Notes { note: Note }).journal(journal.within.clone());
+    for name in ["a", "b"] {
+        notes.thread(name).run(Case::default()).await.unwrap();
+    }
+    let stands: Vec<_> = overview(&journal, None).try_collect().await.unwrap();
+    let told: Vec<_> = stands
+        .iter()
+        .map(|stands| (stands.thread.as_str(), &stands.status, stands.entries))
+        .collect();
+    assert_eq!(
+        told,
+        [("a", &Stands::Finished, 2), ("b", &Stands::Finished, 2)]
+    );
+    assert_eq!(journal.reads.load(Ordering::Relaxed), 0);
+
+    // Within a graph, the entries before have to tell which node of the thread's own graph it is.
+    begun(&journal.within).await;
+    let behind = ThreadId::from("b");
+    let stands: Vec<_> = overview(&journal, Some(behind))
+        .try_collect()
+        .await
+        .unwrap();
+    let [stands] = stands.as_slice() else {
+        panic!("{stands:?}");
+    };
+    assert_eq!((stands.graph.name(), stands.open), ("Outer", 1));
+    assert!(matches!(&stands.status, Stands::Paused(ask) if ask.node == "clerk"));
+    assert_eq!(journal.reads.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_thread_that_cannot_be_read_hides_no_other_in_the_overview() {
+    let journal = Memory::default();
+    let notes = Runtime::new(Notes { note: Note }).journal(journal.clone());
+    for name in ["a", "c"] {
+        notes.thread(name).run(Case::default()).await.unwrap();
+    }
+    let body = b"no entry".to_vec();
+    let alien = Record::new(1, Hash::of(&body), body);
+    let thread = ThreadId::from("b");
+    let appended = journal.append(&thread, 0, vec![alien], Durability::Sync);
+    appended.await.unwrap();
+    let stands: Vec<_> = overview(&journal, None).collect().await;
+    let told: Vec<_> = stands
+        .iter()
+        .map(|stands| match stands {
+            Ok(stands) => stands.thread.as_str(),
+            Err(error) => error.thread().unwrap().as_str(),
+        })
+        .collect();
+    assert_eq!(told, ["a", "b", "c"]);
+    let error = stands[1].as_ref().unwrap_err();
+    assert!(error.to_string().contains("it is no entry"), "{error}");
 }
 
 #[tokio::test]

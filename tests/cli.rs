@@ -3,6 +3,8 @@
 #![cfg(all(feature = "cli", feature = "sqlite"))]
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
+#[path = "common/example.rs"]
+mod example;
 #[path = "../examples/desk/graph.rs"]
 mod graph;
 #[cfg(all(unix, feature = "postgres"))]
@@ -109,6 +111,22 @@ struct Filled {
 
 impl Filled {
     fn new() -> Self {
+        Self::with(fill)
+    }
+
+    /// With threads of the desk as it was.
+    fn then() -> Self {
+        Self::with(async |journal| {
+            let desk = Runtime::new(then::desk()).journal(journal).clock(clock());
+            for (name, question) in [("old", "Hello?"), ("older", "I was charged twice")] {
+                let ticket = Ticket::from(question);
+                let run = desk.thread(name).run(ticket).await.unwrap();
+                assert!(run.finished().is_some());
+            }
+        })
+    }
+
+    fn with(fill: impl AsyncFnOnce(Sqlite)) -> Self {
         let place = TempDir::new().unwrap();
         let path = place.path().join("desk.db");
         // Time stands still but for the nodes' own.
@@ -146,29 +164,10 @@ fn page(name: &str) {
     run_page(name, filled.path());
 }
 
-/// Builds the example `desk` as this test was built, and returns where it is.
-fn desk_program() -> PathBuf {
-    static BUILT: OnceLock<()> = OnceLock::new();
-    let features = [
-        (cfg!(feature = "agents"), "agents"),
-        (cfg!(feature = "batch"), "batch"),
-        (cfg!(feature = "eval"), "eval"),
-        (cfg!(feature = "postgres"), "postgres"),
-        (cfg!(feature = "seal"), "seal"),
-        (cfg!(feature = "zstd"), "zstd"),
-    ];
-    let features = features.iter().filter(|(is_on, _)| *is_on);
-    let features: Vec<_> = features.map(|(_, feature)| *feature).collect();
-    BUILT.get_or_init(|| {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--example", "desk", "--features", "cli"])
-            .args(["--features", &features.join(",")])
-            .status();
-        assert!(built.unwrap().success());
-    });
-    let program = Path::new(env!("CARGO_BIN_EXE_handoffs"));
-    let program = program.parent().unwrap().join("examples/desk");
-    program.with_extension(std::env::consts::EXE_EXTENSION)
+/// Returns where the program of the example `desk` is.
+fn desk_program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| example::program("desk"))
 }
 
 fn run_page(name: &str, journal: &str) {
@@ -176,7 +175,7 @@ fn run_page(name: &str, journal: &str) {
     cases.env("HANDOFFS_JOURNAL", journal);
     cases.env("COLUMNS", "100");
     cases.insert_var("[JOURNAL]", journal.to_owned()).unwrap();
-    cases.register_bin("desk", Bin::Path(desk_program()));
+    cases.register_bin("desk", Bin::Path(desk_program().to_owned()));
     cases.case(format!("tests/cli/{name}.trycmd"));
 }
 
@@ -234,23 +233,51 @@ fn a_node_is_judged_by_cases() {
 
 #[test]
 fn decisions_of_an_older_graph_are_asked_again() {
-    let place = TempDir::new().unwrap();
-    let path = place.path().join("desk.db");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let journal = Sqlite::open(&path).await.unwrap();
-        let desk = Runtime::new(then::desk()).journal(journal).clock(clock());
-        for (name, question) in [("old", "Hello?"), ("older", "I was charged twice")] {
-            let ticket = Ticket::from(question);
-            let run = desk.thread(name).run(ticket).await.unwrap();
-            assert!(run.finished().is_some());
-        }
-    });
-    run_page("replay", path.to_str().unwrap());
+    run_page("replay", Filled::then().path());
+}
+
+/// Runs a program with a terminal for what it says beside its output, and returns what comes there.
+#[cfg(unix)]
+fn on_a_terminal(mut program: Command) -> String {
+    use std::fs::File;
+    use std::io::Read;
+    use std::process::Stdio;
+
+    use rustix::fs::{Mode, OFlags, open};
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let theirs = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    program.env("TERM", "xterm").stderr(theirs);
+    let mut child = program.stdout(Stdio::null()).spawn().unwrap();
+    // Our own end of theirs is closed, so that reading ends when the program does: with an error.
+    drop(program);
+    let mut said = Vec::new();
+    let _ = File::from(terminal).read_to_end(&mut said);
+    child.wait().unwrap();
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[cfg(unix)]
+#[test]
+fn on_a_terminal_a_bar_says_how_far_a_replay_is() {
+    let filled = Filled::then();
+    let replay = |format: &str| {
+        let mut replay = Command::new(desk_program());
+        replay.env("HANDOFFS_JOURNAL", filled.path());
+        replay.args(["replay", "--format", format]);
+        on_a_terminal(replay)
+    };
+    let said = replay("text");
+    assert!(said.contains("2/2 threads"), "{said:?}");
+    // Nothing of it is left beside what is said last.
+    let (_, rest) = said.split_once("2 lead elsewhere today").unwrap();
+    assert!(!rest.contains("threads"), "{said:?}");
+    let said = replay("json");
+    assert!(!said.contains("2/2 threads"), "{said:?}");
 }
 
 #[cfg(all(unix, feature = "postgres"))]
@@ -278,6 +305,24 @@ fn mistakes_are_told() {
     if cfg!(not(feature = "postgres")) {
         page("no_server");
     }
+    if cfg!(not(feature = "seal")) {
+        page("no_seal");
+    }
+}
+
+/// Whether its entries are compressed nobody has to say.
+#[cfg(all(feature = "seal", feature = "zstd"))]
+#[test]
+fn a_sealed_journal_is_opened_with_its_keys() {
+    use handoffs::{ChaCha, Compressed, SealKey, Sealed};
+
+    // As in `tests/cli/sealed.in/keys`.
+    let key = SealKey::new("2026", &[7; 32]);
+    let filled = Filled::with(async |store| {
+        let sealed = Sealed::new(store, ChaCha::new(key)).context("desk");
+        fill(Compressed::new(sealed).threshold(0)).await;
+    });
+    run_page("sealed", filled.path());
 }
 
 #[test]

@@ -498,6 +498,68 @@ async fn another_run_of_the_thread_asks_anew(at: &impl Place) {
     }
 }
 
+/// Fails each time that it is resumed, before it reads what was answered.
+#[derive(Clone, Default)]
+struct Nervous(Tally);
+
+#[node(Form)]
+impl Nervous {
+    async fn run(&self, mut age: Out<'_, u32>, cx: &mut Context<'_>) -> Result<(), NodeError> {
+        if matches!(self.0.count("nervous"), 1 | 3) {
+            return Err(NodeError::new(std::fmt::Error));
+        }
+        age.set(cx.ask("age", "How old are you?").await?);
+        Ok(())
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Form, start = interview)]
+struct Retried {
+    #[route(_ => end)]
+    #[retry(times = 3, backoff = "0ms")]
+    interview: Nervous,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Form, start = interview)]
+struct Unretried {
+    #[route(_ => end)]
+    interview: Nervous,
+}
+
+async fn a_wrong_answer_that_was_written_unread_is_asked_for_anew(at: &impl Place) {
+    let interview = Nervous::default();
+    let runtime = Runtime::new(Retried { interview }).journal(at.open().await);
+    let thread = runtime.thread("t");
+    let first = thread.run(Form::default()).await.unwrap().paused().unwrap();
+    // It is written with the attempt that failed, and the next one cannot read it.
+    let second = thread.resume(first.id, "old").await.unwrap();
+    let second = second.paused().unwrap();
+    assert_ne!(second.id, first.id);
+    assert_eq!(
+        (&second.key, &second.question),
+        (&first.key, &first.question)
+    );
+    assert_eq!(thread.asks().await.unwrap(), std::slice::from_ref(&second));
+    // The right one is read, and kept, also over an attempt that fails.
+    let form = thread.resume(second.id, 36).await.unwrap();
+    assert_eq!(form.finished().unwrap().age, Some(36));
+}
+
+async fn a_wrong_answer_on_which_nobody_failed_is_asked_for_anew_by_recover(at: &impl Place) {
+    let interview = Nervous::default();
+    let runtime = Runtime::new(Unretried { interview }).journal(at.open().await);
+    let thread = runtime.thread("t");
+    let first = thread.run(Form::default()).await.unwrap().paused().unwrap();
+    thread.resume(first.id, "old").await.unwrap_err();
+    let second = thread.recover().await.unwrap().paused().unwrap();
+    assert_ne!(second.id, first.id);
+    thread.resume(second.id, 36).await.unwrap_err();
+    let form = thread.recover().await.unwrap().finished().unwrap();
+    assert_eq!(form.age, Some(36));
+}
+
 /// How a node may take an answer that does not fit.
 #[derive(Clone, Copy, Debug)]
 enum Style {
@@ -968,6 +1030,8 @@ async fn a_run_in_which_nobody_answers_is_cut_off_at_any_append() {
 }
 
 on_every_journal! {
+    a_wrong_answer_that_was_written_unread_is_asked_for_anew
+    a_wrong_answer_on_which_nobody_failed_is_asked_for_anew_by_recover
     a_run_pauses_before_the_person_and_goes_on_with_the_answer
     the_question_is_answered_on_another_machine
     a_run_with_a_pause_streams_what_it_does

@@ -5,6 +5,8 @@
 
 mod common;
 
+use std::fmt::Write as _;
+
 use common::path;
 use handoffs::agent::prebuilt::{
     Part, escalating, planner_executor, react, router, supervisor, swarm, writer_reviewer,
@@ -128,36 +130,6 @@ async fn a17_in_a_swarm_everyone_is_offered_everyone_but_itself() {
     let part = |name: &str, agent| Part::agent(name, format!("Is {name}."), agent);
     let graph = swarm("Mesh", 1, [part("a", a), part("b", b), part("c", c)]);
     let graph = graph.build().unwrap();
-    assert_eq!(
-        graph.topology().mermaid().to_string(),
-        r#"---
-title: "Mesh: at most 7 handoffs"
----
-flowchart TD
-    __start((" "))
-    resume("resume")
-    a("a")
-    b("b")
-    c("c")
-    __end((("end")))
-    __start --> resume
-    resume -->|"a"| a
-    resume -->|"b"| b
-    resume -->|"c"| c
-    a -->|"b<br/>≤ 1"| b
-    a -->|"c<br/>≤ 1"| c
-    a -->|"Answer"| __end
-    b -.->|"a<br/>≤ 1"| a
-    b -->|"c<br/>≤ 1"| c
-    b -->|"Answer"| __end
-    c -.->|"a<br/>≤ 1"| a
-    c -.->|"b<br/>≤ 1"| b
-    c -->|"Answer"| __end
-    linkStyle 4,5,7,8,10,11 stroke:#218bff
-    classDef style0 stroke:#218bff
-    class a,b,c style0
-"#
-    );
     let run = Runtime::new(graph).thread("t").run(asked("hello")).await;
     assert!(run.unwrap().finished().is_some());
     assert_eq!(offered(&of_a, 0), ["transfer_to_b", "transfer_to_c"]);
@@ -245,8 +217,6 @@ async fn a_supervisor_gets_each_result_back_and_asks_nobody_more_often_than_it_m
         ]
     };
     let graph = supervisor("Team", 2, chief, workers()).build().unwrap();
-    let drawn = graph.topology().ascii().to_string();
-    assert!(drawn.contains("supervisor"), "{drawn}");
     let thread = Runtime::new(graph).journal(Memory::default()).thread("t");
     let talk = thread.run(asked("go")).await.unwrap().finished().unwrap();
     assert_eq!(
@@ -359,6 +329,60 @@ async fn what_fails_for_good_goes_to_a_person() {
         .await
         .unwrap();
     assert_eq!(items(&talk.finished().unwrap()), ["help", "I do it."]);
+}
+
+/// `HANDOFFS_BLESS=1` rewrites the page.
+#[test]
+fn the_page_of_prebuilt_graphs_shows_what_they_are() {
+    let silent = || agent([]).0;
+    let part = |name: &str| Part::agent(name, format!("Is {name}."), silent());
+    let person = Human::<Shown, Advice>::new;
+    let graphs = [
+        (
+            "`react`: one agent calls its tools until it answers.",
+            react("React", silent()),
+        ),
+        (
+            "`router`: an agent hands each conversation to the part that fits, or answers itself.",
+            router("Router", silent(), [part("billing"), part("access")]),
+        ),
+        (
+            "`swarm`: everyone may hand over to everyone else, and a run begins with who spoke last.",
+            swarm("Swarm", 3, [part("a"), part("b"), part("c")]),
+        ),
+        (
+            "`supervisor`: workers go back to whoever asked them.",
+            supervisor("Supervisor", 3, silent(), [part("search"), part("write")]),
+        ),
+        (
+            "`planner_executor`: each step of a plan is carried out at the same time.",
+            planner_executor("PlannerExecutor", Plan, steps, CarryOut, Report),
+        ),
+        (
+            "`writer_reviewer`: a draft is sent back so many times at most.",
+            writer_reviewer("WriterReviewer", 5, silent(), silent()),
+        ),
+        (
+            "`escalating`: whoever fails for good is followed by a person.",
+            escalating(react("Escalating", silent()), ["agent"], "person", person()),
+        ),
+    ];
+    let mut page = "# Prebuilt graphs\n\nWhat `handoffs::agent::prebuilt` builds, as `tests/prebuilt.rs` draws it.\n".to_owned();
+    for (about, graph) in graphs {
+        let drawn = graph.build().unwrap().topology().mermaid().to_string();
+        write!(page, "\n{about}\n\n```mermaid\n{drawn}```\n").unwrap();
+    }
+    let path = "docs/prebuilt.md";
+    if std::env::var_os("HANDOFFS_BLESS").is_some_and(|bless| bless == "1") {
+        std::fs::write(path, page).unwrap();
+        return;
+    }
+    let kept = std::fs::read_to_string(path).unwrap();
+    let is_same = kept.lines().eq(page.lines());
+    assert!(
+        is_same,
+        "`{path}` is stale; set HANDOFFS_BLESS=1 to redraw it:\n{page}"
+    );
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ fn the_wrong_graph_is_the_right_one_with_two_mistakes() {
 fn the_errors_are_those_of_the_compiler() {
     let readme = text("README.md");
     let said = text("tests/ui/fail/readme.stderr");
-    let said = said.replace("tests/ui/fail/readme.rs", "src/main.rs");
+    let said = said.replace("fail/readme.rs", "src/main.rs");
     assert_eq!(block(&readme, "text").trim_end(), said.trim_end());
 }
 

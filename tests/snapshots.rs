@@ -20,9 +20,9 @@ use async_trait::async_trait;
 use common::{Place, Tally, chain, timeless};
 use handoffs::prelude::*;
 use handoffs::{
-    Approval, Ask, AskId, Contract, Counter, Difference, Durability, Execute, Hash, Head, Journal,
-    JournalError, Layer, Node, NodeError, NodeKind, Record, Recorded, RunError, Runnable, Thread,
-    ThreadId, verify_export, verify_export_from,
+    Approval, Ask, AskId, Chronicle, Contract, Counter, Difference, Durability, Execute, Hash,
+    Head, Journal, JournalError, Layer, Node, NodeError, NodeKind, Record, Recorded, RunError,
+    Runnable, Thread, ThreadId, verify_export, verify_export_from,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -701,6 +701,14 @@ async fn a_trimmed_thread_without_its_snapshot_is_damaged(at: &impl Place) {
         let expected = ["entries before it are missing", "were trimmed"];
         assert!(expected.iter().any(|part| error.contains(part)), "{error}");
         assert!(error.contains(why.unwrap()), "{error}");
+        // What is left can be read all the same.
+        let left = thread.history().await.unwrap();
+        assert_eq!(left.first().unwrap().seq, head.seq - 1, "{why:?}");
+        let export = thread.export().await.unwrap();
+        assert_eq!((export.base().seq, export.head()), (head.seq - 2, head));
+        let chronicle = Chronicle::read(&journal, &id).await.unwrap().unwrap();
+        assert_eq!(chronicle.entries().unwrap().len(), 2);
+        assert_eq!(chronicle.export().unwrap().head(), head);
     }
 }
 
@@ -835,7 +843,39 @@ async fn a_thread_that_was_trimmed_runs_again(at: &impl Place) {
     assert!(matches!(error, RunError::UnknownThread { .. }), "{error}");
 }
 
+async fn the_state_after_each_entry_that_is_left_of_a_trimmed_thread_is_known(at: &impl Place) {
+    let thread = durable(conversation(600, 0), at.open().await);
+    talk(&thread, 0).await;
+    let head = thread.verify(None).await.unwrap().seq;
+    let left = head - 9..=head;
+    let mut states = Vec::new();
+    for seq in left.clone() {
+        states.push(thread.state_at(seq).await.unwrap());
+    }
+    assert_eq!(thread.trim(10).await.unwrap().seq, head - 10);
+    let known = async |thread: &Thread<Conversation, _>| {
+        for (seq, state) in left.clone().zip(&states) {
+            assert_eq!(thread.state_at(seq).await.unwrap(), *state, "after {seq}");
+        }
+        let gone = thread.state_at(head - 10).await.unwrap_err();
+        assert!(matches!(gone, RunError::Trimmed { .. }), "{gone}");
+    };
+    known(&thread).await;
+    // The next snapshot takes in what is left, and still tells how it begins.
+    let _ = thread.resume(ask(&thread).await.id, "so").await.unwrap();
+    let journal = at.open().await;
+    let snapshot = journal.snapshot(&"t".into()).await.unwrap().unwrap();
+    assert!(snapshot.seq > head + 600);
+    known(&durable(conversation(600, 0), journal)).await;
+    assert_eq!(thread.state_at(head + 5).await.unwrap().count, 603);
+    // And so does one by which nothing more is trimmed.
+    thread.trim(u64::MAX).await.unwrap();
+    known(&thread).await;
+    assert_eq!(thread.state().await.unwrap().count, 1_200);
+}
+
 on_every_journal! {
+    the_state_after_each_entry_that_is_left_of_a_trimmed_thread_is_known
     a_snapshot_that_does_not_hold_makes_way_for_the_one_by_which_is_trimmed
     a_snapshot_that_does_not_hold_is_passed_over
     a_trimmed_thread_without_its_snapshot_is_damaged

@@ -1,6 +1,9 @@
 //! The support desk as its users meet it: the program, its output, its journal, and `kill -9`.
 #![cfg(feature = "sqlite")]
 
+#[path = "common/example.rs"]
+mod example;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -15,40 +18,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The example's program.
-///
-/// `cargo test` builds an example that has tests of its own as tests and not as a program, and
-/// `--test` builds no example at all, so cargo is asked for it here. Mostly it finds nothing to do.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let test = std::env::current_exe().expect("a test knows where it is");
-        // target/debug/deps/support_desk-1f0c: the examples are two levels up.
-        let profile = test.ancestors().nth(2).expect("a test is in `deps`");
-        let target = profile.parent().expect("a profile is in the target folder");
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build
-            .args(["build", "--quiet", "--example", "support_desk"])
-            .arg("--target-dir")
-            .arg(target)
-            .current_dir(env!("CARGO_MANIFEST_DIR"));
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
-        let status = build.status().expect("cargo can be started");
-        assert!(
-            status.success(),
-            "the example `support_desk` does not build"
-        );
-        let program = profile.join("examples").join("support_desk");
-        let program = program.with_extension(std::env::consts::EXE_EXTENSION);
-        assert!(
-            program.is_file(),
-            "{} is not there: cargo has built the example elsewhere",
-            program.display()
-        );
-        program
-    })
+    PROGRAM.get_or_init(|| example::program("support_desk"))
 }
 
 /// An empty folder with a desk at work in it.

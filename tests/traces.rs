@@ -7,15 +7,16 @@
     reason = "so routes and nodes are written"
 )]
 
-mod common;
+#[path = "common/shop.rs"]
+mod shop;
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
-use std::io;
 use std::sync::{Arc, Mutex};
 
 use handoffs::prelude::*;
-use handoffs::{Approval, Counter, NodeError, RunError, telemetry};
+use handoffs::{Approval, RunError, telemetry};
+use shop::{Order, Shop, Weighed, order, shop};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
@@ -194,111 +195,8 @@ fn listen(most: Level, measures: bool) -> (Listener, DefaultGuard) {
 
 // ---- A graph with all that can happen.
 
-#[derive(State, Clone, Debug, Default)]
-struct Order {
-    pieces: Vec<u32>,
-    #[state(progress)]
-    packed: Counter,
-    name: Option<String>,
-}
-
-fn pieces(order: &Order) -> Vec<u32> {
-    order.pieces.clone()
-}
-
-fn is_dear(order: &Order) -> String {
-    format!("{} pieces", order.pieces.len())
-}
-
-#[node(Order)]
-async fn greet(cx: &mut Context<'_>, mut name: Out<'_, String>) -> Result<(), NodeError> {
-    name.set(cx.ask("name", "Who are you?").await?);
-    Ok(())
-}
-
-#[derive(AgentGraph)]
-#[graph(state = Order, start = greet)]
-struct Counterside {
-    #[route(_ => end)]
-    greet: Greet,
-}
-
-#[node(Order)]
-async fn split() {}
-
-#[node(Order)]
-async fn pack(piece: u32, packed: &mut Counter) {
-    *packed += i64::from(piece);
-}
-
-#[derive(Outcome)]
-enum Weighed {
-    Light,
-    Fine,
-}
-
-#[node(Order)]
-async fn weigh(packed: &Counter) -> Weighed {
-    if packed.get() > 100 {
-        Weighed::Fine
-    } else {
-        Weighed::Light
-    }
-}
-
-/// Its line is always down.
-#[node(Order)]
-async fn bill() -> Result<(), io::Error> {
-    Err(io::Error::other("the line is down"))
-}
-
-#[node(Order)]
-async fn clerk(cx: &mut Context<'_>) {
-    cx.used(handoffs::Usage::tokens(20, 3) + handoffs::Usage::cost_micros(7));
-}
-
-#[node(Order)]
-async fn ship() {}
-
-#[derive(AgentGraph)]
-#[graph(state = Order, start = counter)]
-struct Shop {
-    #[route(_ => split)]
-    counter: Counterside,
-    #[route(_ => each(pieces) pack join weigh)]
-    split: Split,
-    #[route(_ => weigh)]
-    pack: Pack,
-    #[route(Weighed::Fine => clerk, Weighed::Light => split(limit = 1, else = bill))]
-    weigh: Weigh,
-    #[route(_ => ship)]
-    #[retry(times = 2)]
-    #[on_error(then = clerk)]
-    bill: Bill,
-    #[route(_ => ship(approve = is_dear, else = end))]
-    clerk: Clerk,
-    #[route(_ => end)]
-    ship: Ship,
-}
-
-fn shop() -> Runtime<Shop, Memory> {
-    let shop = Shop {
-        counter: Counterside { greet: Greet },
-        split: Split,
-        pack: Pack,
-        weigh: Weigh,
-        bill: Bill,
-        clerk: Clerk,
-        ship: Ship,
-    };
-    Runtime::new(shop).journal(Memory::default())
-}
-
-fn order() -> Order {
-    Order {
-        pieces: vec![2, 3],
-        ..Order::default()
-    }
+fn open_shop() -> Runtime<Shop, Memory> {
+    Runtime::new(shop()).journal(Memory::default())
 }
 
 #[track_caller]
@@ -322,36 +220,94 @@ async fn sell(shop: &Runtime<Shop, Memory>) {
     approved.unwrap().finished().unwrap();
 }
 
+// ---- Who may do what.
+
+#[derive(Scope)]
+enum Till {
+    Read,
+    Pay,
+}
+
+#[derive(State, Clone, Debug, Default)]
+struct Slip {
+    pence: u32,
+}
+
+#[node(Slip)]
+fn chief(pence: &mut u32) {
+    *pence += 1;
+}
+
+#[node(Slip)]
+fn payer(pence: &mut u32) {
+    *pence += 2;
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Slip, start = chief, scopes = Till)]
+struct Payroll {
+    #[route(_ => payer(grant(Pay, spend = 300)))]
+    #[may(use(Read, Pay), grant(Pay))]
+    chief: Chief,
+    #[route(_ => end)]
+    #[may(use(Pay))]
+    payer: Payer,
+}
+
+#[tokio::test]
+async fn a_handoff_tells_what_was_held_before_it_and_behind_it() {
+    let (listener, _guard) = listen(Level::DEBUG, false);
+    let payroll = Payroll {
+        chief: Chief,
+        payer: Payer,
+    };
+    let grant = handoffs::Grant::all().spend_micros(1_000);
+    let thread = Runtime::new(payroll).thread("t").grant(grant);
+    let _ = thread.run(Slip::default()).await.unwrap();
+    let tree = listener.tree();
+    let line = tree.lines().find(|line| line.contains("handoff payer"));
+    assert_eq!(
+        line.map(str::trim),
+        Some(
+            "handoff payer authority.after=grant(Pay, spend = 300) \
+             authority.before=grant(Read, Pay, spend = 1000) from=chief reason=_ to=payer"
+        )
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_step_of_a_run_is_a_span_and_every_handoff_is_one_in_it() {
     let (listener, _guard) = listen(Level::TRACE, false);
-    sell(&shop()).await;
+    sell(&open_shop()).await;
     same(
         &listener.tree(),
         r"
-invoke_workflow Shop workflow.name=Shop began=run ended=paused
+invoke_workflow Shop workflow.name=Shop began=run ended=paused last=4
   append entries=1
   invoke_workflow counter workflow.name=counter attempt=1
     append entries=1
     invoke_node greet attempt=1 branch=1.0
-      * paused greet ask.id=3 ask.key=name
+      handoff look from=greet reason=_ to=look
+        append entries=1
+    invoke_node look attempt=1 branch=1.0
+      * paused look ask.id=4 ask.key=name
       append entries=1
-invoke_workflow Shop workflow.name=Shop ask.id=3 began=resume ended=paused
+invoke_workflow Shop workflow.name=Shop ask.id=4 began=resume behind=4 ended=paused last=20
   * joined  to=weigh
   * joined  to=weigh
   invoke_workflow counter workflow.name=counter attempt=1
-    * answered greet ask.id=3
-    invoke_node greet attempt=1 branch=1.0
+    * answered look ask.id=4
+    invoke_node look attempt=1 branch=1.0
       append entries=2
     handoff split from=counter reason=_ to=split
       append entries=1
   invoke_node split attempt=1
     handoff pack branches=2 from=split reason=_ to=pack
       append entries=1
-  invoke_node pack attempt=1 branch=7.0
+  invoke_node pack attempt=1 branch=8.0
     handoff weigh from=pack reason=_ to=weigh
       append entries=1
-  invoke_node pack attempt=1 branch=7.1
+  invoke_node pack attempt=1 branch=8.1
     handoff weigh from=pack reason=_ to=weigh
       append entries=1
   append entries=1
@@ -361,10 +317,10 @@ invoke_workflow Shop workflow.name=Shop ask.id=3 began=resume ended=paused
   invoke_node split attempt=1
     handoff pack branches=2 from=split reason=_ to=pack
       append entries=1
-  invoke_node pack attempt=1 branch=12.0
+  invoke_node pack attempt=1 branch=13.0
     handoff weigh from=pack reason=_ to=weigh
       append entries=1
-  invoke_node pack attempt=1 branch=12.1
+  invoke_node pack attempt=1 branch=13.1
     handoff weigh from=pack reason=_ to=weigh
       append entries=1
   append entries=1
@@ -373,16 +329,16 @@ invoke_workflow Shop workflow.name=Shop ask.id=3 began=resume ended=paused
     handoff bill from=weigh lap=1 masked=limit outcome=Light reason=Weighed::Light to=bill
       append entries=1
   invoke_node bill error.type=node attempt=1 otel.status_code=ERROR otel.status_description=the node returned an error: the line is down
-    * attempt failed bill error=the node returned an error: the line is down delay_ms=95
+    * attempt failed bill error=the node returned an error: the line is down delay_ms=147
     append entries=1
   invoke_node bill error.type=node attempt=2 otel.status_code=ERROR otel.status_description=the node returned an error: the line is down
     handoff clerk from=bill reason=error to=clerk
       append entries=1
   invoke_node clerk usage.input_tokens=20 usage.output_tokens=3 attempt=1 cost_micros=7
-    * paused clerk ask.id=19 ask.key=approve
+    * paused clerk ask.id=20 ask.key=approve
     append entries=1
-invoke_workflow Shop workflow.name=Shop ask.id=19 began=resume ended=finished
-  * decided  ask.id=19 decision=approved from=clerk to=ship
+invoke_workflow Shop workflow.name=Shop ask.id=20 began=resume behind=20 ended=finished last=22
+  * decided  ask.id=20 decision=approved from=clerk to=ship
   handoff ship decision=approved from=clerk reason=_ to=ship
     append entries=1
   invoke_node ship attempt=1
@@ -394,16 +350,16 @@ invoke_workflow Shop workflow.name=Shop ask.id=19 began=resume ended=finished
 #[tokio::test(start_paused = true)]
 async fn at_info_a_run_tells_when_it_pauses_and_when_an_edge_is_masked() {
     let (listener, _guard) = listen(Level::INFO, false);
-    sell(&shop()).await;
+    sell(&open_shop()).await;
     same(
         &listener.tree(),
         r"
-invoke_workflow Shop workflow.name=Shop began=run ended=paused
-  * paused greet ask.id=3 ask.key=name
-invoke_workflow Shop workflow.name=Shop ask.id=3 began=resume ended=paused
+invoke_workflow Shop workflow.name=Shop began=run ended=paused last=4
+  * paused look ask.id=4 ask.key=name
+invoke_workflow Shop workflow.name=Shop ask.id=4 began=resume behind=4 ended=paused last=20
   * masked weigh masked=limit reason=Weighed::Light
-  * paused clerk ask.id=19 ask.key=approve
-invoke_workflow Shop workflow.name=Shop ask.id=19 began=resume ended=finished
+  * paused clerk ask.id=20 ask.key=approve
+invoke_workflow Shop workflow.name=Shop ask.id=20 began=resume behind=20 ended=finished last=22
 ",
     );
     assert_eq!(listener.metrics(), [""; 0]);
@@ -412,13 +368,14 @@ invoke_workflow Shop workflow.name=Shop ask.id=19 began=resume ended=finished
 #[tokio::test(start_paused = true)]
 async fn metrics_count_what_happened() {
     let (listener, _guard) = listen(Level::ERROR, true);
-    sell(&shop()).await;
+    sell(&open_shop()).await;
     assert_eq!(listener.tree(), "");
     assert_eq!(
         listener.metrics(),
         [
-            "handoffs.append.duration : 20",
+            "handoffs.append.duration : 21",
             "handoffs.cost_micros Shop clerk: 7",
+            "handoffs.handoffs Counterside greet look: 1",
             "handoffs.handoffs Shop bill clerk: 1",
             "handoffs.handoffs Shop bill weigh: 1",
             "handoffs.handoffs Shop clerk ship: 1",
@@ -434,6 +391,7 @@ async fn metrics_count_what_happened() {
             "handoffs.runs Shop finished: 1",
             "handoffs.runs Shop paused: 2",
             "handoffs.steps Counterside greet: 1",
+            "handoffs.steps Counterside look: 1",
             "handoffs.steps Shop clerk: 1",
             "handoffs.steps Shop counter: 1",
             "handoffs.steps Shop pack: 4",
@@ -449,7 +407,7 @@ async fn metrics_count_what_happened() {
 #[tokio::test(start_paused = true)]
 async fn questions_are_told_only_if_content_is() {
     let (listener, _guard) = listen(Level::INFO, false);
-    let thread = shop().trace_content(true).thread("t");
+    let thread = open_shop().trace_content(true).thread("t");
     let _ = thread.run(order()).await.unwrap();
     let question = r#"question="Who are you?""#;
     assert!(listener.tree().contains(question), "{}", listener.tree());
@@ -460,13 +418,18 @@ async fn questions_are_told_only_if_content_is() {
 #[node(Order)]
 async fn idle() {}
 
+#[node(Order)]
+async fn doubt() -> Weighed {
+    Weighed::Light
+}
+
 #[derive(AgentGraph)]
 #[graph(state = Order, start = ping)]
 struct Circle {
     #[route(_ => pong)]
     ping: Idle,
     #[route(Weighed::Light => ping(limit = 5), Weighed::Fine => end)]
-    pong: Weigh,
+    pong: Doubt,
 }
 
 #[tokio::test]
@@ -474,7 +437,7 @@ async fn a_loop_that_is_stopped_and_an_error_are_told_of_the_run_and_of_the_step
     let (listener, _guard) = listen(Level::DEBUG, true);
     let circle = Circle {
         ping: Idle,
-        pong: Weigh,
+        pong: Doubt,
     };
     let error = Runtime::new(circle).thread("t").run(order()).await;
     assert!(matches!(error, Err(RunError::HandoffLoop { .. })));
@@ -503,7 +466,7 @@ invoke_workflow Circle error.type=handoff_loop workflow.name=Circle began=run en
 async fn without_a_listener_a_run_goes_as_it_does_with_one() {
     let circle = || Circle {
         ping: Idle,
-        pong: Weigh,
+        pong: Doubt,
     };
     let run = async || Runtime::new(circle()).thread("t").run(order()).await;
     let alone = run().await.unwrap_err().to_string();
@@ -515,6 +478,8 @@ async fn without_a_listener_a_run_goes_as_it_does_with_one() {
 
 #[cfg(feature = "agents")]
 mod agents {
+    use std::io;
+
     use handoffs::Usage;
     use handoffs::agent::schemars::{self, JsonSchema};
     use handoffs::agent::{Agent, Message, Script, ScriptedModel, tool};
@@ -610,7 +575,7 @@ mod agents {
         same(
             &listener.tree(),
             r"
-invoke_workflow Desk workflow.name=Desk began=run ended=finished
+invoke_workflow Desk workflow.name=Desk began=run ended=finished last=15
   invoke_agent triage request.model=scripted usage.input_tokens=250 usage.output_tokens=15 attempt=1 cost_micros=12 offers=transfer_to_billing,transfer_to_access outcome=Billing tools=search
     chat scripted request.model=scripted usage.input_tokens=100 usage.output_tokens=10
     execute_tool search tool.call.id=call_1 tool.name=search tool.type=function

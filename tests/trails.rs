@@ -9,132 +9,13 @@
 
 #[macro_use]
 mod common;
-
-use std::io;
+#[path = "common/shop.rs"]
+mod shop;
 
 use common::Clock;
 use handoffs::prelude::*;
-use handoffs::{Approval, Counter, EdgeIndex, NodeError, Thread, Trail, trail_of};
-
-/// What goes through the shop.
-#[derive(State, Clone, Debug, Default)]
-struct Order {
-    pieces: Vec<u32>,
-    packed: Counter,
-    name: Option<String>,
-    #[state(progress)]
-    weighed: Counter,
-}
-
-fn pieces(order: &Order) -> Vec<u32> {
-    order.pieces.clone()
-}
-
-fn is_dear(order: &Order) -> String {
-    format!("{} pieces", order.pieces.len())
-}
-
-// ---- A graph within: where the shop begins, and where somebody is asked.
-
-#[node(Order)]
-async fn greet() {}
-
-#[node(Order)]
-async fn look(cx: &mut Context<'_>, mut name: Out<'_, String>) -> Result<(), NodeError> {
-    name.set(cx.ask("name", "Who are you?").await?);
-    Ok(())
-}
-
-#[derive(AgentGraph)]
-#[graph(state = Order, start = greet)]
-struct Counterside {
-    #[route(_ => look)]
-    greet: Greet,
-    #[route(_ => end)]
-    look: Look,
-}
-
-// ---- The shop around it.
-
-#[node(Order)]
-async fn split() {}
-
-#[node(Order)]
-async fn pack(piece: u32, packed: &mut Counter) {
-    *packed += i64::from(piece);
-}
-
-#[derive(Outcome)]
-enum Weighed {
-    Light,
-    Fine,
-}
-
-/// Finds it too light as often as it is asked; each time it has counted something new.
-#[node(Order)]
-async fn weigh(weighed: &mut Counter, name: &String) -> Weighed {
-    *weighed += 1;
-    if name == "fine" {
-        Weighed::Fine
-    } else {
-        Weighed::Light
-    }
-}
-
-/// Its line is always down.
-#[node(Order)]
-async fn bill() -> Result<(), io::Error> {
-    Err(io::Error::other("the line is down"))
-}
-
-#[node(Order)]
-async fn clerk() {}
-
-#[node(Order)]
-async fn ship() {}
-
-#[derive(AgentGraph)]
-#[graph(state = Order, start = counter)]
-struct Shop {
-    #[route(_ => split)]
-    counter: Counterside,
-    #[route(_ => each(pieces) pack join weigh)]
-    split: Split,
-    #[route(_ => weigh)]
-    pack: Pack,
-    #[route(Weighed::Fine => clerk, Weighed::Light => split(limit = 1, else = bill))]
-    weigh: Weigh,
-    #[route(_ => ship)]
-    #[on_error(then = clerk)]
-    #[retry(times = 1)]
-    bill: Bill,
-    #[route(_ => ship(approve = is_dear, else = end))]
-    clerk: Clerk,
-    #[route(_ => end)]
-    ship: Ship,
-}
-
-fn shop() -> Shop {
-    Shop {
-        counter: Counterside {
-            greet: Greet,
-            look: Look,
-        },
-        split: Split,
-        pack: Pack,
-        weigh: Weigh,
-        bill: Bill,
-        clerk: Clerk,
-        ship: Ship,
-    }
-}
-
-fn order() -> Order {
-    Order {
-        pieces: vec![2, 3],
-        ..Order::default()
-    }
-}
+use handoffs::{Approval, EdgeIndex, Thread, Trail, trail_of};
+use shop::{Bill, Clerk, Order, Shop, Weigh, Weighed, order, shop};
 
 type Line = Thread<Shop, Memory>;
 

@@ -245,6 +245,33 @@ impl Grant {
         self.scopes.as_deref().unwrap_or_default()
     }
 
+    /// Returns what is left of this grant where another one holds as well: the scopes that both name, and the
+    /// smaller of each amount.
+    ///
+    /// ```
+    /// use handoffs_core::Grant;
+    ///
+    /// let house = Grant::of(["ReadOrders", "Refund"]).spend_micros(50_000_000);
+    /// let visitor = Grant::of(["Refund", "Close"]).calls(20).within(&house);
+    /// assert_eq!(visitor.to_string(), "grant(Refund, spend = 50000000, calls = 20)");
+    /// ```
+    pub fn within(&self, bound: &Self) -> Self {
+        let scopes = match (&self.scopes, &bound.scopes) {
+            (Some(own), Some(_)) => {
+                let both = own.iter().filter(|scope| bound.has(scope)).cloned();
+                Some(both.collect())
+            }
+            (own, bound) => own.clone().or_else(|| bound.clone()),
+        };
+        Self {
+            scopes,
+            spend_micros: least(self.spend_micros, bound.spend_micros),
+            calls: least(self.calls, bound.calls),
+            depth: least(self.depth, bound.depth),
+            expires_ms: least(self.expires_ms, bound.expires_ms),
+        }
+    }
+
     /// Builds a grant of all the parts that an edge can say; the derive writes its tables with this.
     #[doc(hidden)]
     pub const fn __new(
@@ -261,6 +288,11 @@ impl Grant {
             expires_ms: None,
         }
     }
+}
+
+/// Returns the smaller of two bounds, of which none is none.
+fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    one.into_iter().chain(other).min()
 }
 
 impl fmt::Display for Grant {

@@ -226,15 +226,7 @@ impl<N> Route<N> {
         limit: Option<u32>,
         otherwise: Option<Target<N>>,
     ) -> Self {
-        Self {
-            target,
-            back: false,
-            fork: None,
-            limit,
-            approve: None,
-            otherwise,
-            grant: None,
-        }
+        Self::__full(target, false, None, limit, None, otherwise, None)
     }
 
     /// Builds a route of all its parts; the derive writes its tables with this.

@@ -34,5 +34,5 @@ pub use priced::{Pricing, priced};
 pub use record::Recording;
 pub use replay::{Replay, ReplayError};
 pub use scripted::{Script, ScriptedModel};
-pub use tool::{Tool, ToolError, budgeted, tool};
+pub use tool::{Tool, ToolAnswer, ToolAsks, ToolError, budgeted, tool};
 pub use view::History;

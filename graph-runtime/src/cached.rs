@@ -4,13 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::cache::{CacheKey, Cached};
 use crate::driver::Driver;
-use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::journal::{Conclusion, Fields, Json};
 use crate::marks::take_fields;
 use crate::step::{Step, names};
 
-impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
+impl<G: Runnable> Driver<'_, G> {
     /// Returns whether the results of a node are cached.
     pub(crate) fn caches(&self, node: u16) -> bool {
         let planned = self.plan().node(node);

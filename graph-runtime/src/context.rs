@@ -428,7 +428,8 @@ impl<'a> Context<'a> {
     /// # Errors
     ///
     /// Fails if the runtime has no journal to keep the question in, if the question cannot be
-    /// serialised, or if the answer is no `A`; the run then stays paused at this question.
+    /// serialised, or if the answer is no `A`; the run then stays paused at this question. One that is no
+    /// `A` and was written before the node read it, as an attempt had failed first, is asked for anew.
     ///
     /// # Cancel safety
     ///
@@ -438,19 +439,30 @@ impl<'a> Context<'a> {
         Q: Serialize + ?Sized,
         A: DeserializeOwned,
     {
-        if let Some((_, answer)) = self.answers.iter().find(|(asked, _)| asked == key) {
-            let answer = serde_json::from_str(answer.as_str());
-            if answer.is_ok() {
-                // The answer that is pending came last.
-                let is_last = self.answers.last().is_some_and(|(last, _)| last == key);
-                if let Some(pending) = self.pending.as_mut().filter(|_| is_last) {
-                    pending.is_heard = true;
+        // Of a question that was asked anew, the last answer counts.
+        let answers = self.answers.iter().enumerate();
+        let answered = answers.rev().find(|(_, (asked, _))| asked == key);
+        if let Some((place, (_, answer))) = answered {
+            // The answer that is pending came last.
+            let pending = self.pending.as_mut();
+            let pending = pending.filter(|_| place + 1 == self.answers.len());
+            match (serde_json::from_str(answer.as_str()), pending) {
+                (Ok(answer), pending) => {
+                    if let Some(pending) = pending {
+                        pending.is_heard = true;
+                    }
+                    return Ok(answer);
+                }
+                (Err(source), Some(_)) => {
+                    self.misfit = Some(key.to_owned());
+                    return Err(NodeError::of(Kind::WrongAnswer(source)));
+                }
+                // It was written before anybody had read it, with an attempt that failed.
+                (Err(error), None) => {
+                    let node = self.node();
+                    tracing::warn!(thread = %self.thread(), node, key, %error, "the answer does not fit, and is asked for anew");
                 }
             }
-            return answer.map_err(|source| {
-                self.misfit = Some(key.to_owned());
-                NodeError::of(Kind::WrongAnswer(source))
-            });
         }
         if self.scope.ledger.is_none() {
             return Err(NodeError::of(Kind::NoAnswer(key.to_owned())));

@@ -35,12 +35,12 @@ use crate::scope::{Limits, Scope};
 use crate::telemetry;
 
 /// A path through a graph in the hands of the driver.
-pub(crate) struct Driver<'a, G: Runnable, K> {
+pub(crate) struct Driver<'a, G: Runnable> {
     pub(crate) graph: &'a G,
     pub(crate) scope: &'a Scope,
     pub(crate) state: G::State,
     pub(crate) cx: Context<'a>,
-    pub(crate) sink: K,
+    pub(crate) sink: Sink<G>,
     /// The question that is open.
     pub(crate) open: Option<Box<Ask>>,
     /// How long the last attempt at a node took, in milliseconds.
@@ -89,14 +89,14 @@ pub(crate) enum Done {
     Stopped,
 }
 
-impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
+impl<'a, G: Runnable> Driver<'a, G> {
     /// Takes a path up where it stands.
     pub(crate) fn new(
         graph: &'a G,
         place: Place<'a>,
         state: G::State,
         folded: Folded,
-        sink: K,
+        sink: Sink<G>,
     ) -> Self {
         let mut driver = Self::begun(graph, place, state, folded.engine, sink);
         let cx = &mut driver.cx;
@@ -122,7 +122,7 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
         place: Place<'a>,
         state: G::State,
         engine: Engine,
-        sink: K,
+        sink: Sink<G>,
     ) -> Self {
         let Place {
             scope,
@@ -186,14 +186,13 @@ impl<'a, G: Runnable, K: Sink<G>> Driver<'a, G, K> {
     ) -> Result<Done, RunError> {
         let scope = self.scope;
         let graph = self.plan().topology.name();
-        let ask = scope.answer.as_ref().map(|(ask, _)| *ask);
-        let Some(watched) = telemetry::run(graph, &scope.thread, way, ask) else {
+        let Some(watched) = telemetry::run(graph, scope, way) else {
             return self.run_to_rest(start).await;
         };
         // Boxed, as a run that nobody watches has no room for it.
         let (span, work) = (watched.span(), Box::pin(self.run_to_rest(start)));
         let done = work.instrument(span).await;
-        watched.rested(graph, &done);
+        watched.rested(graph, scope, &done);
         done
     }
 

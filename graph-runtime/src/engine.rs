@@ -4,16 +4,18 @@
 //! where a run stands in it, so a run can be replayed from its journal by feeding it the same facts.
 
 mod approval;
+mod authority;
+mod branches;
 mod frames;
 mod moved;
 mod retrace;
 
 use std::sync::Arc;
 
-use handoffs_core::{Grant, Target};
+use handoffs_core::Target;
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{AskId, Charge, Effect, Masked};
+use crate::journal::{AskId, Masked};
 use crate::plan::{Plan, PlanEdge};
 
 pub use frames::Amounts;
@@ -218,104 +220,6 @@ impl Engine {
         found.ok_or(Refused::Impossible("nobody had handed over to the node"))
     }
 
-    /// Returns the path of a branch of the fork at which this path stands, by its place and how many there
-    /// are, or `None` if it has no such
-    /// branch.
-    pub(crate) fn branch_of(&self, plan: &Plan, edge: u16, place: (u32, u32)) -> Option<Self> {
-        let (index, _) = place;
-        let fork = plan.fork(edge)?;
-        let entry = if fork.is_each {
-            0
-        } else {
-            usize::try_from(index).ok()?
-        };
-        self.branch_at(plan, edge, *fork.entries.get(entry)?, place)
-    }
-
-    /// Returns the path of a branch that begins at a node, of a fork at which this path stands.
-    pub(crate) fn branch_at(
-        &self,
-        plan: &Plan,
-        edge: u16,
-        entry: u16,
-        place: (u32, u32),
-    ) -> Option<Self> {
-        let edge = plan.edges.get(usize::from(edge))?;
-        let mut branch = self.branch(edge.from, entry, edge.to.node()?);
-        let frames = self.frames.as_ref();
-        branch.frames = frames.map(|frames| Box::new(frames.branch(plan, entry, place)));
-        Some(branch)
-    }
-
-    /// Returns the path of a branch that begins at a node.
-    fn branch(&self, from: u16, entry: u16, join: u16) -> Self {
-        // An item is an input from outside, as it were: no two branches begin alike.
-        let mut branch = Self {
-            epoch: self.last_epoch + 1,
-            last_epoch: self.last_epoch + 1,
-            answers: 0,
-            join: Some(join),
-            // To a branch nobody hands over.
-            frames: self.frames.as_ref().map(|_| Box::default()),
-            ..self.clone()
-        };
-        branch.go(from, Target::Node(entry), 0, false);
-        branch
-    }
-
-    /// Takes in what a branch has used up, which has come to its join.
-    pub(crate) fn absorb(&mut self, branch: &Self) {
-        for (lap, of_branch) in self.laps.iter_mut().zip(&branch.laps) {
-            if of_branch.taken > lap.taken {
-                *lap = *of_branch;
-            }
-        }
-        if branch.handoffs > self.handoffs {
-            self.handoffs = branch.handoffs;
-            self.recent = branch.recent;
-        }
-        if let (Some(frames), Some(of_branch)) = (&mut self.frames, &branch.frames) {
-            frames.absorb(of_branch);
-        }
-        self.last_epoch = self.last_epoch.max(branch.last_epoch);
-        self.answers = self.answers.saturating_add(branch.answers);
-    }
-
-    /// Goes on at the join, with what the branches have used up: `all` began as a copy of this path,
-    /// and [absorbed](Self::absorb) each of them.
-    pub(crate) fn joined(&mut self, plan: &Plan, all: Self) -> Result<u16, Refused> {
-        let Position::Forked(from, edge) = self.position else {
-            return Err(Refused::Impossible("nothing had forked"));
-        };
-        let join = plan
-            .edges
-            .get(usize::from(edge))
-            .and_then(|edge| edge.to.node());
-        let join = join.ok_or(Refused::Impossible("the fork has no join"))?;
-        let has_branches = all.handoffs > self.handoffs;
-        let was_answered = all.answers > self.answers;
-        if let Some(frames) = &mut self.frames {
-            let returned = all.frames.as_deref().filter(|_| has_branches);
-            frames.join(plan, from, join, returned);
-        }
-        *self = Self {
-            position: self.position,
-            join: self.join,
-            epoch: self.epoch,
-            frames: self.frames.take(),
-            ..all
-        };
-        if was_answered {
-            self.renew();
-        }
-        if has_branches {
-            self.position = Position::At(join);
-        } else {
-            self.go(from, Target::Node(join), edge, false);
-        }
-        Ok(join)
-    }
-
     /// Takes a fact in.
     pub(crate) fn on(&mut self, plan: &Plan, fact: Fact) -> Result<(), Refused> {
         match (self.position, fact) {
@@ -472,62 +376,6 @@ impl Engine {
                 frames.hand_over(plan, edge.from, to, chosen);
             }
             _ => {}
-        }
-    }
-
-    /// Gives the node at which the path begins what the run is granted.
-    pub(crate) fn grant(&mut self, plan: &Plan, grant: Option<&Grant>) {
-        let all = Grant::all();
-        let grant = match grant {
-            Some(grant) => grant,
-            None if plan.has_scopes() => &all,
-            None => return,
-        };
-        if let Position::At(node) = self.position {
-            let frames = self.frames.get_or_insert_default();
-            frames.begin(plan, node, grant);
-        }
-    }
-
-    /// Returns what the node that is due holds, if there is authority.
-    pub(crate) fn held(&self) -> Option<&Grant> {
-        self.frames.as_ref()?.held()
-    }
-
-    /// Returns what the run has left of what it was granted, if there is authority.
-    pub(crate) fn rest(&self) -> Option<Amounts> {
-        self.frames.as_ref()?.rest()
-    }
-
-    /// Notes what a graph within has left of what its node holds.
-    pub(crate) fn put(&mut self, left: Amounts) {
-        if let Some(frames) = &mut self.frames {
-            frames.put(left);
-        }
-    }
-
-    /// Takes the most that something may cost from what the node holds, and returns whether it was there.
-    pub(crate) fn reserve(&mut self, cost: u64) -> bool {
-        let frames = self.frames.as_mut();
-        frames.is_none_or(|frames| frames.reserve(cost))
-    }
-
-    /// Takes in how far an effect came that uses some of what its node holds.
-    pub(crate) fn charge(&mut self, effect: &Effect, charge: &Charge) {
-        let reserved = charge.reserved_micros;
-        match effect {
-            Effect::Begun => drop(self.reserve(reserved)),
-            Effect::Done(_) => self.settle(reserved, Some(charge.spent_micros.unwrap_or(reserved))),
-            Effect::Failed(_) => self.settle(reserved, None),
-        }
-    }
-
-    /// Takes in what came of what something was reserved for: what it cost, or that it was not done.
-    pub(crate) fn settle(&mut self, reserved: u64, spent: Option<u64>) {
-        match (&mut self.frames, spent) {
-            (Some(frames), Some(spent)) => frames.settle(reserved, spent),
-            (Some(frames), None) => frames.release(reserved),
-            (None, _) => {}
         }
     }
 

@@ -486,13 +486,13 @@ pub type EventStream<G> = Pin<Box<dyn Stream<Item = Result<Event<G>, RunError>> 
 ///
 /// Events come first, so that the last one is last, whatever branches had still to tell when another
 /// one ended the run.
-pub(crate) fn streamed<G, R>(run: impl FnOnce(Listener<G>) -> R) -> EventStream<G>
+pub(crate) fn streamed<G, R>(run: impl FnOnce(Sink<G>) -> R) -> EventStream<G>
 where
     G: Runnable,
     R: Future<Output = Result<Run<G::State>, RunError>> + Send + 'static,
 {
     let (sender, mut events) = mpsc::channel(0);
-    let mut run = run(Listener(sender)).boxed().fuse();
+    let mut run = run(Sink::Stream(sender)).boxed().fuse();
     let mut last = None;
     Box::pin(stream::poll_fn(move |task| {
         loop {
@@ -516,61 +516,43 @@ where
 }
 
 /// Where a driver's events go. Each path of a run has a clone of its own.
-pub(crate) trait Sink<G: Runnable>: Clone + Send + Sync {
-    /// Returns whether anybody listens.
-    fn listens(&self) -> bool;
-
-    /// Takes an event; it is only made if somebody wants it.
-    fn emit(&mut self, event: impl FnOnce() -> Event<G> + Send) -> impl Future<Output = ()> + Send;
+pub(crate) enum Sink<G: Runnable> {
+    /// Nobody listens.
+    Silent,
+    /// The stream's other end.
+    Stream(mpsc::Sender<Event<G>>),
+    /// The driver of the graph around this one.
+    Around(mpsc::Sender<Inner>),
 }
 
-/// Nobody listens.
-#[derive(Clone)]
-pub(crate) struct Silent;
-
-impl<G: Runnable> Sink<G> for Silent {
-    #[inline]
-    fn listens(&self) -> bool {
-        false
-    }
-
-    async fn emit(&mut self, _: impl FnOnce() -> Event<G> + Send) {}
-}
-
-/// The stream's other end.
-pub(crate) struct Listener<G: Runnable>(mpsc::Sender<Event<G>>);
-
-impl<G: Runnable> Clone for Listener<G> {
+impl<G: Runnable> Clone for Sink<G> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        match self {
+            Self::Silent => Self::Silent,
+            Self::Stream(events) => Self::Stream(events.clone()),
+            Self::Around(events) => Self::Around(events.clone()),
+        }
     }
 }
 
-impl<G: Runnable> Sink<G> for Listener<G> {
-    fn listens(&self) -> bool {
-        true
+impl<G: Runnable> Sink<G> {
+    /// Returns whether anybody listens. Nobody need make an event otherwise.
+    #[inline]
+    pub(crate) const fn listens(&self) -> bool {
+        !matches!(self, Self::Silent)
     }
 
-    async fn emit(&mut self, event: impl FnOnce() -> Event<G> + Send) {
-        // The receiver lives in the same stream as this run, so it is never gone before it.
-        let _ = self.0.send(event()).await;
-    }
-}
-
-/// The driver of the graph around this one, if anybody listens to it.
-#[derive(Clone)]
-pub(crate) struct Relay(pub(crate) Option<mpsc::Sender<Inner>>);
-
-impl<G: Runnable> Sink<G> for Relay {
-    fn listens(&self) -> bool {
-        self.0.is_some()
-    }
-
-    async fn emit(&mut self, event: impl FnOnce() -> Event<G> + Send) {
-        if let Some(around) = &mut self.0
-            && let Some(event) = Inner::of(event())
-        {
-            let _ = around.send(event).await;
+    /// Tells an event to whoever listens.
+    pub(crate) async fn emit(&mut self, event: Event<G>) {
+        match self {
+            Self::Silent => {}
+            // The receiver lives in the same stream as this run, so it is never gone before it.
+            Self::Stream(events) => drop(events.send(event).await),
+            Self::Around(events) => {
+                if let Some(event) = Inner::of(event) {
+                    let _ = events.send(event).await;
+                }
+            }
         }
     }
 }

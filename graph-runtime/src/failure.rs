@@ -11,14 +11,14 @@ use crate::context::Pending;
 use crate::driver::{Done, Driver};
 use crate::engine::Fact;
 use crate::error::{RunError, chain};
-use crate::event::{Event, Sink};
+use crate::event::Event;
 use crate::execute::Runnable;
 use crate::journal::{Failure, Recorded};
 use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
 use crate::telemetry::{self, Moved};
 
-impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
+impl<G: Runnable> Driver<'_, G> {
     /// Tries the node again, goes on along its error edge, or ends the run.
     pub(crate) async fn failed(&mut self, error: NodeError) -> Result<Option<Done>, RunError> {
         let error = match self.misfit(error) {
@@ -77,7 +77,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         self.cx.again = true;
         if self.sink.listens() {
             let (branch, node) = (self.cx.branch.clone(), self.node(node));
-            let attempted = || Event::Attempted {
+            let attempted = Event::Attempted {
                 branch,
                 node,
                 error: text,
@@ -161,7 +161,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             let edge = edge.map(|node| self.node(node.0));
             let to = hop.to.map(|to| self.node(to));
             let error = failure.error.clone();
-            let caught = || Event::Caught {
+            let caught = Event::Caught {
                 branch,
                 node,
                 error,

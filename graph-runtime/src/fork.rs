@@ -17,7 +17,7 @@ use crate::context::Desk;
 use crate::driver::{Done, Driver, Place};
 use crate::engine::{Engine, Refused};
 use crate::error::RunError;
-use crate::event::{Event, Sink};
+use crate::event::Event;
 use crate::execute::Runnable;
 use crate::item::Item;
 use crate::journal::{Ask, Folded, FoldedFork, Recorded, Writes};
@@ -160,7 +160,7 @@ impl<S: State> Forking<'_, S> {
     }
 }
 
-impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
+impl<G: Runnable> Driver<'_, G> {
     /// Brings the branches of a fork to their join, and goes on there; or comes to rest, if one of
     /// them pauses or stops.
     pub(crate) async fn branch_out(&mut self, edge: u16) -> Result<Option<Done>, RunError> {
@@ -278,7 +278,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         telemetry::joined(plan.name(join));
         if self.sink.listens() {
             let (branch, to) = (self.cx.branch.clone(), self.node(join));
-            self.sink.emit(|| Event::Joined { branch, to }).await;
+            self.sink.emit(Event::Joined { branch, to }).await;
         }
         Ok(())
     }
@@ -339,7 +339,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         edge: u16,
         plan: &PlanFork,
         beginning: Beginning,
-    ) -> Result<Driver<'f, G, K>, RunError> {
+    ) -> Result<Driver<'f, G>, RunError> {
         let Beginning {
             seq,
             index,

@@ -43,7 +43,7 @@ pub use audit::{Export, verify_export, verify_export_from};
 pub use branch::{BranchId, BranchIdError};
 pub use chain::{HashError, Head};
 pub(crate) use chain::{entries, verify};
-pub use chronicle::{Chronicle, Summary};
+pub use chronicle::{Chronicle, Overview, Summary, overview};
 #[cfg(feature = "zstd")]
 pub use compressed::Compressed;
 pub(crate) use copy::Copying;
@@ -68,7 +68,7 @@ pub use postgres::{Postgres, PostgresOptions, PostgresServer};
 pub use retention::Retention;
 #[cfg(feature = "seal")]
 pub use sealed::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};
-pub(crate) use snapshot::{Kept, kept};
+pub(crate) use snapshot::{Kept, Snapshot, kept, unsaved};
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;
 pub(crate) use standing::Standing;
@@ -322,6 +322,17 @@ pub enum JournalError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A record was written through a layer, and is read without it.
+    #[error("record {seq} of thread `{thread}` is {}", unread(.layer))]
+    #[non_exhaustive]
+    Layered {
+        /// The thread.
+        thread: ThreadId,
+        /// The record's number.
+        seq: u64,
+        /// The layer's name: `Sealed` or `Compressed`.
+        layer: &'static str,
+    },
     /// A record could not be sealed, or does not open; the source says why.
     #[cfg(feature = "seal")]
     #[error("record {seq} of thread `{thread}` could not be {action}")]
@@ -403,6 +414,15 @@ impl JournalError {
         }
     }
 
+    /// Says that a record was written through a layer.
+    pub(crate) fn layered(thread: &ThreadId, seq: u64, layer: &'static str) -> Self {
+        Self::Layered {
+            thread: thread.clone(),
+            seq,
+            layer,
+        }
+    }
+
     #[cfg(feature = "seal")]
     pub(crate) fn seal(
         thread: &ThreadId,
@@ -474,7 +494,7 @@ impl JournalError {
     /// Returns the thread that cannot be read, if it is that one alone.
     pub const fn thread(&self) -> Option<&ThreadId> {
         match self {
-            Self::Damaged { thread, .. } => Some(thread),
+            Self::Damaged { thread, .. } | Self::Layered { thread, .. } => Some(thread),
             #[cfg(feature = "seal")]
             Self::Seal { thread, .. } => Some(thread),
             _ => None,
@@ -487,6 +507,17 @@ impl JournalError {
     /// as somebody has to make room.
     pub const fn is_retryable(&self) -> bool {
         matches!(self, Self::Busy { .. })
+    }
+}
+
+/// Says what a record is that was written through a layer, and how it is read.
+fn unread(layer: &str) -> &'static str {
+    match layer {
+        "Sealed" => {
+            "sealed; open the journal through `Sealed`, and put `Compressed` around that if it is \
+             compressed as well"
+        }
+        _ => "compressed; open the journal through `Compressed`",
     }
 }
 

@@ -85,9 +85,9 @@ pub use journal::Sqlite;
 pub use journal::{
     Approval, Ask, AskId, BranchId, BranchIdError, Called, Charge, Chronicle, Conclusion,
     Durability, Effect, Entry, Export, Failure, Forked, GraphId, Hash, HashError, Head, Journal,
-    JournalError, JournalPlace, Json, JsonError, Layer, Masked, Memory, Record, Recorded,
-    Retention, Summary, ThreadId, Usage, Used, Waiting, Write, Writes, copy_thread, inbox, submit,
-    trail_of, verify_export, verify_export_from,
+    JournalError, JournalPlace, Json, JsonError, Layer, Masked, Memory, Overview, Record, Recorded,
+    Retention, Summary, ThreadId, Usage, Used, Waiting, Write, Writes, copy_thread, inbox,
+    overview, submit, trail_of, verify_export, verify_export_from,
 };
 #[cfg(feature = "seal")]
 pub use journal::{ChaCha, KeyProvider, KeyRing, SealError, SealKey, Sealed, Sealer, Slot};

@@ -158,15 +158,10 @@ impl Context<'_> {
         E: Into<Box<dyn Error + Send + Sync>>,
         F: Future<Output = Result<T, E>>,
     {
-        match self.due_of(key).await {
-            Due::Nothing(result) => return read(key, &result),
-            Due::Unknown => return Err(NodeError::of(Kind::Unknown(key.to_owned()))),
-            Due::First | Due::Again => {}
+        match self.done_before(key, false).await? {
+            Some(done) => Ok(done),
+            None => self.perform(key, effect).await,
         }
-        self.begin(key, None, None).await?;
-        let came_of_it = encoded(effect().await);
-        let result = self.end(key, came_of_it, None, None).await?;
-        read(key, &result)
     }
 
     /// Does something once as [`once`](Self::once) does, that needs a scope and may cost something.
@@ -210,18 +205,15 @@ impl Context<'_> {
         E: Into<Box<dyn Error + Send + Sync>>,
         F: Future<Output = Result<(T, u64), E>>,
     {
-        match self.due_of(key).await {
-            Due::Nothing(result) => return read(key, &result),
-            Due::Unknown => return Err(NodeError::of(Kind::Unknown(key.to_owned()))),
-            Due::First | Due::Again => {}
+        if let Some(done) = self.done_before(key, false).await? {
+            return Ok(done);
         }
         self.begin(key, None, Some(needs)).await?;
         let (came_of_it, spent) = match effect().await {
             Ok((result, spent)) => (encoded(Ok::<_, E>(result)), Some(spent)),
             Err(error) => (CameOfIt::Failed(error.into()), None),
         };
-        let result = self.end(key, came_of_it, None, spent).await?;
-        read(key, &result)
+        self.end(key, came_of_it, None, spent).await
     }
 
     /// Does something once as [`once`](Self::once) does, and where that is not known, asks whether it
@@ -270,18 +262,14 @@ impl Context<'_> {
             Due::Nothing(result) => return read(key, &result),
             Due::Unknown | Due::Again => {
                 let found = check().await.map_err(|error| passed_on(error.into()))?;
-                let found = found.map(|found| encoded(Ok::<_, E>(found)));
                 if let Some(found) = found {
-                    let result = self.end(key, found, None, None).await?;
-                    return read(key, &result);
+                    let found = encoded(Ok::<_, E>(found));
+                    return self.end(key, found, None, None).await;
                 }
             }
             Due::First => {}
         }
-        self.begin(key, None, None).await?;
-        let came_of_it = encoded(effect().await);
-        let result = self.end(key, came_of_it, None, None).await?;
-        read(key, &result)
+        self.perform(key, effect).await
     }
 
     /// Calls a model or a tool as [`once`](Self::once) does, if the budgets leave something for it, and
@@ -300,12 +288,8 @@ impl Context<'_> {
         E: Into<Box<dyn Error + Send + Sync>>,
         F: Future<Output = Result<T, E>>,
     {
-        match self.due_of(key).await {
-            Due::Nothing(result) => return read(key, &result),
-            Due::Unknown if !may_repeat => {
-                return Err(NodeError::of(Kind::Unknown(key.to_owned())));
-            }
-            Due::First | Due::Again | Due::Unknown => {}
+        if let Some(done) = self.done_before(key, may_repeat).await? {
+            return Ok(done);
         }
         self.afford_with(call.own).await;
         self.begin(key, Some(&call), call.needs).await?;
@@ -314,9 +298,7 @@ impl Context<'_> {
         call.called.took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         call.called.usage = result.as_ref().ok().and_then(said);
         let spent = call.called.usage.map(|usage| usage.cost_micros);
-        let came_of_it = encoded(result);
-        let result = self.end(key, came_of_it, Some(&call), spent).await?;
-        read(key, &result)
+        self.end(key, encoded(result), Some(&call), spent).await
     }
 
     /// Returns whether something is known of an effect.
@@ -330,6 +312,36 @@ impl Context<'_> {
     pub(crate) fn has_done(&self, key: &str) -> bool {
         let kept = self.effects.0.get(key);
         kept.is_some_and(|kept| matches!(kept.effect, Effect::Done(_)))
+    }
+
+    /// Returns the result of an effect that was done before. That nobody knows is an error, unless it may be
+    /// repeated.
+    async fn done_before<T: DeserializeOwned>(
+        &mut self,
+        key: &str,
+        may_repeat: bool,
+    ) -> Result<Option<T>, NodeError> {
+        match self.due_of(key).await {
+            Due::Nothing(result) => read(key, &result).map(Some),
+            Due::Unknown if !may_repeat => Err(NodeError::of(Kind::Unknown(key.to_owned()))),
+            Due::First | Due::Again | Due::Unknown => Ok(None),
+        }
+    }
+
+    /// Does what needs nothing of what the node holds.
+    async fn perform<T, E, F>(
+        &mut self,
+        key: &str,
+        effect: impl FnOnce() -> F,
+    ) -> Result<T, NodeError>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Into<Box<dyn Error + Send + Sync>>,
+        F: Future<Output = Result<T, E>>,
+    {
+        self.begin(key, None, None).await?;
+        let came_of_it = encoded(effect().await);
+        self.end(key, came_of_it, None, None).await
     }
 
     /// Returns what is to be done about an effect, once what is known of it is on disk.
@@ -374,14 +386,14 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Writes down what came of an effect.
-    async fn end(
+    /// Writes down what came of an effect, and returns it as it is read back.
+    async fn end<T: DeserializeOwned>(
         &mut self,
         key: &str,
         came_of_it: CameOfIt,
         call: Option<&Call<'_>>,
         spent: Option<u64>,
-    ) -> Result<Json, NodeError> {
+    ) -> Result<T, NodeError> {
         let kept = self.effects.0.get(key);
         let charge = kept.and_then(|kept| kept.charge.clone());
         let charge = charge.map(|charge| Charge {
@@ -392,7 +404,7 @@ impl Context<'_> {
             CameOfIt::Done(result) => {
                 self.note(key, Effect::Done(result.clone()), call, charge)
                     .await?;
-                Ok(result)
+                read(key, &result)
             }
             CameOfIt::Failed(error) => {
                 self.note(key, Effect::Failed(chain(&*error)), call, charge)

@@ -11,7 +11,7 @@ use crate::context::{Pending, Question};
 use crate::driver::{Done, Driver};
 use crate::engine::{Action, Fact, Refused};
 use crate::error::RunError;
-use crate::event::{Event, Sink};
+use crate::event::Event;
 use crate::execute::Runnable;
 use crate::journal::{Approval, Ask, AskId, Json, Recorded, Usage};
 use crate::node_error::{Kind, NodeError};
@@ -20,7 +20,7 @@ use crate::telemetry::{self, Moved};
 /// The key of the question whether a handoff may be.
 const APPROVE: &str = "approve";
 
-impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
+impl<G: Runnable> Driver<'_, G> {
     /// Asks a person what a node wants to know.
     pub(crate) async fn ask(&mut self, question: Question) -> Result<Ask, RunError> {
         self.note_used()?;
@@ -189,7 +189,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
         if self.sink.listens() {
             let (branch, node) = (self.cx.branch.clone(), self.node(node));
             let to = hop.to.map(|to| self.node(to));
-            let decided = || Event::Decided {
+            let decided = Event::Decided {
                 branch,
                 node,
                 ask,

@@ -1,16 +1,21 @@
-//! What a run has to know of its graph, and the name by which a journal knows the graph.
+//! What a run has to know of its graph.
+
+mod fingerprint;
+mod sight;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use handoffs_core::{
-    Branches, Edge, EdgeIndex, Field, FieldSet, May, NodeIndex, NodeKind, NodeShape, Route, State,
-    Target, Topology,
+    Branches, Edge, EdgeIndex, Field, FieldSet, May, NodeIndex, NodeKind, NodeShape, State, Target,
+    Topology,
 };
 
 use crate::execute::{Known, Runnable};
-use crate::journal::{GraphId, Hash, Writes};
+use crate::journal::{GraphId, Writes};
 use crate::policy::Policy;
+
+use fingerprint::graph_id;
 
 /// What the engine has to know of a graph.
 #[derive(Debug)]
@@ -228,81 +233,6 @@ impl Plan {
         }
     }
 
-    /// Finds the fields that the branches of each fork can see.
-    fn see_branches(&mut self, known: &[Known]) {
-        let looks_at_all = self.that_look_at_all();
-        let nodes = self.topology.nodes().zip(looks_at_all);
-        let by_node: Vec<_> = nodes
-            .map(|((node, _), looks_at_all)| {
-                if looks_at_all {
-                    FieldSet::ALL
-                } else {
-                    self.seen_by(node, known)
-                }
-            })
-            .collect();
-        self.sees = by_node.iter().copied().fold(FieldSet::EMPTY, FieldSet::or);
-        let regions = self.topology.regions();
-        let mut seen = vec![FieldSet::EMPTY; regions.list.len()];
-        for (place, region) in regions.list.iter().enumerate() {
-            for node in &region.nodes {
-                seen[place] = seen[place].or(by_node[usize::from(node.0)]);
-            }
-        }
-        // What a branch within a branch sees, the one around it has to have.
-        for (place, region) in regions.list.iter().enumerate().rev() {
-            let mut parent = region.parent;
-            let fields = seen[place];
-            while let Some(around) = parent {
-                seen[around] = seen[around].or(fields);
-                parent = regions.list[around].parent;
-            }
-        }
-        for (place, region) in regions.list.iter().enumerate() {
-            for edge in &region.forks {
-                if let Some(fork) = &mut self.edges[usize::from(edge.0)].fork {
-                    fork.fields = seen[place];
-                }
-            }
-        }
-    }
-
-    /// Returns of each node whether a guard, what lists items or what asks a person looks at the state
-    /// behind it.
-    fn that_look_at_all(&self) -> Vec<bool> {
-        let mut nodes = vec![false; self.nodes.len()];
-        for (_, edge) in self.topology.edges() {
-            let branches = edge.route.fork().map(|fork| &fork.branches);
-            let is_each = matches!(branches, Some(Branches::Each { .. }));
-            let asks = edge.route.approval().is_some();
-            nodes[usize::from(edge.from.0)] |= is_each || asks || edge.guard.is_some();
-        }
-        nodes
-    }
-
-    /// Returns the fields that a node in a branch can see, or that are looked at behind it.
-    fn seen_by(&self, node: NodeIndex, known: &[Known]) -> FieldSet {
-        let Some(known) = known.get(usize::from(node.0)) else {
-            return FieldSet::ALL;
-        };
-        let planned = &self.nodes[usize::from(node.0)];
-        let has_key = planned.policy.cache_ttl().is_some();
-        let is_hidden = planned.is_graph && planned.inner.is_none();
-        if has_key || is_hidden || !known.keeps_to_contract {
-            return FieldSet::ALL;
-        }
-        let contract = known.contract;
-        // The guards of a graph within look at more than its nodes name.
-        let within = planned.inner.as_ref().filter(|inner| inner.is_direct);
-        let within = within.map_or(FieldSet::EMPTY, |inner| inner.plan.sees);
-        contract
-            .reads
-            .or(contract.writes)
-            .or(contract.needs)
-            .or(known.promises)
-            .or(within)
-    }
-
     /// Returns whether the results of some node are cached, also in a graph within.
     pub(crate) fn caches(&self) -> bool {
         self.nodes.iter().any(|node| {
@@ -501,81 +431,4 @@ fn fork_of(edge: &Edge<NodeIndex>) -> Option<PlanFork> {
             .map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
         fields: FieldSet::ALL,
     })
-}
-
-/// Names a graph after all that a journal of it relies on.
-///
-/// What it was called before, and its nodes and fields, is none of that: who takes such a name away has
-/// the same graph.
-fn graph_id(topology: &Topology, fields: &[Field], inner: &[Option<Inner>]) -> GraphId {
-    let mut text = String::new();
-    let mut line = |words: &[&str]| {
-        for word in words {
-            // A length in front keeps two lists of words from running into the same text.
-            for part in [&word.len().to_string(), ":", word, ","] {
-                text.push_str(part);
-            }
-        }
-        text.push('\n');
-    };
-    for field in fields {
-        match field.__ty() {
-            "" => line(&["field", field.name]),
-            ty => line(&["field", field.name, ty]),
-        }
-    }
-    for (_, node) in topology.nodes() {
-        line(&["node", &node.name]);
-    }
-    for scope in topology.scopes() {
-        line(&["scope", &scope.name]);
-    }
-    for (_, node) in topology.nodes().filter(|(_, node)| !node.may.is_empty()) {
-        line(&["may", &node.name, &node.may.to_string()]);
-    }
-    if let Some(start) = topology.start_node() {
-        line(&["start", &start.to_string()]);
-    }
-    for (_, edge) in topology.edges() {
-        let kind = if edge.on_error { "error" } else { "edge" };
-        line(&[
-            kind,
-            &edge.from.to_string(),
-            &edge.label(),
-            &lead(&edge.route),
-        ]);
-    }
-    for (node, inner) in inner.iter().enumerate() {
-        if let Some(inner) = inner {
-            line(&["graph", &node.to_string(), &inner.plan.id.0]);
-        }
-    }
-    let hash = Hash::of(text.as_bytes()).to_string();
-    GraphId(format!("{}#{}", topology.name(), hash.get(..16).unwrap_or(&hash)).into())
-}
-
-/// Says where a route leads. How many branches run at a time makes no other graph.
-fn lead(route: &Route<NodeIndex>) -> String {
-    let mut plain = match route.fork().map(|fork| &fork.branches) {
-        Some(Branches::All(all)) => Route::all(all.iter().copied(), NodeIndex(u16::MAX)),
-        Some(Branches::Each { items, worker }) => {
-            Route::each(items.clone(), *worker, NodeIndex(u16::MAX))
-        }
-        None if route.is_back() => {
-            let target = route.target();
-            return format!("{target} {route}");
-        }
-        None => return route.to_string(),
-    };
-    if let Some(times) = route.times() {
-        plain = plain.limit(times);
-    }
-    if let Some(grant) = route.granted() {
-        plain = plain.grant(grant.clone());
-    }
-    let otherwise = route
-        .otherwise()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    format!("{plain} {} {otherwise}", route.target())
 }

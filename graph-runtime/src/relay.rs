@@ -21,7 +21,7 @@ use crate::journal::BranchId;
 pub(crate) async fn relay<G: Runnable, T>(
     mut work: impl Future<Output = T> + Unpin,
     mut events: mpsc::Receiver<Inner>,
-    sink: &mut impl Sink<G>,
+    sink: &mut Sink<G>,
     branch: BranchId,
     node: G::Node,
 ) -> T {
@@ -31,7 +31,7 @@ pub(crate) async fn relay<G: Runnable, T>(
             Either::Right((None, _)) => return work.await,
             Either::Right((Some(event), _)) => {
                 let (branch, node) = (branch.clone(), node.clone());
-                let within = || Event::Within {
+                let within = Event::Within {
                     branch,
                     node,
                     event,
@@ -49,7 +49,7 @@ pub(crate) async fn relay<G: Runnable, T>(
 pub(crate) async fn hear<G: Runnable, T>(
     mut work: impl Future<Output = T> + Unpin,
     teller: &Teller,
-    sink: &mut impl Sink<G>,
+    sink: &mut Sink<G>,
     branch: BranchId,
     node: G::Node,
 ) -> T {
@@ -65,7 +65,7 @@ pub(crate) async fn hear<G: Runnable, T>(
         .await;
         for event in events {
             let (branch, node) = (branch.clone(), node.clone());
-            let told = || Event::Agent {
+            let told = Event::Agent {
                 branch,
                 node,
                 event,

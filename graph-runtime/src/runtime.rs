@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::stream::BoxStream;
+use handoffs_core::Grant;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -266,6 +267,24 @@ impl<G: Runnable, J: Keep> Runtime<G, J> {
             budgets.edges.insert(edge, budget);
         });
         Ok(self)
+    }
+
+    /// Says what the runs of all threads may do at most, whoever begins them. A thread's own
+    /// [grant](Thread::grant) only narrows it.
+    ///
+    /// Amounts count for each run by itself: two runs may spend so much each.
+    ///
+    /// ```
+    /// use handoffs_core::Grant;
+    /// use handoffs_runtime::{Keep, Runnable, Runtime};
+    ///
+    /// fn careful<G: Runnable, J: Keep>(runtime: Runtime<G, J>) -> Runtime<G, J> {
+    ///     runtime.grant(Grant::all().spend_micros(100_000_000))
+    /// }
+    /// ```
+    pub fn grant(mut self, grant: Grant) -> Self {
+        self.limits_mut().grant = Some(grant);
+        self
     }
 
     /// Stops all runs as soon as the token is cancelled: nodes at work are dropped, appends under way

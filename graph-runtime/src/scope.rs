@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use handoffs_core::Grant;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -48,6 +49,8 @@ pub(crate) struct Limits {
     /// Whether traces tell what users, models and tools say.
     pub(crate) trace_content: bool,
     pub(crate) budgets: Option<Arc<Budgets>>,
+    /// What each run of the runtime may do at most.
+    pub(crate) grant: Option<Grant>,
 }
 
 impl Limits {
@@ -55,6 +58,14 @@ impl Limits {
         let mut budgets = self.budgets.as_deref().cloned().unwrap_or_default();
         change(&mut budgets);
         self.budgets = Some(Arc::new(budgets));
+    }
+
+    /// Returns what a run may do that is granted this, or nothing of its own.
+    pub(crate) fn granted(&self, own: Option<&Grant>) -> Option<Grant> {
+        match (own, self.grant.as_ref()) {
+            (Some(own), Some(bound)) => Some(own.within(bound)),
+            (own, bound) => own.or(bound).cloned(),
+        }
     }
 }
 

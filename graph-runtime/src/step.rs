@@ -21,7 +21,7 @@ use crate::course::place;
 use crate::driver::{Done, Driver, HandedIn};
 use crate::engine::Hop;
 use crate::error::RunError;
-use crate::event::{Event, Sink};
+use crate::event::Event;
 use crate::execute::Runnable;
 use crate::fork::Fork;
 use crate::journal::{AskId, Conclusion, Forked, Recorded, Usage, Used, Writes};
@@ -52,7 +52,7 @@ struct Taken<G: Runnable> {
     span: Span,
 }
 
-impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
+impl<G: Runnable> Driver<'_, G> {
     /// Makes one step, or one attempt at it, and returns how the path came to rest, if it did.
     ///
     /// What happens seldom is boxed, so that the many paths that are under way at a time are small.
@@ -80,7 +80,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     async fn step_in(&mut self, node: u16) -> Result<Option<Done>, RunError> {
         if self.sink.listens() {
             let (branch, node) = (self.cx.branch.clone(), self.node(node));
-            Box::pin(self.sink.emit(|| Event::Entered { branch, node })).await;
+            Box::pin(self.sink.emit(Event::Entered { branch, node })).await;
         }
         let caches = self.caches(node);
         let is_kept = self.scope.ledger.is_some() || caches;
@@ -143,7 +143,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
             self.fork = Some(fork);
         }
         if let Some(told) = taken.told {
-            Box::pin(self.sink.emit(|| *told)).await;
+            Box::pin(self.sink.emit(*told)).await;
         }
         if self.cx.course.is_turn_over() {
             tokio::task::yield_now().await;
@@ -195,7 +195,7 @@ impl<G: Runnable, K: Sink<G>> Driver<'_, G, K> {
     async fn tell_near(&mut self) {
         for (node, spent) in take(&mut self.cx.near) {
             let (branch, node) = (self.cx.branch.clone(), self.node(node));
-            let near = || Event::Budget {
+            let near = Event::Budget {
                 branch,
                 node,
                 spent,

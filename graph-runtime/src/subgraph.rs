@@ -6,7 +6,7 @@ use crate::context::{Context, Desk, Signal};
 use crate::driver::{Done, Driver, Place};
 use crate::engine::{Action, Amounts};
 use crate::error::RunError;
-use crate::event::Relay;
+use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::journal::Writes;
 use crate::marks::take_fields;
@@ -83,7 +83,7 @@ async fn run<G: Runnable>(
     } else {
         folded.state(&scope.thread)?
     };
-    let sink = Relay(cx.relay.take());
+    let sink = cx.relay.take().map_or(Sink::Silent, Sink::Around);
     let desk = Desk::default();
     let place = Place {
         scope,

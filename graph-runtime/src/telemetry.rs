@@ -11,7 +11,7 @@
 //!
 //! | span | level | what it is | attributes |
 //! |---|---|---|---|
-//! | `invoke_workflow {graph}` | INFO | a call of [`run`], [`resume`] or [`recover`] | [`CONVERSATION`], [`WORKFLOW`], [`BEGAN`], [`ENDED`], [`ASK`]: the question that it answers |
+//! | `invoke_workflow {graph}` | INFO | a call of [`run`], [`resume`] or [`recover`] | [`CONVERSATION`], [`WORKFLOW`], [`BEGAN`], [`ENDED`], [`ASK`]: the question that it answers, [`BEHIND`] and [`LAST`]: where it goes on and comes to rest |
 //! | `invoke_agent {node}` | INFO | an attempt at an agent | [`AGENT`], [`MODEL`], [`OFFERS`], [`TOOLS`], and as below |
 //! | `invoke_node {node}` | DEBUG | an attempt at any other node; around a graph within, `invoke_workflow {node}` | [`NODE`], [`ATTEMPT`], [`BRANCH`], [`OUTCOME`], [`CACHED`], [`INPUT_TOKENS`], [`OUTPUT_TOKENS`], [`COST`] |
 //! | `chat {model}` | INFO | a turn of a model | [`MODEL`], [`PROVIDER`], [`INPUT_TOKENS`], [`OUTPUT_TOKENS`] |

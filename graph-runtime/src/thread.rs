@@ -5,30 +5,26 @@ mod edit;
 mod reroute;
 mod snapshot;
 mod travel;
+mod untyped;
+mod work;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
-use handoffs_core::{Grant, State};
+use handoffs_core::Grant;
 use serde::Serialize;
 
-use crate::context::Desk;
-use crate::driver::{Driver, Place, Start};
 use crate::engine::Action;
-use crate::error::{RunError, chain};
-use crate::event::{EventStream, Silent, Sink, streamed};
+use crate::error::RunError;
+use crate::event::{EventStream, Sink, streamed};
 use crate::execute::Runnable;
-use crate::journal::{
-    Ask, AskId, BranchId, Branches, Entry, Fields, Folded, Hash, Head, Journal, JournalError, Json,
-    Kept, Ledger, Standing, ThreadId, Writes, entries, keep, kept,
-};
+use crate::journal::{Ask, AskId, Entry, Journal, Json, ThreadId, keep};
 use crate::meter::Meter;
 use crate::run::{Run, Status};
 use crate::runtime::{Ephemeral, Keep, Runtime};
-use crate::scope::{Limits, Scope};
-use crate::spending::Spending;
+
+use untyped::{Call, Untyped};
+use work::Work;
 
 pub use reroute::{Handoff, NoHandoff, Reroute, Rerouted};
 
@@ -57,82 +53,6 @@ pub struct Thread<G, J = Ephemeral> {
     id: ThreadId,
     by: Option<Arc<str>>,
     grant: Option<Grant>,
-}
-
-/// Returns a number that no other run of this program has, and hardly one of another.
-fn run_number() -> u64 {
-    static RUNS: AtomicU64 = AtomicU64::new(0);
-    let run = RUNS.fetch_add(1, Ordering::Relaxed);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(now.as_nanos())
-        .unwrap_or(u64::MAX)
-        .wrapping_add(run)
-}
-
-/// How a run is to begin.
-enum Begin<S> {
-    Anew(S),
-    Once(S),
-    Recover,
-    Resume(AskId, Json),
-}
-
-/// Returns whether a run is to begin, whatever there was before.
-const fn is_anew<S>(begin: &Begin<S>) -> bool {
-    matches!(begin, Begin::Anew(_))
-}
-
-/// Where a thread stands.
-struct Looked {
-    journal: Option<Arc<dyn Journal>>,
-    told: Branches,
-    /// What that adds up to, if the graph can go on with it.
-    stands: Result<Folded, RunError>,
-    /// Where the journal ends.
-    head: Head,
-}
-
-/// Why a run neither begins nor goes on.
-enum NotBegun {
-    Failed(RunError),
-    NotAsked(Box<NotAsked>),
-}
-
-impl From<RunError> for NotBegun {
-    fn from(error: RunError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-/// An answer to a question that is not open.
-struct NotAsked {
-    journal: Option<Arc<dyn Journal>>,
-    told: Branches,
-    standing: Standing,
-    ask: AskId,
-    is_new: bool,
-}
-
-/// A run that may begin or go on.
-struct Begun<S> {
-    scope: Scope,
-    /// Where the journal ended.
-    head: Head,
-    state: S,
-    folded: Folded,
-    /// If it begins anew, what the journal knows of its state.
-    known: Option<Known>,
-}
-
-/// What the journal knows of the state with which a run begins.
-enum Known {
-    /// There is no journal.
-    Unkept,
-    /// What stands there is another graph's.
-    Nothing,
-    Fields(Fields),
 }
 
 impl<G: Runnable, J: Keep> Thread<G, J> {
@@ -189,7 +109,8 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     /// ```
     ///
     /// A graph without scopes has no authority of its own; with a grant, the tools that say what they
-    /// [need](crate::Needs) are bound by it in such a graph as well.
+    /// [need](crate::Needs) are bound by it in such a graph as well. Where the runtime [grants](Runtime::grant)
+    /// something to all its threads, a run may do what both allow.
     pub fn grant(self, grant: Grant) -> Self {
         Self {
             grant: Some(grant),
@@ -209,7 +130,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     ///
     /// Dropping the future stops the run; with a journal, the thread can be recovered.
     pub async fn run(&self, state: G::State) -> Result<Run<G::State>, RunError> {
-        self.go(Begin::Anew(state), Silent).await
+        self.go(Call::Anew, Some(state), Sink::Silent).await
     }
 
     /// Runs the graph as [`run`](Self::run) does, and tells what happens as it happens.
@@ -239,374 +160,30 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
     /// }
     /// ```
     pub fn stream(&self, state: G::State) -> EventStream<G> {
-        self.streamed(Begin::Anew(state))
+        self.streamed(Call::Anew, Some(state))
     }
 
-    fn streamed(&self, begin: Begin<G::State>) -> EventStream<G> {
+    fn streamed(&self, call: Call, given: Option<G::State>) -> EventStream<G> {
         let thread = self.clone();
-        streamed(|sink| async move { thread.go(begin, sink).await })
+        streamed(|sink| async move { thread.go(call, given, sink).await })
     }
 
     /// Begins a run or goes on with it, until it comes to rest.
-    async fn go<K: Sink<G>>(
+    async fn go(
         &self,
-        begin: Begin<G::State>,
-        sink: K,
+        call: Call,
+        given: Option<G::State>,
+        sink: Sink<G>,
     ) -> Result<Run<G::State>, RunError> {
+        let work = Work {
+            graph: &*self.runtime.graph,
+            untyped: self.untyped(),
+            journal: Arc::clone(&self.runtime.keep).journal(),
+            grant: self.runtime.limits.granted(self.grant.as_ref()),
+            sink,
+        };
         // Boxed, so that a future that was not polled is small, and one that has come to rest frees its room.
-        Box::pin(self.at_work(begin, sink)).await
-    }
-
-    async fn at_work<K: Sink<G>>(
-        &self,
-        begin: Begin<G::State>,
-        sink: K,
-    ) -> Result<Run<G::State>, RunError> {
-        // What only the beginning needs has no room in the future of a run that is under way.
-        let looked = match Arc::clone(&self.runtime.keep).journal() {
-            Some(journal) => Box::pin(self.look_in(journal)).await?,
-            None => self.unkept()?,
-        };
-        let Begun {
-            scope,
-            head,
-            state,
-            folded,
-            known,
-        } = match self.begin(begin, looked) {
-            Ok(ready) => ready,
-            Err(NotBegun::Failed(error)) => return Err(error),
-            Err(NotBegun::NotAsked(not_asked)) => {
-                return Err(Box::pin(self.refuse_answer(*not_asked)).await);
-            }
-        };
-        let (graph, plan) = (&*self.runtime.graph, &*self.runtime.plan);
-        let (desk, way) = (Desk::default(), way(known.is_some(), &scope));
-        let place = Place {
-            scope: &scope,
-            desk: &desk,
-            plan,
-            branch: BranchId::TRUNK,
-        };
-        let mut driver = Driver::new(graph, place, state, folded, sink);
-        let start = known.map(|known| self.start(&driver, known)).transpose()?;
-        let done = driver.run(way, start).await;
-        scope.spending.close();
-        if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
-            Box::pin(self.keep_snapshot(&scope)).await;
-        }
-        driver.rested(done?)
-    }
-
-    /// Reads where the thread stands.
-    async fn look_in(&self, journal: Arc<dyn Journal>) -> Result<Looked, RunError> {
-        let (told, stands, head) = self.look(&*journal).await?;
-        Ok(Looked {
-            journal: Some(journal),
-            told,
-            stands,
-            head,
-        })
-    }
-
-    /// Returns where a thread stands that nobody keeps: it has never begun.
-    fn unkept(&self) -> Result<Looked, RunError> {
-        if let Some(node) = self.runtime.plan.human() {
-            let (thread, node) = (self.id.clone(), node.to_owned());
-            return Err(RunError::NoJournal { thread, node });
-        }
-        let told = Branches::default();
-        Ok(Looked {
-            journal: None,
-            stands: self.stands(&told),
-            told,
-            // To no entry.
-            head: Head {
-                seq: 0,
-                hash: Hash::default(),
-            },
-        })
-    }
-
-    /// Takes the thread up where it stands, and sees whether the run may begin or go on.
-    fn begin(&self, begin: Begin<G::State>, looked: Looked) -> Result<Begun<G::State>, NotBegun> {
-        let Runtime { plan, limits, .. } = &self.runtime;
-        let Looked {
-            journal,
-            told,
-            stands,
-            head,
-        } = looked;
-        let (folded, is_other) = match stands {
-            // Where nothing is left to go on with, it does not matter who wrote it.
-            Err(RunError::OtherGraph { .. }) if is_anew(&begin) && told.is_over() => (
-                Branches::default().fold(plan, &self.id, &BranchId::TRUNK)?,
-                true,
-            ),
-            stands => {
-                let folded = stands?;
-                let is_other = folded.past.is_some();
-                (folded, is_other)
-            }
-        };
-        let is_new = folded.engine.next() == Action::Start;
-        let standing = || folded.standing(&told, plan, &self.id, &BranchId::TRUNK);
-        let begin = match begin {
-            Begin::Once(state) if is_new => Begin::Anew(state),
-            begin => begin,
-        };
-        let (state, is_start, answer) = match begin {
-            Begin::Anew(state) => {
-                self.may_start(&folded, &standing()?, &state)?;
-                (state, true, None)
-            }
-            Begin::Recover if is_new => return Err(self.unknown().into()),
-            Begin::Once(_) | Begin::Recover => {
-                self.may_recover(&folded)?;
-                (folded.state(&self.id)?, false, None)
-            }
-            Begin::Resume(ask, answer) => {
-                let standing = standing()?;
-                let now_ms = limits.clock.now_ms();
-                let is_open = |open: &Ask| open.id == ask && !open.has_expired(now_ms);
-                if !standing.asks.iter().any(is_open) {
-                    return Err(NotBegun::NotAsked(Box::new(NotAsked {
-                        journal,
-                        told,
-                        standing,
-                        ask,
-                        is_new,
-                    })));
-                }
-                (folded.state(&self.id)?, false, Some((ask, answer)))
-            }
-        };
-        let known = is_start.then(|| match &journal {
-            None => Known::Unkept,
-            Some(_) if is_other => Known::Nothing,
-            Some(_) => Known::Fields(folded.fields().clone()),
-        });
-        let thread = self.id.clone();
-        let told = journal.is_some().then(|| Arc::new(told));
-        let ledger = journal.zip(told.as_ref()).map(|(journal, told)| {
-            let Limits {
-                durability, clock, ..
-            } = &**limits;
-            let ledger = Ledger::new(journal, thread.clone(), head, told.open.clone())
-                .behind(told.extent())
-                .keeping(*durability, clock.clone())
-                .by(self.by.clone());
-            Box::new(ledger)
-        });
-        let scope = Scope {
-            run: if ledger.is_some() { 0 } else { run_number() },
-            ledger,
-            thread,
-            graph: plan.id.clone(),
-            spending: Spending::behind(told.as_ref().filter(|_| !is_start), plan),
-            told: Mutex::new(told),
-            answer,
-            limits: Arc::clone(limits),
-        };
-        Ok(Begun {
-            scope,
-            head,
-            state,
-            folded,
-            known,
-        })
-    }
-
-    /// Returns with which fields of its state a run begins, as an entry keeps them, and with what it is
-    /// granted.
-    fn start<K: Sink<G>>(
-        &self,
-        driver: &Driver<'_, G, K>,
-        known: Known,
-    ) -> Result<Box<Start>, RunError> {
-        let (writes, whole) = match known {
-            Known::Unkept => (Writes::default(), false),
-            Known::Nothing => (driver.whole()?, true),
-            Known::Fields(known) => (known.difference(driver.whole()?), false),
-        };
-        let grant = self.grant.clone();
-        Ok(Box::new((writes, whole, grant)))
-    }
-
-    async fn fold(&self, journal: &dyn Journal) -> Result<(Branches, Folded, Head), RunError> {
-        let (told, folded, head) = self.look(journal).await?;
-        Ok((told, folded?, head))
-    }
-
-    /// Reads what the journal says, and folds it, if this graph can go on with it.
-    async fn look(
-        &self,
-        journal: &dyn Journal,
-    ) -> Result<(Branches, Result<Folded, RunError>, Head), RunError> {
-        let loaded = Branches::load(journal, &self.id, &self.runtime.plan.id).await;
-        let (told, head) = self.migrating(loaded)?;
-        let reason = match self.stands(&told) {
-            Err(error) if told.is_behind_a_snapshot() => chain(&error),
-            folded => return Ok((told, folded, head)),
-        };
-        // Whatever is wrong, it shall not be for the snapshot that the thread stands still.
-        tracing::warn!(thread = %self.id, reason, "the snapshot is passed over, and all entries are read");
-        let loaded = Branches::load_whole(journal, &self.id).await;
-        let (told, head) = self.migrating(loaded)?;
-        let folded = self.stands(&told);
-        Ok((told, folded, head))
-    }
-
-    fn migrating(
-        &self,
-        loaded: Result<(Branches, Head), JournalError>,
-    ) -> Result<(Branches, Head), RunError> {
-        let (told, head) = loaded.map_err(|source| self.journal_error(source))?;
-        let migration = self.runtime.limits.migration.clone();
-        Ok((told.migrating(migration), head))
-    }
-
-    /// Folds what the journal says, and sees whether the graph can go on with all of it, if another one
-    /// has written some.
-    fn stands(&self, told: &Branches) -> Result<Folded, RunError> {
-        let plan = &self.runtime.plan;
-        let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
-        if folded.past.is_some() {
-            folded.standing(told, plan, &self.id, &BranchId::TRUNK)?;
-        }
-        Ok(folded)
-    }
-
-    /// Returns how the thread stands, and whether it is new, and whether it is finished.
-    async fn stand(&self) -> Result<(Standing, Action), RunError>
-    where
-        J: Journal,
-    {
-        let (told, folded, _) = self.fold(self.kept()).await?;
-        let plan = &self.runtime.plan;
-        let standing = folded.standing(&told, plan, &self.id, &BranchId::TRUNK)?;
-        Ok((standing, folded.engine.next()))
-    }
-
-    fn unknown(&self) -> RunError {
-        let thread = self.id.clone();
-        RunError::UnknownThread { thread }
-    }
-
-    fn journal_error(&self, source: JournalError) -> RunError {
-        RunError::journal(&self.id, None, source)
-    }
-
-    fn may_start(
-        &self,
-        folded: &Folded,
-        standing: &Standing,
-        state: &G::State,
-    ) -> Result<(), RunError> {
-        let thread = self.id.clone();
-        let fields = <G::State as State>::FIELDS;
-        let given = self.runtime.graph.given();
-        let missing = given.iter().find(|field| !state.is_set(*field));
-        if let Some(field) = missing.and_then(|field| fields.get(field)) {
-            return Err(RunError::NotGiven {
-                thread,
-                field: field.name,
-            });
-        }
-        let is_over = matches!(
-            folded.engine.next(),
-            Action::Start | Action::Finish(..) | Action::Arrive | Action::Abandon
-        );
-        if is_over || standing.failed.is_some() {
-            return Ok(());
-        }
-        let plan = &self.runtime.plan;
-        match (standing.due, standing.asks.first()) {
-            (Some(node), _) => Err(RunError::Unfinished {
-                thread,
-                node: plan.name(node).to_owned(),
-            }),
-            (None, Some(ask)) => Err(RunError::Waiting {
-                thread,
-                node: ask.node.clone().into_owned(),
-                ask: ask.id,
-            }),
-            (None, None) => Ok(()),
-        }
-    }
-
-    /// Says why an answer is not taken.
-    async fn refuse_answer(&self, not_asked: NotAsked) -> RunError {
-        let reason = match self.why_not_asked(&not_asked).await {
-            Ok(reason) => reason,
-            Err(error) => return error,
-        };
-        let NotAsked {
-            standing,
-            ask,
-            is_new,
-            ..
-        } = not_asked;
-        if is_new {
-            return self.unknown();
-        }
-        let due = standing
-            .failed
-            .as_ref()
-            .map(|(node, _)| *node)
-            .or(standing.due);
-        let due = due.map(|node| self.runtime.plan.name(node).to_owned());
-        let asking = || {
-            standing
-                .asks
-                .first()
-                .map(|ask| ask.node.clone().into_owned())
-        };
-        RunError::NotAsked {
-            thread: self.id.clone(),
-            node: due.or_else(asking),
-            ask,
-            reason,
-        }
-    }
-
-    async fn why_not_asked(&self, not_asked: &NotAsked) -> Result<&'static str, RunError> {
-        let NotAsked {
-            journal,
-            told,
-            standing,
-            ask,
-            ..
-        } = not_asked;
-        if standing.asks.iter().any(|open| open.id == *ask) {
-            return Ok("it has expired, and `recover` goes on without an answer");
-        }
-        let whole;
-        let told = match journal {
-            Some(journal) if told.is_behind_a_snapshot() => {
-                let kept = kept(&**journal, &self.id).await;
-                let read = kept.and_then(|kept| Branches::of_entries(&self.id, &kept));
-                whole = read.map_err(|source| self.journal_error(source))?;
-                &whole
-            }
-            _ => told,
-        };
-        Ok(if let Some(reason) = told.why_closed(*ask) {
-            reason
-        } else if told.base().is_some_and(|base| ask.get() <= base.seq) {
-            "the entries of that time were trimmed"
-        } else {
-            "the thread has not asked it"
-        })
-    }
-}
-
-/// Returns by which call a run goes on, for traces.
-const fn way(is_start: bool, scope: &Scope) -> &'static str {
-    match (is_start, &scope.answer) {
-        (true, _) => "run",
-        (false, Some(_)) => "resume",
-        (false, None) => "recover",
+        Box::pin(work.go(call, given)).await
     }
 }
 
@@ -633,7 +210,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         answer: impl Serialize,
     ) -> Result<Run<G::State>, RunError> {
         let answer = self.encode_answer(ask, &answer)?;
-        self.go(Begin::Resume(ask, answer), Silent).await
+        self.go(Call::Resume(ask, answer), None, Sink::Silent).await
     }
 
     /// Answers a question as [`resume`](Self::resume) does, and tells what happens as it happens.
@@ -646,7 +223,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         ask: AskId,
         answer: impl Serialize,
     ) -> Result<EventStream<G>, RunError> {
-        Ok(self.streamed(Begin::Resume(ask, self.encode_answer(ask, &answer)?)))
+        let answer = self.encode_answer(ask, &answer)?;
+        Ok(self.streamed(Call::Resume(ask, answer), None))
     }
 
     fn encode_answer(&self, ask: AskId, answer: &impl Serialize) -> Result<Json, RunError> {
@@ -672,7 +250,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// As [`run`](Self::run).
     pub async fn run_once(&self, state: G::State) -> Result<Run<G::State>, RunError> {
-        self.go(Begin::Once(state), Silent).await
+        self.go(Call::Once, Some(state), Sink::Silent).await
     }
 
     /// Goes on with a run that was cut off by a crash, by being dropped or by an error.
@@ -690,12 +268,12 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// As [`run`](Self::run).
     pub async fn recover(&self) -> Result<Run<G::State>, RunError> {
-        self.go(Begin::Recover, Silent).await
+        self.go(Call::Recover, None, Sink::Silent).await
     }
 
     /// Recovers the run as [`recover`](Self::recover) does, and tells what happens as it happens.
     pub fn recover_stream(&self) -> EventStream<G> {
-        self.streamed(Begin::Recover)
+        self.streamed(Call::Recover, None)
     }
 
     /// Returns the state as it is after the last step that was written. Where the run has forked, that
@@ -707,9 +285,10 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// graph wrote it, [`RunError::Decode`] if it does not fit the state, and
     /// [`RunError::Journal`] if the journal cannot be read or is damaged.
     pub async fn state(&self) -> Result<G::State, RunError> {
-        let (_, folded, _) = self.fold(self.kept()).await?;
+        let untyped = self.untyped();
+        let (_, folded, _) = untyped.fold(self.kept()).await?;
         if folded.engine.next() == Action::Start {
-            return Err(self.unknown());
+            return Err(untyped.unknown());
         }
         folded.state(&self.id)
     }
@@ -720,7 +299,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// Fails as [`state`](Self::state) does, save that an unknown thread is [`Status::New`].
     pub async fn status(&self) -> Result<Status<G::Node>, RunError> {
-        let (standing, next) = self.stand().await?;
+        let (standing, next) = self.untyped().stand(self.kept()).await?;
         let node = |node: u16| self.runtime.graph.node(usize::from(node));
         Ok(match (standing.failed, standing.due) {
             (Some((failed, error)), _) => Status::Failed {
@@ -749,7 +328,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// Fails as [`status`](Self::status) does.
     pub async fn asks(&self) -> Result<Vec<Ask>, RunError> {
-        Ok(self.stand().await?.0.asks)
+        Ok(self.untyped().stand(self.kept()).await?.0.asks)
     }
 
     /// Returns all that happened in the thread, from its beginning or from where it was
@@ -774,8 +353,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// Fails if the journal cannot be read or is damaged.
     pub async fn history(&self) -> Result<Vec<Entry>, RunError> {
-        let Kept { base, records, .. } = self.all().await?;
-        entries(&self.id, base, &records).map_err(|source| self.journal_error(source))
+        self.untyped().history(self.kept()).await
     }
 
     /// Returns what the thread used up, by node, by tool and by edge, in all its runs.
@@ -792,21 +370,23 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// Fails if the journal cannot be read or is damaged.
     pub async fn meter(&self) -> Result<Meter, RunError> {
-        let kept = self.all().await?;
-        let read = Branches::of_kept(&self.id, kept);
-        let (told, _) = read.map_err(|source| self.journal_error(source))?;
-        let plan = &self.runtime.plan;
-        Ok(told.metering(Some(plan.name(plan.start))).all)
+        self.untyped().meter(self.kept()).await
     }
 
     /// Reads all that is kept of the thread.
-    async fn all(&self) -> Result<Kept, RunError> {
-        let kept = kept(self.kept(), &self.id).await;
-        kept.map_err(|source| self.journal_error(source))
-    }
-
     fn kept(&self) -> &dyn Journal {
         &*self.runtime.keep
+    }
+}
+
+impl<G, J> Thread<G, J> {
+    fn untyped(&self) -> Untyped<'_> {
+        Untyped {
+            id: &self.id,
+            plan: &self.runtime.plan,
+            limits: &self.runtime.limits,
+            by: self.by.as_ref(),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::error::Error;
+use super::layers::Layers;
 use super::output::Output;
 
 /// Looks at the journals and the drawings of agent graphs.
@@ -41,6 +42,8 @@ pub(super) struct Args {
         display_order = 100
     )]
     pub(super) journal: Option<String>,
+    #[command(flatten)]
+    pub(super) layers: Layers,
     /// How to print: for people, as JSON (lists as JSON Lines), or for a pull request
     #[arg(
         long,
@@ -48,7 +51,7 @@ pub(super) struct Args {
         value_enum,
         default_value_t,
         value_name = "FORMAT",
-        display_order = 101
+        display_order = 103
     )]
     pub(super) format: Format,
     /// Whether to print in colours
@@ -58,7 +61,7 @@ pub(super) struct Args {
         value_enum,
         default_value_t,
         value_name = "WHEN",
-        display_order = 102,
+        display_order = 104,
         help = "Whether to print in colours; with NO_COLOR set, auto does not"
     )]
     pub(super) color: Color,
@@ -357,19 +360,13 @@ pub(super) struct Recover {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Resume {
-    /// The thread
-    pub(super) thread: String,
+    #[command(flatten)]
+    pub(super) recover: Recover,
     /// The number of the question; `inbox` tells it
     pub(super) ask: crate::AskId,
     /// The answer, as JSON
     #[arg(value_name = "JSON")]
     pub(super) answer: String,
-    /// The graph, if the thread does not tell
-    #[arg(long)]
-    pub(super) graph: Option<String>,
-    /// Who answers, for the record
-    #[arg(long, value_name = "NAME")]
-    pub(super) by: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

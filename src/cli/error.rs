@@ -41,6 +41,17 @@ pub(super) enum Error {
     Io(#[from] io::Error),
 }
 
+/// Writes an error down with its causes, for a place in a list.
+pub(super) fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
 impl Error {
     /// Says that there is no such thread.
     pub(super) fn no_thread(thread: &ThreadId) -> Self {
@@ -51,6 +62,18 @@ impl Error {
 
     pub(super) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Returns the layer without which a journal cannot be read, if that is what is wrong.
+    pub(super) fn layer(&self) -> Option<&'static str> {
+        match self {
+            Self::Journal(JournalError::Layered { layer, .. })
+            | Self::Run(RunError::Journal {
+                source: JournalError::Layered { layer, .. },
+                ..
+            }) => Some(layer),
+            _ => None,
+        }
     }
 
     pub(super) const fn code(&self) -> u8 {
@@ -81,6 +104,9 @@ impl Error {
                 last = because;
             }
             cause = error.source();
+        }
+        if let Some(layer) = self.layer() {
+            lines.push(format!("  help: {}", super::layers::help(layer)));
         }
         let is_of_a_journal = matches!(self, Self::Run(_) | Self::Journal(_) | Self::Missing(_));
         if let Some(journal) = journal.filter(|_| is_of_a_journal) {

@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use serde_json::json;
 
-use super::error::Error;
+use super::error::{Error, chain};
 use super::journal::Source;
 use super::output::{Output, Table, note};
 use super::{Verdict, text};
@@ -33,7 +33,7 @@ pub(super) async fn run(source: &Source<'_>, out: &mut Output) -> Result<Verdict
             Ok(waiting) => waiting,
             Err(error) if error.thread().is_some() => {
                 damaged = true;
-                note(error.to_string());
+                note(chain(&error));
                 continue;
             }
             Err(error) => return Err(error.into()),

@@ -3,22 +3,32 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt, future, stream};
 
-use super::error::Error;
-use crate::{Chronicle, Journal, RunError, ThreadId};
+use super::error::{Error, chain};
+use super::layers::Layers;
+use crate::{Chronicle, Journal, JournalError, RunError, ThreadId, overview};
+
+/// How many threads are read ahead, so that a server is not waited for once a thread.
+const AHEAD: usize = 8;
 
 /// The journal that a command is about.
 pub(super) struct Source<'a> {
     place: Option<&'a str>,
-    layer: Option<LayerOver<'a>>,
+    layers: &'a Layers,
+    /// What the program itself puts over it.
+    own: Option<LayerOver<'a>>,
 }
 
 type LayerOver<'a> = &'a (dyn Fn(Arc<dyn Journal>) -> Arc<dyn Journal> + Send + Sync);
 
 impl<'a> Source<'a> {
-    pub(super) const fn new(place: Option<&'a str>, layer: Option<LayerOver<'a>>) -> Self {
-        Self { place, layer }
+    pub(super) const fn new(
+        place: Option<&'a str>,
+        layers: &'a Layers,
+        own: Option<LayerOver<'a>>,
+    ) -> Self {
+        Self { place, layers, own }
     }
 
     /// Opens a journal that is there.
@@ -38,10 +48,21 @@ impl<'a> Source<'a> {
         } else {
             file(place).await?
         };
-        Ok(match self.layer {
-            Some(layer) => layer(journal),
-            None => journal,
-        })
+        let journal = match self.own {
+            None => self.layers.over(journal)?,
+            Some(_) if self.layers.are_asked_for() => {
+                let help = "this program opens its journal by itself: leave `--keys`, `--context` and \
+                            their variables away";
+                return Err(Error::Usage(help.to_owned()));
+            }
+            Some(own) => own(journal),
+        };
+        // Otherwise a thread would be written in the clear beside others that are sealed.
+        let first = overview(&*journal, None).next().await;
+        match first {
+            Some(Err(error @ JournalError::Layered { .. })) => Err(error.into()),
+            _ => Ok(journal),
+        }
     }
 
     fn place(&self) -> Result<&'a str, Error> {
@@ -111,7 +132,7 @@ pub(super) async fn chronicles<'j>(
     } else {
         journal.threads().await?
     };
-    let read = stream::iter(threads).filter_map(move |thread| async move {
+    let read = stream::iter(threads).map(move |thread| async move {
         match Chronicle::read(journal, &thread).await {
             Ok(Some(chronicle)) => Some((thread, Ok(chronicle))),
             // It was removed meanwhile.
@@ -123,15 +144,16 @@ pub(super) async fn chronicles<'j>(
             Err(error) => Some((thread, Err(error.into()))),
         }
     });
-    Ok(Box::pin(read))
+    Ok(Box::pin(read.buffered(AHEAD).filter_map(future::ready)))
 }
 
 /// Says what is wrong with a thread, in a list of which the others are looked at all the same. Whatever is
 /// wrong with the journal itself is an error.
 pub(super) fn reason(error: Error) -> Result<String, Error> {
     match &error {
+        error_of_all if error_of_all.layer().is_some() => Err(error),
         Error::Run(RunError::Journal { source, .. }) if source.thread().is_some() => {
-            Ok(source.to_string())
+            Ok(chain(source))
         }
         Error::Run(error) if !matches!(error, RunError::Journal { .. }) => Ok(error.to_string()),
         _ => Err(error),

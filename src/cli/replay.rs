@@ -8,6 +8,7 @@ use super::graph::{Drawn, Graphs};
 use super::journal::{Source, reason};
 use super::output::{Output, note};
 use super::{Verdict, run, text};
+use crate::bar::Bar;
 use crate::{RunError, ThreadId};
 
 pub(super) async fn run(
@@ -25,7 +26,11 @@ pub(super) async fn run(
     };
     let (mut looked, mut decisions, mut differing) = (0, 0, 0);
     let mut failed = false;
+    let bar = Bar::new(!out.is_json(), threads.len(), "threads");
+    // What is said meanwhile stands above the bar.
+    let aside = |text: String| bar.aside(|| note(text));
     for thread in threads {
+        bar.step();
         let graph = run::graph(None, &*journal, &thread).await;
         let rerouted = match graph {
             Ok(graph) => {
@@ -33,13 +38,13 @@ pub(super) async fn run(
                 if against.is_some_and(|name| !is_same(graphs, name, &graph)) {
                     if is_named {
                         failed = true;
-                        note(format!("`{thread}` is left out: it is a thread of {graph}"));
+                        aside(format!("`{thread}` is left out: it is a thread of {graph}"));
                     }
                     continue;
                 }
                 let runner = graphs.runner(against.unwrap_or(&graph));
                 if runner.is_err() && !is_named && against.is_none() {
-                    note(format!(
+                    aside(format!(
                         "`{thread}` is left out: this program does not run {graph}"
                     ));
                     continue;
@@ -52,12 +57,12 @@ pub(super) async fn run(
             Ok(rerouted) => rerouted,
             Err(error @ Error::Missing(_)) => return Err(error),
             Err(Error::Run(error @ RunError::Trimmed { .. })) if !is_named => {
-                note(format!("`{thread}` is left out: {error}"));
+                aside(format!("`{thread}` is left out: {error}"));
                 continue;
             }
             Err(error) => {
                 failed = true;
-                note(format!("`{thread}` is left out: {}", reason(error)?));
+                aside(format!("`{thread}` is left out: {}", reason(error)?));
                 continue;
             }
         };
@@ -65,7 +70,10 @@ pub(super) async fn run(
         decisions += rerouted.decisions;
         differing += rerouted.differing.len() as u64;
         for other in &rerouted.differing {
-            if out.is_json() {
+            bar.aside(|| {
+                if !out.is_json() {
+                    return out.line(format!("{thread}: {other}"));
+                }
                 out.json(&json!({
                     "thread": thread,
                     "seq": other.seq,
@@ -75,18 +83,17 @@ pub(super) async fn run(
                     "today": other.today.as_ref().map(ToString::to_string).ok(),
                     "reason": other.today.as_ref().err().map(ToString::to_string),
                     "leads_elsewhere": other.leads_elsewhere(),
-                }))?;
-            } else {
-                out.line(format!("{thread}: {other}"))?;
-            }
+                }))
+            })?;
         }
         if rerouted.hidden > 0 {
             let hidden = text::count(rerouted.hidden, "decision");
-            note(format!(
+            aside(format!(
                 "{thread}: {hidden} within nodes whose edges nobody knows"
             ));
         }
     }
+    drop(bar);
     let (looked, decisions) = (
         text::count(looked, "thread"),
         text::count(decisions, "decision"),

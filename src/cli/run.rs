@@ -34,16 +34,7 @@ pub(super) async fn recover(
     source: &Source<'_>,
     out: &mut Output,
 ) -> Result<Verdict, Error> {
-    let journal = source.open().await?;
-    let thread = args.thread.as_str().into();
-    let graph = graph(args.graph.as_deref(), &*journal, &thread).await?;
-    let order = Order {
-        graph: &graph,
-        thread,
-        by: args.by.as_deref(),
-        begin: Begin::Recover,
-    };
-    order.carry_out(graphs, journal, out).await
+    go_on(args, Begin::Recover, graphs, source, out).await
 }
 
 pub(super) async fn resume(
@@ -56,6 +47,18 @@ pub(super) async fn resume(
         what: "the answer",
         source,
     })?;
+    let begin = Begin::Resume(args.ask, answer);
+    go_on(&args.recover, begin, graphs, source, out).await
+}
+
+/// Goes on with a thread that is there.
+async fn go_on(
+    args: &Recover,
+    begin: Begin,
+    graphs: &Graphs,
+    source: &Source<'_>,
+    out: &mut Output,
+) -> Result<Verdict, Error> {
     let journal = source.open().await?;
     let thread = args.thread.as_str().into();
     let graph = graph(args.graph.as_deref(), &*journal, &thread).await?;
@@ -63,7 +66,7 @@ pub(super) async fn resume(
         graph: &graph,
         thread,
         by: args.by.as_deref(),
-        begin: Begin::Resume(args.ask, answer),
+        begin,
     };
     order.carry_out(graphs, journal, out).await
 }

@@ -79,14 +79,14 @@ struct Taken {
 }
 
 fn add(all: &mut BTreeMap<String, Graph>, chronicle: &Chronicle) -> Result<(), Error> {
-    let (entries, summary) = (chronicle.entries()?, chronicle.summary()?);
-    let graph = all.entry(summary.graph.name().to_owned()).or_default();
+    let (entries, stands) = (chronicle.entries()?, chronicle.overview()?);
+    let graph = all.entry(stands.graph.name().to_owned()).or_default();
     *graph
         .threads
-        .entry(text::status_name(&summary.status))
+        .entry(text::status_name(&stands.status))
         .or_default() += 1;
     graph.bytes += chronicle.bytes();
-    graph.open += summary.asks.len() as u64;
+    graph.open += u64::from(stands.open);
     for entry in &entries {
         let graph = all.entry(entry.graph.name().to_owned()).or_default();
         graph.entries += 1;

@@ -4,11 +4,11 @@ use futures_util::StreamExt;
 use serde_json::json;
 
 use super::args::{Standing, Threads};
-use super::error::Error;
-use super::journal::{Source, chronicles, reason};
+use super::error::{Error, chain};
+use super::journal::Source;
 use super::output::{Output, Table, note};
 use super::{Verdict, text};
-use crate::{Chronicle, Status, Summary};
+use crate::{JournalError, Overview, Status, ThreadId, overview};
 
 pub(super) async fn run(
     args: &Threads,
@@ -16,7 +16,7 @@ pub(super) async fn run(
     out: &mut Output,
 ) -> Result<Verdict, Error> {
     let journal = source.open().await?;
-    let mut threads = chronicles(&*journal, &[]).await?;
+    let mut threads = overview(&*journal, None);
     let mut table = Table::new([
         "thread",
         "graph",
@@ -26,13 +26,12 @@ pub(super) async fn run(
         "open#",
     ]);
     let mut damaged = false;
-    while let Some((thread, chronicle)) = threads.next().await {
-        let read = chronicle.and_then(|chronicle| look(&chronicle));
-        let (summary, entries, last_ms) = match read {
-            Ok(read) => read,
+    while let Some(read) = threads.next().await {
+        let stands = match read {
+            Ok(stands) => stands,
             Err(error) => {
                 damaged = true;
-                let why = reason(error)?;
+                let (thread, why) = of_thread(error)?;
                 if out.is_json() {
                     out.json(&json!({ "thread": thread, "error": why }))?;
                 } else {
@@ -49,12 +48,15 @@ pub(super) async fn run(
                 continue;
             }
         };
-        let Summary {
+        let Overview {
+            thread,
             graph,
             status,
-            asks,
+            open,
+            entries,
+            last_ms,
             ..
-        } = &summary;
+        } = &stands;
         let is_asked =
             args.status.is_empty() || args.status.iter().any(|asked| fits(*asked, status));
         if !is_asked
@@ -75,11 +77,11 @@ pub(super) async fn run(
                 "error": error(status),
                 "entries": entries,
                 "last_ms": last_ms,
-                "open": asks.len(),
+                "open": open,
             }))?;
             continue;
         }
-        let open = match asks.len() {
+        let open = match open {
             0 => String::new(),
             open => open.to_string(),
         };
@@ -88,7 +90,7 @@ pub(super) async fn run(
             graph.name().to_owned(),
             text::short(&text::status(status)),
             entries.to_string(),
-            last_ms.map(text::time).unwrap_or_default(),
+            text::time(*last_ms),
             open,
         ]);
     }
@@ -100,10 +102,14 @@ pub(super) async fn run(
     Ok(Verdict::failed_if(damaged))
 }
 
-/// Returns what a thread adds up to, how many entries it has, and when the last one was written.
-fn look(chronicle: &Chronicle) -> Result<(Summary, u64, Option<u64>), Error> {
-    let last_ms = chronicle.entries()?.last().map(|last| last.at_ms);
-    Ok((chronicle.summary()?, chronicle.len(), last_ms))
+/// Returns which thread cannot be read, and why. Whatever is wrong with the journal itself is an error.
+fn of_thread(error: JournalError) -> Result<(ThreadId, String), Error> {
+    match error.thread() {
+        Some(thread) if !matches!(error, JournalError::Layered { .. }) => {
+            Ok((thread.clone(), chain(&error)))
+        }
+        _ => Err(error.into()),
+    }
 }
 
 const fn fits(standing: Standing, status: &Status<Vec<String>>) -> bool {

@@ -195,10 +195,12 @@ impl Report {
 
     /// Asserts that at least this share of the cases led where they should, for a test in CI.
     ///
-    /// ```should_panic
-    /// # fn no_report() -> handoffs::eval::Report { unimplemented!() }
-    /// let report = no_report();
-    /// report.assert_accuracy(0.9);
+    /// ```
+    /// use handoffs::eval::Report;
+    ///
+    /// fn is_good_enough(report: &Report) {
+    ///     report.assert_accuracy(0.9);
+    /// }
     /// ```
     ///
     /// # Panics

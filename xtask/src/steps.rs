@@ -20,37 +20,39 @@ pub(crate) const CHECK: &[Step] = &[
     cargo("fmt --all --check"),
     // Without what has a local model, which takes minutes to build: `cargo xtask candle`.
     cargo(
-        "clippy --workspace --exclude handoffs-candle --exclude support_desk_agents --all-targets \
-         --all-features -- -D warnings",
+        "clippy --workspace --exclude handoffs-candle --all-targets --features handoffs/full -- -D warnings",
     ),
-    cargo("clippy -p support_desk_agents --all-targets -- -D warnings"),
     cargo("clippy -p handoffs --no-default-features -- -D warnings"),
     // Exactly what the README tells a user to run: all crates, doctests and `tidy` are in it.
     cargo("test --all-features"),
-    // What the compiler says depends on the features.
-    cargo("test -p handoffs --test ui"),
     // The adapters, which the root's `cargo test` leaves out.
-    cargo("test -p handoffs-mcp -p handoffs-otel -p handoffs-rig -p support_desk_agents"),
+    cargo(
+        "test -p handoffs-cedar -p handoffs-mcp -p handoffs-otel -p handoffs-rig -p support_desk_agents",
+    ),
     // Benches in their test mode: each runs once, unoptimised, and measures nothing.
     cargo("test --bench * --all-features"),
     // How many instructions a step takes beside the same by hand. Skipped without valgrind.
     cargo("xtask counts"),
     Step {
         env: &[("RUSTDOCFLAGS", "-D warnings")],
-        ..cargo(
-            "doc --workspace --exclude handoffs-candle --exclude support_desk_agents --no-deps --all-features",
-        )
+        ..cargo("doc --workspace --exclude handoffs-candle --no-deps --features handoffs/full")
     },
     // Not `advisories`: they need the network, and fail on a day when nothing changed here.
     Step {
         needs: Some("deny"),
         ..cargo("deny check licenses bans sources")
     },
-    // Of bans, only those of our own tree: rig brings what it brings.
+    // Of bans, only those of our own tree: rig and cedar bring what they bring.
     Step {
         needs: Some("deny"),
         ..cargo(
             "deny --manifest-path adapters/rig/Cargo.toml --config deny.toml check licenses sources",
+        )
+    },
+    Step {
+        needs: Some("deny"),
+        ..cargo(
+            "deny --manifest-path adapters/cedar/Cargo.toml --config deny.toml check licenses sources",
         )
     },
 ];
@@ -70,8 +72,8 @@ pub(crate) const CANDLE: &[Step] = &[
 /// Lints first, as what they rewrite is not formatted.
 pub(crate) const FIX: &[Step] = &[
     cargo(
-        "clippy --fix --allow-dirty --allow-staged --workspace --exclude handoffs-candle --exclude support_desk_agents \
-         --all-targets --all-features",
+        "clippy --fix --allow-dirty --allow-staged --workspace --exclude handoffs-candle --all-targets \
+         --features handoffs/full",
     ),
     cargo("fmt --all"),
 ];
@@ -79,7 +81,11 @@ pub(crate) const FIX: &[Step] = &[
 /// Models that examples load are not among what is blessed: they are trained, not expected.
 pub(crate) const BLESS: &[Step] = &[
     Step {
-        env: &[("TRYBUILD", "overwrite"), ("HANDOFFS_BLESS", "1")],
+        env: &[("TRYBUILD", "overwrite")],
+        ..cargo("test -p ui")
+    },
+    Step {
+        env: &[("HANDOFFS_BLESS", "1")],
         ..cargo("test -p handoffs --tests --no-fail-fast --all-features")
     },
     Step {

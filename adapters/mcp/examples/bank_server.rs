@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::{env, process};
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, DiscoverRequestMethod,
-    DiscoverResult, Implementation, InputRequiredResult, JsonObject, ListToolsResult,
-    PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, SubscriptionFilter,
-    Tool, ToolAnnotations,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ClientResult, ContentBlock,
+    DiscoverRequestMethod, DiscoverResult, Implementation, InputRequiredResult, JsonObject,
+    ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig,
+    ServerRequest, SubscriptionFilter, Tool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use rmcp::{ErrorData, ServerHandler, ServiceExt};
@@ -115,22 +115,35 @@ impl Bank {
             "picture" => {
                 CallToolResult::success(vec![ContentBlock::image("aGFsbG8=", "image/png")]).into()
             }
-            "sign" => {
-                let asks = json!({
-                    "resultType": "input_required",
-                    "inputRequests": { "name": {
-                        "method": "elicitation/create",
-                        "params": {
-                            "mode": "form",
-                            "message": "Who signs?",
-                            "requestedSchema": {
-                                "type": "object",
-                                "properties": { "name": { "type": "string" } },
-                            },
+            "sign" => match &call.input_responses {
+                None => {
+                    let asks = json!({
+                        "resultType": "input_required",
+                        "inputRequests": {
+                            "date": form("When?", "date"),
+                            "name": form("Who signs?", "name"),
                         },
-                    } },
-                });
-                serde_json::from_value::<InputRequiredResult>(asks)?.into()
+                        "requestState": "page 2",
+                    });
+                    serde_json::from_value::<InputRequiredResult>(asks)?.into()
+                }
+                Some(answers) => {
+                    let answer = |name: &str| answers.get(name).unwrap_or(&Value::Null).to_string();
+                    let page = call.request_state.as_deref().unwrap_or("no page");
+                    let line = format!("{page}: {} {}", answer("name"), answer("date"));
+                    self.note(&line)?;
+                    said(line)
+                }
+            },
+            // Asks as older servers do, while the call is under way.
+            "confirm" => {
+                let asks = serde_json::from_value(form("Really?", "word"))?;
+                let asks = ServerRequest::ElicitRequest(asks);
+                let ClientResult::ElicitResult(answer) = context.peer.send_request(asks).await?
+                else {
+                    return Err("the client said something else".into());
+                };
+                said(serde_json::to_string(&answer)?)
             }
             // Not ready at first.
             "open" if call.request_state.is_none() => {
@@ -198,7 +211,8 @@ impl ServerHandler for Bank {
             Tool::new("fail", "Always fails.", nothing()),
             Tool::new("die", "Takes the server down.", nothing()),
             Tool::new("picture", "Shows the bank.", nothing()),
-            Tool::new("sign", "Wants to know who signs.", nothing()),
+            Tool::new("sign", "Wants to know who signs, and when.", nothing()),
+            Tool::new("confirm", "Wants to hear it again.", nothing()),
             Tool::new("open", "Opens the bank, which takes a while.", nothing()),
             Tool::new("offer_loans", "Brings a further tool.", nothing()),
         ];
@@ -238,6 +252,18 @@ impl ServerHandler for Bank {
             }
         }
     }
+}
+
+/// Asks a person for a text.
+fn form(message: &str, name: &str) -> Value {
+    json!({
+        "method": "elicitation/create",
+        "params": {
+            "mode": "form",
+            "message": message,
+            "requestedSchema": { "type": "object", "properties": { name: { "type": "string" } } },
+        },
+    })
 }
 
 fn said(text: String) -> CallToolResponse {

@@ -27,9 +27,13 @@ pub enum McpError {
     /// The server refused the call: there is no such tool, or the arguments are not what it takes.
     #[error("the MCP server refused the call: {0}")]
     Refused(String),
-    /// The tool wants to know more from the user, who cannot be asked in the middle of a call.
+    /// The tool wants to know something that no person can say, or is not ready after a while. What a person
+    /// can say is asked, and is no error.
     #[error("the tool was not called to its end, as it wants to know more: {0}")]
     Asks(String),
+    /// What the tool wants to know, or was told, is no JSON.
+    #[error("what the tool asks cannot be kept")]
+    Unkept(#[source] serde_json::Error),
     /// The server had ended before.
     #[error("the MCP server has ended, so the tool was not called")]
     Ended,

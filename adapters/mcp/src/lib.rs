@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+mod pending;
 mod server;
 mod text;
 mod tool;

@@ -9,11 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use handoffs::CancellationToken;
+use handoffs::agent::ToolAsks;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ClientConfig,
-    Implementation, ProtocolVersion, SubscriptionFilter,
+    ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationCapability, ErrorData,
+    FormElicitationCapability, Implementation, ProtocolVersion, SubscriptionFilter,
+    UrlElicitationCapability,
 };
-use rmcp::service::{NotificationContext, RunningService, Subscription};
+use rmcp::service::{NotificationContext, RequestContext, RunningService, Subscription};
 use rmcp::transport::{IntoTransport, TokioChildProcess};
 use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt, Peer, RoleClient};
 use tokio::process::Command;
@@ -21,7 +24,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::error::McpError;
-use crate::text;
+use crate::pending::Pending;
 use crate::tool::McpTool;
 
 /// How long a server may take to say that it will tell of changes, or no more.
@@ -196,10 +199,7 @@ impl McpServer {
     }
 
     /// Calls a tool, and asks again as long as the server is not ready.
-    pub(crate) async fn call(
-        &self,
-        mut call: CallToolRequestParams,
-    ) -> Result<CallToolResult, McpError> {
+    pub(crate) async fn call(&self, mut call: CallToolRequestParams) -> Result<Answer, McpError> {
         let Connection { peer, .. } = &*self.connection;
         if self.has_ended() || peer.is_transport_closed() {
             return Err(McpError::Ended);
@@ -207,21 +207,28 @@ impl McpServer {
         for round in 1..=ROUNDS {
             let answer = peer.call_tool_once(call.clone()).await;
             let asks = match answer.map_err(McpError::of_call)? {
-                CallToolResponse::Complete(result) => return Ok(result),
+                CallToolResponse::Complete(result) => return Ok(Answer::Result(result)),
                 CallToolResponse::InputRequired(asks) => asks,
                 // A task that runs on at the server, which only who says so is given.
                 _ => return Err(McpError::Unreadable(rmcp::ServiceError::UnexpectedResponse)),
             };
             let requests = asks.input_requests.unwrap_or_default();
-            let questions: Vec<_> = requests.values().map(text::question).collect();
-            if !questions.is_empty() {
-                return Err(McpError::Asks(questions.join("; ")));
+            let pending = Pending::of(requests, asks.request_state.clone())?;
+            if let Some(asks) = pending.asks()? {
+                return Ok(Answer::Asks(asks));
             }
+            call.input_responses = None;
             call.request_state = asks.request_state;
             sleep(Duration::from_millis(100) * round).await;
         }
         Err(McpError::Asks("it is not ready".to_owned()))
     }
+}
+
+/// What a server says to a call.
+pub(crate) enum Answer {
+    Result(CallToolResult),
+    Asks(ToolAsks),
 }
 
 impl Connection {
@@ -255,8 +262,20 @@ impl ClientHandler for Client {
 
     fn get_info(&self) -> ClientConfig {
         let name = Implementation::new("handoffs", env!("CARGO_PKG_VERSION"));
-        // Neither of the questions that a server might have can be answered during a call.
-        ClientConfig::new(ClientCapabilities::default(), name)
+        let mut can = ClientCapabilities::default();
+        let form = FormElicitationCapability::default();
+        let asked = ElicitationCapability::default().with_form(form);
+        can.elicitation = Some(asked.with_url(UrlElicitationCapability::default()));
+        ClientConfig::new(can, name)
+    }
+
+    /// Hears an older server's question, which holds up its call: nobody can be waited for here.
+    async fn create_elicitation(
+        &self,
+        _: ElicitRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        Ok(ElicitResult::new(ElicitationAction::Cancel))
     }
 }
 

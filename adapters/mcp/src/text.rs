@@ -1,8 +1,6 @@
 //! What a model reads of what comes from a server.
 
-use rmcp::model::{
-    CallToolResult, ContentBlock, ElicitRequestParams, InputRequest, ResourceContents,
-};
+use rmcp::model::{CallToolResult, ContentBlock, InputRequest, ResourceContents};
 use serde_json::Value;
 
 /// Writes down the result of a call: its texts, and of what is no text what it is.
@@ -63,19 +61,12 @@ fn says(line: &str, value: &Value) -> bool {
             .is_some_and(is)
 }
 
-/// Says what a server wants to know in the middle of a call.
-pub(crate) fn question(request: &InputRequest) -> String {
+/// Says what a server wants to know that no person can answer.
+pub(crate) fn question(request: &InputRequest) -> &'static str {
     match request {
-        InputRequest::Elicitation(asks) => match &asks.params {
-            ElicitRequestParams::FormElicitationParams { message, .. } => message.clone(),
-            ElicitRequestParams::UrlElicitationParams { message, url, .. } => {
-                format!("{message} ({url})")
-            }
-            _ => "something of the user".to_owned(),
-        },
-        InputRequest::CreateMessage(_) => "what a model says".to_owned(),
-        InputRequest::ListRoots(_) => "which folders it may use".to_owned(),
-        _ => "something else".to_owned(),
+        InputRequest::CreateMessage(_) => "what a model says",
+        InputRequest::ListRoots(_) => "which folders it may use",
+        _ => "something that nobody here can answer",
     }
 }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use handoffs::agent::{Tool, ToolError, ToolSpec};
+use handoffs::agent::{Tool, ToolAnswer, ToolAsks, ToolError, ToolSpec};
 use rmcp::model::{CallToolRequestParams, ToolAnnotations};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use tokio::time::timeout;
 
 use crate::error::McpError;
-use crate::server::McpServer;
+use crate::pending::Pending;
+use crate::server::{Answer, McpServer};
 use crate::text;
 
 /// A tool of an [`McpServer`].
@@ -101,24 +102,32 @@ impl McpTool {
         self
     }
 
-    async fn answer(&self, arguments: Map<String, Value>) -> Result<String, McpError> {
-        let name = self.tool.name.clone();
-        let call = CallToolRequestParams::new(name).with_arguments(arguments);
+    /// Makes a call, and reads what comes of it.
+    async fn make(&self, call: CallToolRequestParams) -> Result<String, ToolError> {
         let answer = self.server.call(call);
-        let result = match self.within {
-            None => answer.await?,
+        let answer = match self.within {
+            None => answer.await,
             Some(limit) => {
                 let answer = timeout(limit, answer).await;
-                answer.map_err(|_| McpError::Timeout(limit))??
+                answer.unwrap_or(Err(McpError::Timeout(limit)))
             }
         };
-        let failed = result.is_error == Some(true);
-        let text = text::result(result);
-        if failed {
-            Err(McpError::Tool(text))
-        } else {
-            Ok(text)
+        match answer.map_err(failed)? {
+            Answer::Result(result) if result.is_error == Some(true) => {
+                Err(failed(McpError::Tool(text::result(result))))
+            }
+            Answer::Result(result) => Ok(text::result(result)),
+            Answer::Asks(asks) => Err(asks.into()),
         }
+    }
+
+    fn to_call(&self, arguments: &str) -> Result<CallToolRequestParams, ToolError> {
+        let arguments = match arguments.trim() {
+            "" => "{}",
+            arguments => arguments,
+        };
+        let arguments = serde_json::from_str(arguments).map_err(ToolError::Arguments)?;
+        Ok(CallToolRequestParams::new(self.tool.name.clone()).with_arguments(arguments))
     }
 }
 
@@ -150,13 +159,21 @@ impl Tool for McpTool {
     ///
     /// If the future is dropped, the server is told that nobody waits any more.
     async fn call(&self, arguments: &str) -> Result<String, ToolError> {
-        let arguments = match arguments.trim() {
-            "" => "{}",
-            arguments => arguments,
-        };
-        let arguments = serde_json::from_str(arguments).map_err(ToolError::Arguments)?;
-        let answer = self.answer(arguments).await;
-        answer.map_err(|error| ToolError::Failed(error.into()))
+        self.make(self.to_call(arguments)?).await
+    }
+
+    /// Puts the next question, if the server had several, or calls the tool again with the answers.
+    async fn answered(
+        &self,
+        arguments: &str,
+        asked: &ToolAsks,
+        answer: &ToolAnswer,
+    ) -> Result<String, ToolError> {
+        let pending = Pending::answered(asked, answer).map_err(failed)?;
+        match pending.asks().map_err(failed)? {
+            Some(asks) => Err(asks.into()),
+            None => self.make(pending.put_into(self.to_call(arguments)?)).await,
+        }
     }
 }
 
@@ -199,6 +216,10 @@ pub fn distinct(tools: impl IntoIterator<Item = McpTool>) -> Vec<McpTool> {
         tool.prefixed(server)
     });
     tools.collect()
+}
+
+fn failed(error: McpError) -> ToolError {
+    ToolError::Failed(error.into())
 }
 
 fn is_repeatable(hints: &ToolAnnotations) -> bool {

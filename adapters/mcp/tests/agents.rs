@@ -15,12 +15,13 @@ use std::process::{self, Command, Stdio};
 use common::{ledger, read};
 use handoffs::agent::{
     Agent, Call, Choice, Given, Message, Model, ModelError, Reply, Request, Script, ScriptedModel,
+    ToolAnswer,
 };
 use handoffs::prelude::*;
 use handoffs::{RunError, async_trait};
 use handoffs_mcp::McpServer;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[derive(State, Clone, Debug, Default, Serialize, Deserialize)]
 struct Talk {
@@ -123,6 +124,40 @@ async fn a_model_reads_that_the_server_died_in_mid_call_and_can_go_on() {
     };
     assert!(ended.contains("the tool was not called"), "{ended}");
     assert_eq!(read(&ledger(folder.path())), ["die"]);
+}
+
+#[tokio::test]
+async fn what_a_server_asks_in_mid_call_is_asked_of_a_person_and_the_server_is_told_the_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = || ScriptedModel::new([Script::call("sign", json!({})), Script::say("Done.")]);
+    let first = counter(model(), &server(folder.path(), false).await, folder.path()).await;
+    let ask = first.thread(THREAD).run(asked()).await.unwrap();
+    let ask = ask.paused().unwrap();
+    let expected = json!({ "tool": "sign", "asks": {
+        "mode": "form",
+        "message": "When?",
+        "requestedSchema": { "type": "object", "properties": { "date": { "type": "string" } } },
+    } });
+    assert_eq!(ask.question.to::<Value>().unwrap(), expected);
+    // Whoever asked is gone, and so is the server.
+    drop(first);
+
+    let script = ScriptedModel::new([Script::say("Done.")]);
+    let other = counter(script, &server(folder.path(), false).await, folder.path()).await;
+    let thread = other.thread(THREAD);
+    let wrong = thread.resume(ask.id, "tomorrow").await;
+    assert!(
+        matches!(wrong, Err(RunError::WrongAnswer { .. })),
+        "{wrong:?}"
+    );
+    let when = ToolAnswer::accept(json!({ "date": "tomorrow" }));
+    let ask = thread.resume(ask.id, when).await.unwrap().paused().unwrap();
+    assert!(ask.question.as_str().contains("Who signs?"));
+    let run = thread.resume(ask.id, ToolAnswer::Decline).await.unwrap();
+    let calls = calls(&run.finished().unwrap());
+    let line = r#"page 2: {"action":"decline"} {"action":"accept","content":{"date":"tomorrow"}}"#;
+    assert_eq!(calls[0].given, Given::Result(line.to_owned()));
+    assert_eq!(read(&ledger(folder.path())), [line]);
 }
 
 // ---- Crashes of our side.

@@ -87,15 +87,16 @@ async fn a_failed_tool_and_a_refused_call_are_told_in_the_words_of_the_server() 
 }
 
 #[tokio::test]
-async fn a_question_in_mid_call_is_told_and_a_server_that_is_not_ready_is_asked_again() {
+async fn a_server_that_is_not_ready_is_asked_again() {
     let Bank { server, .. } = &bank(&[]).await;
-    let (error, text) = complaint(&tool(server, "sign").await, "{}").await;
-    assert!(matches!(error, McpError::Asks(_)));
-    assert!(
-        text.ends_with("it wants to know more: Who signs?"),
-        "{text}"
-    );
     assert_eq!(tool(server, "open").await.call("{}").await.unwrap(), "open");
+}
+
+#[tokio::test]
+async fn an_older_server_that_asks_in_mid_call_is_told_that_nobody_chose() {
+    let Bank { server, .. } = &bank(&["old"]).await;
+    let said = tool(server, "confirm").await.call("{}").await.unwrap();
+    assert_eq!(said, r#"{"action":"cancel"}"#);
 }
 
 #[tokio::test]

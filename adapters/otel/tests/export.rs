@@ -320,6 +320,7 @@ fn what_is_told_of_it(collector: &Collector, ask: AskId) {
         .find(|span| of(span, telemetry::BEGAN) == "resume");
     let resumed = resumed.unwrap();
     assert_eq!(of(resumed, telemetry::ASK), ask.to_string());
+    assert_eq!(of(resumed, telemetry::BEHIND), of(&run, telemetry::LAST));
     assert!(resumed.trace_id != run.trace_id);
     // Whoever asks is told of by an event of the node's span.
     let person = collector.span("invoke_node person");

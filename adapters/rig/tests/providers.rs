@@ -124,9 +124,10 @@ async fn anthropic_is_spoken_to_in_its_own_words() {
     let Recorded::Stepped { usage, .. } = last else {
         panic!("{last:?}")
     };
+    // Two turns of the model, and two calls of the tool.
     assert_eq!(
         (usage.calls, usage.input_tokens, usage.output_tokens),
-        (2, 200, 40)
+        (4, 200, 40)
     );
 
     let asked = server.0.lock().unwrap().1.clone();

@@ -161,12 +161,13 @@ pub fn swarm<S: Conversation>(
     graph
 }
 
-/// An agent that hands out work to each worker so many times at most, and gets it back each time; it
-/// answers in the end. A worker that has been asked as often as it may is not offered any more.
+/// An agent that hands out work to each worker so many times at most, and gets it back each time, with what
+/// the worker has left of what it was granted; it answers in the end. A worker that has been asked as often
+/// as it may is not offered any more.
 ///
 /// ```text
 /// supervisor => search(limit = n), write(limit = n), .. end
-/// search, write, .. => supervisor
+/// search, write, .. => back
 /// ```
 pub fn supervisor<S: Conversation>(
     name: impl Into<String>,
@@ -183,7 +184,7 @@ pub fn supervisor<S: Conversation>(
     for name in names(&peers) {
         graph = graph
             .route("supervisor", name, To::node(name).limit(times))
-            .route(name, "_", To::node("supervisor"));
+            .route(name, "_", To::back());
     }
     let workers = workers.into_iter();
     workers.fold(graph, |graph, worker| worker.add(graph, &[]))

@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::model::ToolSpec;
@@ -74,7 +74,81 @@ pub trait Tool: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`ToolError::Arguments`] and [`ToolError::Failed`] are told to the model, which may try again.
+    /// [`ToolError::Asks`] pauses the run for a person.
     async fn call(&self, arguments: &str) -> Result<String, ToolError>;
+
+    /// Goes on with a call that [asked](ToolError::Asks) something, now that a person has answered; or asks
+    /// again.
+    ///
+    /// The process that was asked may be gone. What is known of the call is what it asked with. To budgets and
+    /// grants it is one more call.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call). By default, that it takes no answers.
+    async fn answered(
+        &self,
+        arguments: &str,
+        asked: &ToolAsks,
+        answer: &ToolAnswer,
+    ) -> Result<String, ToolError> {
+        let _ = (arguments, asked, answer);
+        let error = "the tool asks, and takes no answer; write `Tool::answered` for it";
+        Err(ToolError::Failed(error.into()))
+    }
+}
+
+/// What a tool wants to know from a person before it can come to the end of a call.
+///
+/// The run pauses with `{"tool": .., "asks": ..}` as its question, to be resumed with a [`ToolAnswer`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ToolAsks {
+    /// The question.
+    pub question: Value,
+    /// What the tool has to know to go on with the call.
+    pub state: Value,
+}
+
+impl ToolAsks {
+    /// Asks this; `state` comes back with the answer, in whichever process.
+    pub const fn new(question: Value, state: Value) -> Self {
+        Self { question, state }
+    }
+}
+
+/// What a person says to what a tool asks: as JSON `{"action": "accept", "content": ..}`, or
+/// `{"action": "decline"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ToolAnswer {
+    /// The answer.
+    #[non_exhaustive]
+    Accept {
+        /// What was asked for.
+        #[serde(default)]
+        content: Value,
+    },
+    /// That there will be none.
+    Decline,
+}
+
+impl ToolAnswer {
+    /// Answers with this.
+    ///
+    /// ```
+    /// use handoffs_runtime::agent::ToolAnswer;
+    /// use serde_json::json;
+    ///
+    /// let answer = ToolAnswer::accept(json!({ "name": "Ann" }));
+    /// let json = serde_json::to_value(&answer)?;
+    /// assert_eq!(json, json!({ "action": "accept", "content": { "name": "Ann" } }));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub const fn accept(content: Value) -> Self {
+        Self::Accept { content }
+    }
 }
 
 /// A tool that needs something.
@@ -101,8 +175,21 @@ impl<T: Tool> Tool for Needing<T> {
         self.tool.cost_micros(arguments, result)
     }
 
+    fn budget(&self) -> Budget {
+        self.tool.budget()
+    }
+
     async fn call(&self, arguments: &str) -> Result<String, ToolError> {
         self.tool.call(arguments).await
+    }
+
+    async fn answered(
+        &self,
+        arguments: &str,
+        asked: &ToolAsks,
+        answer: &ToolAnswer,
+    ) -> Result<String, ToolError> {
+        self.tool.answered(arguments, asked, answer).await
     }
 }
 
@@ -116,6 +203,16 @@ pub enum ToolError {
     /// It failed.
     #[error(transparent)]
     Failed(Box<dyn Error + Send + Sync>),
+    /// It is not at its end, as it wants to know something from a person first. With the answer, the call
+    /// goes on in [`Tool::answered`].
+    #[error("it asks: {}", .0.question)]
+    Asks(Box<ToolAsks>),
+}
+
+impl From<ToolAsks> for ToolError {
+    fn from(asks: ToolAsks) -> Self {
+        Self::Asks(asks.into())
+    }
 }
 
 /// Makes a tool of a function.
@@ -193,12 +290,29 @@ impl<T: Tool> Tool for Budgeted<T> {
         self.tool.may_repeat()
     }
 
+    fn needs(&self) -> Option<Needs> {
+        self.tool.needs()
+    }
+
+    fn cost_micros(&self, arguments: &str, result: &str) -> Option<u64> {
+        self.tool.cost_micros(arguments, result)
+    }
+
     fn budget(&self) -> Budget {
         self.budget
     }
 
     async fn call(&self, arguments: &str) -> Result<String, ToolError> {
         self.tool.call(arguments).await
+    }
+
+    async fn answered(
+        &self,
+        arguments: &str,
+        asked: &ToolAsks,
+        answer: &ToolAnswer,
+    ) -> Result<String, ToolError> {
+        self.tool.answered(arguments, asked, answer).await
     }
 }
 
@@ -242,5 +356,60 @@ where
 impl fmt::Debug for dyn Tool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Tool").field(&self.spec().name).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone)]
+    struct Asking;
+
+    #[async_trait]
+    impl Tool for Asking {
+        fn spec(&self) -> ToolSpec {
+            ToolSpec::new("asking", "", Value::Null)
+        }
+
+        fn may_repeat(&self) -> bool {
+            true
+        }
+
+        fn cost_micros(&self, _: &str, _: &str) -> Option<u64> {
+            Some(3)
+        }
+
+        async fn call(&self, _: &str) -> Result<String, ToolError> {
+            Err(ToolAsks::new(Value::Null, Value::Null).into())
+        }
+
+        async fn answered(
+            &self,
+            _: &str,
+            _: &ToolAsks,
+            answer: &ToolAnswer,
+        ) -> Result<String, ToolError> {
+            Ok(format!("{answer:?}"))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_put_around_a_tool_changes_nothing_else() {
+        let (needs, budget) = (Needs::scope("Pay"), Budget::new().calls(3));
+        let one: Box<dyn Tool> = Box::new(budgeted(Asking.needing(needs.clone()), budget));
+        let other: Box<dyn Tool> = Box::new(budgeted(Asking, budget).needing(needs.clone()));
+        for tool in [one, other] {
+            assert_eq!((tool.needs(), tool.budget()), (Some(needs.clone()), budget));
+            assert_eq!(
+                (tool.cost_micros("", ""), tool.may_repeat()),
+                (Some(3), true)
+            );
+            let Err(ToolError::Asks(asked)) = tool.call("").await else {
+                panic!("it asks")
+            };
+            let answer = tool.answered("", &asked, &ToolAnswer::Decline).await;
+            assert_eq!(answer.ok().as_deref(), Some("Decline"));
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::layer::{check_hash, work_of};
+use super::layer::{check_hash, layer_of};
 use super::{Entry, Hash, JournalError, Record, ThreadId};
 
 /// The end of a thread: how many entries it has, and the hash of the last.
@@ -45,11 +45,8 @@ impl Head {
 
     /// Returns the head that stood before a record, as the record itself says.
     pub(super) fn before(thread: &ThreadId, record: &Record) -> Result<Self, JournalError> {
-        check_hash(thread, record)?;
-        let Record { seq, body, .. } = record;
-        let Link { prev, .. } =
-            linked(body).map_err(|why| JournalError::damaged(thread, *seq, why))?;
-        Ok(Self::new(seq.saturating_sub(1), prev))
+        let Link { prev, .. } = read(thread, record)?;
+        Ok(Self::new(record.seq.saturating_sub(1), prev))
     }
 
     /// Goes on to the next record, or says what is wrong with it.
@@ -73,12 +70,27 @@ impl Head {
     }
 }
 
+/// Reads what is to be known of a record's entry, whatever stands before it.
+pub(super) fn read<T: DeserializeOwned>(
+    thread: &ThreadId,
+    record: &Record,
+) -> Result<T, JournalError> {
+    check(thread, record)?;
+    linked(&record.body).map_err(|why| JournalError::damaged(thread, record.seq, why))
+}
+
 /// Reads what is to be known of an entry.
 fn linked<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(body).map_err(|error| {
-        let why = work_of(body).map_or_else(|| error.to_string(), str::to_owned);
-        format!("it is no entry: {why}")
-    })
+    serde_json::from_slice(body).map_err(|error| format!("it is no entry: {error}"))
+}
+
+/// Checks that a record is what was written, and not the work of a layer.
+fn check(thread: &ThreadId, record: &Record) -> Result<(), JournalError> {
+    check_hash(thread, record)?;
+    match layer_of(&record.body) {
+        Some(layer) => Err(JournalError::layered(thread, record.seq, layer)),
+        None => Ok(()),
+    }
 }
 
 impl fmt::Display for Head {
@@ -193,7 +205,7 @@ pub(crate) fn verify(
 ) -> Result<Head, JournalError> {
     let mut walk = Walk::behind(thread, base, noted)?;
     for record in records {
-        check_hash(thread, record)?;
+        check(thread, record)?;
         walk.go(record.seq, record.hash, &record.body)?;
     }
     walk.end()
@@ -207,7 +219,7 @@ pub(crate) fn entries(
     records: &[Record],
 ) -> Result<Vec<Entry>, JournalError> {
     let entry = |record: &Record| {
-        check_hash(thread, record)?;
+        check(thread, record)?;
         let Record { seq, hash, body } = record;
         let followed = head.follow(*seq, *hash, body, |entry: &Entry| (entry.seq, entry.prev));
         let (entry, next) =

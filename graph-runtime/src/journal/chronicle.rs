@@ -1,9 +1,11 @@
 //! A thread as its journal tells of it, without its graph.
 
 mod bare;
+mod overview;
 
 use std::fmt;
 
+use super::chain::read;
 use super::snapshot::kept;
 use super::{
     Ask, BranchId, Branches, Copying, Entry, Export, GraphId, Head, Journal, JournalError, Json,
@@ -14,6 +16,8 @@ use crate::error::RunError;
 use crate::meter::Meter;
 use crate::run::Status;
 use bare::Bare;
+
+pub use overview::{Overview, overview};
 
 /// All that a journal keeps of a thread, for whoever has not its graph: tools for operators and auditors.
 ///
@@ -142,23 +146,53 @@ impl Chronicle {
     pub fn summary(&self) -> Result<Summary, RunError> {
         let told = Branches::of_kept(&self.thread, self.kept.clone());
         let (told, head) = told.map_err(|source| self.failed(source))?;
-        let damaged =
-            |seq, reason: String| self.failed(JournalError::damaged(&self.thread, seq, reason));
-        let graph = told.graph().cloned();
-        let graph = graph.ok_or_else(|| damaged(head.seq, "it has no trunk".to_owned()))?;
-        let trunk = Bare::trunk(&told).map_err(|(seq, reason)| damaged(seq, reason))?;
-        let status = trunk.status(&told);
-        let status = status.map_err(|(seq, reason)| damaged(seq, reason))?;
+        let stands = stands(&self.thread, &told, head);
+        let (graph, trunk, status) = stands.map_err(|source| self.failed(source))?;
         let values = trunk.fields().values();
         let state = values.map(|(name, value)| match value {
             Ok(value) => Ok((name, value)),
-            Err(error) => Err(damaged(head.seq, format!("field `{name}`: {error}"))),
+            Err(error) => {
+                let reason = format!("field `{name}`: {error}");
+                let source = JournalError::damaged(&self.thread, head.seq, reason);
+                Err(self.failed(source))
+            }
         });
         Ok(Summary {
             graph,
             status,
             asks: told.open.on(&BranchId::TRUNK),
             state: state.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Says where the thread stands, as [`overview`] does for all.
+    ///
+    /// # Errors
+    ///
+    /// As [`summary`](Self::summary), which it takes where the last entry does not tell by itself.
+    pub fn overview(&self) -> Result<Overview, RunError> {
+        let last = self.kept.records.last();
+        let last = last.ok_or_else(|| RunError::UnknownThread {
+            thread: self.thread.clone(),
+        })?;
+        let last: Entry = read(&self.thread, last).map_err(|source| self.failed(source))?;
+        let thread = self.thread.clone();
+        if let Some(status) = overview::tells(&last) {
+            return Ok(Overview::of(thread, last, status));
+        }
+        let Summary {
+            graph,
+            status,
+            asks,
+            ..
+        } = self.summary()?;
+        Ok(Overview {
+            thread,
+            graph,
+            status,
+            open: u32::try_from(asks.len()).unwrap_or(u32::MAX),
+            entries: last.seq,
+            last_ms: last.at_ms,
         })
     }
 
@@ -219,6 +253,8 @@ impl Chronicle {
     /// As there.
     pub fn verify(&self, noted: impl Into<Option<Head>>) -> Result<Head, RunError> {
         let (noted, base) = (noted.into(), self.kept.base);
+        let stands = self.kept.check_before(&self.thread);
+        stands.map_err(|source| self.failed(source))?;
         match noted {
             // Nobody can tell any more whether it was so.
             Some(noted) if noted.seq < base.seq => Err(RunError::Trimmed {
@@ -237,8 +273,9 @@ impl Chronicle {
     ///
     /// As there.
     pub fn export(self) -> Result<Export, RunError> {
-        let head = self.verify(None)?;
         let Self { thread, kept } = self;
+        let head = verify(&thread, kept.base, &kept.records, None);
+        let head = head.map_err(|source| RunError::journal(&thread, None, source))?;
         let export = Export::new(&thread, kept.base, head, kept.records);
         export.map_err(|source| RunError::journal(&thread, None, source))
     }
@@ -246,6 +283,20 @@ impl Chronicle {
     fn failed(&self, source: JournalError) -> RunError {
         RunError::journal(&self.thread, None, source)
     }
+}
+
+/// Returns the graph of a thread's trunk, the trunk folded without it, and where the thread stands.
+fn stands(
+    thread: &ThreadId,
+    told: &Branches,
+    head: Head,
+) -> Result<(GraphId, Bare, Status<Vec<String>>), JournalError> {
+    let damaged = |(seq, reason): (u64, String)| JournalError::damaged(thread, seq, reason);
+    let graph = told.graph().cloned();
+    let graph = graph.ok_or_else(|| damaged((head.seq, "it has no trunk".to_owned())))?;
+    let trunk = Bare::trunk(told).map_err(damaged)?;
+    let status = trunk.status(told).map_err(damaged)?;
+    Ok((graph, trunk, status))
 }
 
 impl fmt::Debug for Chronicle {

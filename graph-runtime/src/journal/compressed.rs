@@ -92,7 +92,11 @@ impl<J: Journal> Compressed<J> {
     /// Writes a record as it was before it was stored.
     fn unpack(&self, thread: &ThreadId, record: Record) -> Result<Record, JournalError> {
         let seq = record.seq;
-        let body = self.grow(intact(thread, record)?);
+        let body = intact(thread, record)?;
+        if body.first() == Some(&SEALED) {
+            return Err(JournalError::layered(thread, seq, "Sealed"));
+        }
+        let body = self.grow(body);
         let body = body.map_err(|reason| JournalError::damaged(thread, seq, reason))?;
         Ok(layer::record(seq, body))
     }
@@ -119,10 +123,6 @@ impl<J: Journal> Compressed<J> {
                 Ok(body)
             }
             Some((&ZSTD, frame)) => self.decompress(frame),
-            Some((&SEALED, _)) => Err(
-                "it is sealed; open the journal through `Sealed`, and put `Compressed` around that"
-                    .to_owned(),
-            ),
             Some((codec, _)) => Err(format!(
                 "it is written in a way ({codec:#04x}) that this version does not know"
             )),

@@ -141,6 +141,12 @@ impl Branches {
         Ok(head)
     }
 
+    /// Returns the last entry that was read behind the snapshot.
+    pub(super) fn last(&self) -> Option<&Entry> {
+        let last = self.paths.values().filter_map(|path| path.last());
+        last.max_by_key(|entry| entry.seq)
+    }
+
     /// Returns the graph that the thread runs.
     pub(super) fn graph(&self) -> Option<&GraphId> {
         self.graph_of(&BranchId::TRUNK)

@@ -4,7 +4,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
 
-use super::layer::check_hash;
+use super::chain::read;
 use super::{Ask, BranchId, Branches, Entry, GraphId, Journal, JournalError, Record, ThreadId};
 
 /// A thread that waits for people.
@@ -108,23 +108,19 @@ async fn waiting(
     thread: ThreadId,
     head: Record,
 ) -> Result<Option<Waiting>, JournalError> {
-    check_hash(&thread, &head)?;
-    let damaged = |error: serde_json::Error| {
-        JournalError::damaged(&thread, head.seq, format!("it is no entry: {error}"))
-    };
     let Glance {
         graph,
         branch,
         open,
         event,
-    } = serde_json::from_slice(&head.body).map_err(damaged)?;
+    } = read(&thread, &head)?;
     // Entries of an earlier version do not say how many questions are open.
     let is_question = event.get("asked").is_some();
     if open == 0 && !is_question {
         return Ok(None);
     }
     if open <= 1 && branch.is_trunk() && is_question {
-        let entry: Entry = serde_json::from_slice(&head.body).map_err(damaged)?;
+        let entry: Entry = read(&thread, &head)?;
         let asks: Vec<_> = entry.event.asks().cloned().into_iter().collect();
         return Ok(Some(Waiting {
             thread,

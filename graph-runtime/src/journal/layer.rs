@@ -188,11 +188,11 @@ pub(super) fn check_hash(thread: &ThreadId, record: &Record) -> Result<(), Journ
     }
 }
 
-/// Says which layer a body is the work of that is no entry, for a journal that was opened without it.
-pub(super) const fn work_of(body: &[u8]) -> Option<&'static str> {
+/// Names the layer whose work a body is, for a journal that was opened without it.
+pub(super) const fn layer_of(body: &[u8]) -> Option<&'static str> {
     match body.first() {
-        Some(&SEALED) => Some("it is sealed; open the journal through `Sealed`"),
-        Some(&(AS_IT_IS | ZSTD)) => Some("it is compressed; open the journal through `Compressed`"),
+        Some(&SEALED) => Some("Sealed"),
+        Some(&(AS_IT_IS | ZSTD)) => Some("Compressed"),
         _ => None,
     }
 }

@@ -307,7 +307,7 @@ impl Ledger {
         let (journal, thread) = (&*self.journal, &self.thread);
         let (told, head) = match told {
             Some(told) => told.read_on(journal, thread, graph).await?,
-            None => Branches::load(journal, thread, graph).await?,
+            None => Branches::load(journal, thread, Some(graph)).await?,
         };
         if head.seq == written {
             Ok((told, head))

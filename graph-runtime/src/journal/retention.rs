@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 
+use super::chain::read;
 use super::inbox::heads;
-use super::layer::check_hash;
 use super::{AskId, Entry, Journal, JournalError, Record, Recorded, ThreadId};
 use crate::clock::ms_since_1970;
 
@@ -143,7 +143,7 @@ impl Retention {
         let mut heads = pin!(heads(journal, None));
         while let Some(head) = heads.next().await {
             let read = head.and_then(|(thread, head)| {
-                let entry = read(&thread, &head)?;
+                let entry: Entry = read(&thread, &head)?;
                 Ok((thread, head, entry))
             });
             let (thread, head, entry) = match read {
@@ -176,13 +176,6 @@ impl Retention {
         old.retain(|old| !last.contains(&(old.at_ms, old.thread.clone())));
         Ok(old)
     }
-}
-
-fn read(thread: &ThreadId, record: &Record) -> Result<Entry, JournalError> {
-    check_hash(thread, record)?;
-    serde_json::from_slice(&record.body).map_err(|error| {
-        JournalError::damaged(thread, record.seq, format!("it is no entry: {error}"))
-    })
 }
 
 /// What an entry tells of the run.

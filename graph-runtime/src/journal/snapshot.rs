@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BranchId, GraphId, Hash, Head, Metering, Open, Record};
+use super::{BranchId, GraphId, Hash, Head, Json, Metering, Open, Record};
 use crate::engine::Legend;
 pub(super) use path::SavedPath;
 pub(crate) use read::{Kept, kept};
+pub(crate) use take::unsaved;
 
 /// The number of the format that this version writes; it reads no other.
 const FORMAT: u32 = 1;
@@ -32,6 +33,38 @@ pub(crate) struct Snapshot {
     /// What was used, if anything was that nodes said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) metering: Option<Metering>,
+    #[serde(default, skip_serializing_if = "Beginning::is_unknown")]
+    beginning: Beginning,
+}
+
+/// The snapshot of the first entry that is kept, if those before were trimmed: by it, the state after each
+/// one that is kept is known.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Beginning {
+    /// Nothing was trimmed, or by a version that did not keep it.
+    #[default]
+    Unknown,
+    /// It is the snapshot itself.
+    Here,
+    /// It is this one.
+    Before(Json),
+}
+
+impl Beginning {
+    const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
+    }
+
+    /// Returns it as a journal would keep it, if it is another snapshot than the one that says so.
+    fn record(&self) -> Option<Record> {
+        let Self::Before(snapshot) = self else {
+            return None;
+        };
+        let body = snapshot.as_str().as_bytes();
+        let Header { head, .. } = serde_json::from_slice(body).ok()?;
+        Some(Record::new(head.seq, Hash::of(body), body.to_vec()))
+    }
 }
 
 /// What every snapshot says of itself, in whichever format.
@@ -39,6 +72,8 @@ pub(crate) struct Snapshot {
 struct Header {
     format: u32,
     head: Head,
+    #[serde(default)]
+    beginning: Beginning,
 }
 
 impl Header {
@@ -48,8 +83,9 @@ impl Header {
             return Err("its hash is not that of its content".to_owned());
         }
         let header: Self = serde_json::from_slice(&record.body).map_err(|error| {
-            let why = super::layer::work_of(&record.body);
-            why.map_or_else(|| error.to_string(), str::to_owned)
+            let layer = super::layer::layer_of(&record.body);
+            let through = |layer| format!("it was written through `{layer}`");
+            layer.map_or_else(|| error.to_string(), through)
         })?;
         if header.head.seq != record.seq || record.seq == 0 {
             return Err("it is another one than its number says".to_owned());
@@ -73,6 +109,28 @@ impl Snapshot {
             return Err("it names no graph".to_owned());
         }
         Ok(snapshot)
+    }
+
+    /// Says that entries are trimmed up to the one that ends this snapshot, which stays, or up to the one
+    /// that ends another, if that could be taken.
+    pub(crate) fn beginning_with(self, first: Option<Self>) -> serde_json::Result<Self> {
+        let beginning = match first {
+            Some(first) if first.head == self.head => Beginning::Here,
+            Some(first) => Beginning::Before(Json::approximate(&Self {
+                beginning: Beginning::Here,
+                ..first
+            })?),
+            None => Beginning::Unknown,
+        };
+        Ok(Self { beginning, ..self })
+    }
+
+    /// Says where the entries begin that are kept, for a snapshot behind this one.
+    fn beginning(&self) -> serde_json::Result<Beginning> {
+        match &self.beginning {
+            Beginning::Here => Json::approximate(self).map(Beginning::Before),
+            known => Ok(known.clone()),
+        }
     }
 
     /// Writes it down as a journal keeps it.

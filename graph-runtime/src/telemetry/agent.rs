@@ -149,7 +149,8 @@ pub(crate) async fn called(
         Ok(result) if content => {
             span.record(TOOL_RESULT, &**result);
         }
-        Ok(_) => {}
+        // Whoever asks has not failed.
+        Ok(_) | Err(ToolError::Asks(_)) => {}
         Err(ToolError::Arguments(error)) => failed(&span, "arguments", &chain(error)),
         Err(error) => failed(&span, "tool", &chain(error)),
     }

@@ -7,7 +7,7 @@
 /// The target of all spans and events that tell of runs.
 pub const TARGET: &str = "handoffs";
 
-/// The target of the events that are [metrics](self#metrics), all at level TRACE.
+/// The target of the events that are [metrics](crate::telemetry#metrics), all at level TRACE.
 pub const METRICS: &str = "handoffs::metrics";
 
 // ---- What is done: `gen_ai.operation.name`.
@@ -79,6 +79,11 @@ pub const QUESTION: &str = "handoffs.ask.question";
 pub const BEGAN: &str = "handoffs.began";
 /// How a run came to rest: `finished`, `paused`, `stopped` or `failed`.
 pub const ENDED: &str = "handoffs.ended";
+/// The entry behind which a run goes on that was begun before: the [`LAST`] one of what came before it,
+/// save what others have written since.
+pub const BEHIND: &str = "handoffs.behind";
+/// The last entry of a run as it came to rest, if it has a journal and that did not fail.
+pub const LAST: &str = "handoffs.last";
 /// The number of a question. Of a run, the one that it answers.
 pub const ASK: &str = "handoffs.ask.id";
 /// The name of a question within its node.

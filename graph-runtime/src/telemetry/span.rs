@@ -13,9 +13,12 @@ use super::names::*;
 use crate::driver::Done;
 use crate::engine::Hop;
 use crate::error::{RunError, chain};
-use crate::journal::{Ask, AskId, BranchId, Conclusion, JournalError, Masked, ThreadId, Usage};
+use crate::journal::{
+    Ask, AskId, BranchId, Conclusion, JournalError, Ledger, Masked, ThreadId, Usage,
+};
 use crate::node_error::{Kind, NodeError};
 use crate::plan::{Plan, PlanNode};
+use crate::scope::Scope;
 
 /// Returns whether anybody listens to single steps.
 #[inline]
@@ -41,19 +44,15 @@ impl Watched {
     }
 
     /// Notes how the run came to rest.
-    pub(crate) fn rested(&self, graph: &str, done: &Result<Done, RunError>) {
-        let ended = run_rested(&self.span, done);
+    pub(crate) fn rested(&self, graph: &str, scope: &Scope, done: &Result<Done, RunError>) {
+        let ended = run_rested(&self.span, scope, done);
         measure::run_ended(graph, ended, self.begun);
     }
 }
 
 /// Begins the span of a run, if somebody watches it.
-pub(crate) fn run(
-    graph: &str,
-    thread: &ThreadId,
-    way: &'static str,
-    ask: Option<AskId>,
-) -> Option<Watched> {
+pub(crate) fn run(graph: &str, scope: &Scope, way: &'static str) -> Option<Watched> {
+    let ask = scope.answer.as_ref().map(|(ask, _)| *ask);
     let span = tracing::info_span!(
         target: TARGET,
         "invoke_workflow",
@@ -63,10 +62,12 @@ pub(crate) fn run(
         otel.status_description = Empty,
         { OPERATION } = OPERATION_WORKFLOW,
         { WORKFLOW } = graph,
-        { CONVERSATION } = thread.as_str(),
+        { CONVERSATION } = scope.thread.as_str(),
         { BEGAN } = way,
+        { BEHIND } = last(scope).filter(|_| way != "run"),
         { ASK } = ask.map(AskId::get),
         { ENDED } = Empty,
+        { LAST } = Empty,
         { ERROR_TYPE } = Empty,
     );
     let begun = measure::begun();
@@ -74,8 +75,13 @@ pub(crate) fn run(
     is_watched.then_some(Watched { span, begun })
 }
 
+/// Returns the number of the last entry.
+fn last(scope: &Scope) -> Option<u64> {
+    scope.ledger.as_deref().map(Ledger::last)
+}
+
 /// Notes how a run came to rest.
-fn run_rested(span: &Span, done: &Result<Done, RunError>) -> &'static str {
+fn run_rested(span: &Span, scope: &Scope, done: &Result<Done, RunError>) -> &'static str {
     let ended = match done {
         Ok(Done::Ended(..) | Done::Arrived) => "finished",
         Ok(Done::Paused(_)) => "paused",
@@ -83,6 +89,10 @@ fn run_rested(span: &Span, done: &Result<Done, RunError>) -> &'static str {
         Err(_) => "failed",
     };
     span.record(ENDED, ended);
+    let is_written = !matches!(done, Err(error) if error.is_of_the_journal());
+    if is_written && !span.is_disabled() {
+        span.record(LAST, last(scope));
+    }
     if let Err(error) = done {
         run_failed(span, error);
     }

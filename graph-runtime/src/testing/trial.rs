@@ -10,7 +10,7 @@ use crate::context::{Desk, Signal};
 use crate::course::place;
 use crate::driver::{Driver, Place};
 use crate::engine::Engine;
-use crate::event::Silent;
+use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::journal::{BranchId, Conclusion, ThreadId, Usage};
 use crate::node_error::{Kind, NodeError};
@@ -147,7 +147,7 @@ impl<'g, G: Runnable> Trial<'g, G> {
                 plan: &self.plan,
                 branch: BranchId::TRUNK,
             };
-            let mut driver = Driver::begun(self.graph, place, state.clone(), engine, Silent);
+            let mut driver = Driver::begun(self.graph, place, state.clone(), engine, Sink::Silent);
             let key = driver.cx.idempotency_key();
             let attempt = driver.permitted(self.node).await;
             usage += driver.cx.usage;

@@ -1,6 +1,7 @@
 //! A thread for auditors.
 
 use super::Thread;
+use super::untyped::Untyped;
 use crate::error::RunError;
 use crate::execute::Runnable;
 use crate::journal::{Export, Head, Journal, Kept, Record, verify};
@@ -33,15 +34,11 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// [`RunError::Trimmed`] if what was noted has been trimmed since.
     /// [`RunError::Journal`] if the journal cannot be read, and with
     /// [`JournalError::Damaged`](crate::JournalError::Damaged), which names the first entry that is not
-    /// what was written, and what is wrong with it.
+    /// what was written, and what is wrong with it; also if it was trimmed, and the snapshot that stands for
+    /// what is gone is damaged.
     pub async fn verify(&self, noted: impl Into<Option<Head>>) -> Result<Head, RunError> {
         let noted = noted.into();
-        let Kept { base, records, .. } = self.all().await?;
-        match noted {
-            // Nobody can tell any more whether it was so.
-            Some(noted) if noted.seq < base.seq => Err(self.trimmed(noted.seq, base)),
-            noted => self.checked(base, &records, noted),
-        }
+        self.untyped().verify(self.kept(), noted).await
     }
 
     /// Returns the thread's entries as JSON Lines, byte for byte what the journal hashes, so that anybody
@@ -68,11 +65,30 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// # Errors
     ///
-    /// As [`verify`](Self::verify).
+    /// As [`verify`](Self::verify), save that a damaged snapshot of a trimmed thread keeps nobody from the
+    /// entries that are left.
     pub async fn export(&self) -> Result<Export, RunError> {
-        let Kept { base, records, .. } = self.all().await?;
+        self.untyped().export(self.kept()).await
+    }
+}
+
+impl Untyped<'_> {
+    async fn verify(self, journal: &dyn Journal, noted: Option<Head>) -> Result<Head, RunError> {
+        let kept = self.all(journal).await?;
+        kept.check_before(self.id)
+            .map_err(|source| self.journal_error(source))?;
+        let Kept { base, records, .. } = kept;
+        match noted {
+            // Nobody can tell any more whether it was so.
+            Some(noted) if noted.seq < base.seq => Err(self.trimmed(noted.seq, base)),
+            noted => self.checked(base, &records, noted),
+        }
+    }
+
+    async fn export(self, journal: &dyn Journal) -> Result<Export, RunError> {
+        let Kept { base, records, .. } = self.all(journal).await?;
         let head = self.checked(base, &records, None)?;
-        Export::new(&self.id, base, head, records).map_err(|source| self.journal_error(source))
+        Export::new(self.id, base, head, records).map_err(|source| self.journal_error(source))
     }
 
     fn checked(
@@ -81,6 +97,6 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         records: &[Record],
         noted: Option<Head>,
     ) -> Result<Head, RunError> {
-        verify(&self.id, base, records, noted).map_err(|source| self.journal_error(source))
+        verify(self.id, base, records, noted).map_err(|source| self.journal_error(source))
     }
 }

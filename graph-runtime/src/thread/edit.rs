@@ -5,13 +5,13 @@ use std::sync::Arc;
 use handoffs_core::{FieldSet, State};
 
 use super::Thread;
+use super::untyped::Untyped;
 use crate::engine::Action;
 use crate::error::RunError;
 use crate::execute::Runnable;
 use crate::journal::{
     BranchId, Branches, Durability, Folded, Head, Journal, Ledger, Recorded, Writes,
 };
-use crate::runtime::Keep;
 
 impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Changes the state from outside, and returns it. The entry says what was changed and why.
@@ -49,8 +49,9 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         why: impl Into<String>,
         change: impl FnOnce(&mut G::State),
     ) -> Result<G::State, RunError> {
-        let (told, folded, head) = self.fold(self.kept()).await?;
-        self.may_edit(&told, &folded)?;
+        let untyped = self.untyped();
+        let (told, folded, head) = untyped.fold(self.kept()).await?;
+        untyped.may_edit(&told, &folded)?;
         let mut state: G::State = folded.state(&self.id)?;
         change(&mut state);
         let all = FieldSet::first_of(G::State::FIELDS.len());
@@ -65,7 +66,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
             writes: folded.fields().difference(whole),
             why: why.into(),
         };
-        self.write(&told, head, edited).await?;
+        untyped.write(self.shared(), &told, head, edited).await?;
         Ok(state)
     }
 
@@ -84,7 +85,18 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ///
     /// Dropping the future leaves the run as it was, or given up.
     pub async fn abandon(&self, why: impl Into<String>) -> Result<(), RunError> {
-        let (told, folded, head) = self.look(self.kept()).await?;
+        let abandoned = Recorded::Abandoned { why: why.into() };
+        self.untyped().abandon(self.shared(), abandoned).await
+    }
+
+    fn shared(&self) -> Arc<dyn Journal> {
+        Arc::clone(&self.runtime.keep) as _
+    }
+}
+
+impl Untyped<'_> {
+    async fn abandon(self, journal: Arc<dyn Journal>, abandoned: Recorded) -> Result<(), RunError> {
+        let (told, folded, head) = self.look(&*journal).await?;
         let is_over = match folded.map(|folded| folded.engine.next()) {
             Ok(Action::Start) => return Err(self.unknown()),
             Ok(action) => matches!(
@@ -98,13 +110,12 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         if is_over {
             return Ok(());
         }
-        self.write(&told, head, Recorded::Abandoned { why: why.into() })
-            .await
+        self.write(journal, &told, head, abandoned).await
     }
 
     /// Checks that nobody but the path itself is at work on its state.
     fn may_edit(&self, told: &Branches, folded: &Folded) -> Result<(), RunError> {
-        let plan = &self.runtime.plan;
+        let plan = self.plan;
         let refused = |node, reason| {
             Err(RunError::NotEditable {
                 thread: self.id.clone(),
@@ -134,18 +145,17 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Appends an entry to the trunk, if that has not gone on meanwhile.
     async fn write(
         &self,
+        journal: Arc<dyn Journal>,
         told: &Branches,
         head: Head,
         mut event: Recorded,
     ) -> Result<(), RunError> {
-        let runtime = &self.runtime;
-        let journal: Arc<dyn Journal> = Arc::clone(&runtime.keep) as _;
-        let clock = runtime.limits.clock.clone();
+        let clock = self.limits.clock.clone();
         // Whoever does this by hand wants to know that it is done.
         let ledger = Ledger::new(journal, self.id.clone(), head, told.open.clone())
             .keeping(Durability::Sync, clock)
-            .by(self.by.clone());
-        let handed_in = ledger.hand_in(&runtime.plan.id, &BranchId::TRUNK, None, &mut event);
+            .by(self.by.cloned());
+        let handed_in = ledger.hand_in(&self.plan.id, &BranchId::TRUNK, None, &mut event);
         let seq = handed_in.map_err(|source| RunError::Encode {
             thread: self.id.clone(),
             node: None,
@@ -155,9 +165,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
         let written = ledger.written(seq).await;
         written.map_err(|source| self.journal_error(source))
     }
-}
 
-impl<G: Runnable, J: Keep> Thread<G, J> {
     /// Checks that there is a run to go on with.
     pub(super) fn may_recover(&self, folded: &Folded) -> Result<(), RunError> {
         if folded.engine.next() != Action::Abandon {

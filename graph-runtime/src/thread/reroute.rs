@@ -48,11 +48,11 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     pub async fn reroute(&self) -> Result<Reroute, RunError> {
         let history = self.history().await?;
         let Some(first) = history.first() else {
-            return Err(self.unknown());
+            return Err(self.untyped().unknown());
         };
         if first.seq > 1 {
             let base = Head::new(first.seq - 1, first.prev);
-            return Err(self.trimmed(1, base));
+            return Err(self.untyped().trimmed(1, base));
         }
         let runtime = &self.runtime;
         let (plan, limits) = (&runtime.plan, &runtime.limits);

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::Thread;
+use super::untyped::Untyped;
 use crate::error::{RunError, chain};
 use crate::execute::Runnable;
-use crate::journal::{BranchId, Extent, Head, Journal, Kept};
-use crate::runtime::Keep;
+use crate::journal::{BranchId, Branches, Extent, Head, Journal, Kept, Snapshot, unsaved};
 use crate::scope::Scope;
 
 /// After how many entries another snapshot is taken.
@@ -30,25 +30,24 @@ pub(super) fn has_grown(scope: &Scope, head: Head) -> bool {
     ledger.last() > head.seq && entries >= EVERY && bytes >= snapshot
 }
 
-impl<G: Runnable, J: Keep> Thread<G, J> {
+impl Untyped<'_> {
     /// Keeps a snapshot of the thread as this run has left it. The run is what it is also without one,
     /// so it is no error if there is none.
-    pub(super) async fn keep_snapshot(&self, scope: &Scope) {
-        let (Some(ledger), Some(journal)) =
-            (&scope.ledger, Arc::clone(&self.runtime.keep).journal())
-        else {
+    pub(super) async fn keep_snapshot(&self, journal: Option<Arc<dyn Journal>>, scope: &Scope) {
+        let (Some(ledger), Some(journal)) = (&scope.ledger, journal) else {
             return;
         };
-        let plan = &self.runtime.plan;
+        let plan = self.plan;
         let kept = async {
             let read = ledger.read_on(scope.take_told(), &plan.id).await;
             let (told, head) = self.migrating(read)?;
-            let folded = told.fold(plan, &self.id, &BranchId::TRUNK)?;
-            let Some(snapshot) = told.save(plan, &self.id, &folded, head)? else {
+            let folded = told.fold(plan, self.id, &BranchId::TRUNK)?;
+            let Some(snapshot) = told.save(plan, self.id, &folded, head)? else {
                 return Ok(());
             };
-            let record = snapshot.record().map_err(|error| self.unsaved(error))?;
-            let compacted = journal.compact(&self.id, record, 0).await;
+            let record = snapshot.record();
+            let record = record.map_err(|error| unsaved(self.id, error))?;
+            let compacted = journal.compact(self.id, record, 0).await;
             compacted.map_err(|source| self.journal_error(source))
         };
         match kept.await {
@@ -62,20 +61,43 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
         }
     }
 
-    fn unsaved(&self, error: serde_json::Error) -> RunError {
-        RunError::Encode {
+    /// Takes a snapshot of the first entry that stays if those up to `trim` go, so that the state after each
+    /// that stays is known. There may be none: the thread is what it is without it.
+    async fn snapshot_of_first(
+        &self,
+        journal: &dyn Journal,
+        trim: u64,
+    ) -> Result<Option<Snapshot>, RunError> {
+        let mut kept = self.all(journal).await?;
+        let trim = trim.max(kept.base.seq);
+        if trim == 0 || !kept.cut(trim + 1) {
+            return Ok(None);
+        }
+        let taken = || {
+            let (told, head) = self.migrating(Branches::of_kept(self.id, kept))?;
+            let folded = told.fold(self.plan, self.id, &BranchId::TRUNK)?;
+            told.save(self.plan, self.id, &folded, head)
+        };
+        Ok(taken().unwrap_or_else(|error| {
+            tracing::debug!(thread = %self.id, error = %chain(&error), "nobody knows how what is left begins");
+            None
+        }))
+    }
+
+    /// Says that an entry is not kept any more.
+    pub(super) fn trimmed(&self, seq: u64, base: Head) -> RunError {
+        RunError::Trimmed {
             thread: self.id.clone(),
-            node: None,
-            what: "a snapshot".to_owned(),
-            source: error.into(),
+            seq,
+            trimmed: base.seq,
         }
     }
 }
 
 impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Drops all entries but the last `keep`, for ever, and keeps what they add up to: the thread goes on
-    /// as if nothing had happened. Returns the last entry that is gone, which the first that is kept
-    /// follows; number 0 if none is.
+    /// as if nothing had happened, and the [state](Self::state_at) after each entry that stays is known.
+    /// Returns the last entry that is gone, which the first that is kept follows; number 0 if none is.
     ///
     /// What is gone can be neither listed nor verified, and no thread can be forked from it. If it has to
     /// be kept elsewhere, [`export`](Self::export) the thread first.
@@ -108,22 +130,25 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Dropping the future leaves the thread as it was, or trimmed. Neither disturbs a run that is under
     /// way.
     pub async fn trim(&self, keep: u64) -> Result<Head, RunError> {
-        let journal = self.kept();
-        let (told, folded, head) = self.fold(journal).await?;
+        let (untyped, journal) = (self.untyped(), self.kept());
+        let (told, folded, head) = untyped.fold(journal).await?;
         if head.seq == 0 {
-            return Err(self.unknown());
+            return Err(untyped.unknown());
         }
         // Of what cannot be read, nothing may be dropped.
         let _: G::State = folded.state(&self.id)?;
         let plan = &self.runtime.plan;
         if let Some(snapshot) = told.save(plan, &self.id, &folded, head)? {
-            let record = snapshot.record().map_err(|error| self.unsaved(error))?;
-            let compacted = journal
-                .compact(&self.id, record, head.seq.saturating_sub(keep.max(1)))
-                .await;
-            compacted.map_err(|source| self.journal_error(source))?;
+            let trim = head.seq.saturating_sub(keep.max(1));
+            let first = untyped.snapshot_of_first(journal, trim).await?;
+            let record = snapshot
+                .beginning_with(first)
+                .and_then(|snapshot| snapshot.record())
+                .map_err(|error| unsaved(&self.id, error))?;
+            let compacted = journal.compact(&self.id, record, trim).await;
+            compacted.map_err(|source| untyped.journal_error(source))?;
         }
-        let Kept { base, .. } = self.all().await?;
+        let Kept { base, .. } = untyped.all(journal).await?;
         Ok(base)
     }
 
@@ -142,15 +167,6 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Dropping the future leaves the thread as it was, or removed.
     pub async fn delete(&self) -> Result<(), RunError> {
         let deleted = self.kept().delete(&self.id, None).await;
-        deleted.map_err(|source| self.journal_error(source))
-    }
-
-    /// Says that an entry is not kept any more.
-    pub(super) fn trimmed(&self, seq: u64, base: Head) -> RunError {
-        RunError::Trimmed {
-            thread: self.id.clone(),
-            seq,
-            trimmed: base.seq,
-        }
+        deleted.map_err(|source| self.untyped().journal_error(source))
     }
 }

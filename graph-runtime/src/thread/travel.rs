@@ -3,9 +3,12 @@
 use handoffs_core::Trail;
 
 use super::Thread;
+use super::untyped::Untyped;
 use crate::error::RunError;
 use crate::execute::Runnable;
-use crate::journal::{BranchId, Branches, Copying, Journal, Kept, Record, ThreadId, trail_of};
+use crate::journal::{
+    BranchId, Branches, Copying, Folded, Journal, Kept, Record, ThreadId, trail_of,
+};
 use crate::run::Run;
 
 impl<G: Runnable, J: Journal> Thread<G, J> {
@@ -34,13 +37,7 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// [`RunError::NoEntry`] if the thread has no such entry, [`RunError::Trimmed`] if it was trimmed, or
     /// another one that its state follows from, and all that [`state`](Self::state) fails with.
     pub async fn state_at(&self, seq: u64) -> Result<G::State, RunError> {
-        let mut kept = self.until(seq).await?;
-        let base = kept.base;
-        if !kept.cut(seq) {
-            return Err(self.trimmed(seq, base));
-        }
-        let (told, _) = self.migrating(Branches::of_kept(&self.id, kept))?;
-        let folded = told.fold(&self.runtime.plan, &self.id, &BranchId::TRUNK)?;
+        let folded = self.untyped().at(self.kept(), seq).await?;
         folded.state(&self.id)
     }
 
@@ -102,24 +99,8 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     /// Dropping the future leaves the new thread whole, or none.
     pub async fn fork(&self, seq: u64, id: impl Into<ThreadId> + Send) -> Result<Self, RunError> {
         let id = id.into();
-        let mut kept = self.until(seq).await?;
-        kept.cut(seq);
-        let Kept { base, records, .. } = kept;
-        if base.seq > 0 {
-            // A thread begins with its first entry, so there is none of what is left.
-            return Err(self.trimmed(seq, base));
-        }
-        let copying = Copying {
-            from: &self.id,
-            to: &id,
-            at_ms: self.runtime.limits.clock.now_ms(),
-            by: self.by.clone(),
-        };
-        match copying.append(self.kept(), records).await {
-            Ok(_) => Ok(Self { id, ..self.clone() }),
-            Err(error) if error.is_conflict() => Err(RunError::Exists { thread: id }),
-            Err(error) => Err(self.journal_error(error)),
-        }
+        self.untyped().copy(self.kept(), seq, &id).await?;
+        Ok(Self { id, ..self.clone() })
     }
 
     /// Runs in a new thread once more what came after an entry of the [`history`](Self::history): a
@@ -141,10 +122,48 @@ impl<G: Runnable, J: Journal> Thread<G, J> {
     ) -> Result<Run<G::State>, RunError> {
         self.fork(seq, id).await?.recover().await
     }
+}
+
+impl Untyped<'_> {
+    /// Returns how the thread stood behind an entry.
+    async fn at(&self, journal: &dyn Journal, seq: u64) -> Result<Folded, RunError> {
+        let mut kept = self.until(journal, seq).await?;
+        let base = kept.base;
+        if !kept.cut(seq) {
+            return Err(self.trimmed(seq, base));
+        }
+        let (told, _) = self.migrating(Branches::of_kept(self.id, kept))?;
+        told.fold(self.plan, self.id, &BranchId::TRUNK)
+    }
+
+    /// Begins another thread with the entries up to one.
+    async fn copy(&self, journal: &dyn Journal, seq: u64, to: &ThreadId) -> Result<(), RunError> {
+        let mut kept = self.until(journal, seq).await?;
+        kept.cut(seq);
+        let Kept { base, records, .. } = kept;
+        if base.seq > 0 {
+            // A thread begins with its first entry, so there is none of what is left.
+            return Err(self.trimmed(seq, base));
+        }
+        let copying = Copying {
+            from: self.id,
+            to,
+            at_ms: self.limits.clock.now_ms(),
+            by: self.by.cloned(),
+        };
+        match copying.append(journal, records).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_conflict() => {
+                let thread = to.clone();
+                Err(RunError::Exists { thread })
+            }
+            Err(error) => Err(self.journal_error(error)),
+        }
+    }
 
     /// Reads the thread, which must have an entry of this number.
-    async fn until(&self, seq: u64) -> Result<Kept, RunError> {
-        let kept = self.all().await?;
+    async fn until(&self, journal: &dyn Journal, seq: u64) -> Result<Kept, RunError> {
+        let kept = self.all(journal).await?;
         let Some(Record { seq: last, .. }) = kept.records.last() else {
             return Err(self.unknown());
         };

@@ -366,7 +366,7 @@ fn a_record_that_is_not_sealed_is_not_read() {
 
     // And without the layer, one that is sealed is no entry.
     let bare = entries(&"t".into(), Head::of(&"t".into()), &[one_sealed()]).unwrap_err();
-    assert!(matches!(bare, JournalError::Damaged { seq: 1, .. }));
+    assert!(matches!(bare, JournalError::Layered { seq: 1, .. }));
     let text = chain(&bare);
     assert!(text.contains("open the journal through `Sealed`"), "{text}");
 }

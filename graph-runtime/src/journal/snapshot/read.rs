@@ -1,6 +1,5 @@
 //! Reading a thread: from its snapshot on, where it has one that holds.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::{Header, Snapshot};
@@ -20,17 +19,57 @@ pub(crate) struct Kept {
     /// The entry before the first that is kept; of a thread that was not trimmed, none with number 0.
     pub(crate) base: Head,
     pub(crate) records: Vec<Record>,
-    /// The snapshot that stands for what was trimmed.
-    snapshot: Option<Record>,
+    before: Before,
+}
+
+/// What stands for the records before those that are kept.
+#[derive(Clone)]
+enum Before {
+    /// There were none.
+    Nothing,
+    Snapshot(Record),
+    /// Nothing does, for this reason.
+    Lost(String),
 }
 
 impl Kept {
     /// Keeps only the records up to a number. Returns whether what they add up to is known: not before
-    /// the snapshot that stands for those that were trimmed.
+    /// the snapshot that stands for those that were trimmed, or the one with which those begin that are
+    /// kept.
     pub(crate) fn cut(&mut self, seq: u64) -> bool {
         self.records.retain(|record| record.seq <= seq);
-        let snapshot = self.snapshot.as_ref();
-        snapshot.is_none_or(|snapshot| snapshot.seq <= seq)
+        match &self.before {
+            Before::Nothing => true,
+            Before::Snapshot(snapshot) if snapshot.seq <= seq => true,
+            Before::Snapshot(late) => match self.beginning(late) {
+                Some(early) => {
+                    self.before = Before::Snapshot(early);
+                    true
+                }
+                None => false,
+            },
+            Before::Lost(_) => false,
+        }
+    }
+
+    /// Checks that something stands for what was trimmed, so that the records can be gone on with.
+    pub(crate) fn check_before(&self, thread: &ThreadId) -> Result<(), JournalError> {
+        match &self.before {
+            Before::Lost(why) => {
+                let reason = format!("the entries before it are missing, and {why}");
+                Err(JournalError::damaged(thread, self.base.seq + 1, reason))
+            }
+            Before::Nothing | Before::Snapshot(_) => Ok(()),
+        }
+    }
+
+    /// Returns the snapshot of the first record that is kept, if a later one knows it.
+    fn beginning(&self, late: &Record) -> Option<Record> {
+        let early = Header::open(late).ok()?.beginning.record()?;
+        let Header { head, .. } = Header::open(&early).ok()?;
+        let mut records = self.records.iter();
+        let is_kept = records.any(|record| Head::new(record.seq, record.hash) == head);
+        is_kept.then_some(early)
     }
 }
 
@@ -42,34 +81,28 @@ pub(crate) async fn kept(journal: &dyn Journal, thread: &ThreadId) -> Result<Kep
             return Ok(Kept {
                 base: Head::of(thread),
                 records,
-                snapshot: None,
+                before: Before::Nothing,
             });
         };
-        let snapshot = journal.snapshot(thread).await?;
-        let missing = |why: &dyn fmt::Display| {
-            let reason = format!("the entries before it are missing, {why}");
-            JournalError::damaged(thread, first.seq, reason)
+        let before = match journal.snapshot(thread).await {
+            Ok(Some(snapshot)) => match stands_for(&snapshot, first.seq, &records) {
+                Ok(true) => Before::Snapshot(snapshot),
+                // It is newer than what was read.
+                Ok(false) => continue,
+                Err(why) => Before::Lost(format!("the snapshot does not stand for them: {why}")),
+            },
+            Ok(None) => Before::Lost("there is no snapshot that stands for them".to_owned()),
+            // A layer of the journal could not open it.
+            Err(error) if error.thread().is_some() => {
+                let why = chain(&error);
+                Before::Lost(format!("the snapshot does not stand for them: {why}"))
+            }
+            Err(error) => return Err(error),
         };
-        let Some(snapshot) = snapshot else {
-            return Err(missing(&"and there is no snapshot that stands for them"));
-        };
-        let stands = |why: &dyn fmt::Display| {
-            missing(&format!("and the snapshot does not stand for them: {why}"))
-        };
-        let Header { head, .. } = Header::open(&snapshot).map_err(|why| stands(&why))?;
-        let place = head.seq.checked_sub(first.seq);
-        let place = place.ok_or_else(|| stands(&"it takes in less"))?;
-        let place = usize::try_from(place).unwrap_or(usize::MAX);
-        match records.get(place) {
-            Some(last) if last.seq == head.seq && last.hash == head.hash => {}
-            Some(_) => return Err(stands(&"it belongs to other entries")),
-            // It is newer than what was read.
-            None => continue,
-        }
         return Ok(Kept {
             base: Head::before(thread, first)?,
             records,
-            snapshot: Some(snapshot),
+            before,
         });
     }
     Err(JournalError::store(
@@ -79,12 +112,25 @@ pub(crate) async fn kept(journal: &dyn Journal, thread: &ThreadId) -> Result<Kep
     ))
 }
 
+/// Returns whether a snapshot takes in the last of these records that it speaks of, or is newer than all of
+/// them; says why if it is neither.
+fn stands_for(snapshot: &Record, first: u64, records: &[Record]) -> Result<bool, String> {
+    let Header { head, .. } = Header::open(snapshot)?;
+    let place = head.seq.checked_sub(first).ok_or("it takes in less")?;
+    match records.get(usize::try_from(place).unwrap_or(usize::MAX)) {
+        Some(last) if last.seq == head.seq && last.hash == head.hash => Ok(true),
+        Some(_) => Err("it belongs to other entries".to_owned()),
+        None => Ok(false),
+    }
+}
+
 impl Branches {
-    /// Reads a thread for a graph, from its snapshot on if it has one that holds, and returns its end.
+    /// Reads a thread, from its snapshot on if it has one that holds, which is of this graph if one is
+    /// named, and returns its end.
     pub(crate) async fn load(
         journal: &dyn Journal,
         thread: &ThreadId,
-        graph: &GraphId,
+        graph: Option<&GraphId>,
     ) -> Result<(Self, Head), JournalError> {
         let pass_over = |reason: &str| {
             tracing::warn!(%thread, reason, "the snapshot is passed over, and all entries are read");
@@ -107,7 +153,7 @@ impl Branches {
                     break;
                 }
             };
-            if snapshot.graph() != Some(graph) {
+            if graph.is_some() && snapshot.graph() != graph {
                 // Its entries tell whether the graph has changed in a way that they can bear.
                 tracing::debug!(%thread, "the snapshot is of another graph, and all entries are read");
                 break;
@@ -141,12 +187,13 @@ impl Branches {
 
     /// Puts a thread together of what is kept of it.
     pub(crate) fn of_kept(thread: &ThreadId, kept: Kept) -> Result<(Self, Head), JournalError> {
+        kept.check_before(thread)?;
         let Kept {
             base,
             records,
-            snapshot,
+            before,
         } = kept;
-        let Some(record) = snapshot else {
+        let Before::Snapshot(record) = before else {
             return Self::read(thread, &records);
         };
         let snapshot = Snapshot::open(&record).map_err(|reason| {
@@ -183,7 +230,9 @@ impl Branches {
         let records = journal.read(thread, from.seq).await?;
         match records.first() {
             // The thread was trimmed meanwhile.
-            Some(first) if first.seq != from.seq + 1 => Self::load(journal, thread, graph).await,
+            Some(first) if first.seq != from.seq + 1 => {
+                Self::load(journal, thread, Some(graph)).await
+            }
             _ => {
                 let head = self.add(thread, from, &records)?;
                 Ok((self, head))

@@ -1,6 +1,7 @@
 //! Taking a snapshot: every path that is under way is saved.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 
 use super::path::SavedPath;
 use super::{FORMAT, Snapshot};
@@ -37,6 +38,10 @@ impl Branches {
         };
         let is_whole = saving.path(plan, &BranchId::TRUNK, trunk)?;
         let Saving { legends, paths, .. } = saving;
+        let beginning = self.snapshot.as_ref().map(|snapshot| snapshot.beginning());
+        let beginning = beginning
+            .transpose()
+            .map_err(|source| unsaved(thread, source))?;
         Ok(is_whole.then_some(Snapshot {
             format: FORMAT,
             head,
@@ -45,6 +50,7 @@ impl Branches {
             metering: self
                 .says_used()
                 .then(|| self.metering(Some(plan.name(plan.start)))),
+            beginning: beginning.unwrap_or_default(),
         }))
     }
 }
@@ -53,12 +59,8 @@ impl Saving<'_> {
     /// Saves a path and all that have left it, and returns whether that was possible.
     fn path(&mut self, plan: &Plan, branch: &BranchId, folded: &Folded) -> Result<bool, RunError> {
         let legend = self.legend(plan);
-        let saved = SavedPath::of(folded, plan, legend).map_err(|source| RunError::Encode {
-            thread: self.thread.clone(),
-            node: None,
-            what: "a snapshot".to_owned(),
-            source: source.into(),
-        })?;
+        let saved = SavedPath::of(folded, plan, legend);
+        let saved = saved.map_err(|source| unsaved(self.thread, source))?;
         self.paths.insert(branch.clone(), saved);
         match folded.engine.next() {
             // A node of somebody's own may run a graph, and ask besides.
@@ -99,5 +101,18 @@ impl Saving<'_> {
             self.legends.push(Legend::of(plan));
             self.legends.len() - 1
         })
+    }
+}
+
+/// Says that a snapshot cannot be written as JSON.
+pub(crate) fn unsaved(
+    thread: &ThreadId,
+    error: impl Into<Box<dyn Error + Send + Sync>>,
+) -> RunError {
+    RunError::Encode {
+        thread: thread.clone(),
+        node: None,
+        what: "a snapshot".to_owned(),
+        source: error.into(),
     }
 }

@@ -120,7 +120,8 @@ impl Server {
         fs::remove_file(self.folder.join(".s.PGSQL.5432.lock")).unwrap();
     }
 
-    /// Kills one of the processes that serve a connection. The server ends all others then, and recovers.
+    /// Kills one of the processes that serve a connection, and waits until the server has ended all others,
+    /// which it does before it recovers.
     pub(crate) fn kill_a_backend(&self) {
         let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         let main = file.lines().next().unwrap().trim();
@@ -129,10 +130,16 @@ impl Server {
             let called = String::from_utf8(called.expect("`ps` runs").stdout).unwrap();
             called.starts_with("postgres: handoffs ")
         };
-        let backend = children(main).into_iter().find(serves);
-        let backend = backend.expect("somebody is connected");
-        let status = Command::new("kill").args(["-9", &backend]).status();
+        let backends: Vec<_> = children(main).into_iter().filter(serves).collect();
+        let backend = backends.first().expect("somebody is connected");
+        let status = Command::new("kill").args(["-9", backend]).status();
         assert!(status.unwrap().success());
+        // Until then it may go on to serve whoever is connected.
+        let since = Instant::now();
+        while children(main).iter().any(|child| backends.contains(child)) {
+            assert!(since.elapsed() < Duration::from_mins(1));
+            sleep(Duration::from_millis(5));
+        }
     }
 
     /// Returns where the server is, as `key=value` pairs.
