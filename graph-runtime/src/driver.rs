@@ -3,29 +3,30 @@
 //! A driver follows one path through a graph: the trunk of a run, a branch of a fork, or the run of a
 //! graph within. The steps themselves stand in `step`, what follows an error in `failure`.
 
+mod entries;
+
 use std::borrow::Cow;
 use std::error::Error;
 use std::future::pending;
-use std::mem::take;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
-use handoffs_core::{FieldSet, Grant, NodeIndex, State};
+use handoffs_core::{Grant, NodeIndex};
 use tokio::task::coop::unconstrained;
 use tracing::Instrument;
 
 use crate::attempt::text;
-use crate::context::{Context, Desk, Pending};
+use crate::context::{Context, Desk};
 use crate::course::Course;
 use crate::engine::{Action, Engine, Fact, Refused};
 use crate::error::{RunError, chain};
 use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{Ask, BranchId, Folded, JournalError, Recorded, Usage, Writes};
+use crate::journal::{Ask, BranchId, Folded, JournalError, Recorded, Writes};
 use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
 use crate::plan::Plan;
@@ -33,6 +34,8 @@ use crate::progress::Progress;
 use crate::run::Run;
 use crate::scope::{Limits, Scope};
 use crate::telemetry;
+
+pub(crate) use entries::{HandedIn, node_of};
 
 /// A path through a graph in the hands of the driver.
 pub(crate) struct Driver<'a, G: Runnable> {
@@ -68,13 +71,6 @@ pub(crate) struct Place<'a> {
 
 /// The fields with which a run begins, whether they are all, and what it is granted.
 pub(crate) type Start = (Writes, bool, Option<Grant>);
-
-/// An entry on its way to the journal.
-pub(crate) struct HandedIn {
-    pub(crate) seq: u64,
-    /// The node that it is about, for the text of an error.
-    node: Option<Cow<'static, str>>,
-}
 
 /// How a path came to rest.
 #[derive(Debug)]
@@ -324,12 +320,6 @@ impl<'a, G: Runnable> Driver<'a, G> {
         Ok(())
     }
 
-    /// Returns the fields of the state as they are.
-    pub(crate) fn whole(&self) -> Result<Writes, RunError> {
-        let all = FieldSet::first_of(G::State::FIELDS.len());
-        self.writes(all, FieldSet::EMPTY)
-    }
-
     /// Goes on until the path comes to rest. An error at a node is written to the journal.
     pub(crate) async fn drive(&mut self) -> Result<Done, RunError> {
         // A node's own panic is caught where the node is executed; this is for what else is the user's:
@@ -392,83 +382,6 @@ impl<'a, G: Runnable> Driver<'a, G> {
         engine
             .on(plan, fact)
             .map_err(|refused| self.refused(refused))
-    }
-
-    /// Appends an entry, and before it the one that is pending, and returns its number.
-    pub(crate) async fn append(&mut self, event: Recorded) -> Result<u64, RunError> {
-        let handed_in = self.hand_in(event)?;
-        let seq = handed_in.seq;
-        self.written(handed_in).await?;
-        Ok(seq)
-    }
-
-    /// Hands an entry in to be appended, and before it the one that is pending. It is not boxed up in
-    /// the future of whoever waits.
-    pub(crate) fn hand_in(&mut self, mut event: Recorded) -> Result<HandedIn, RunError> {
-        let Some(ledger) = &self.scope.ledger else {
-            return Ok(HandedIn { seq: 0, node: None });
-        };
-        let node = node_of(&event).cloned();
-        let pending = self.cx.pending.as_deref().map(Pending::event);
-        let graph = &self.plan().id;
-        let seq = ledger
-            .hand_in(graph, &self.cx.branch, pending, &mut event)
-            .map_err(|error| self.unencoded("an entry", error))?;
-        // What was handed in is written whatever becomes of this path.
-        self.cx.pending = None;
-        Ok(HandedIn { seq, node })
-    }
-
-    /// Returns what the node used since its last entry that said so.
-    pub(crate) fn used(&self) -> Usage {
-        self.cx.usage + self.cx.calls.usage
-    }
-
-    /// Takes what the node used since its last entry that said so.
-    pub(crate) fn usage(&mut self) -> Usage {
-        take(&mut self.cx.usage) + take(&mut self.cx.calls).usage
-    }
-
-    /// Takes how long the node was at work since its last entry that said so, in milliseconds.
-    pub(crate) fn took(&mut self) -> u64 {
-        take(&mut self.took_ms).saturating_add(take(&mut self.cut_off_ms))
-    }
-
-    /// Writes down what the node said that it used, before its attempt is given up. Its calls have entries
-    /// of their own.
-    pub(crate) fn note_used(&mut self) -> Result<(), RunError> {
-        let usage = take(&mut self.cx.usage);
-        if !usage.is_empty() {
-            let node = self.kept_name(self.cx.course.due());
-            self.hand_in(Recorded::Used { node, usage })?;
-        }
-        Ok(())
-    }
-
-    /// Waits until an entry is in the journal.
-    pub(crate) async fn written(&self, HandedIn { seq, node }: HandedIn) -> Result<(), RunError> {
-        let Some(ledger) = &self.scope.ledger else {
-            return Ok(());
-        };
-        let written = ledger.written(seq).await;
-        written.map_err(|source| {
-            let node = node.map(Cow::into_owned);
-            RunError::journal(&self.scope.thread, node, source)
-        })
-    }
-
-    /// Notes how long the logs are before a step, if there is a journal to keep what they grow by.
-    pub(crate) fn measure(&mut self) {
-        let fields = 0..G::State::FIELDS.len();
-        self.lengths.clear();
-        self.lengths
-            .extend(fields.map(|field| self.state.mark(field).unwrap_or(0)));
-    }
-
-    pub(crate) fn writes(&self, changed: FieldSet, appended: FieldSet) -> Result<Writes, RunError> {
-        let length = |field: usize| self.lengths.get(field).copied().unwrap_or(0);
-        Writes::of(&self.state, changed, appended, length)
-            .map_err(|(field, error)| self.unencoded(&format!("field `{}`", field.name), error))
     }
 
     pub(crate) fn plan(&self) -> &'a Plan {
@@ -545,27 +458,4 @@ impl<'a, G: Runnable> Driver<'a, G> {
             source: error.into(),
         }
     }
-}
-
-/// Returns the node that an entry is about.
-pub(crate) fn node_of(event: &Recorded) -> Option<&Cow<'static, str>> {
-    let node = match event {
-        Recorded::Stepped { node, .. }
-        | Recorded::Attempted { node, .. }
-        | Recorded::Failed { node, .. }
-        | Recorded::Once { node, .. }
-        | Recorded::Used { node, .. }
-        | Recorded::Joined { to: node, .. } => node,
-        Recorded::Caught { failure, .. } => &failure.node,
-        Recorded::Asked(ask) => &ask.node,
-        Recorded::Started { .. }
-        | Recorded::Submitted { .. }
-        | Recorded::Answered { .. }
-        | Recorded::Decided { .. }
-        | Recorded::Expired { .. }
-        | Recorded::Edited { .. }
-        | Recorded::Abandoned { .. }
-        | Recorded::Copied { .. } => return None,
-    };
-    Some(node)
 }

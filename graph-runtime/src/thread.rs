@@ -179,7 +179,11 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             graph: &*self.runtime.graph,
             untyped: self.untyped(),
             journal: Arc::clone(&self.runtime.keep).journal(),
-            grant: self.runtime.limits.granted(self.grant.as_ref()),
+            grant: self
+                .runtime
+                .limits
+                .granted(self.grant.as_ref())
+                .map(Box::new),
             sink,
         };
         // Boxed, so that a future that was not polled is small, and one that has come to rest frees its room.

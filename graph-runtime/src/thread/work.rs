@@ -11,7 +11,7 @@ use crate::driver::{Driver, Place, Start};
 use crate::error::RunError;
 use crate::event::Sink;
 use crate::execute::Runnable;
-use crate::journal::{BranchId, Journal, ThreadId, Writes};
+use crate::journal::{BranchId, Folded, Journal, ThreadId, Writes};
 use crate::run::Run;
 use crate::scope::Scope;
 
@@ -20,7 +20,7 @@ pub(super) struct Work<'t, G: Runnable> {
     pub(super) graph: &'t G,
     pub(super) untyped: Untyped<'t>,
     pub(super) journal: Option<Arc<dyn Journal>>,
-    pub(super) grant: Option<Grant>,
+    pub(super) grant: Option<Box<Grant>>,
     pub(super) sink: Sink<G>,
 }
 
@@ -45,10 +45,6 @@ impl<G: Runnable> Work<'_, G> {
             folded,
             known,
         } = Box::pin(untyped.take_up(journal.clone(), call)).await?;
-        let state = match given {
-            Some(state) if known.is_some() => given_to(graph, untyped.id, state)?,
-            _ => folded.state(untyped.id)?,
-        };
         let (desk, way) = (Desk::default(), way(known.is_some(), &scope));
         let place = Place {
             scope: &scope,
@@ -56,7 +52,8 @@ impl<G: Runnable> Work<'_, G> {
             plan: untyped.plan,
             branch: BranchId::TRUNK,
         };
-        let mut driver = Driver::new(graph, place, state, folded, sink);
+        let given = given.filter(|_| known.is_some());
+        let mut driver = driver(graph, place, given, folded, sink)?;
         let start = known
             .map(|known| start(&driver, known, grant))
             .transpose()?;
@@ -67,6 +64,24 @@ impl<G: Runnable> Work<'_, G> {
         }
         driver.rested(done?)
     }
+}
+
+/// Takes a run up where it stands, or with the state with which it begins.
+///
+/// It takes all by value: what an `async fn` has lent before it gives it away stays in its future.
+fn driver<'a, G: Runnable>(
+    graph: &'a G,
+    place: Place<'a>,
+    given: Option<G::State>,
+    folded: Folded,
+    sink: Sink<G>,
+) -> Result<Driver<'a, G>, RunError> {
+    let thread = &place.scope.thread;
+    let state = match given {
+        Some(state) => given_to(graph, thread, state)?,
+        None => folded.state(thread)?,
+    };
+    Ok(Driver::new(graph, place, state, folded, sink))
 }
 
 /// Checks that the fields are set with which a run begins.
@@ -91,13 +106,14 @@ fn given_to<G: Runnable>(
 fn start<G: Runnable>(
     driver: &Driver<'_, G>,
     known: Known,
-    grant: Option<Grant>,
+    grant: Option<Box<Grant>>,
 ) -> Result<Box<Start>, RunError> {
     let (writes, whole) = match known {
         Known::Unkept => (Writes::default(), false),
         Known::Nothing => (driver.whole()?, true),
         Known::Fields(known) => (known.difference(driver.whole()?), false),
     };
+    let grant = grant.map(|grant| *grant);
     Ok(Box::new((writes, whole, grant)))
 }
 
