@@ -68,5 +68,5 @@ fn links_lead_to_files_from_anywhere() {
             files += 1;
         }
     }
-    assert_eq!(files, 5);
+    assert_eq!(files, 6);
 }

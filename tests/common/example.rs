@@ -18,6 +18,7 @@ pub(crate) fn program(example: &str) -> PathBuf {
         (cfg!(feature = "agents"), "agents"),
         (cfg!(feature = "batch"), "batch"),
         (cfg!(feature = "cli"), "cli"),
+        (cfg!(feature = "default"), "default"),
         (cfg!(feature = "eval"), "eval"),
         (cfg!(feature = "full"), "full"),
         (cfg!(feature = "postgres"), "postgres"),
