@@ -179,11 +179,7 @@ impl<G: Runnable, J: Keep> Thread<G, J> {
             graph: &*self.runtime.graph,
             untyped: self.untyped(),
             journal: Arc::clone(&self.runtime.keep).journal(),
-            grant: self
-                .runtime
-                .limits
-                .granted(self.grant.as_ref())
-                .map(Box::new),
+            grant: self.grant.as_ref(),
             sink,
         };
         // Boxed, so that a future that was not polled is small, and one that has come to rest frees its room.

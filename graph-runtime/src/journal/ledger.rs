@@ -131,6 +131,11 @@ impl Ledger {
         Self { by, ..self }
     }
 
+    /// Returns the journal itself.
+    pub(crate) fn journal(&self) -> &dyn Journal {
+        &*self.journal
+    }
+
     /// Returns the number of the last entry that was handed in.
     pub(crate) fn last(&self) -> u64 {
         self.desk().tail.seq

@@ -1,8 +1,6 @@
 //! A thread's snapshots: so that a long thread is taken up as fast as a short one, and need not be kept
 //! for ever.
 
-use std::sync::Arc;
-
 use super::Thread;
 use super::untyped::Untyped;
 use crate::error::{RunError, chain};
@@ -33,8 +31,8 @@ pub(super) fn has_grown(scope: &Scope, head: Head) -> bool {
 impl Untyped<'_> {
     /// Keeps a snapshot of the thread as this run has left it. The run is what it is also without one,
     /// so it is no error if there is none.
-    pub(super) async fn keep_snapshot(&self, journal: Option<Arc<dyn Journal>>, scope: &Scope) {
-        let (Some(ledger), Some(journal)) = (&scope.ledger, journal) else {
+    pub(super) async fn keep_snapshot(&self, scope: &Scope) {
+        let Some(ledger) = &scope.ledger else {
             return;
         };
         let plan = self.plan;
@@ -47,7 +45,7 @@ impl Untyped<'_> {
             };
             let record = snapshot.record();
             let record = record.map_err(|error| unsaved(self.id, error))?;
-            let compacted = journal.compact(self.id, record, 0).await;
+            let compacted = ledger.journal().compact(self.id, record, 0).await;
             compacted.map_err(|source| self.journal_error(source))
         };
         match kept.await {

@@ -20,7 +20,8 @@ pub(super) struct Work<'t, G: Runnable> {
     pub(super) graph: &'t G,
     pub(super) untyped: Untyped<'t>,
     pub(super) journal: Option<Arc<dyn Journal>>,
-    pub(super) grant: Option<Box<Grant>>,
+    /// What this thread is granted by itself.
+    pub(super) grant: Option<&'t Grant>,
     pub(super) sink: Sink<G>,
 }
 
@@ -44,7 +45,7 @@ impl<G: Runnable> Work<'_, G> {
             head,
             folded,
             known,
-        } = Box::pin(untyped.take_up(journal.clone(), call)).await?;
+        } = Box::pin(untyped.take_up(journal, call)).await?;
         let (desk, way) = (Desk::default(), way(known.is_some(), &scope));
         let place = Place {
             scope: &scope,
@@ -54,13 +55,14 @@ impl<G: Runnable> Work<'_, G> {
         };
         let given = given.filter(|_| known.is_some());
         let mut driver = driver(graph, place, given, folded, sink)?;
+        let granted = || untyped.limits.granted(grant);
         let start = known
-            .map(|known| start(&driver, known, grant))
+            .map(|known| start(&driver, known, granted()))
             .transpose()?;
         let done = driver.run(way, start).await;
         scope.spending.close();
         if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
-            Box::pin(untyped.keep_snapshot(journal, &scope)).await;
+            Box::pin(untyped.keep_snapshot(&scope)).await;
         }
         driver.rested(done?)
     }
@@ -106,14 +108,13 @@ fn given_to<G: Runnable>(
 fn start<G: Runnable>(
     driver: &Driver<'_, G>,
     known: Known,
-    grant: Option<Box<Grant>>,
+    grant: Option<Grant>,
 ) -> Result<Box<Start>, RunError> {
     let (writes, whole) = match known {
         Known::Unkept => (Writes::default(), false),
         Known::Nothing => (driver.whole()?, true),
         Known::Fields(known) => (known.difference(driver.whole()?), false),
     };
-    let grant = grant.map(|grant| *grant);
     Ok(Box::new((writes, whole, grant)))
 }
 
