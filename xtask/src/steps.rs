@@ -92,6 +92,10 @@ pub(crate) const BLESS: &[Step] = &[
         env: &[("HANDOFFS_BLESS", "1")],
         ..cargo("test -p handoffs-core --test drawings")
     },
+    Step {
+        env: &[("HANDOFFS_BLESS", "1")],
+        ..cargo("test -p support_desk_agents")
+    },
 ];
 
 /// Runs all steps, whatever becomes of each, and says whether none of them failed.
