@@ -4,6 +4,10 @@ mod error;
 mod model;
 mod reply;
 mod request;
+#[cfg(feature = "tiktoken")]
+mod tokens;
 
 pub use model::{RigModel, openai_compatible};
 pub use rig_core as rig;
+#[cfg(feature = "tiktoken")]
+pub use tokens::o200k_tokens;
