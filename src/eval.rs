@@ -72,6 +72,7 @@ pub use error::EvalError;
 pub use report::{Confusion, Judged, Report, Score};
 pub use text::Markdown;
 
+use crate::__private::chain;
 use crate::bar::Bar;
 use crate::testing::Trial;
 use crate::{NodeTimes, Runnable, Usage};
@@ -252,7 +253,7 @@ impl<'g, G: Runnable> Eval<'g, G> {
                 judged.got = Some(to);
                 judged.outcome = Some(variant.into_owned());
             }
-            Err(error) => judged.error = Some(text::chain(&error)),
+            Err(error) => judged.error = Some(chain(&error)),
         }
         (place, judged, took)
     }

@@ -539,7 +539,7 @@ const fn overran(timeout: TimeoutKind) -> &'static str {
 }
 
 /// Returns an error's message and those of its causes.
-pub(crate) fn chain(error: &dyn Error) -> String {
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

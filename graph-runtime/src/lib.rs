@@ -105,11 +105,12 @@ pub use times::{NodeTime, NodeTimes};
 pub use tokio_postgres;
 pub use tokio_util::sync::CancellationToken;
 
-/// What the macros' output is made of. No part of the public API: it changes without notice.
+/// What the macros' output and the facade are made of. No part of the public API: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::any_graph::Within;
     pub use crate::cache::suite as cache_rules;
+    pub use crate::error::chain;
     pub use crate::execute::{
         Known, conclude, is_set, keep_promises, read, route_of, settle, write,
     };

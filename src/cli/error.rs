@@ -41,17 +41,6 @@ pub(super) enum Error {
     Io(#[from] io::Error),
 }
 
-/// Writes an error down with its causes, for a place in a list.
-pub(super) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 impl Error {
     /// Says that there is no such thread.
     pub(super) fn no_thread(thread: &ThreadId) -> Self {

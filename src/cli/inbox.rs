@@ -3,10 +3,11 @@
 use futures_util::StreamExt;
 use serde_json::json;
 
-use super::error::{Error, chain};
+use super::error::Error;
 use super::journal::Source;
 use super::output::{Output, Table, note};
 use super::{Verdict, text};
+use crate::__private::chain;
 use crate::{Json, Waiting, inbox};
 
 pub(super) async fn run(source: &Source<'_>, out: &mut Output) -> Result<Verdict, Error> {

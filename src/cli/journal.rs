@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt, future, stream};
 
-use super::error::{Error, chain};
+use super::error::Error;
 use super::layers::Layers;
+use crate::__private::chain;
 use crate::{Chronicle, Journal, JournalError, RunError, ThreadId, overview};
 
 /// How many threads are read ahead, so that a server is not waited for once a thread.

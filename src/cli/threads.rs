@@ -4,10 +4,11 @@ use futures_util::StreamExt;
 use serde_json::json;
 
 use super::args::{Standing, Threads};
-use super::error::{Error, chain};
+use super::error::Error;
 use super::journal::Source;
 use super::output::{Output, Table, note};
 use super::{Verdict, text};
+use crate::__private::chain;
 use crate::{JournalError, Overview, Status, ThreadId, overview};
 
 pub(super) async fn run(

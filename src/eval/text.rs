@@ -1,6 +1,5 @@
 //! Reports and comparisons as text and as Markdown.
 
-use std::error::Error;
 use std::fmt::{self, Write as _};
 
 use super::baseline::{Comparison, Moved};
@@ -297,15 +296,4 @@ impl fmt::Display for Markdown<'_, Comparison> {
 fn first_large(text: &str) -> String {
     let (first, rest) = text.split_at(1);
     first.to_uppercase() + rest
-}
-
-/// An error's message and those of its causes.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
 }

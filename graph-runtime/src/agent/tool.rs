@@ -60,7 +60,11 @@ pub trait Tool: Send + Sync + 'static {
     where
         Self: Sized,
     {
-        Needing { tool: self, needs }
+        Around {
+            tool: self,
+            needs: Some(needs),
+            budget: None,
+        }
     }
 
     /// Returns what its calls may use up in a run, of whichever agent; by default there is no bound.
@@ -151,14 +155,15 @@ impl ToolAnswer {
     }
 }
 
-/// A tool that needs something.
-struct Needing<T> {
+/// A tool with needs or a budget of somebody else's making. All else is the tool's own.
+struct Around<T> {
     tool: T,
-    needs: Needs,
+    needs: Option<Needs>,
+    budget: Option<Budget>,
 }
 
 #[async_trait]
-impl<T: Tool> Tool for Needing<T> {
+impl<T: Tool> Tool for Around<T> {
     fn spec(&self) -> ToolSpec {
         self.tool.spec()
     }
@@ -168,7 +173,7 @@ impl<T: Tool> Tool for Needing<T> {
     }
 
     fn needs(&self) -> Option<Needs> {
-        Some(self.needs.clone())
+        self.needs.clone().or_else(|| self.tool.needs())
     }
 
     fn cost_micros(&self, arguments: &str, result: &str) -> Option<u64> {
@@ -176,7 +181,7 @@ impl<T: Tool> Tool for Needing<T> {
     }
 
     fn budget(&self) -> Budget {
-        self.tool.budget()
+        self.budget.unwrap_or_else(|| self.tool.budget())
     }
 
     async fn call(&self, arguments: &str) -> Result<String, ToolError> {
@@ -272,47 +277,10 @@ where
 /// }
 /// ```
 pub fn budgeted(tool: impl Tool, budget: Budget) -> impl Tool {
-    Budgeted { tool, budget }
-}
-
-struct Budgeted<T> {
-    tool: T,
-    budget: Budget,
-}
-
-#[async_trait]
-impl<T: Tool> Tool for Budgeted<T> {
-    fn spec(&self) -> ToolSpec {
-        self.tool.spec()
-    }
-
-    fn may_repeat(&self) -> bool {
-        self.tool.may_repeat()
-    }
-
-    fn needs(&self) -> Option<Needs> {
-        self.tool.needs()
-    }
-
-    fn cost_micros(&self, arguments: &str, result: &str) -> Option<u64> {
-        self.tool.cost_micros(arguments, result)
-    }
-
-    fn budget(&self) -> Budget {
-        self.budget
-    }
-
-    async fn call(&self, arguments: &str) -> Result<String, ToolError> {
-        self.tool.call(arguments).await
-    }
-
-    async fn answered(
-        &self,
-        arguments: &str,
-        asked: &ToolAsks,
-        answer: &ToolAnswer,
-    ) -> Result<String, ToolError> {
-        self.tool.answered(arguments, asked, answer).await
+    Around {
+        tool,
+        needs: None,
+        budget: Some(budget),
     }
 }
 

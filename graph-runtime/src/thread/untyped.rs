@@ -276,8 +276,8 @@ impl Untyped<'_> {
         if told.is_behind_a_snapshot()
             && let Some(journal) = journal
         {
-            let kept = kept(journal, self.id).await;
-            let read = kept.and_then(|kept| Branches::of_entries(self.id, &kept));
+            let kept = self.all(journal).await?;
+            let read = Branches::of_entries(self.id, &kept);
             told = read.map_err(|source| self.journal_error(source))?;
         }
         Ok(if let Some(reason) = told.why_closed(ask) {

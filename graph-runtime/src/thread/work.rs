@@ -55,10 +55,8 @@ impl<G: Runnable> Work<'_, G> {
         };
         let given = given.filter(|_| known.is_some());
         let mut driver = driver(graph, place, given, folded, sink)?;
-        let granted = || untyped.limits.granted(grant);
-        let start = known
-            .map(|known| start(&driver, known, granted()))
-            .transpose()?;
+        let start = known.map(|known| start(&driver, known, untyped.limits.granted(grant)));
+        let start = start.transpose()?;
         let done = driver.run(way, start).await;
         scope.spending.close();
         if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {

@@ -38,6 +38,7 @@ struct Asked<'a> {
 }
 
 /// A call that a model wants.
+#[derive(Clone, Copy)]
 struct Wanted<'a> {
     /// By what the visit knows it.
     key: &'a str,
@@ -75,7 +76,7 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
         {
             return Ok(not_allowed(&rule));
         }
-        let mut came_of_it = self.call_once(&key, tool, call, None, cx).await?;
+        let mut came_of_it = self.call_once(wanted, None, cx).await?;
         let mut answers = 0_u32;
         loop {
             let asks = match came_of_it {
@@ -97,19 +98,27 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
             {
                 return Ok(not_allowed(&denied));
             }
-            came_of_it = self.call_once(&key, tool, call, asked, cx).await?;
+            let wanted = Wanted {
+                key: &key,
+                ..wanted
+            };
+            came_of_it = self.call_once(wanted, asked, cx).await?;
         }
     }
 
     /// Makes a call, or goes on with one that asked, and keeps what came of it.
     async fn call_once(
         &self,
-        key: &str,
-        tool: &dyn Tool,
-        call: &ToolCall,
+        wanted: Wanted<'_>,
         asked: Option<(ToolAsks, ToolAnswer)>,
         cx: &mut Context<'_>,
     ) -> Result<CameOfIt, NodeError> {
+        let Wanted {
+            key,
+            tool,
+            needs,
+            call,
+        } = wanted;
         let content = cx.scope.limits.trace_content;
         let teller = cx.teller.clone();
         let effect = async || {
@@ -132,14 +141,13 @@ impl<S: Conversation, O: Outcome> Visit<'_, S, O> {
             });
             Ok::<_, Infallible>(CameOfIt::Given(given))
         };
-        let needs = tool.needs();
         let mut own = self.budgets(cx);
         own.extend(tool.budget().of(BudgetOf::Tool(call.tool.clone())));
-        let called = Call::tool(call.tool.clone(), &own, needs.as_ref());
+        let called = Call::tool(call.tool.clone(), &own, needs);
         // What a call cost is known of a tool that says what it may cost; one that failed, or asks, cost
         // nothing.
         let cost = |came_of_it: &CameOfIt| {
-            let needs = needs.as_ref()?;
+            let needs = needs?;
             Some(Usage::cost_micros(match came_of_it {
                 CameOfIt::Given(Given::Result(result)) => {
                     let cost = tool.cost_micros(&call.arguments, result);
