@@ -1,5 +1,6 @@
 //! What a node sees of the run it is part of.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,11 +24,12 @@ use crate::error::RunError;
 use crate::event::Inner;
 use crate::item::Item;
 use crate::journal::{
-    Ask, BranchId, Conclusion, Failure, Json, Recorded, ThreadId, Usage, Used, keep,
+    Ask, BranchId, Conclusion, Failure, Json, PlainStep, Recorded, ThreadId, Usage, Used, keep,
 };
 use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
 use crate::once::Effects;
+use crate::pace::Pace;
 use crate::scope::Scope;
 use crate::spending::Around;
 
@@ -79,6 +81,8 @@ pub struct Context<'a> {
     /// How long a question is open of a node that does not say so itself, as the node around its graph
     /// says.
     pub(crate) patience: Option<Duration>,
+    /// What is remembered from one step to the next.
+    pub(crate) pace: Pace,
     pub(crate) pulse: Pulse,
     /// The pulse of the node that the graph is, for which each step is a sign of life.
     pub(crate) around: Pulse,
@@ -197,6 +201,7 @@ impl<'a> Context<'a> {
             caught: None,
             refused: None,
             patience: None,
+            pace: Pace::default(),
             pulse: Pulse::default(),
             around: Pulse::default(),
             span: Span::none(),
@@ -242,6 +247,7 @@ impl<'a> Context<'a> {
             caught,
             refused,
             patience: _,
+            pace,
             pulse,
             around: _,
             span,
@@ -268,6 +274,7 @@ impl<'a> Context<'a> {
         (*pending, *caught, *item, *left) = (None, None, None, None);
         (*misfit, *refused, *held_before) = (None, None, None);
         (*permit, *relay, *concluded) = (None, None, None);
+        pace.begin_again();
         *pulse = Pulse::default();
         *span = Span::none();
         #[cfg(feature = "agents")]
@@ -304,7 +311,11 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn __pass<S: State>(&mut self, edge: usize, state: &S) -> Option<usize> {
         if self.attended {
-            return None;
+            return if self.pace.is_on {
+                self.keep_pace(edge, state)
+            } else {
+                None
+            };
         }
         let (before, step) = (&mut self.before, &mut self.step);
         let changed = || {
@@ -315,6 +326,75 @@ impl<'a> Context<'a> {
         let to = self.course.pass(edge, changed, state)?;
         self.effects.clear();
         Some(usize::from(to))
+    }
+
+    /// Does the same where a journal takes what the step did as it is, if there is no more to say of it.
+    #[inline(never)]
+    fn keep_pace<S: State>(&mut self, edge: usize, state: &S) -> Option<usize> {
+        let Some(Ok(Conclusion {
+            variant: Cow::Borrowed(variant),
+            payload: None,
+        })) = &self.concluded
+        else {
+            return None;
+        };
+        let ledger = self.scope.ledger.as_deref()?;
+        let (variant, marks) = (*variant, self.step);
+        if !self.is_plain() || !self.pace.write(state, marks) {
+            return None;
+        }
+        let (pace, mut arrived) = (&self.pace, None);
+        let (now, took_ms) = pace.lap();
+        let keep = |edge, progress| {
+            let step = PlainStep {
+                took_ms,
+                variant,
+                edge,
+                progress,
+            };
+            arrived = ledger.put_step(step, pace.fields());
+            arrived.is_some()
+        };
+        let to = (self.course).pass_kept(edge, marks.changed, state, keep)?;
+        self.arrived = arrived?;
+        self.flush();
+        self.pace.go_on(now, state, marks.changed);
+        Some(usize::from(to))
+    }
+
+    /// Returns whether nothing is left that the node which is due is to be told, but what the state says.
+    pub(crate) fn is_fresh(&self) -> bool {
+        let Self {
+            answers,
+            item,
+            again,
+            caught,
+            refused,
+            misfit,
+            around,
+            outer,
+            ..
+        } = self;
+        let is_told = item.is_some() || caught.is_some() || refused.is_some() || misfit.is_some();
+        answers.is_empty()
+            && !is_told
+            && !again
+            && !around.is_felt()
+            && outer.is_none()
+            && self.branch.is_trunk()
+            && self.scope.limits.budgets.is_none()
+            && self.is_plain()
+    }
+
+    /// Returns whether the step has done no more than to change fields.
+    fn is_plain(&self) -> bool {
+        self.pending.is_none()
+            && self.effects.is_empty()
+            && self.usage.is_empty()
+            && self.calls.is_empty()
+            && self.near.is_empty()
+            && self.left.is_none()
+            && self.step.replaced.is_empty()
     }
 
     /// Returns the thread that the run belongs to.

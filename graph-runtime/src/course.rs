@@ -94,7 +94,28 @@ impl<'a> Course<'a> {
             progress.changed(changed());
             progress.fingerprint(state)
         };
-        self.engine.pass(self.plan, place(edge), fingerprint)
+        (self.engine).pass(self.plan, place(edge), fingerprint, |_| true)
+    }
+
+    /// Does the same if the step is kept before it counts: `keep` gets the edge's place and the progress on which
+    /// it depended, and says whether that has succeeded.
+    pub(crate) fn pass_kept<S: State>(
+        &mut self,
+        edge: usize,
+        changed: FieldSet,
+        state: &S,
+        keep: impl FnOnce(u16, Option<u64>) -> bool,
+    ) -> Option<u16> {
+        if ends_turn(self.engine.handoffs() + 1) {
+            return None;
+        }
+        if let Some(progress) = &mut self.progress {
+            progress.changed(changed);
+        }
+        let (progress, edge) = (&mut self.progress, place(edge));
+        let fingerprint = || progress.as_mut()?.fingerprint(state);
+        let keep = |progress| keep(edge, progress);
+        self.engine.pass(self.plan, edge, fingerprint, keep)
     }
 
     /// Returns whether it is time that other tasks have their turn.

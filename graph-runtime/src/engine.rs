@@ -379,22 +379,26 @@ impl Engine {
         }
     }
 
-    /// Takes a decision in if it leads on to another node, unmasked; any other is left to [`decide`](Self::decide).
+    /// Takes a decision in if it leads on to another node, unmasked, and is kept; any other is left to
+    /// [`decide`](Self::decide).
     #[inline]
     pub(crate) fn pass(
         &mut self,
         plan: &Plan,
         chosen: u16,
         progress: impl FnOnce() -> Option<u64>,
+        keep: impl FnOnce(Option<u64>) -> bool,
     ) -> Option<u16> {
         let (from, edge) = self.leaving(plan, chosen).ok()?;
         let to = edge.direct.filter(|to| Some(*to) != self.join)?;
         if edge.watched {
             let progress = progress();
-            if self.mask(edge, chosen, progress).is_some() {
+            if self.mask(edge, chosen, progress).is_some() || !keep(progress) {
                 return None;
             }
             self.count(edge, chosen, progress);
+        } else if !keep(None) {
+            return None;
         }
         self.go(from, edge.to, chosen, false);
         if let Some(frames) = &mut self.frames {

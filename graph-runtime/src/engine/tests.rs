@@ -138,7 +138,7 @@ fn passing_and_deciding_lead_the_same_way() {
     );
     let (mut passed, mut decided) = (started(&plan), started(&plan));
     for (edge, progress) in [(0, 1), (1, 1), (0, 2), (1, 2), (0, 3), (1, 3)] {
-        let to = passed.pass(&plan, edge, || Some(progress));
+        let to = passed.pass(&plan, edge, || Some(progress), |_| true);
         let unmasked = match decided.decide(&plan, edge, Some(progress)).unwrap() {
             Hop {
                 to, masked: None, ..
