@@ -81,8 +81,8 @@ pub struct Context<'a> {
     /// How long a question is open of a node that does not say so itself, as the node around its graph
     /// says.
     pub(crate) patience: Option<Duration>,
-    /// What is remembered from one step to the next.
-    pub(crate) pace: Pace,
+    /// What is remembered from one step to the next, if steps are kept.
+    pub(crate) pace: Option<Box<Pace>>,
     pub(crate) pulse: Pulse,
     /// The pulse of the node that the graph is, for which each step is a sign of life.
     pub(crate) around: Pulse,
@@ -201,7 +201,7 @@ impl<'a> Context<'a> {
             caught: None,
             refused: None,
             patience: None,
-            pace: Pace::default(),
+            pace: None,
             pulse: Pulse::default(),
             around: Pulse::default(),
             span: Span::none(),
@@ -274,7 +274,9 @@ impl<'a> Context<'a> {
         (*pending, *caught, *item, *left) = (None, None, None, None);
         (*misfit, *refused, *held_before) = (None, None, None);
         (*permit, *relay, *concluded) = (None, None, None);
-        pace.begin_again();
+        if let Some(pace) = pace {
+            pace.begin_again();
+        }
         *pulse = Pulse::default();
         *span = Span::none();
         #[cfg(feature = "agents")]
@@ -311,11 +313,7 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn __pass<S: State>(&mut self, edge: usize, state: &S) -> Option<usize> {
         if self.attended {
-            return if self.pace.is_on {
-                self.keep_pace(edge, state)
-            } else {
-                None
-            };
+            return self.keep_pace(edge, state);
         }
         let (before, step) = (&mut self.before, &mut self.step);
         let changed = || {
@@ -331,20 +329,22 @@ impl<'a> Context<'a> {
     /// Does the same where a journal takes what the step did as it is, if there is no more to say of it.
     #[inline(never)]
     fn keep_pace<S: State>(&mut self, edge: usize, state: &S) -> Option<usize> {
+        let is_plain = self.is_plain();
+        let pace = self.pace.as_deref_mut().filter(|pace| pace.is_on)?;
+        let ledger = self.scope.ledger.as_deref()?;
         let Some(Ok(Conclusion {
             variant: Cow::Borrowed(variant),
             payload: None,
-        })) = &self.concluded
+        })) = self.concluded
         else {
             return None;
         };
-        let ledger = self.scope.ledger.as_deref()?;
-        let (variant, marks) = (*variant, self.step);
-        if !self.is_plain() || !self.pace.write(state, marks) {
+        let marks = self.step;
+        if !is_plain || !pace.write(state, marks) {
             return None;
         }
-        let (pace, mut arrived) = (&self.pace, None);
         let (now, took_ms) = pace.lap();
+        let mut arrived = None;
         let keep = |edge, progress| {
             let step = PlainStep {
                 took_ms,
@@ -356,9 +356,9 @@ impl<'a> Context<'a> {
             arrived.is_some()
         };
         let to = (self.course).pass_kept(edge, marks.changed, state, keep)?;
+        pace.go_on(now, state, marks.changed);
         self.arrived = arrived?;
         self.flush();
-        self.pace.go_on(now, state, marks.changed);
         Some(usize::from(to))
     }
 

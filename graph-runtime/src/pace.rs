@@ -35,9 +35,9 @@ impl Pace {
         self.lengths.get(field).copied().unwrap_or(0)
     }
 
-    /// Begins an attempt, whose time counts if it `is_timed`.
-    pub(crate) fn begin(&mut self, is_timed: bool) {
-        self.begun = is_timed.then(Instant::now);
+    /// Begins an attempt whose time counts.
+    pub(crate) fn begin(&mut self) {
+        self.begun = Some(Instant::now());
     }
 
     /// Ends the attempt, and returns how long it took, in milliseconds.

@@ -83,11 +83,15 @@ impl<G: Runnable> Driver<'_, G> {
         let caches = self.caches(node);
         let is_kept = self.scope.ledger.is_some() || caches;
         if is_kept {
-            self.cx.pace.measure(&self.state);
+            let pace = self.cx.pace.get_or_insert_default();
+            pace.measure(&self.state);
         }
         let noted = is_kept || self.sink.listens() || !self.cx.span.is_disabled();
         self.cx.enter(noted, telemetry::is_listened());
-        self.cx.pace.is_on = self.may_pace(caches);
+        let is_on = self.may_pace(caches);
+        if let Some(pace) = &mut self.cx.pace {
+            pace.is_on = is_on;
+        }
         let key = if caches {
             self.cache_key(node).map(Box::new)
         } else {
@@ -189,10 +193,12 @@ impl<G: Runnable> Driver<'_, G> {
             self.cx.permit = permits.acquire().await.ok();
         }
         let has_budget = self.scope.limits.budgets.is_some();
-        (self.cx.pace).begin(self.scope.ledger.is_some() || has_budget);
+        if self.scope.ledger.is_some() || has_budget {
+            self.cx.pace.get_or_insert_default().begin();
+        }
         self.cx.calls_ms = 0;
         let attempt = self.attempt(node).await;
-        self.took_ms = self.cx.pace.end();
+        self.took_ms = self.cx.pace.as_mut().map_or(0, |pace| pace.end());
         self.cx.permit = None;
         if has_budget && !is_graph {
             self.cx.spend_time(self.took_ms);

@@ -89,7 +89,8 @@ impl<G: Runnable> Driver<'_, G> {
     }
 
     pub(crate) fn writes(&self, changed: FieldSet, appended: FieldSet) -> Result<Writes, RunError> {
-        let length = |field: usize| self.cx.pace.length(field);
+        let pace = self.cx.pace.as_ref();
+        let length = |field: usize| pace.map_or(0, |pace| pace.length(field));
         Writes::of(&self.state, changed, appended, length)
             .map_err(|(field, error)| self.unencoded(&format!("field `{}`", field.name), error))
     }

@@ -7,8 +7,8 @@
 //! With [`Durability::Exit`], all waits until the run comes to rest. What must be on disk before the run
 //! goes on is *due*: its append waits for the disk at any level, and takes along what waits.
 //!
-//! A journal in this process has a *shelf* for the thread, from the first append on. What is put there is
-//! written, and becomes a record when somebody reads it.
+//! A journal in this process has a *shelf* for the thread. What is put there is written, and becomes a record
+//! when somebody reads it.
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -201,7 +201,10 @@ impl Ledger {
         branch: &BranchId,
         mut event: Recorded,
     ) -> serde_json::Result<Turned> {
-        if desk.shelf.is_some() && telemetry::is_append_told() {
+        if !desk.looked {
+            desk.looked = true;
+            self.find_shelf(desk);
+        } else if desk.shelf.is_some() && telemetry::is_append_told() {
             self.close_shelf(desk);
         }
         let seq = desk.tail.seq + 1;
@@ -287,7 +290,7 @@ impl Ledger {
             by: self.by.clone(),
         };
         let shelf = self.journal.__shelf(&self.thread);
-        desk.shelf = shelf.filter(|shelf| shelf.open(desk.tail, run));
+        desk.shelf = shelf.and_then(|shelf| shelf.open(desk.tail, run));
     }
 
     /// Goes on with records.
@@ -443,13 +446,7 @@ impl Ledger {
         };
         let last = desk.tail.seq;
         match append.as_mut().poll(task) {
-            Poll::Ready(landed) => {
-                desk.land(last, landed);
-                if desk.written == desk.tail.seq && !desk.looked {
-                    desk.looked = true;
-                    self.find_shelf(desk);
-                }
-            }
+            Poll::Ready(landed) => desk.land(last, landed),
             Poll::Pending => desk.flight = Some((last, append.shared())),
         }
     }

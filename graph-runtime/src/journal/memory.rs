@@ -46,8 +46,9 @@ struct Kept {
     /// How many records were trimmed.
     trimmed: usize,
     records: Vec<Record>,
-    /// What a run handed in behind the records.
+    /// What a run handed in behind the records, and how many runs have done so before.
     unread: Option<Unread>,
+    turn: u64,
     snapshot: Option<Record>,
     /// Whether the thread was deleted: nothing more is put here.
     deleted: bool,
@@ -90,22 +91,30 @@ fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
 /// The end of a thread in this process, where a run puts entries that are made records when somebody reads
 /// them.
 #[doc(hidden)]
-#[derive(Clone)]
-pub struct Shelf(Arc<Mutex<Kept>>);
+pub struct Shelf {
+    journal: Memory,
+    thread: ThreadId,
+    /// Of a thread that is not in the journal yet, this becomes part of it with the first entry.
+    kept: Arc<Mutex<Kept>>,
+    turn: u64,
+}
 
 impl Shelf {
-    /// Lets a run put entries behind the last record, and returns whether the thread still ends there.
-    pub(super) fn open(&self, head: Head, run: Writer) -> bool {
-        let mut kept = lock(&self.0);
-        let is_last = |record: &Record| Head::new(record.seq, record.hash) == head;
-        let is_open = !kept.deleted
-            && kept.head() == head.seq
-            && kept.read().is_ok()
-            && kept.records.last().is_some_and(is_last);
-        if is_open {
+    /// Lets a run, and no other any more, put entries behind the last record, if the thread still ends there.
+    pub(super) fn open(mut self, head: Head, run: Writer) -> Option<Self> {
+        {
+            let mut kept = lock(&self.kept);
+            let is_there = kept.head() == head.seq && kept.read().is_ok();
+            let last = kept.records.last();
+            let is_last = last.is_none_or(|last| last.hash == head.hash);
+            if !is_there || !is_last || kept.deleted {
+                return None;
+            }
             kept.unread = Some(Unread::behind(head, run));
+            kept.turn += 1;
+            self.turn = kept.turn;
         }
-        is_open
+        Some(self)
     }
 
     /// Puts an entry behind the one with the number `head`, unless the thread ends elsewhere by now.
@@ -119,8 +128,11 @@ impl Shelf {
     }
 
     fn put_with(&self, head: u64, put: impl FnOnce(&mut Unread)) -> bool {
-        let mut kept = lock(&self.0);
-        let is_open = !kept.deleted;
+        if head == 0 && !self.begin() {
+            return false;
+        }
+        let mut kept = lock(&self.kept);
+        let is_open = kept.turn == self.turn && !kept.deleted;
         match &mut kept.unread {
             Some(unread) if is_open && unread.last() == head => {
                 put(unread);
@@ -130,11 +142,22 @@ impl Shelf {
         }
     }
 
+    /// Begins the thread, unless somebody else has.
+    #[cold]
+    fn begin(&self) -> bool {
+        let mut threads = self.journal.threads();
+        let is_new = !threads.contains_key(&self.thread);
+        if is_new {
+            threads.insert(self.thread.clone(), Arc::clone(&self.kept));
+        }
+        is_new
+    }
+
     /// Makes records of all, takes no more, and returns the last one; none if the thread does not end with
     /// number `head`.
     pub(super) fn close(&self, head: u64) -> Result<Option<Head>, JournalError> {
-        let mut kept = lock(&self.0);
-        if kept.deleted || kept.head() != head {
+        let mut kept = lock(&self.kept);
+        if kept.turn != self.turn || kept.deleted || kept.head() != head {
             return Ok(None);
         }
         kept.read()?;
@@ -144,7 +167,9 @@ impl Shelf {
 
 impl fmt::Debug for Shelf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Shelf")
+        f.debug_struct("Shelf")
+            .field("thread", &self.thread)
+            .finish_non_exhaustive()
     }
 }
 
@@ -260,7 +285,12 @@ impl Journal for Memory {
     }
 
     fn __shelf(&self, thread: &ThreadId) -> Option<Shelf> {
-        self.kept(thread).map(Shelf)
+        Some(Shelf {
+            journal: self.clone(),
+            thread: thread.clone(),
+            kept: self.kept(thread).unwrap_or_default(),
+            turn: 0,
+        })
     }
 }
 
