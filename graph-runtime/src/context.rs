@@ -28,6 +28,7 @@ use crate::journal::{
 use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
 use crate::once::Effects;
+use crate::plan::{Leg, LegKind};
 use crate::scope::Scope;
 use crate::spending::Around;
 
@@ -306,15 +307,30 @@ impl<'a> Context<'a> {
         if self.attended {
             return None;
         }
-        let (before, step) = (&mut self.before, &mut self.step);
-        let changed = || {
-            let step = std::mem::take(step);
-            before.add(step);
-            step.changed
-        };
-        let to = self.course.pass(edge, changed, state)?;
+        let leg = self.course.leg(edge)?;
+        let is_noted = self.course.engine.has_frames() || !self.effects.is_empty();
+        if (leg.kind != LegKind::Free || is_noted) && !self.note_pass(edge, leg, state) {
+            return None;
+        }
+        Some(usize::from(self.course.engine.go_on(leg)))
+    }
+
+    /// Does what there is to do where an edge is taken without the driver, but to go along it, and returns
+    /// whether it can be taken. It stands by itself, so that what most handoffs need is short.
+    #[inline(never)]
+    fn note_pass<S: State>(&mut self, edge: usize, leg: &Leg, state: &S) -> bool {
+        if leg.kind == LegKind::Watched {
+            let step = std::mem::take(&mut self.step);
+            self.before.add(step);
+            if !self.course.count_lap(edge, step.changed, state) {
+                return false;
+            }
+        }
+        if self.course.engine.has_frames() {
+            self.course.note_handoff(edge, leg);
+        }
         self.effects.clear();
-        Some(usize::from(to))
+        true
     }
 
     /// Returns the thread that the run belongs to.
@@ -496,11 +512,8 @@ impl<'a> Context<'a> {
     pub fn __changed(&mut self, field: FieldSet, change: Change) {
         match change {
             Change::None => {}
-            Change::Appended => {
-                // What was set anew in the same step is kept whole, whatever was appended to it.
-                self.step.appended = self.step.appended.or(field.minus(self.step.changed));
-                self.step.changed = self.step.changed.or(field);
-            }
+            // What was set anew in the same step is kept whole, whatever was appended to it.
+            Change::Appended => self.step.changed = self.step.changed.or(field),
             Change::Set => self.__set(field),
         }
     }
@@ -509,8 +522,8 @@ impl<'a> Context<'a> {
     #[doc(hidden)]
     #[inline]
     pub fn __set(&mut self, fields: FieldSet) {
-        self.step.appended = self.step.appended.minus(fields);
         self.step.changed = self.step.changed.or(fields);
+        self.step.set = self.step.set.or(fields);
     }
 
     /// Notes that where branches meet, what this one made of a field stands.

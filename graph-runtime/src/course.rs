@@ -3,7 +3,7 @@
 use handoffs_core::{FieldSet, State};
 
 use crate::engine::{Action, Engine, Hop, Refused};
-use crate::plan::Plan;
+use crate::plan::{Leg, Plan};
 use crate::progress::Progress;
 
 /// Handoffs between two points at which a run lets other tasks have their turn.
@@ -76,25 +76,34 @@ impl<'a> Course<'a> {
         Ok((hop, progress))
     }
 
-    /// Takes a decision in if it leads on to another node and neither masks an edge nor uses up the
-    /// turn, and returns that node. Where progress counts, it asks which fields have `changed`.
+    /// Returns the way of an edge that a decision chose, if it may lead on to another node without using up
+    /// the turn.
     #[inline]
-    pub(crate) fn pass<S: State>(
+    pub(crate) fn leg(&self, edge: usize) -> Option<&'a Leg> {
+        let leg = self.plan.legs.get(edge)?;
+        let is_turn = ends_turn(self.engine.handoffs() + 1);
+        (!is_turn && self.engine.may_go(leg)).then_some(leg)
+    }
+
+    /// Counts that a watched edge is taken after these fields have changed, and returns whether it can be.
+    #[inline]
+    pub(crate) fn count_lap<S: State>(
         &mut self,
         edge: usize,
-        changed: impl FnOnce() -> FieldSet,
+        changed: FieldSet,
         state: &S,
-    ) -> Option<u16> {
-        if ends_turn(self.engine.handoffs() + 1) {
-            return None;
-        }
-        let progress = &mut self.progress;
-        let fingerprint = || {
-            let progress = progress.as_mut()?;
-            progress.changed(changed());
+    ) -> bool {
+        let progress = self.progress.as_mut().and_then(|progress| {
+            progress.changed(changed);
             progress.fingerprint(state)
-        };
-        self.engine.pass(self.plan, place(edge), fingerprint)
+        });
+        self.engine.count_lap(self.plan, edge, progress)
+    }
+
+    /// Notes who hands over along an edge.
+    #[inline(never)]
+    pub(crate) fn note_handoff(&mut self, edge: usize, leg: &Leg) {
+        self.engine.note_handoff(self.plan, place(edge), leg);
     }
 
     /// Returns whether it is time that other tasks have their turn.
