@@ -814,8 +814,12 @@ pub use handoffs_macros::AgentGraph;
 /// # is_worker(GiveUp);
 /// ```
 ///
-/// The node works on copies of what it may write, which enter the state once it has concluded; a
-/// field that is a [`Log`](crate::Log) is copied in O(1). It returns an outcome, or a `Result` of an
-/// outcome and any error. `#[node(State, crate = path)]` names this crate if it is renamed.
+/// The node works on copies of what it takes by `&mut` or `Replace`, which enter the state once it has concluded;
+/// a field that is a [`Log`](crate::Log) is copied in O(1). So a field that a node writes whatever stood there
+/// is best an `Option` that it takes by `Out`: then nothing is copied, unless the node asks for it by
+/// [`get_mut`](crate::Out::get_mut).
+///
+/// It returns an outcome, or a `Result` of an outcome and any error. `#[node(State, crate = path)]` names this
+/// crate if it is renamed.
 #[doc(inline)]
 pub use handoffs_macros::node;

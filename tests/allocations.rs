@@ -177,6 +177,66 @@ fn a_big_field_that_no_step_writes_is_never_copied() {
     );
 }
 
+#[derive(State, Clone, Debug, Default)]
+struct Letter {
+    text: Option<String>,
+    changes: u32,
+}
+
+#[node(Letter)]
+fn write(mut text: Out<'_, String>) {
+    if text.get().is_none() {
+        text.set("short".to_owned());
+    }
+}
+
+#[node(Letter)]
+fn write_on(mut text: Out<'_, String>, changes: &mut u32) {
+    if let Some(text) = text.get_mut() {
+        text.push('.');
+        *changes += 1;
+    }
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Letter, start = first)]
+struct Writing {
+    #[route(_ => end)]
+    first: Write,
+}
+
+#[derive(AgentGraph)]
+#[graph(state = Letter, start = first)]
+struct WritingOn {
+    #[route(_ => end)]
+    first: WriteOn,
+}
+
+/// Counts what a run allocates whose letter has so many bytes, which it has still at the end.
+fn letter<G: Runnable<State = Letter>>(graph: G, bytes: usize, more: usize) -> AllocationInfo {
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let thread = Runtime::new(graph).thread("t");
+    let mut letter = Some(Letter {
+        text: Some("x".repeat(bytes)),
+        ..Letter::default()
+    });
+    measure(|| {
+        let run = tokio.block_on(thread.run(letter.take().unwrap())).unwrap();
+        assert_eq!(run.finished().unwrap().text.unwrap().len(), bytes + more);
+    })
+}
+
+#[test]
+fn what_an_out_stands_for_is_copied_only_to_be_changed() {
+    const MEGABYTE: usize = 1 << 20;
+    let write = |bytes| letter(Writing { first: Write }, bytes, 0).bytes_total;
+    assert_eq!(write(1), write(MEGABYTE));
+    let write_on = |bytes| letter(WritingOn { first: WriteOn }, bytes, 1).bytes_total;
+    assert!(write_on(MEGABYTE) > write_on(1) + MEGABYTE as u64);
+}
+
 #[test]
 fn a_clone_of_a_log_and_an_append_to_it_cost_the_same_however_long_it_is() {
     let append = |len: usize| {

@@ -497,6 +497,21 @@ async fn a_guard_decides_between_arms_of_one_outcome() {
 }
 
 #[tokio::test]
+async fn an_out_that_is_not_set_leaves_what_was_there_and_writes_nothing() {
+    let (runtime, _) = workshop([Act::NoPart]);
+    let thread = runtime.thread("t");
+    let job = Job {
+        part: Some("an axle".to_owned()),
+        ..Job::default()
+    };
+    let job = thread.run(job).await.unwrap().finished().unwrap();
+    assert_eq!(job.part.as_deref(), Some("an axle"));
+    let history = thread.history().await.unwrap();
+    let worked = history.iter().map(writes).next_back().unwrap();
+    assert_eq!(worked, [r#"notes += ["worker"]"#, "count = 1"]);
+}
+
+#[tokio::test]
 async fn a_guard_sees_what_the_node_wrote_and_can_be_asked_by_itself() {
     let bell = Job {
         extra: Some("a bell".to_owned()),

@@ -53,7 +53,7 @@ pub mod __private {
     pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut, replaces};
     pub use crate::once::{
         Carried, Carry, Fetch, Fit, Handed, Kept, Load, Returned, Schemed, Take, Uncarried,
-        Unconcluded, Unfetched, Unloaded, Unschemed, Untaken,
+        Unconcluded, Undrafted, Unfetched, Unloaded, Unschemed, Unset, Untaken,
     };
     pub use crate::outcome::{Conclusion, no_variant};
     pub use crate::probe::{

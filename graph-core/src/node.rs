@@ -1,5 +1,7 @@
 //! What a graph knows of a node before it runs: its contract, and what it can conclude.
 
+use core::fmt;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -187,7 +189,8 @@ impl<T> Replaced<T> for T {}
 /// A field that a node promises to set: it holds a value when the node returns.
 ///
 /// As a parameter of a node, `account: Out<'_, Account>` stands for the field
-/// `account: Option<Account>`. A node that returns without having set it fails, in its own name.
+/// `account: Option<Account>`. A node that returns without having set it fails, in its own name. The value
+/// that the field holds already is copied only for [`get_mut`](Self::get_mut).
 ///
 /// ```
 /// use handoffs_core::Out;
@@ -202,28 +205,64 @@ impl<T> Replaced<T> for T {}
 /// look_up(Out::new(&mut name));
 /// assert_eq!(name.as_deref(), Some("Ada"));
 /// ```
-#[derive(Debug)]
-pub struct Out<'a, T>(&'a mut Option<T>);
+pub struct Out<'a, T> {
+    field: &'a mut Option<T>,
+    /// What the field holds as long as nothing was set.
+    before: Option<&'a T>,
+    /// How that is copied, to be changed.
+    copy: Option<fn(&T) -> T>,
+}
 
 impl<'a, T> Out<'a, T> {
     /// Makes a promise to set `field`; in a unit test of a node, any local variable will do.
     pub fn new(field: &'a mut Option<T>) -> Self {
-        Self(field)
+        Self {
+            field,
+            before: None,
+            copy: None,
+        }
+    }
+
+    /// Makes a promise to set a field that is `before`, by a draft that is empty as long as that stands.
+    #[doc(hidden)]
+    #[inline]
+    pub fn __draft(draft: &'a mut Option<T>, before: &'a Option<T>) -> Self
+    where
+        T: Clone,
+    {
+        Self {
+            field: draft,
+            before: before.as_ref(),
+            copy: Some(T::clone),
+        }
     }
 
     /// Sets the field.
+    #[inline]
     pub fn set(&mut self, value: T) {
-        *self.0 = Some(value);
+        *self.field = Some(value);
     }
 
     /// Returns the value that the field holds so far, to be changed.
     pub fn get_mut(&mut self) -> Option<&mut T> {
-        self.0.as_mut()
+        if self.field.is_none() {
+            *self.field = self
+                .before
+                .zip(self.copy)
+                .map(|(before, copy)| copy(before));
+        }
+        self.field.as_mut()
     }
 
     /// Returns the value that the field holds so far.
     pub fn get(&self) -> Option<&T> {
-        self.0.as_ref()
+        self.field.as_ref().or(self.before)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Out<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Out").field(&self.get()).finish()
     }
 }
 

@@ -201,6 +201,28 @@ impl Outcome for Unfit {
     }
 }
 
+/// A field for which a draft is made that is empty until the node sets it.
+#[derive(Debug)]
+pub struct Unset<'a, F>(pub &'a F);
+
+impl<T> Unset<'_, Option<T>> {
+    /// Returns the draft.
+    #[inline]
+    pub fn draft(&self) -> Option<T> {
+        None
+    }
+}
+
+/// Stands in for the draft of a field that cannot be unset.
+pub trait Undrafted<F> {
+    /// Is never reached.
+    fn draft(&self) -> F {
+        unreached()
+    }
+}
+
+impl<F> Undrafted<F> for Unset<'_, F> {}
+
 /// A reference to a field, to be taken as a `T`.
 #[derive(Debug)]
 pub struct Take<F, T: ?Sized>(F, PhantomData<fn(&T)>);
@@ -228,11 +250,11 @@ impl<'a, F: AccessMut<T>, T: ?Sized> Take<&'a mut F, T> {
     }
 }
 
-impl<'a, T> Take<&'a mut Option<T>, T> {
-    /// Returns the promise to set the field.
+impl<'a, T: Clone> Take<&'a mut Option<T>, T> {
+    /// Returns the promise to set the field that is `before`, of which this is the draft.
     #[inline]
-    pub fn out(self) -> Out<'a, T> {
-        Out::new(self.0)
+    pub fn out(self, before: &'a Option<T>) -> Out<'a, T> {
+        Out::__draft(self.0, before)
     }
 }
 
@@ -257,7 +279,7 @@ pub trait Untaken<'a, T: ?Sized + 'a>: Sized {
     }
 
     /// Is never reached.
-    fn out(self) -> Out<'a, T>
+    fn out<F>(self, _: F) -> Out<'a, T>
     where
         T: Sized,
     {

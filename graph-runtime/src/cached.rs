@@ -76,7 +76,7 @@ impl<G: Runnable> Driver<'_, G> {
             return;
         };
         let marks = self.cx.step;
-        match self.writes(marks.changed, marks.appended) {
+        match self.writes(marks.changed, marks.appended()) {
             Ok(writes) => {
                 let replaced = names::<G::State>(marks.replaced);
                 Cached::new(outcome.clone(), writes, replaced)

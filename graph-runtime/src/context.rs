@@ -18,7 +18,7 @@ use tracing::Span;
 use crate::agent::Teller;
 use crate::attempt::Pulse;
 use crate::budget::{Held, Spent};
-use crate::course::Course;
+use crate::course::{Course, place};
 use crate::engine::{Amounts, Engine};
 use crate::error::RunError;
 use crate::event::Inner;
@@ -30,6 +30,7 @@ use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
 use crate::once::Effects;
 use crate::pace::Pace;
+use crate::plan::{Leg, LegKind};
 use crate::scope::Scope;
 use crate::spending::Around;
 
@@ -315,15 +316,30 @@ impl<'a> Context<'a> {
         if self.attended {
             return self.keep_pace(edge, state);
         }
-        let (before, step) = (&mut self.before, &mut self.step);
-        let changed = || {
-            let step = std::mem::take(step);
-            before.add(step);
-            step.changed
-        };
-        let to = self.course.pass(edge, changed, state)?;
+        let leg = self.course.leg(edge)?;
+        let is_noted = self.course.engine.has_frames() || !self.effects.is_empty();
+        if (leg.kind != LegKind::Free || is_noted) && !self.note_pass(edge, leg, state) {
+            return None;
+        }
+        Some(usize::from(self.course.engine.go_on(leg)))
+    }
+
+    /// Does what there is to do where an edge is taken without the driver, but to go along it, and returns
+    /// whether it can be taken. It stands by itself, so that what most handoffs need is short.
+    #[inline(never)]
+    fn note_pass<S: State>(&mut self, edge: usize, leg: &Leg, state: &S) -> bool {
+        if leg.kind == LegKind::Watched {
+            let step = std::mem::take(&mut self.step);
+            self.before.add(step);
+            if !self.course.count_lap(edge, step.changed, state) {
+                return false;
+            }
+        }
+        if self.course.engine.has_frames() {
+            self.course.note_handoff(edge, leg);
+        }
         self.effects.clear();
-        Some(usize::from(to))
+        true
     }
 
     /// Does the same where a journal takes what the step did as it is, if there is no more to say of it.
@@ -332,6 +348,7 @@ impl<'a> Context<'a> {
         let is_plain = self.is_plain();
         let pace = self.pace.as_deref_mut().filter(|pace| pace.is_on)?;
         let ledger = self.scope.ledger.as_deref()?;
+        let leg = self.course.leg(edge)?;
         let Some(Ok(Conclusion {
             variant: Cow::Borrowed(variant),
             payload: None,
@@ -344,22 +361,24 @@ impl<'a> Context<'a> {
             return None;
         }
         let (now, took_ms) = pace.lap();
-        let mut arrived = None;
-        let keep = |edge, progress| {
+        let keep = |progress| {
+            let edge = place(edge);
             let step = PlainStep {
                 took_ms,
                 variant,
                 edge,
                 progress,
             };
-            arrived = ledger.put_step(step, pace.fields());
-            arrived.is_some()
+            let seq = ledger.put_step(step, pace.fields());
+            self.arrived = seq.unwrap_or(self.arrived);
+            seq.is_some()
         };
-        let to = (self.course).pass_kept(edge, marks.changed, state, keep)?;
+        if !(self.course).keep_pass(edge, leg, marks.changed, state, keep) {
+            return None;
+        }
         pace.go_on(now, state, marks.changed);
-        self.arrived = arrived?;
         self.flush();
-        Some(usize::from(to))
+        Some(usize::from(self.course.engine.go_on(leg)))
     }
 
     /// Returns whether nothing is left that the node which is due is to be told, but what the state says.
@@ -576,11 +595,8 @@ impl<'a> Context<'a> {
     pub fn __changed(&mut self, field: FieldSet, change: Change) {
         match change {
             Change::None => {}
-            Change::Appended => {
-                // What was set anew in the same step is kept whole, whatever was appended to it.
-                self.step.appended = self.step.appended.or(field.minus(self.step.changed));
-                self.step.changed = self.step.changed.or(field);
-            }
+            // What was set anew in the same step is kept whole, whatever was appended to it.
+            Change::Appended => self.step.changed = self.step.changed.or(field),
             Change::Set => self.__set(field),
         }
     }
@@ -589,8 +605,8 @@ impl<'a> Context<'a> {
     #[doc(hidden)]
     #[inline]
     pub fn __set(&mut self, fields: FieldSet) {
-        self.step.appended = self.step.appended.minus(fields);
         self.step.changed = self.step.changed.or(fields);
+        self.step.set = self.step.set.or(fields);
     }
 
     /// Notes that where branches meet, what this one made of a field stands.

@@ -3,7 +3,7 @@
 use handoffs_core::{FieldSet, State};
 
 use crate::engine::{Action, Engine, Hop, Refused};
-use crate::plan::Plan;
+use crate::plan::{Leg, LegKind, Plan};
 use crate::progress::Progress;
 
 /// Handoffs between two points at which a run lets other tasks have their turn.
@@ -76,46 +76,65 @@ impl<'a> Course<'a> {
         Ok((hop, progress))
     }
 
-    /// Takes a decision in if it leads on to another node and neither masks an edge nor uses up the
-    /// turn, and returns that node. Where progress counts, it asks which fields have `changed`.
+    /// Returns the way of an edge that a decision chose, if it may lead on to another node without using up
+    /// the turn.
     #[inline]
-    pub(crate) fn pass<S: State>(
-        &mut self,
-        edge: usize,
-        changed: impl FnOnce() -> FieldSet,
-        state: &S,
-    ) -> Option<u16> {
-        if ends_turn(self.engine.handoffs() + 1) {
-            return None;
-        }
-        let progress = &mut self.progress;
-        let fingerprint = || {
-            let progress = progress.as_mut()?;
-            progress.changed(changed());
-            progress.fingerprint(state)
-        };
-        (self.engine).pass(self.plan, place(edge), fingerprint, |_| true)
+    pub(crate) fn leg(&self, edge: usize) -> Option<&'a Leg> {
+        let leg = self.plan.legs.get(edge)?;
+        let is_turn = ends_turn(self.engine.handoffs() + 1);
+        (!is_turn && self.engine.may_go(leg)).then_some(leg)
     }
 
-    /// Does the same if the step is kept before it counts: `keep` gets the edge's place and the progress on which
-    /// it depended, and says whether that has succeeded.
-    pub(crate) fn pass_kept<S: State>(
+    /// Counts that a watched edge is taken after these fields have changed, and returns whether it can be.
+    #[inline]
+    pub(crate) fn count_lap<S: State>(
         &mut self,
         edge: usize,
         changed: FieldSet,
         state: &S,
-        keep: impl FnOnce(u16, Option<u64>) -> bool,
-    ) -> Option<u16> {
-        if ends_turn(self.engine.handoffs() + 1) {
-            return None;
-        }
-        if let Some(progress) = &mut self.progress {
+    ) -> bool {
+        let progress = self.progress.as_mut().and_then(|progress| {
             progress.changed(changed);
+            progress.fingerprint(state)
+        });
+        (self.engine).count_lap(self.plan, edge, progress, || true)
+    }
+
+    /// Does what there is to do where an edge is taken, but to go along it, once the step is kept: `keep` gets the
+    /// progress on which it depended, and says whether that has succeeded, as this does.
+    pub(crate) fn keep_pass<S: State>(
+        &mut self,
+        edge: usize,
+        leg: &Leg,
+        changed: FieldSet,
+        state: &S,
+        keep: impl FnOnce(Option<u64>) -> bool,
+    ) -> bool {
+        let is_watched = leg.kind == LegKind::Watched;
+        let progress = self.progress.as_mut().and_then(|progress| {
+            progress.changed(changed);
+            if is_watched {
+                progress.fingerprint(state)
+            } else {
+                None
+            }
+        });
+        let is_kept = if is_watched {
+            let keep = || keep(progress);
+            self.engine.count_lap(self.plan, edge, progress, keep)
+        } else {
+            keep(None)
+        };
+        if is_kept && self.engine.has_frames() {
+            self.note_handoff(edge, leg);
         }
-        let (progress, edge) = (&mut self.progress, place(edge));
-        let fingerprint = || progress.as_mut()?.fingerprint(state);
-        let keep = |progress| keep(edge, progress);
-        self.engine.pass(self.plan, edge, fingerprint, keep)
+        is_kept
+    }
+
+    /// Notes who hands over along an edge.
+    #[inline(never)]
+    pub(crate) fn note_handoff(&mut self, edge: usize, leg: &Leg) {
+        self.engine.note_handoff(self.plan, place(edge), leg);
     }
 
     /// Returns whether it is time that other tasks have their turn.

@@ -16,7 +16,7 @@ use handoffs_core::Target;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::{AskId, Masked};
-use crate::plan::{Plan, PlanEdge};
+use crate::plan::{Leg, LegKind, Plan, PlanEdge};
 
 pub use frames::Amounts;
 use frames::Frames;
@@ -54,6 +54,31 @@ struct Lap {
     taken: u32,
     epoch: u32,
     progress: Option<u64>,
+}
+
+impl Lap {
+    /// Returns why the edge cannot be taken from this progress, if it cannot.
+    #[inline]
+    fn mask(&self, limit: Option<u32>, epoch: u32, progress: Option<u64>) -> Option<Masked> {
+        if self.taken == 0 {
+            None
+        } else if limit.is_some_and(|limit| self.taken >= limit) {
+            Some(Masked::Limit)
+        } else if progress.is_some() && self.epoch == epoch && self.progress == progress {
+            Some(Masked::NoProgress)
+        } else {
+            None
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, epoch: u32, progress: Option<u64>) {
+        *self = Self {
+            taken: self.taken.saturating_add(1),
+            epoch,
+            progress,
+        };
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -379,36 +404,57 @@ impl Engine {
         }
     }
 
-    /// Takes a decision in if it leads on to another node, unmasked, and is kept; any other is left to
-    /// [`decide`](Self::decide).
+    /// Returns whether a way leaves the node which is due, and leads on to another without the driver; any other
+    /// is left to [`decide`](Self::decide).
     #[inline]
-    pub(crate) fn pass(
+    pub(crate) fn may_go(&self, leg: &Leg) -> bool {
+        let is_due = matches!(self.position, Position::At(node) if node == leg.from);
+        is_due && leg.kind != LegKind::Driven && Some(leg.to) != self.join
+    }
+
+    /// Counts that a watched edge is taken, and returns whether it can be: one that is masked, or of which the
+    /// step is not kept, is not counted.
+    #[inline]
+    pub(crate) fn count_lap(
         &mut self,
         plan: &Plan,
-        chosen: u16,
-        progress: impl FnOnce() -> Option<u64>,
-        keep: impl FnOnce(Option<u64>) -> bool,
-    ) -> Option<u16> {
-        let (from, edge) = self.leaving(plan, chosen).ok()?;
-        let to = edge.direct.filter(|to| Some(*to) != self.join)?;
-        if edge.watched {
-            let progress = progress();
-            if self.mask(edge, chosen, progress).is_some() || !keep(progress) {
-                return None;
-            }
-            self.count(edge, chosen, progress);
-        } else if !keep(None) {
-            return None;
+        chosen: usize,
+        progress: Option<u64>,
+        keep: impl FnOnce() -> bool,
+    ) -> bool {
+        let (Some(edge), Some(lap)) = (plan.edges.get(chosen), self.laps.get_mut(chosen)) else {
+            return false;
+        };
+        let is_free = lap.mask(edge.limit, self.epoch, progress).is_none() && keep();
+        if is_free {
+            lap.count(self.epoch, progress);
         }
-        self.go(from, edge.to, chosen, false);
+        is_free
+    }
+
+    /// Goes a way that it may go, and returns the node to which it leads.
+    #[inline]
+    pub(crate) fn go_on(&mut self, leg: &Leg) -> u16 {
+        self.recent[Self::slot(self.handoffs)] = leg.from;
+        self.handoffs += 1;
+        self.position = Position::At(leg.to);
+        leg.to
+    }
+
+    /// Returns whether it is noted who hands over to whom.
+    #[inline]
+    pub(crate) const fn has_frames(&self) -> bool {
+        self.frames.is_some()
+    }
+
+    /// Notes who handed over along an edge, if something leads back.
+    pub(crate) fn note_handoff(&mut self, plan: &Plan, chosen: u16, leg: &Leg) {
         if let Some(frames) = &mut self.frames {
-            frames.hand_over(plan, from, to, chosen);
+            frames.hand_over(plan, leg.from, leg.to, chosen);
         }
-        Some(to)
     }
 
     /// Returns the node that is due and an edge that leaves it.
-    #[inline]
     fn leaving<'p>(&self, plan: &'p Plan, chosen: u16) -> Result<(u16, &'p PlanEdge), Refused> {
         let (Position::At(from) | Position::Failed(from)) = self.position else {
             return Err(Refused::Impossible("no node was due"));
@@ -437,36 +483,19 @@ impl Engine {
     }
 
     /// Returns why an edge cannot be taken, if it cannot.
-    #[inline]
     fn mask(&self, edge: &PlanEdge, chosen: u16, progress: Option<u64>) -> Option<Masked> {
         if !edge.watched {
             return None;
         }
-        let lap = self.laps[usize::from(chosen)];
-        if lap.taken == 0 {
-            None
-        } else if edge.limit.is_some_and(|limit| lap.taken >= limit) {
-            Some(Masked::Limit)
-        } else if progress.is_some() && lap.epoch == self.epoch && lap.progress == progress {
-            Some(Masked::NoProgress)
-        } else {
-            None
-        }
+        self.laps[usize::from(chosen)].mask(edge.limit, self.epoch, progress)
     }
 
-    #[inline]
     fn count(&mut self, edge: &PlanEdge, chosen: u16, progress: Option<u64>) {
         if edge.watched {
-            let lap = &mut self.laps[usize::from(chosen)];
-            *lap = Lap {
-                taken: lap.taken.saturating_add(1),
-                epoch: self.epoch,
-                progress,
-            };
+            self.laps[usize::from(chosen)].count(self.epoch, progress);
         }
     }
 
-    #[inline]
     fn go(&mut self, from: u16, to: Target<u16>, edge: u16, otherwise: bool) {
         self.position = match to {
             Target::Node(to) => {

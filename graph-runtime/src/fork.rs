@@ -471,7 +471,7 @@ impl<'a, S: State> Gathering<'a, S> {
         let brought = catch_unwind(AssertUnwindSafe(|| {
             let state = state.get_or_insert_with(|| base.branch(FieldSet::EMPTY));
             for (field, way) in gathered.bring(marks) {
-                let appended = marks.appended.contains(field);
+                let appended = marks.appended().contains(field);
                 match way {
                     Bring::Take => state.take(field, branch),
                     Bring::Append | Bring::Merge => {

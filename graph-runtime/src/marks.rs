@@ -13,20 +13,23 @@ pub(crate) fn take_fields<S: State>(to: &mut S, from: &mut S, fields: FieldSet) 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
     pub(crate) changed: FieldSet,
-    /// Of these, the logs that it only appended to.
-    pub(crate) appended: FieldSet,
+    /// Of these, all but the logs that it only appended to.
+    pub(crate) set: FieldSet,
     /// Of these, those that replace what other branches made of them.
     pub(crate) replaced: FieldSet,
 }
 
 impl Marks {
+    /// Returns the logs that the path only appended to.
+    pub(crate) const fn appended(self) -> FieldSet {
+        self.changed.minus(self.set)
+    }
+
     /// Adds what came after.
     #[inline]
     pub(crate) fn add(&mut self, later: Self) {
-        let set = later.changed.minus(later.appended);
-        let first_appended = later.appended.minus(self.changed);
-        self.appended = self.appended.or(first_appended).minus(set);
         self.changed = self.changed.or(later.changed);
+        self.set = self.set.or(later.set);
         self.replaced = self.replaced.or(later.replaced);
     }
 }
@@ -88,19 +91,19 @@ impl Gathered {
                 Bring::Drop
             };
         }
-        let appends = branch.appended.contains(field);
+        let appends = branch.appended().contains(field);
         let is_first = !marks.changed.contains(field);
         if is_first || branch.replaced.contains(field) {
             marks.changed = marks.changed.or(one);
-            marks.appended = marks.appended.minus(one).or(one.when(appends));
+            marks.set = marks.set.minus(one).or(one.when(!appends));
             marks.replaced = marks.replaced.or(branch.replaced.and(one));
             *merged = merged.minus(one);
             return Bring::Take;
         }
-        if appends && marks.appended.contains(field) && !by_function.contains(field) {
+        if appends && marks.appended().contains(field) && !by_function.contains(field) {
             return Bring::Append;
         }
-        marks.appended = marks.appended.minus(one);
+        marks.set = marks.set.or(one);
         *merged = merged.or(one);
         Bring::Merge
     }
@@ -114,11 +117,11 @@ mod tests {
 
     const SET: Marks = Marks {
         changed: FIELD,
-        appended: FieldSet::EMPTY,
+        set: FIELD,
         replaced: FieldSet::EMPTY,
     };
     const APPENDED: Marks = Marks {
-        appended: FIELD,
+        set: FieldSet::EMPTY,
         ..SET
     };
     const REPLACED: Marks = Marks {

@@ -60,7 +60,7 @@ impl Pace {
         } = self;
         let length = |field: usize| lengths.get(field).copied().unwrap_or(0);
         fields.clear();
-        Writes::put(state, marks.changed, marks.appended, length, fields)
+        Writes::put(state, marks.changed, marks.appended(), length, fields)
     }
 
     /// Returns the fields that the step changed, as JSON.

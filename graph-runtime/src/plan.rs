@@ -1,6 +1,7 @@
 //! What a run has to know of its graph.
 
 mod fingerprint;
+mod legs;
 mod sight;
 
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ use crate::journal::{GraphId, Writes};
 use crate::policy::Policy;
 
 use fingerprint::graph_id;
+pub(crate) use legs::{Leg, LegKind};
 
 /// What the engine has to know of a graph.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) start: u16,
     pub(crate) nodes: Vec<PlanNode>,
     pub(crate) edges: Vec<PlanEdge>,
+    /// The ways that edges lead without the driver's help.
+    pub(crate) legs: Vec<Leg>,
     /// The names of the state's fields.
     pub(crate) fields: Vec<&'static str>,
     /// The names that fields had before, and those that they have now.
@@ -84,8 +88,6 @@ pub(crate) struct PlanEdge {
     pub(crate) approve: bool,
     /// Whether the edge is on a cycle and says what happens when it is masked, so that it can be.
     pub(crate) watched: bool,
-    /// The node that may follow without the driver's help.
-    pub(crate) direct: Option<u16>,
 }
 
 /// What the driver has to know of a fork.
@@ -121,7 +123,7 @@ impl Plan {
         plan.by_function = by_function.fold(FieldSet::EMPTY, FieldSet::with);
         plan.find_undone(&known, G::State::FIELDS.len());
         plan.see_branches(&known);
-        plan.find_direct();
+        plan.find_legs();
         plan
     }
 
@@ -145,7 +147,6 @@ impl Plan {
                 approve: edge.route.approval().is_some(),
                 watched: edge.route.times().is_some()
                     || edge.route.otherwise().is_some() && cyclic.contains(&index),
-                direct: None,
             })
             .collect();
         let id = graph_id(&topology, fields, &inner);
@@ -170,6 +171,7 @@ impl Plan {
                 .map_or(0, |last| last + 1),
             goes_back: edges.iter().any(|edge| edge.is_back),
             edges,
+            legs: Vec::new(),
             fields: fields.iter().map(|field| field.name).collect(),
             aliases: (fields.iter())
                 .flat_map(|field| field.aliases.iter().map(|old| (*old, field.name)))
@@ -183,32 +185,9 @@ impl Plan {
         for (edge, Edge { from, .. }) in on_error {
             plan.nodes[usize::from(from.0)].on_error.push(edge.0);
         }
-        plan.find_direct();
+        plan.find_legs();
         plan.human = plan.find_human();
         plan
-    }
-
-    /// Finds the nodes that may follow an edge without the driver's help.
-    fn find_direct(&mut self) {
-        let nodes = &self.nodes;
-        for edge in &mut self.edges {
-            let from = &nodes[usize::from(edge.from)];
-            // What follows in one go is in the same attempt: under its timeouts, with its permit.
-            let is_bounded = from.policy.hard_timeout().is_some()
-                || from.policy.idle_timeout().is_some()
-                || from.inner.is_some();
-            edge.direct = edge.to.node().filter(|to| {
-                let node = &nodes[usize::from(*to)];
-                !is_bounded
-                    && edge.fork.is_none()
-                    && !edge.is_back
-                    && !edge.approve
-                    && node.policy.is_plain()
-                    && node.on_error.is_empty()
-                    && node.inner.is_none()
-                    && !node.is_agent
-            });
-        }
     }
 
     /// Finds the fields that have to be put back when an attempt at a node fails.

@@ -323,7 +323,7 @@ impl<G: Runnable> Driver<'_, G> {
         // What cannot be kept must not be decided, so it is encoded first.
         let writes = if has_journal && !self.is_direct(node, cached) {
             let marks = self.cx.step;
-            self.writes(marks.changed, marks.appended)?
+            self.writes(marks.changed, marks.appended())?
         } else {
             Writes::default()
         };

@@ -1,5 +1,7 @@
 //! How a graph is run: the steps of its nodes, and what the runtime asks of it besides.
 
+use std::collections::HashMap;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Expr;
@@ -153,25 +155,24 @@ fn facts(graph: &Graph) -> TokenStream {
 }
 
 fn step_fn(graph: &Graph) -> TokenStream {
-    let Graph {
-        krate,
-        state,
-        nodes,
-        ..
-    } = graph;
-    let steps = nodes.iter().enumerate().map(|(index, node)| {
-        let step = if node.policy.subgraph.is_some() {
-            nested_step(graph, node)
-        } else {
+    let Graph { krate, state, .. } = graph;
+    let steps = kinds(graph).into_iter().map(|kind| {
+        let indices = kind.iter().map(|(index, _)| index);
+        let field = one_of(&kind, |node| {
             let field = &node.ident;
-            quote! {
-                let outcome = __Run::<_, #state>::new(&self.#field).execute(state, cx).await?;
-                __Run::<_, #state>::new(&self.#field).settle(&outcome, state, cx)?;
-            }
+            quote!(&self.#field)
+        });
+        let step = match kind[..] {
+            [(_, node)] if node.policy.subgraph.is_some() => nested_step(graph, node),
+            _ => quote! {
+                let __node = #field;
+                let outcome = __Run::<_, #state>::new(__node).execute(state, cx).await?;
+                __Run::<_, #state>::new(__node).settle(&outcome, state, cx)?;
+            },
         };
-        let pick = pick(node);
+        let pick = one_of(&kind, pick);
         quote! {
-            #index => {
+            #(#indices)|* => {
                 #step
                 let edge = #pick;
                 cx.__concluded(&outcome);
@@ -198,6 +199,42 @@ fn step_fn(graph: &Graph) -> TokenStream {
             }
         }
     }
+}
+
+/// Returns the nodes by their types, with their places. Those of one type are executed by the same code, so that
+/// a graph of many agents is not as many times as large.
+fn kinds(graph: &Graph) -> Vec<Vec<(usize, &Node)>> {
+    let mut kinds: Vec<Vec<_>> = Vec::new();
+    let mut places = HashMap::new();
+    for (index, node) in graph.nodes.iter().enumerate() {
+        // A graph over another state has a way in and out of its own.
+        let ty = node.policy.subgraph.is_none().then_some(&node.ty);
+        let place = ty.map_or(kinds.len(), |ty| {
+            let ty = ty.to_token_stream().to_string();
+            *places.entry(ty).or_insert(kinds.len())
+        });
+        if place == kinds.len() {
+            kinds.push(Vec::new());
+        }
+        kinds[place].push((index, node));
+    }
+    kinds
+}
+
+/// Writes what the node of these that is due needs.
+fn one_of(kind: &[(usize, &Node)], needs: impl Fn(&Node) -> TokenStream) -> TokenStream {
+    let [others @ .., (_, last)] = kind else {
+        return TokenStream::new();
+    };
+    let last = needs(last);
+    if others.is_empty() {
+        return last;
+    }
+    let others = others.iter().map(|(index, node)| {
+        let needed = needs(node);
+        quote!(#index => #needed,)
+    });
+    quote!(match node { #(#others)* _ => #last, })
 }
 
 fn pick_fn(graph: &Graph) -> TokenStream {

@@ -118,6 +118,11 @@ fn fields(model: &NodeModel) -> impl Iterator<Item = (&Ident, Access, &Type)> {
     })
 }
 
+/// Returns whether the node takes a field in this way.
+fn is_taken(model: &NodeModel, field: &Ident, way: Access) -> bool {
+    fields(model).any(|(other, access, _)| other == field && access == way)
+}
+
 /// The type of the item, if the node takes one.
 fn item(model: &NodeModel) -> Option<&Type> {
     model.params.iter().find_map(|param| match param {
@@ -219,7 +224,11 @@ fn run(model: &NodeModel, state: &Type) -> TokenStream {
         .map(|(field, ..)| (field, draft_of(field), field.unraw().to_string()))
         .collect();
     let drafts = written.iter().map(|(field, draft, _)| {
-        quote!(let mut #draft = ::core::clone::Clone::clone(&(*__state).#field);)
+        if is_taken(model, field, Access::Out) {
+            quote!(let mut #draft = #krate::Unset(&(*__state).#field).draft();)
+        } else {
+            quote!(let mut #draft = ::core::clone::Clone::clone(&(*__state).#field);)
+        }
     });
     let takes = fields(model).map(|(field, access, ty)| take(model, field, access, ty));
     let args = params.iter().map(|param| match param {
@@ -236,16 +245,18 @@ fn run(model: &NodeModel, state: &Type) -> TokenStream {
     let gives = fields(model)
         .filter(|(_, access, _)| *access == Access::Out)
         .map(|(field, ..)| field.unraw().to_string());
-    let set = written
-        .iter()
-        .map(|(_, draft, name)| quote!(#name => #krate::Probe(&#draft).is_set(),));
+    let set = written.iter().map(|(field, draft, name)| {
+        let before = is_taken(model, field, Access::Out)
+            .then(|| quote!(|| #krate::Probe(&(*__state).#field).is_set()));
+        quote!(#name => #krate::Probe(&#draft).is_set() #before,)
+    });
     let commits = written.iter().map(|(field, draft, name)| {
         let index = quote! {
             const { #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#name]) }
         };
-        let is_replaced =
-            fields(model).any(|(other, access, _)| other == *field && access == Access::Replace);
-        let note = is_replaced.then(|| {
+        let is_out = is_taken(model, field, Access::Out);
+        let unless_unset = is_out.then(|| quote!(if #krate::Probe(&#draft).is_set()));
+        let note = is_taken(model, field, Access::Replace).then(|| {
             let noted = noted_of(field);
             quote! {
                 let __change = if #noted {
@@ -257,12 +268,14 @@ fn run(model: &NodeModel, state: &Type) -> TokenStream {
             }
         });
         quote! {
-            let __change =
-                (&#krate::Draft { before: &(*__state).#field, after: &#draft }).change();
-            #note
-            if __change.is_one() {
-                __cx.__changed(#index, __change);
-                (*__state).#field = #draft;
+            #unless_unset {
+                let __change =
+                    (&#krate::Draft { before: &(*__state).#field, after: &#draft }).change();
+                #note
+                if __change.is_one() {
+                    __cx.__changed(#index, __change);
+                    (*__state).#field = #draft;
+                }
             }
         }
     });
@@ -271,8 +284,8 @@ fn run(model: &NodeModel, state: &Type) -> TokenStream {
     quote! {
         #[allow(unused_imports)]
         use #krate::{
-            Compared as _, Fit as _, Plain as _, Uncompared as _, Unconcluded as _, Unfetched as _,
-            Untaken as _,
+            Compared as _, Fit as _, Plain as _, Uncompared as _, Unconcluded as _, Undrafted as _,
+            Unfetched as _, Untaken as _,
         };
         #fetch
         #(#drafts)*
@@ -303,7 +316,7 @@ fn take(model: &NodeModel, field: &Ident, access: Access, ty: &Type) -> TokenStr
             let #arg = &mut **#krate::write::<&mut #ty, _>(&mut #taken, #name)?;
         },
         Access::Out => quote! {
-            let #arg = #krate::Take::<_, #ty>::new(&mut #draft).out();
+            let #arg = #krate::Take::<_, #ty>::new(&mut #draft).out(&(*__state).#field);
         },
         Access::Replace => {
             let noted = noted_of(field);

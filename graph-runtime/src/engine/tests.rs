@@ -138,7 +138,11 @@ fn passing_and_deciding_lead_the_same_way() {
     );
     let (mut passed, mut decided) = (started(&plan), started(&plan));
     for (edge, progress) in [(0, 1), (1, 1), (0, 2), (1, 2), (0, 3), (1, 3)] {
-        let to = passed.pass(&plan, edge, || Some(progress), |_| true);
+        let leg = &plan.legs[usize::from(edge)];
+        let is_taken = passed.may_go(leg)
+            && (leg.kind == LegKind::Free
+                || passed.count_lap(&plan, usize::from(edge), Some(progress), || true));
+        let to = is_taken.then(|| passed.go_on(leg));
         let unmasked = match decided.decide(&plan, edge, Some(progress)).unwrap() {
             Hop {
                 to, masked: None, ..

@@ -77,15 +77,13 @@ impl Fields {
             marks.changed = marks.changed.with(place);
             match write {
                 Write::Set(value) => {
+                    marks.set = marks.set.with(place);
                     *folding = Folding {
                         value: Some(value.clone()),
                         appended: Vec::new(),
                     }
                 }
-                Write::Append(items) => {
-                    marks.appended = marks.appended.with(place);
-                    folding.appended.push(items.clone());
-                }
+                Write::Append(items) => folding.appended.push(items.clone()),
             }
         }
         Ok(marks)
@@ -225,7 +223,7 @@ impl Fields {
         thread: &ThreadId,
     ) -> Result<(), RunError> {
         for field in marks.changed.iter() {
-            let loaded = if marks.appended.contains(field) {
+            let loaded = if marks.appended().contains(field) {
                 state.load(field, true, &mut Tail(self))
             } else {
                 state.load(field, false, &mut Reader(self))

@@ -91,6 +91,22 @@ impl Desk {
             }
         }
     }
+
+    /// Goes on with records.
+    #[cold]
+    fn close_shelf(&mut self) {
+        let Some(closed) = self.shelf.take() else {
+            return;
+        };
+        match closed.close(self.tail.seq) {
+            Ok(Some(head)) => self.tail = head,
+            Ok(None) => (self.failed, self.conflict) = (true, true),
+            Err(error) => {
+                self.failed = true;
+                self.error = Some(error);
+            }
+        }
+    }
 }
 
 impl Ledger {
@@ -205,7 +221,7 @@ impl Ledger {
             desk.looked = true;
             self.find_shelf(desk);
         } else if desk.shelf.is_some() && telemetry::is_append_told() {
-            self.close_shelf(desk);
+            desk.close_shelf();
         }
         let seq = desk.tail.seq + 1;
         if let Some(ask) = event.asks_mut() {
@@ -268,8 +284,11 @@ impl Ledger {
     /// number; none, and nothing has happened, if it has to be handed in.
     pub(crate) fn put_step(&self, step: PlainStep, fields: &[u8]) -> Option<u64> {
         let mut desk = self.desk();
-        let shelf = desk.shelf.as_ref().filter(|_| desk.open.count() == 0)?;
-        if !shelf.put_step(desk.tail.seq, self.clock.now_ms(), step, fields) {
+        if desk.open.count() > 0 {
+            return None;
+        }
+        let (head, at_ms) = (desk.tail.seq, self.clock.now_ms());
+        if !(desk.shelf.as_ref()?).put_step(head, at_ms, step, fields) {
             return None;
         }
         desk.tail.seq += 1;
@@ -289,24 +308,8 @@ impl Ledger {
             plan: Arc::clone(plan),
             by: self.by.clone(),
         };
-        let shelf = self.journal.__shelf(&self.thread);
-        desk.shelf = shelf.and_then(|shelf| shelf.open(desk.tail, run));
-    }
-
-    /// Goes on with records.
-    #[cold]
-    fn close_shelf(&self, desk: &mut Desk) {
-        let Some(shelf) = desk.shelf.take() else {
-            return;
-        };
-        match shelf.close(desk.tail.seq) {
-            Ok(Some(head)) => desk.tail = head,
-            Ok(None) => (desk.failed, desk.conflict) = (true, true),
-            Err(error) => {
-                desk.failed = true;
-                desk.error = Some(error);
-            }
-        }
+        let found = self.journal.__shelf(&self.thread);
+        desk.shelf = found.and_then(|found| found.open(desk.tail, run));
     }
 
     /// Waits until an entry is written, as far as anybody has to wait for that.

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 struct Work {
     count: u64,
     goal: u64,
-    note: String,
+    note: Option<String>,
     blob: String,
     numbers: Vec<u64>,
     results: Log<u64>,
@@ -28,18 +28,18 @@ enum Next {
 }
 
 #[node(Work)]
-async fn first(count: &mut u64, note: &mut String) {
+async fn first(count: &mut u64, mut note: Out<'_, String>) {
     if *count == 0 {
         first_node();
     }
     *count += 1;
-    *note = TEXT.to_owned();
+    note.set(TEXT.to_owned());
 }
 
 #[node(Work)]
-async fn second(count: &mut u64, note: &mut String, goal: &u64) -> Next {
+async fn second(count: &mut u64, mut note: Out<'_, String>, goal: &u64) -> Next {
     *count += 1;
-    *note = TEXT.to_owned();
+    note.set(TEXT.to_owned());
     if *count >= *goal {
         Next::Done
     } else {
@@ -57,9 +57,9 @@ struct Ring {
 }
 
 #[node(Work)]
-async fn step(count: &mut u64, note: &mut String) {
+async fn step(count: &mut u64, mut note: Out<'_, String>) {
     *count += 1;
-    *note = TEXT.to_owned();
+    note.set(TEXT.to_owned());
 }
 
 include!(concat!(env!("OUT_DIR"), "/chain.rs"));

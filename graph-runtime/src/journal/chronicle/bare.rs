@@ -72,7 +72,7 @@ impl Bare {
             fields,
             marks: Marks {
                 changed: FieldSet::EMPTY,
-                appended: FieldSet::EMPTY,
+                set: FieldSet::EMPTY,
                 replaced: FieldSet::EMPTY,
             },
             arrived,
@@ -273,7 +273,7 @@ impl Bare {
         self.fields = fields.settle();
         let mut marks = gathered.marks;
         marks.changed = marks.changed.or(merged.changed);
-        marks.appended = marks.appended.minus(merged.changed);
+        marks.set = marks.set.or(merged.changed);
         self.marks.add(marks);
         Ok(())
     }

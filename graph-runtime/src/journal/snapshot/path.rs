@@ -242,7 +242,7 @@ impl Marked {
         };
         Self {
             changed: names(marks.changed),
-            appended: names(marks.appended),
+            appended: names(marks.appended()),
             replaced: names(marks.replaced),
         }
     }
@@ -260,9 +260,10 @@ impl Marked {
                 Err(format!("the state has not all of the fields {names:?}"))
             }
         };
+        let changed = named(&self.changed)?;
         Ok(Marks {
-            changed: named(&self.changed)?,
-            appended: named(&self.appended)?,
+            changed,
+            set: changed.minus(named(&self.appended)?),
             replaced: named(&self.replaced)?,
         })
     }
