@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::state::Field;
+use crate::state::{Field, State};
 
 /// A set of fields of a state, by their index in `State::FIELDS`; a state has 64 at most.
 ///
@@ -100,6 +100,11 @@ impl FieldSet {
     /// Returns whether both have the same fields; `==` is not for constants.
     pub(crate) const fn same(self, other: Self) -> bool {
         self.0 == other.0
+    }
+
+    /// Returns whether each of these fields has a value.
+    pub fn are_set(self, state: &impl State) -> bool {
+        self.iter().all(|field| state.is_set(field))
     }
 
     /// Returns whether no field is in the set.

@@ -1,5 +1,6 @@
 //! Whether the nodes' promises meet: that no handoff loses context (H007), that branches do not write
-//! over each other (H008), and that a node which takes an item is handed one (H009).
+//! over each other (H008), that a node which takes an item is handed one (H009), and that what may be
+//! missing is (H011).
 //!
 //! A graph's derive lets the compiler run [`Flow`] over the contracts of its nodes: a forward data flow
 //! that keeps, for each node, the fields that are set on *every* path to it, a must-analysis on a lattice
@@ -13,6 +14,7 @@ mod item;
 mod message;
 mod path;
 mod queue;
+mod ready;
 #[cfg(test)]
 mod tests;
 

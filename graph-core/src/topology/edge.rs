@@ -34,6 +34,9 @@ pub struct Way {
     pub branch: Option<usize>,
 }
 
+/// What an edge says that is taken only if all is set that its node needs. No function has such a name.
+const READY: &str = "what it needs is set";
+
 /// What an edge says that leads back after an error.
 pub(crate) const BACK: &str = "error, back";
 
@@ -167,6 +170,32 @@ impl<N> Edge<N> {
     pub fn guard(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.guard = Some(name.into());
         self
+    }
+
+    /// Takes the edge only if each field that its node needs is set. Behind it stands the edge that is
+    /// taken if one is missing.
+    ///
+    /// ```
+    /// use handoffs_core::{Edge, Route};
+    ///
+    /// let edge = Edge::new("triage", "Triaged::Billing", Route::to("billing")).if_ready();
+    /// assert_eq!(edge.label(), "Triaged::Billing if what it needs is set");
+    ///
+    /// let edge = Edge::new("triage", "_", Route::to("billing")).guard("is_open").if_ready();
+    /// assert_eq!(edge.label(), "_ if is_open and what it needs is set");
+    /// ```
+    pub fn if_ready(mut self) -> Self {
+        self.guard = Some(match self.guard {
+            None => Cow::Borrowed(READY),
+            Some(guard) => Cow::Owned(format!("{guard} and {READY}")),
+        });
+        self
+    }
+
+    /// Returns whether a guard of this name would read like [`Edge::if_ready`].
+    #[doc(hidden)]
+    pub fn __is_ready(guard: &str) -> bool {
+        guard.ends_with(READY)
     }
 
     /// Puts other names in the place of the nodes'.

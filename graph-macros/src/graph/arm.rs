@@ -13,7 +13,7 @@ use super::may::Granting;
 use crate::mistakes::{Mistakes, skip_argument};
 use forks::{no_join, read_all, read_each};
 
-/// `Pat if guard => target(limit = N, approve = f, else = other)`
+/// `Pat if guard => target(limit = N, approve = f, missing = a, else = b)`
 pub(super) struct Arm {
     pub(super) pat: Pat,
     pub(super) guard: Guard,
@@ -33,6 +33,7 @@ pub(super) struct Onward {
     pub(super) to: To,
     pub(super) limit: Option<Limit>,
     pub(super) otherwise: Option<Stop>,
+    pub(super) missing: Option<Missing>,
     pub(super) approve: Option<Approve>,
     pub(super) concurrency: Option<Limit>,
     pub(super) grant: Option<Granting>,
@@ -66,6 +67,13 @@ pub(super) struct Stop {
     pub(super) outcome: Option<Expr>,
     /// Whether what was said of the outcome could not be read.
     pub(super) broken: bool,
+}
+
+/// Where to go if a field that the node needs is not set.
+pub(super) struct Missing {
+    pub(super) key: Ident,
+    /// None if it could not be read.
+    pub(super) onward: Option<Box<Onward>>,
 }
 
 /// The function that says what a person is asked before the handoff.
@@ -141,6 +149,7 @@ impl Onward {
             to,
             limit: None,
             otherwise: None,
+            missing: None,
             approve: None,
             concurrency: None,
             grant: None,
@@ -218,6 +227,11 @@ impl Onward {
                 let stop = Stop::read(ident, options, mistakes)?;
                 Ok(self.otherwise.replace(stop).is_some())
             }
+            "missing" => {
+                let onward = self.read_missing(key, options, mistakes)?;
+                let key = key.clone();
+                Ok(self.missing.replace(Missing { key, onward }).is_some())
+            }
             "approve" => {
                 options.parse::<Token![=]>()?;
                 let Some(question) = mistakes.take(read_function(options)) else {
@@ -254,7 +268,7 @@ impl Onward {
                 } else if is_fork {
                     "a fork knows: `limit = N`, `grant(A)`, `else = node`, `concurrency = N`"
                 } else {
-                    "an edge knows: `limit = N`, `approve = f`, `grant(A)`, `else = node`"
+                    "an edge knows: `limit = N`, `approve = f`, `grant(A)`, `missing = node`, `else = node`"
                 };
                 mistakes.unknown_key(key, knows);
                 // Perhaps it was to be the limit; then nothing is said of a loop.
@@ -268,6 +282,48 @@ impl Onward {
                 Ok(false)
             }
         }
+    }
+}
+
+impl Onward {
+    /// Reads where to go if something is missing.
+    fn read_missing(
+        &self,
+        key: &Ident,
+        options: ParseStream<'_>,
+        mistakes: &mut Mistakes,
+    ) -> syn::Result<Option<Box<Self>>> {
+        let elsewhere = match self.to {
+            To::Stop(_) if self.is_error => {
+                Some("lead the error to a node that needs nothing, and decide there")
+            }
+            To::Stop(_) => None,
+            To::Back(_) => Some("remove it: who handed over had all that it needs"),
+            To::All { .. } | To::Each { .. } => {
+                Some("put a node before the fork, and say it of the handoff to that node")
+            }
+        };
+        if let Some(help) = elsewhere {
+            let message = "H011: `missing` is said of an arm that names the one node it leads to";
+            mistakes.mend(key, message, help);
+            skip_argument(options);
+            return Ok(None);
+        }
+        let is_named = options.peek(Token![=]) && options.peek2(Ident::peek_any);
+        if !is_named {
+            let message = "H011: `missing` does not name a node to go to";
+            mistakes.mend(key, message, "write `missing = node`, or `missing = end`");
+            skip_argument(options);
+            return Ok(None);
+        }
+        options.parse::<Token![=]>()?;
+        let stop = Stop::read(options.call(Ident::parse_any)?, options, mistakes)?;
+        Ok(Some(Box::new(Self::to(To::Stop(stop), false))))
+    }
+
+    /// Returns where the arm leads if something is missing.
+    pub(super) fn if_missing(&self) -> Option<&Self> {
+        self.missing.as_ref()?.onward.as_deref()
     }
 }
 

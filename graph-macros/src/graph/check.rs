@@ -152,11 +152,7 @@ fn target_token(onward: &Onward) -> TokenStream {
 /// A graph that says with what it ends does so at each end, and any other at none.
 fn ends(model: &Model, mistakes: &mut Mistakes) {
     let graph = &model.graph;
-    let arms = graph.nodes.iter().flat_map(|node| {
-        let arms = node.arms.iter().map(|arm| &arm.onward);
-        arms.chain(&node.policy.on_error)
-    });
-    let stops = arms.flat_map(|onward| {
+    let stops = graph.onwards().flat_map(|onward| {
         let target = match &onward.to {
             To::Stop(stop) => Some(stop),
             _ => None,

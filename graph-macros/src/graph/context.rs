@@ -1,13 +1,15 @@
 //! The data flow of H007, H008 and H009: what the compiler runs to see that no handoff loses context,
-//! that no branch writes over another, and that a node which takes an item is handed one.
+//! that no branch writes over another, that a node which takes an item is handed one, and that what is
+//! looked for may be missing (H011).
 
 use handoffs_core::__private::ways;
 use handoffs_core::{Branches, Edge, EdgeIndex, NodeIndex};
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
+use super::edges::needed;
 use super::expand::{contract_of, outcome_of};
 use super::model::Model;
 use super::parse::Graph;
@@ -50,6 +52,10 @@ pub(super) fn flow_check(model: &Model) -> TokenStream {
         let lost = at(&node.ident, quote!(FLOW.lost(&SET, #index)));
         quote!(#lost #itemless)
     });
+    let never = never_missing(model).map(|(key, handoff)| {
+        let found = quote!(FLOW.never_missing(&SET, #handoff));
+        at(key, found)
+    });
     let clashes = flow.branches.iter().filter(|_| model.has_places);
     let clashes =
         clashes.map(|(fork, branch, token)| at(token, quote!(FLOW.clash(#fork, #branch))));
@@ -70,6 +76,7 @@ pub(super) fn flow_check(model: &Model) -> TokenStream {
             const SET: [#krate::FieldSet; #count] = FLOW.set();
             const HANDS: [#krate::Hand; #count] = FLOW.hands();
             #(#checks)*
+            #(#never)*
             #(#clashes)*
             #(#givens)*
             #(#gifts)*
@@ -170,6 +177,18 @@ impl Flow {
     }
 }
 
+/// Writes, for each handoff that says where to go if a field is missing, at its `missing`: what is
+/// wrong if none ever is.
+fn never_missing(model: &Model) -> impl Iterator<Item = (&Ident, TokenStream)> {
+    model.topology.edges().filter_map(|(index, edge)| {
+        let missing = model.onward(index)?.missing.as_ref();
+        let missing = missing.filter(|missing| missing.onward.is_some())?;
+        let to = usize::from(edge.route.target().node()?.0);
+        let (from, given) = (usize::from(edge.from.0), given(model, index, edge));
+        Some((&missing.key, quote!(#from, #given, #to)))
+    })
+}
+
 /// Writes a step of the data flow.
 fn step(model: &Model, index: EdgeIndex, to: usize) -> TokenStream {
     let krate = &model.graph.krate;
@@ -207,8 +226,21 @@ fn fork_literal(
     }
 }
 
-/// Writes the fields that the outcome of an edge gives.
+/// Writes the fields that are set behind an edge whatever its node does: those that its outcome gives,
+/// and those that the edge found to be set.
 fn gives(model: &Model, index: EdgeIndex, edge: &Edge<NodeIndex>) -> TokenStream {
+    let gives = given(model, index, edge);
+    let looks = model
+        .onward(index)
+        .is_some_and(|onward| onward.missing.is_some());
+    match needed(model, usize::from(index.0)).filter(|_| looks) {
+        Some(needs) => quote!(#gives.or(#needs)),
+        None => gives,
+    }
+}
+
+/// Writes the fields that the outcome of an edge gives.
+fn given(model: &Model, index: EdgeIndex, edge: &Edge<NodeIndex>) -> TokenStream {
     let graph = &model.graph;
     let krate = &graph.krate;
     let node = graph.nodes.get(usize::from(edge.from.0));
@@ -251,7 +283,9 @@ pub(super) fn generic_context(model: &Model) -> TokenStream {
     });
     let clashes = flow.branches.iter();
     let clashes = clashes.map(|(fork, branch, _)| quote!(flow.clash(#fork, #branch)));
-    let checks = checks.chain(clashes);
+    let never = never_missing(model);
+    let never = never.map(|(_, handoff)| quote!(flow.never_missing(&set, #handoff)));
+    let checks = checks.chain(never).chain(clashes);
     quote! {
         const __CONTEXT: () = {
             #[allow(non_snake_case)]

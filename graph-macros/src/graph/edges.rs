@@ -1,12 +1,13 @@
 //! The edge functions: the `match` that a route is, and what it shows of itself.
 
+use handoffs_core::EdgeIndex;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
 use super::arm::Guard;
-use super::expand::{Names, outcome_of};
+use super::expand::{Names, contract_of, outcome_of};
 use super::model::Model;
 use super::parse::{Graph, Node};
 use super::pattern::needs_reference;
@@ -47,7 +48,16 @@ pub(super) fn edge_functions(model: &Model, names: &Names) -> TokenStream {
                 }},
                 Guard::Broken => quote!(if true),
             };
-            quote!(#pat #guard => #edge,)
+            let taken = match needed(model, edge).filter(|_| arm.onward.if_missing().is_some()) {
+                None => quote!(#edge),
+                Some(needs) => {
+                    let missing = edge + 1;
+                    quote! {
+                        if #krate::FieldSet::are_set(#needs, __state) { #edge } else { #missing }
+                    }
+                }
+            };
+            quote!(#pat #guard => #taken,)
         });
         let arms: Vec<_> = arms.collect();
         // A route that is missing or unreadable is a mistake that was reported.
@@ -93,6 +103,15 @@ pub(super) fn edge_functions(model: &Model, names: &Names) -> TokenStream {
             #(#functions)*
         }
     }
+}
+
+/// Writes the fields that the node at the end of an edge needs.
+pub(super) fn needed(model: &Model, edge: usize) -> Option<TokenStream> {
+    let edge = EdgeIndex(u16::try_from(edge).ok()?);
+    let target = model.topology.get_edge(edge)?.route.target().node()?;
+    let node = model.graph.nodes.get(usize::from(target.0))?;
+    let contract = contract_of(&model.graph, node);
+    Some(quote!(#contract.needs))
 }
 
 pub(super) fn pick_name(node: &Node) -> Ident {

@@ -39,6 +39,8 @@ pub(super) struct Suspect {
 pub(super) enum Source {
     /// An arm of a node.
     Arm(usize, usize),
+    /// The `missing` of an arm of a node; it follows the arm.
+    Missing(usize, usize),
     /// The `on_error` of a node.
     Error(usize),
 }
@@ -52,7 +54,9 @@ impl Model {
     /// Returns the arm that an edge was read from, if it was one.
     pub(super) fn arm(&self, edge: EdgeIndex) -> Option<&Arm> {
         match self.source(edge)? {
-            Source::Arm(node, arm) => self.graph.nodes.get(node)?.arms.get(arm),
+            Source::Arm(node, arm) | Source::Missing(node, arm) => {
+                self.graph.nodes.get(node)?.arms.get(arm)
+            }
             Source::Error(_) => None,
         }
     }
@@ -82,6 +86,7 @@ impl Model {
 fn onward_of(graph: &Graph, source: Source) -> Option<&Onward> {
     match source {
         Source::Arm(node, arm) => Some(&graph.nodes.get(node)?.arms.get(arm)?.onward),
+        Source::Missing(node, arm) => graph.nodes.get(node)?.arms.get(arm)?.onward.if_missing(),
         Source::Error(node) => graph.nodes.get(node)?.policy.on_error.as_ref(),
     }
 }
@@ -129,7 +134,14 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
     for (from, node) in graph.nodes.iter().enumerate() {
         let index = NodeIndex(u16::try_from(from).ok()?);
         for (at, arm) in node.arms.iter().enumerate() {
-            edges.push((Source::Arm(from, at), names.edge(index, arm)));
+            let edge = names.edge(index, arm, &arm.onward);
+            let Some(missing) = arm.onward.if_missing() else {
+                edges.push((Source::Arm(from, at), edge));
+                continue;
+            };
+            edges.push((Source::Arm(from, at), edge.if_ready()));
+            let edge = names.edge(index, arm, missing);
+            edges.push((Source::Missing(from, at), edge));
         }
         if let Some(onward) = &node.policy.on_error {
             let route = names.route(onward);
@@ -148,7 +160,7 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
         let (message, help) = (
             format!("H011: nothing hands over to `{name}`"),
             match source {
-                Source::Arm(..) => "name the node to go to",
+                Source::Arm(..) | Source::Missing(..) => "name the node to go to",
                 Source::Error(_) => "name the node to go to after an error, or write `then = end`",
             },
         );
@@ -191,8 +203,8 @@ struct Names<'a> {
 }
 
 impl Names<'_> {
-    fn edge(&mut self, from: NodeIndex, arm: &Arm) -> Edge<NodeIndex> {
-        let edge = Edge::new(from, text(&arm.pat), self.route(&arm.onward));
+    fn edge(&mut self, from: NodeIndex, arm: &Arm, onward: &Onward) -> Edge<NodeIndex> {
+        let edge = Edge::new(from, text(&arm.pat), self.route(onward));
         let edge = edge.outcomes(variants(&arm.pat));
         match &arm.guard {
             Guard::Function(guard) => edge.guard(text(guard)),
@@ -239,7 +251,8 @@ impl Names<'_> {
     }
 
     fn with_options(&mut self, mut route: Route<NodeIndex>, onward: &Onward) -> Route<NodeIndex> {
-        *self.guesswork |= onward.broken;
+        let missing = onward.missing.as_ref();
+        *self.guesswork |= onward.broken || missing.is_some_and(|missing| missing.onward.is_none());
         if let Some(limit) = &onward.limit {
             route = route.limit(limit.times);
         }

@@ -36,9 +36,10 @@ pub(super) struct Graph {
 
 impl Graph {
     /// Returns where the edges lead, as they are written.
-    fn onwards(&self) -> impl Iterator<Item = &Onward> {
+    pub(super) fn onwards(&self) -> impl Iterator<Item = &Onward> {
         self.nodes.iter().flat_map(|node| {
             let arms = node.arms.iter().map(|arm| &arm.onward);
+            let arms = arms.flat_map(|onward| [onward].into_iter().chain(onward.if_missing()));
             arms.chain(&node.policy.on_error)
         })
     }

@@ -50,7 +50,7 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
         topology.start(start);
     }
     let described = describe(topology, &routes, &on_error, &mut names);
-    let Described { topology, sources } = &described;
+    let topology = &described.topology;
 
     let mut found = Found::default();
     found.in_nodes(&nodes);
@@ -76,7 +76,8 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
     found.in_shape(&described, &names);
 
     let guard_names = guards.iter().map(|(name, _)| name.as_str()).collect();
-    let mut outcomes = Outcomes::new(&routes, guard_names, names.guessed.clone(), sources.len());
+    let finds = looked_for(&described, &nodes);
+    let mut outcomes = Outcomes::new(&routes, guard_names, names.guessed.clone(), finds);
     let ways = ways(&nodes, &described, &mut outcomes);
     let lists = found.in_items(&described, &nodes, &items);
     let asks = found.in_questions(&described, &questions);
@@ -84,7 +85,7 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
 
     let mut contract = Contract::EMPTY;
     if !names.guesswork && !found.is_too_large {
-        let steps = Steps::of(topology, &outcomes.gives);
+        let steps = Steps::of(topology, &outcomes.gives, &outcomes.finds);
         let all: Vec<_> = nodes.iter().map(|node| node.name.as_str()).collect();
         let contracts: Vec<_> = nodes.iter().map(|node| node.known.contract).collect();
         if let Some(start) = topology.start_node() {
@@ -219,6 +220,20 @@ fn ways<S: State>(
         .collect()
 }
 
+/// Returns of each edge that looks before it is taken what must be set: where an edge follows for the case
+/// that a field is missing, those that its node needs.
+fn looked_for<S: State>(described: &Described, nodes: &[Added<S>]) -> Vec<Option<FieldSet>> {
+    let edges = described.topology.edges();
+    let looked_for = edges.map(|(index, edge)| {
+        let next = described.sources.get(usize::from(index.0) + 1);
+        let target = edge.route.target().node();
+        let target = target.filter(|_| matches!(next, Some(Source::Missing(_))));
+        let node = nodes.get(usize::from(target?.0))?;
+        Some(node.known.contract.needs)
+    });
+    looked_for.collect()
+}
+
 fn built<S>(node: Added<S>, ways: Vec<Concluded>, settled: Settled<S>) -> Built<S> {
     Built {
         name: node.name,
@@ -341,15 +356,17 @@ impl Found {
         for lost in lost {
             let at = match lost.at {
                 Site::Node(node) => BuildPlace::Node(node),
+                Site::Missing(edge) => described.edge(edge, RoutePart::Missing),
                 Site::Branch(edge, branch) => described.edge(edge, RoutePart::Branch(branch)),
             };
             let (code, help) = match lost.text.get(..4) {
                 Some("H007") => (Code::H007, Some(LOST)),
+                Some("H011") => (Code::H011, None),
                 Some("H008") => (Code::H008, None),
                 _ => (Code::H009, None),
             };
             // Where it is not clear which node runs in which branch, only what a path lacks is.
-            if code == Code::H007 || !unclear {
+            if matches!(code, Code::H007 | Code::H011) || !unclear {
                 self.errors
                     .push(BuildError::worded(code, at, &lost.text).or_help(help));
             }

@@ -24,6 +24,8 @@ const COMPARED: usize = 100_000;
 pub(super) enum Source {
     /// A `route`, by its number.
     Route(usize),
+    /// What a `route` says of fields that are missing; it follows the route.
+    Missing(usize),
     /// An `on_error`.
     Error(usize),
 }
@@ -32,6 +34,7 @@ impl Source {
     pub(super) const fn at(self, part: RoutePart) -> BuildPlace {
         match self {
             Self::Route(number) => BuildPlace::Route(number, part),
+            Self::Missing(number) => BuildPlace::Route(number, RoutePart::Missing),
             Self::Error(number) => BuildPlace::OnError(number, part),
         }
     }
@@ -177,6 +180,36 @@ impl<'a> Names<'a> {
     }
 }
 
+impl Names<'_> {
+    /// Finds where an edge leads if a field that its node needs is not set.
+    fn missing(&mut self, to: &To, source: Source) -> Option<Route<NodeIndex>> {
+        let name = to.missing.as_ref()?;
+        let at = source.at(RoutePart::Missing);
+        let elsewhere = match source {
+            Source::Error(_) => {
+                Some("lead the error to a node that needs nothing, and decide there")
+            }
+            _ if to.route.is_back() => Some("remove it: who handed over had all that it needs"),
+            _ if to.route.fork().is_some() => {
+                Some("put a node before the fork, and say it of the handoff to that node")
+            }
+            _ if to.route.target() == &Target::End => Some("remove it: the end needs nothing"),
+            _ => None,
+        };
+        let Some(help) = elsewhere else {
+            return Some(match self.target(name.as_str(), at) {
+                Target::Node(node) => Route::to(node),
+                Target::End => Route::end(),
+            });
+        };
+        let message = "`missing` is said of an edge that names the one node it leads to";
+        self.error(at, message, help);
+        // So nothing is said of what its node needs.
+        self.guesswork = true;
+        None
+    }
+}
+
 /// A description as a shape, and what each edge of it was described by.
 pub(super) struct Described {
     pub(super) topology: Topology,
@@ -214,7 +247,14 @@ pub(super) fn describe(
                 Some(guard) => edge.guard(guard.clone()),
                 None => edge,
             };
-            edges.push((source, edge));
+            let Some(missing) = names.missing(to, source) else {
+                edges.push((source, edge));
+                continue;
+            };
+            let mut other = edge.clone();
+            other.route = missing;
+            edges.push((source, edge.if_ready()));
+            edges.push((Source::Missing(number), other));
         }
         for (place, number) in failed.into_iter().enumerate() {
             let (source, ErrorRoute { to, .. }) = (Source::Error(number), &errors[number]);
@@ -225,6 +265,7 @@ pub(super) fn describe(
                 continue;
             }
             let route = names.route(to, source);
+            names.missing(to, source);
             if route.fork().is_some() {
                 let help = "lead it to one node, and fork behind it";
                 names.error(
@@ -244,7 +285,7 @@ pub(super) fn describe(
     for (source, node) in led.orphans.iter().filter(|_| is_known) {
         let message = format!("nothing hands over to `{}`", topology.name_of(*node));
         let help = match source {
-            Source::Route(_) => "name the node to go to",
+            Source::Route(_) | Source::Missing(_) => "name the node to go to",
             Source::Error(_) => "name the node to go to after an error, or end the run",
         };
         names.error(source.at(RoutePart::Target), message, help);

@@ -112,6 +112,8 @@ impl std::fmt::Display for On {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct To {
     pub(super) route: Route<NodeName>,
+    /// Where to go if a field that the node needs is not set.
+    pub(super) missing: Option<NodeName>,
 }
 
 impl To {
@@ -181,12 +183,35 @@ impl To {
         self.with(Route::or_end)
     }
 
+    /// Names the node to go to if a field that the edge's node needs is not set; `end` is the end of the
+    /// run. So a path on which nobody is sure to have set the field is no mistake (H007).
+    ///
+    /// It stands for a second edge behind this one, on the same outcomes: what else is said here, of a
+    /// limit or of a person's approval, is said of the first.
+    ///
+    /// ```
+    /// use handoffs_runtime::To;
+    ///
+    /// let to = To::node("billing").limit(2).or_end().missing("look_up");
+    /// assert_eq!(to.to_string(), "billing(limit = 2, else = end, missing = look_up)");
+    /// ```
+    pub fn missing(mut self, node: impl Into<NodeName>) -> Self {
+        self.missing = Some(node.into());
+        self
+    }
+
     const fn along(route: Route<NodeName>) -> Self {
-        Self { route }
+        Self {
+            route,
+            missing: None,
+        }
     }
 
     fn with(self, change: impl FnOnce(Route<NodeName>) -> Route<NodeName>) -> Self {
-        Self::along(change(self.route))
+        Self {
+            route: change(self.route),
+            ..self
+        }
     }
 }
 
@@ -198,6 +223,13 @@ impl<N: Clone + Into<NodeName>> From<Route<N>> for To {
 
 impl std::fmt::Display for To {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.route.fmt(f)
+        let Some(missing) = &self.missing else {
+            return self.route.fmt(f);
+        };
+        let (route, destination) = (self.route.to_string(), self.route.destination());
+        match route.strip_suffix(')').filter(|_| route != destination) {
+            Some(options) => write!(f, "{options}, missing = {missing})"),
+            None => write!(f, "{destination}(missing = {missing})"),
+        }
     }
 }

@@ -80,6 +80,8 @@ pub enum RoutePart {
     Items,
     /// Where it leads once it is masked.
     Else,
+    /// Where it leads if a field that its node needs is not set.
+    Missing,
     /// Its limit.
     Limit,
     /// The bound on how many branches run at a time.

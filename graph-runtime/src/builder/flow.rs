@@ -16,6 +16,8 @@ pub(super) struct Lost {
 pub(super) enum Site {
     Node(usize),
     Branch(EdgeIndex, usize),
+    /// What an edge says of fields that are missing.
+    Missing(EdgeIndex),
 }
 
 /// The steps of a graph as the data flow needs them.
@@ -24,6 +26,15 @@ pub(super) struct Steps {
     edges: Vec<FlowEdge>,
     forks: Vec<Fork>,
     ends: Vec<FlowEdge>,
+    looks: Vec<Look>,
+}
+
+/// A handoff that looks whether all is set that its node needs.
+struct Look {
+    edge: EdgeIndex,
+    from: usize,
+    to: usize,
+    gives: FieldSet,
 }
 
 struct Fork {
@@ -42,8 +53,8 @@ struct Branch {
 }
 
 impl Steps {
-    /// Reads the steps off a graph, of which each edge gives some fields.
-    pub(super) fn of(topology: &Topology, gives: &[FieldSet]) -> Self {
+    /// Reads the steps off a graph, of which each edge gives some fields, and finds some to be set.
+    pub(super) fn of(topology: &Topology, gives: &[FieldSet], finds: &[Option<FieldSet>]) -> Self {
         let regions = topology.regions();
         let mut leaving = vec![Vec::new(); topology.nodes().len()];
         for (index, edge) in topology.edges() {
@@ -55,9 +66,18 @@ impl Steps {
             leaving,
             regions,
             gives,
+            finds,
         };
         let mut steps = Self::default();
         for (index, edge) in topology.edges() {
+            if let (Some(_), Some(to)) = (arrows.finds(index), edge.route.target().node()) {
+                steps.looks.push(Look {
+                    edge: index,
+                    from: slot(edge.from),
+                    to: slot(to),
+                    gives: gives.get(usize::from(index.0)).copied().unwrap_or_default(),
+                });
+            }
             for way in ways(edge) {
                 match arrows.place(edge.from, way) {
                     Place::Inside(to) => steps.edges.push(arrows.step(index, edge, slot(to))),
@@ -127,6 +147,13 @@ impl Steps {
                 );
             }
         }
+        found.extend(self.looks.iter().filter_map(|look| {
+            let message = flow.never_missing(&set, look.from, look.gives, look.to)?;
+            Some(Lost {
+                at: Site::Missing(look.edge),
+                text: message.as_str().to_owned(),
+            })
+        }));
         (found, flow.contract(&set, &self.ends))
     }
 }
@@ -173,6 +200,7 @@ struct Arrows<'a> {
     leaving: Vec<Vec<(EdgeIndex, &'a Edge<NodeIndex>)>>,
     regions: Regions,
     gives: &'a [FieldSet],
+    finds: &'a [Option<FieldSet>],
 }
 
 impl Arrows<'_> {
@@ -193,11 +221,15 @@ impl Arrows<'_> {
         }
     }
 
+    /// Returns what is set behind an edge whatever its node does.
     fn given(&self, edge: EdgeIndex) -> FieldSet {
-        self.gives
-            .get(usize::from(edge.0))
-            .copied()
-            .unwrap_or_default()
+        let gives = self.gives.get(usize::from(edge.0)).copied();
+        let finds = self.finds(edge).unwrap_or_default();
+        gives.unwrap_or_default().or(finds)
+    }
+
+    fn finds(&self, edge: EdgeIndex) -> Option<FieldSet> {
+        self.finds.get(usize::from(edge.0)).copied().flatten()
     }
 
     fn step(&self, index: EdgeIndex, edge: &Edge<NodeIndex>, to: usize) -> FlowEdge {

@@ -68,11 +68,13 @@ pub(super) struct Concluded {
     pub(super) ways: Vec<Way>,
 }
 
-/// An edge that an outcome may take, if a guard holds.
+/// An edge that an outcome may take, if a guard holds and what its node needs is set.
 #[derive(Clone, Copy)]
 pub(super) struct Way {
     pub(super) edge: usize,
     pub(super) guard: Option<usize>,
+    /// The fields that must be set; none where it is proven that they are.
+    pub(super) needs: FieldSet,
 }
 
 impl<S: State> BuiltGraph<S> {
@@ -127,9 +129,12 @@ impl<S: State> BuiltGraph<S> {
     /// Returns the edge that a node's outcome takes.
     #[inline]
     fn way(&self, node: &Built<S>, variant: usize, state: &S) -> Option<usize> {
-        let holds = |way: &&Way| match way.guard {
-            None => true,
-            Some(guard) => self.guards.get(guard).is_some_and(|guard| guard(state)),
+        let holds = |way: &&Way| {
+            let holds = match way.guard {
+                None => true,
+                Some(guard) => self.guards.get(guard).is_some_and(|guard| guard(state)),
+            };
+            holds && way.needs.are_set(state)
         };
         let concluded = node.ways.get(variant)?;
         if concluded.only.is_some() {

@@ -19,6 +19,8 @@ pub(super) struct Outcomes<'a> {
     /// What was taken for the nearest name.
     guessed: Vec<BuildPlace>,
     pub(super) gives: Vec<FieldSet>,
+    /// The fields that each edge finds to be set when it is taken, if it looks.
+    pub(super) finds: Vec<Option<FieldSet>>,
     pub(super) errors: Vec<BuildError>,
 }
 
@@ -27,7 +29,7 @@ impl<'a> Outcomes<'a> {
         routes: &'a [Routed],
         guard_names: Vec<&'a str>,
         guessed: Vec<BuildPlace>,
-        edges: usize,
+        finds: Vec<Option<FieldSet>>,
     ) -> Self {
         let mut guards = HashMap::new();
         for (place, name) in guard_names.iter().enumerate() {
@@ -38,7 +40,8 @@ impl<'a> Outcomes<'a> {
             guards,
             guard_names,
             guessed,
-            gives: vec![FieldSet::EMPTY; edges],
+            gives: vec![FieldSet::EMPTY; finds.len()],
+            finds,
             errors: Vec::new(),
         }
     }
@@ -46,7 +49,7 @@ impl<'a> Outcomes<'a> {
     /// Finds the edges of each outcome of a node, which are these.
     pub(super) fn of<S: State>(
         &mut self,
-        (place, node): (usize, &Added<S>),
+        (own, node): (usize, &Added<S>),
         edges: &[(usize, Source)],
     ) -> Vec<Concluded> {
         let concluded = |outcome: &Concludes| Concluded {
@@ -60,9 +63,14 @@ impl<'a> Outcomes<'a> {
         let mut guesswork = false;
         let mut has_route = false;
         let mut last = None;
-        for (edge, source) in edges {
+        for (place, (edge, source)) in edges.iter().enumerate() {
             let Source::Route(number) = *source else {
+                // What is taken if a field is missing stands for the same outcomes as the route before it.
                 continue;
+            };
+            let missing = match edges.get(place + 1) {
+                Some((missing, Source::Missing(_))) => Some(*missing),
+                _ => None,
             };
             if let Some((_, gives)) = last.filter(|(last, _)| *last == number) {
                 // It goes back to another node that may have handed over.
@@ -83,14 +91,24 @@ impl<'a> Outcomes<'a> {
             for variant in meant {
                 given = given.and(node.outcomes[variant].gives);
                 if !taken[variant] {
-                    ways[variant].ways.push(Way { edge: *edge, guard });
+                    let first = Way {
+                        edge: *edge,
+                        guard,
+                        needs: self.finds.get(*edge).copied().flatten().unwrap_or_default(),
+                    };
+                    let second = missing.map(|edge| Way {
+                        edge,
+                        guard,
+                        needs: FieldSet::EMPTY,
+                    });
+                    ways[variant].ways.extend([first].into_iter().chain(second));
                 }
                 taken[variant] |= self.routes[number].on.guard.is_none();
             }
-            if let Some(gives) = self.gives.get_mut(*edge)
-                && known
-            {
-                *gives = given;
+            for edge in [*edge].into_iter().chain(missing).filter(|_| known) {
+                if let Some(gives) = self.gives.get_mut(edge) {
+                    *gives = given;
+                }
             }
             last = Some((
                 number,
@@ -98,7 +116,8 @@ impl<'a> Outcomes<'a> {
             ));
         }
         for concluded in &mut ways {
-            let first = concluded.ways.first().filter(|way| way.guard.is_none());
+            let first = concluded.ways.first();
+            let first = first.filter(|way| way.guard.is_none() && way.needs.is_empty());
             concluded.only = first.map(|way| way.edge);
         }
         let missing = node
@@ -119,7 +138,7 @@ impl<'a> Outcomes<'a> {
                 listed(missing)
             );
             let help = "add a route without a guard, or one on any outcome, which is written `_`";
-            self.error(BuildPlace::Node(place), message, help);
+            self.error(BuildPlace::Node(own), message, help);
         }
         ways
     }
