@@ -60,5 +60,5 @@ pub mod __private {
         Copied, Joined, Loaded, Loading, Merged, Merging, Needed, Plain, Probe, Spare, Uncopied,
         Unkeepable, Unkept, Unmerged, Unmerging, Whole,
     };
-    pub use crate::topology::{LedBack, lead_back, ways};
+    pub use crate::topology::{LedBack, lead_back, reads_as_missing, ways};
 }

@@ -15,6 +15,8 @@ mod steps;
 #[doc(hidden)]
 pub use back::{LedBack, lead_back, ways};
 pub(crate) use edge::BACK;
+#[doc(hidden)]
+pub use edge::reads_as_missing;
 pub use edge::{Edge, EdgeIndex, Way};
 pub(crate) use loops::Loops;
 pub use node::{NodeIndex, NodeKind, NodeShape};

@@ -93,6 +93,11 @@ fn close(notes: &mut Log<String>) {
     notes.push("close".to_owned());
 }
 
+#[node(Ticket)]
+fn greet(account: &String, notes: &mut Log<String>) {
+    notes.push(format!("Dear {account}"));
+}
+
 #[derive(Serialize)]
 struct Question(u32);
 
@@ -140,12 +145,12 @@ struct SupportDesk {
     /// Reads what came in.
     #[route(
         Triaged::Billing { .. } if is_new => billing,
-        Triaged::Billing { .. } | Triaged::Access => plan,
+        Triaged::Billing { .. } | Triaged::Access => greet(limit = 3, missing = plan, else = human),
         Triaged::Unclear => human,
     )]
     triage: Triage,
     #[route(
-        Billed::Done => plan,
+        Billed::Done => greet(missing = plan),
         Billed::WrongDesk => triage(limit = 2, else = human),
     )]
     #[retry(times = 2, backoff = "1ms", jitter = false)]
@@ -154,6 +159,8 @@ struct SupportDesk {
     #[route(_ => triage(limit = 1, else = end))]
     #[on_error(then = back(limit = 1, else = end))]
     human: Human<Question, Answer>,
+    #[route(_ => plan)]
+    greet: Greet,
     #[route(_ => each(questions) research join fork(concurrency = 2))]
     #[cache(key = rounds, ttl = "1h")]
     plan: Plan,
@@ -174,6 +181,7 @@ fn derived() -> SupportDesk {
         triage: Triage,
         billing: Billing,
         human: Human::new(),
+        greet: Greet,
         plan: Plan,
         research: Research,
         fork: Close,
@@ -194,6 +202,7 @@ fn built() -> BuiltGraph<Ticket> {
         .node("triage", Triage)
         .node("billing", Billing)
         .node("human", Human::<Question, Answer>::new())
+        .node("greet", Greet)
         .node("plan", Plan)
         .worker("research", Research)
         .node("fork", Close)
@@ -224,7 +233,7 @@ fn built() -> BuiltGraph<Ticket> {
         .route(
             "triage",
             On::any_of(["Billing", "Access"]).shown("Triaged::Billing { .. } | Triaged::Access"),
-            To::node("plan"),
+            To::node("greet").limit(3).or_else("human").missing("plan"),
         )
         .route(
             "triage",
@@ -234,7 +243,7 @@ fn built() -> BuiltGraph<Ticket> {
         .route(
             "billing",
             On::outcome("Done").shown("Billed::Done"),
-            To::node("plan"),
+            To::node("greet").missing("plan"),
         )
         .route(
             "billing",
@@ -244,6 +253,7 @@ fn built() -> BuiltGraph<Ticket> {
         .on_error("billing", To::back().limit(1).or_else("human"))
         .route("human", "_", To::node("triage").limit(1).or_else("end"))
         .on_error("human", To::back().limit(1).or_end())
+        .route("greet", "_", To::node("plan"))
         .route(
             "plan",
             "_",
@@ -280,6 +290,20 @@ fn an_edge_is_tested_without_a_runtime() {
     assert_eq!(route.to_string(), derived.to_string());
     let billing = desk.after("triage", "Billing", &ticket).unwrap();
     assert_eq!(billing.to_string(), "billing");
+    // Without an account, and with one.
+    let known = Ticket {
+        account: Some("Ada".to_owned()),
+        ..Ticket::default()
+    };
+    for (ticket, expected) in [
+        (&ticket, "plan"),
+        (&known, "greet(limit = 3, else = human)"),
+    ] {
+        let access = desk.after("triage", "Access", ticket).unwrap();
+        assert_eq!(access.to_string(), expected);
+        let derived = SupportDesk::after_triage(ticket, &Triaged::Access);
+        assert_eq!(derived.to_string(), expected);
+    }
     assert_eq!(desk.after("triage", "Paid", &ticket), None);
     assert_eq!(desk.after("traige", "Billing", &ticket), None);
 }

@@ -16,8 +16,8 @@ struct Walk {
     left: Option<u32>,
 }
 
-/// A node with some outcomes, of which it draws one.
-struct Draw(Vec<String>);
+/// A node with some outcomes, of which it draws one, and perhaps a need.
+struct Draw(Vec<String>, bool);
 
 #[async_trait]
 impl DynNode<Walk> for Draw {
@@ -26,7 +26,12 @@ impl DynNode<Walk> for Draw {
     }
 
     fn contract(&self) -> DynContract {
-        DynContract::new().reads(["seed"]).writes(["steps"])
+        let contract = DynContract::new().reads(["seed"]).writes(["steps"]);
+        if self.1 {
+            contract.needs(["left"])
+        } else {
+            contract
+        }
     }
 
     async fn run(&self, walk: &mut Walk, _: &mut Context<'_>) -> Result<DynOutcome, NodeError> {
@@ -44,7 +49,7 @@ impl DynNode<Walk> for Draw {
 /// A part of a description, in the order in which it is said.
 #[derive(Clone, Debug)]
 enum Say {
-    Node(String, Vec<String>),
+    Node(String, Vec<String>, bool),
     Start(String),
     Given(String),
     Guard(String),
@@ -58,6 +63,7 @@ struct Leads {
     to: Shape,
     limit: Option<u32>,
     otherwise: Option<String>,
+    missing: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -87,10 +93,14 @@ fn leads() -> impl Strategy<Value = Leads> {
         1 => (name(), name(), name()).prop_map(|(items, worker, join)| Shape::Each(items, worker, join)),
     ];
     let limit = prop::option::of(prop_oneof![0..4_u32, Just(u32::MAX)]);
-    (to, limit, prop::option::of(name())).prop_map(|(to, limit, otherwise)| Leads {
-        to,
-        limit,
-        otherwise,
+    let missing = prop::option::weighted(0.2, name());
+    (to, limit, prop::option::of(name()), missing).prop_map(|(to, limit, otherwise, missing)| {
+        Leads {
+            to,
+            limit,
+            otherwise,
+            missing,
+        }
     })
 }
 
@@ -112,13 +122,15 @@ fn likely_leads() -> impl Strategy<Value = Leads> {
         to,
         limit,
         otherwise,
+        missing: None,
     })
 }
 
 fn say() -> impl Strategy<Value = Say> {
     let names = || prop::collection::vec(name(), 0..3);
     prop_oneof![
-        4 => (name(), names()).prop_map(|(name, outcomes)| Say::Node(name, outcomes)),
+        4 => (name(), names(), prop::bool::weighted(0.2))
+            .prop_map(|(name, outcomes, needs)| Say::Node(name, outcomes, needs)),
         2 => name().prop_map(Say::Start),
         1 => name().prop_map(Say::Given),
         1 => name().prop_map(Say::Guard),
@@ -141,6 +153,10 @@ fn to(leads: Leads) -> To {
         Some(limit) => to.limit(limit),
         None => to,
     };
+    let to = match leads.missing {
+        Some(missing) => to.missing(missing),
+        None => to,
+    };
     match leads.otherwise {
         Some(otherwise) => to.or_else(otherwise),
         None => to,
@@ -150,7 +166,7 @@ fn to(leads: Leads) -> To {
 fn said(said: Vec<Say>) -> GraphBuilder<Walk> {
     let builder = GraphBuilder::new("Any");
     said.into_iter().fold(builder, |builder, say| match say {
-        Say::Node(name, outcomes) => builder.dyn_node(name, Draw(outcomes)),
+        Say::Node(name, outcomes, needs) => builder.dyn_node(name, Draw(outcomes, needs)),
         Say::Start(name) => builder.start(name),
         Say::Given(name) => builder.given([name]),
         Say::Guard(name) => builder.guard(name, |walk: &Walk| walk.steps.len().is_multiple_of(2)),
@@ -177,13 +193,24 @@ fn likely() -> impl Strategy<Value = Vec<Say>> {
         ),
         4,
     );
-    nodes.prop_map(|nodes| {
+    // Who leads to the last node, which may need something, looks whether it is there.
+    (nodes, prop::bool::weighted(0.4)).prop_map(|(mut nodes, needs)| {
+        let to_last = |leads: &mut Leads| {
+            if needs && matches!(&leads.to, Shape::Node(name) if name == "d") {
+                leads.missing = Some("end".to_owned());
+            }
+        };
+        for (first, rest, _) in &mut nodes {
+            to_last(first);
+            to_last(rest);
+        }
         let mut said = vec![Say::Start("a".to_owned()), Say::Guard("g".to_owned())];
         for ((first, rest, error), name) in nodes.into_iter().zip(["a", "b", "c", "d"]) {
             let name = name.to_owned();
             said.push(Say::Node(
                 name.clone(),
                 vec!["X".to_owned(), "Y".to_owned()],
+                needs && name == "d",
             ));
             let guard = Some("g".to_owned());
             said.push(Say::Route(name.clone(), vec!["X".to_owned()], guard, first));
@@ -202,6 +229,10 @@ async fn run(graph: BuiltGraph<Walk>, seed: Vec<u8>) {
         .edges()
         .any(|(_, edge)| edge.route.fork().is_some());
     let walk = Walk {
+        left: seed
+            .first()
+            .map(|drawn| u32::from(*drawn))
+            .filter(|drawn| drawn % 2 == 0),
         seed: Log::from(seed),
         ..Walk::default()
     };
@@ -253,10 +284,14 @@ fn what_is_built_runs_to_an_end() {
         .build()
         .unwrap();
     let built = std::cell::Cell::new(0);
+    let looks = std::cell::Cell::new(0);
     let seed = prop::collection::vec(any::<u8>(), 1..8);
     let ran = TestRunner::new(config(3000)).run(&(likely(), seed), |(says, seed)| {
         if let Ok(graph) = said(says).build() {
             built.set(built.get() + 1);
+            let edges = graph.topology().edges();
+            let missing = |(_, edge): (_, &handoffs::Edge<_>)| edge.label().ends_with("missing");
+            looks.set(looks.get() + u32::from(edges.map(missing).any(|missing| missing)));
             runtime.block_on(run(graph, seed));
         }
         Ok(())
@@ -267,6 +302,11 @@ fn what_is_built_runs_to_an_end() {
         "only {} of them were graphs",
         built.get()
     );
+    assert!(
+        looks.get() >= 20,
+        "only {} of them look for what may be missing",
+        looks.get()
+    );
 }
 
 #[test]
@@ -274,7 +314,7 @@ fn ten_thousand_nodes_are_built() {
     let names: Vec<_> = (0..10_000).map(|n| format!("node {n}")).collect();
     let mut builder = GraphBuilder::<Walk>::new("Long").start("node 0");
     for name in &names {
-        builder = builder.dyn_node(name, Draw(vec!["X".to_owned(), "Y".to_owned()]));
+        builder = builder.dyn_node(name, Draw(vec!["X".to_owned(), "Y".to_owned()], false));
     }
     for pair in names.windows(2) {
         builder = builder
@@ -294,7 +334,7 @@ fn a_graph_that_is_too_large_is_told_so_and_nothing_else() {
     let mut builder = GraphBuilder::<Walk>::new("Long").start("node 0");
     for n in 0..70_000 {
         builder = builder
-            .dyn_node(format!("node {n}"), Draw(vec!["X".to_owned()]))
+            .dyn_node(format!("node {n}"), Draw(vec!["X".to_owned()], false))
             .route(
                 format!("node {n}"),
                 "_",

@@ -499,3 +499,81 @@ fn the_errors_can_be_walked_and_printed() {
     let first = errors.into_iter().next().unwrap();
     assert_eq!(first.place(), BuildPlace::Route(0, RoutePart::Target));
 }
+
+#[test]
+fn what_may_be_missing_is_said_where_something_may() {
+    let desk = || {
+        GraphBuilder::new("G")
+            .start("a")
+            .node("a", Count)
+            .node("look_up", LookUp)
+            .node("pay", Pay)
+            .route("pay", "_", To::end())
+    };
+    let misspelt = desk()
+        .route("a", "_", To::node("pay").missing("lok_up"))
+        .route("look_up", "_", To::node("pay"));
+    assert_eq!(
+        refused(misspelt),
+        ["Route(1, Missing) H001: no node is named `lok_up`; did you mean `look_up`?"]
+    );
+    let never = desk()
+        .route("a", "_", To::node("pay").missing("look_up"))
+        .route("look_up", "_", To::node("pay").missing("b"))
+        .node("b", Count)
+        .route("b", "_", To::node("c").missing("a"))
+        .node("c", Count)
+        .route("c", "_", To::end())
+        .guard("big and a field is missing", |_| true);
+    assert_eq!(
+        refused(never),
+        [
+            "Route(3, Missing) H004: a handoff loop without a bound: `a -> look_up -> b -> a`; \
+             no limit holds for a `missing`; lead it elsewhere, for example `missing = pay`",
+            "Guard(0) H011: a guard named `big and a field is missing` reads like the `missing` of \
+             an edge; rename it",
+            "Route(2, Missing) H011: all that `pay` needs is set behind `look_up`, on every path to \
+             it; leave `missing` away",
+            "Route(3, Missing) H011: `c` needs no field that may be unset; leave `missing` away",
+        ]
+    );
+    let misplaced = GraphBuilder::new("G")
+        .start("a")
+        .node("a", Count)
+        .node("b", Count)
+        .node("pay", Pay)
+        .route("a", "_", To::all(["b"], "pay").missing("end"))
+        .on_error("a", To::node("pay").missing("end"))
+        .route("b", "_", To::node("pay"))
+        .on_error("b", To::back().missing("end"))
+        .route("pay", "_", To::end().missing("b"))
+        .guard("a field is missing", |_| true);
+    assert_eq!(refused(misplaced), [""]);
+}
+
+#[test]
+fn what_may_be_missing_is_looked_for() {
+    let graph = GraphBuilder::new("G")
+        .start("count")
+        .node("count", Count)
+        .node("look_up", LookUp)
+        .node("pay", Pay)
+        .route(
+            "count",
+            "_",
+            To::node("pay").limit(2).or_end().missing("look_up"),
+        )
+        .route("look_up", "_", To::node("pay"))
+        .route("pay", "_", To::node("count").limit(1).or_end())
+        .build()
+        .unwrap();
+    let after = |account: Option<&str>| {
+        let case = Case {
+            account: account.map(str::to_owned),
+            ..Case::default()
+        };
+        graph.after("count", "()", &case).unwrap().to_string()
+    };
+    assert_eq!(after(None), "look_up");
+    assert_eq!(after(Some("Ada")), "pay(limit = 2, else = end)");
+}

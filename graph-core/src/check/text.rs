@@ -11,7 +11,9 @@ use super::finding::{Code, Finding};
 use super::name::RESERVED;
 use super::reach::{closure, ending};
 use crate::route::{Route, Target};
-use crate::topology::{Edge, EdgeIndex, NodeIndex, NodeKind, Topology, Way, vertex};
+use crate::topology::{
+    Edge, EdgeIndex, NodeIndex, NodeKind, Topology, Way, reads_as_missing, vertex,
+};
 
 /// The limit that a help proposes when the user wrote none.
 const SOME_LIMIT: u32 = 3;
@@ -244,6 +246,12 @@ fn bound(topology: &Topology, way: Way, closed_by: &[Way]) -> String {
         return format!(
             "no limit holds for an `else`; lead it elsewhere, for example `{}`",
             named(topology, route),
+        );
+    }
+    if edge.guard.as_deref().is_some_and(reads_as_missing) {
+        let elsewhere = elsewhere.map(|node| topology.name_of(node));
+        return format!(
+            "no limit holds for a `missing`; lead it elsewhere, for example `missing = {elsewhere}`"
         );
     }
     // An `else` that the user wrote is kept, unless it would close the same loop.

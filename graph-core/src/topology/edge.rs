@@ -34,8 +34,14 @@ pub struct Way {
     pub branch: Option<usize>,
 }
 
-/// What an edge says that is taken only if all is set that its node needs. No function has such a name.
-const READY: &str = "what it needs is set";
+/// The guard of an edge that is taken if a field is missing. No function has such a name.
+const MISSING: &str = "a field is missing";
+
+/// Returns whether a guard of this name is that of an edge which is taken if a field is missing.
+#[doc(hidden)]
+pub fn reads_as_missing(guard: &str) -> bool {
+    guard.ends_with(MISSING)
+}
 
 /// What an edge says that leads back after an error.
 pub(crate) const BACK: &str = "error, back";
@@ -172,30 +178,23 @@ impl<N> Edge<N> {
         self
     }
 
-    /// Takes the edge only if each field that its node needs is set. Behind it stands the edge that is
-    /// taken if one is missing.
+    /// Takes the edge only if a field is missing that the node of the edge behind it needs.
     ///
     /// ```
     /// use handoffs_core::{Edge, Route};
     ///
-    /// let edge = Edge::new("triage", "Triaged::Billing", Route::to("billing")).if_ready();
-    /// assert_eq!(edge.label(), "Triaged::Billing if what it needs is set");
+    /// let edge = Edge::new("triage", "Triaged::Billing", Route::to("look_up")).if_missing();
+    /// assert_eq!(edge.label(), "Triaged::Billing if a field is missing");
     ///
-    /// let edge = Edge::new("triage", "_", Route::to("billing")).guard("is_open").if_ready();
-    /// assert_eq!(edge.label(), "_ if is_open and what it needs is set");
+    /// let edge = Edge::new("triage", "_", Route::to("look_up")).guard("is_open").if_missing();
+    /// assert_eq!(edge.label(), "_ if is_open and a field is missing");
     /// ```
-    pub fn if_ready(mut self) -> Self {
+    pub fn if_missing(mut self) -> Self {
         self.guard = Some(match self.guard {
-            None => Cow::Borrowed(READY),
-            Some(guard) => Cow::Owned(format!("{guard} and {READY}")),
+            None => Cow::Borrowed(MISSING),
+            Some(guard) => Cow::Owned(format!("{guard} and {MISSING}")),
         });
         self
-    }
-
-    /// Returns whether a guard of this name would read like [`Edge::if_ready`].
-    #[doc(hidden)]
-    pub fn __is_ready(guard: &str) -> bool {
-        guard.ends_with(READY)
     }
 
     /// Puts other names in the place of the nodes'.

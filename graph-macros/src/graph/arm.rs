@@ -304,7 +304,7 @@ impl Onward {
             }
         };
         if let Some(help) = elsewhere {
-            let message = "H011: `missing` is said of an arm that names the one node it leads to";
+            let message = "H011: `missing` is for an arm that hands over to one node, by its name";
             mistakes.mend(key, message, help);
             skip_argument(options);
             return Ok(None);

@@ -52,10 +52,8 @@ pub(super) fn flow_check(model: &Model) -> TokenStream {
         let lost = at(&node.ident, quote!(FLOW.lost(&SET, #index)));
         quote!(#lost #itemless)
     });
-    let never = never_missing(model).map(|(key, handoff)| {
-        let found = quote!(FLOW.never_missing(&SET, #handoff));
-        at(key, found)
-    });
+    let never = never_missing(model)
+        .map(|(key, handoff)| at(key, quote!(FLOW.never_missing(&SET, #handoff))));
     let clashes = flow.branches.iter().filter(|_| model.has_places);
     let clashes =
         clashes.map(|(fork, branch, token)| at(token, quote!(FLOW.clash(#fork, #branch))));
@@ -283,9 +281,8 @@ pub(super) fn generic_context(model: &Model) -> TokenStream {
     });
     let clashes = flow.branches.iter();
     let clashes = clashes.map(|(fork, branch, _)| quote!(flow.clash(#fork, #branch)));
-    let never = never_missing(model);
-    let never = never.map(|(_, handoff)| quote!(flow.never_missing(&set, #handoff)));
-    let checks = checks.chain(never).chain(clashes);
+    // What is never missing of one node may be of another, so nothing is said of that.
+    let checks = checks.chain(clashes);
     quote! {
         const __CONTEXT: () = {
             #[allow(non_snake_case)]

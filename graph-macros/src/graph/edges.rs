@@ -51,7 +51,7 @@ pub(super) fn edge_functions(model: &Model, names: &Names) -> TokenStream {
             let taken = match needed(model, edge).filter(|_| arm.onward.if_missing().is_some()) {
                 None => quote!(#edge),
                 Some(needs) => {
-                    let missing = edge + 1;
+                    let missing = edge - 1;
                     quote! {
                         if #krate::FieldSet::are_set(#needs, __state) { #edge } else { #missing }
                     }

@@ -39,7 +39,7 @@ pub(super) struct Suspect {
 pub(super) enum Source {
     /// An arm of a node.
     Arm(usize, usize),
-    /// The `missing` of an arm of a node; it follows the arm.
+    /// The `missing` of an arm of a node; the arm follows it.
     Missing(usize, usize),
     /// The `on_error` of a node.
     Error(usize),
@@ -134,14 +134,12 @@ pub(super) fn resolve(graph: Graph, mistakes: &mut Mistakes) -> Option<Model> {
     for (from, node) in graph.nodes.iter().enumerate() {
         let index = NodeIndex(u16::try_from(from).ok()?);
         for (at, arm) in node.arms.iter().enumerate() {
+            if let Some(missing) = arm.onward.if_missing() {
+                let edge = names.edge(index, arm, missing).if_missing();
+                edges.push((Source::Missing(from, at), edge));
+            }
             let edge = names.edge(index, arm, &arm.onward);
-            let Some(missing) = arm.onward.if_missing() else {
-                edges.push((Source::Arm(from, at), edge));
-                continue;
-            };
-            edges.push((Source::Arm(from, at), edge.if_ready()));
-            let edge = names.edge(index, arm, missing);
-            edges.push((Source::Missing(from, at), edge));
+            edges.push((Source::Arm(from, at), edge));
         }
         if let Some(onward) = &node.policy.on_error {
             let route = names.route(onward);

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use handoffs_core::__private::all_handoffs;
+use handoffs_core::__private::{all_handoffs, reads_as_missing};
 use handoffs_core::{
     Branches, Code, Contract, Edge, EdgeIndex, FieldSet, Finding, May, NodeIndex, NodeShape, Place,
     State, Topology, check, max_handoffs, max_visits,
@@ -60,6 +60,14 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
         BuildPlace::Guard,
         &mut found.errors,
     );
+    for (place, (name, _)) in guards.iter().enumerate() {
+        if reads_as_missing(name) {
+            let message = format!("a guard named `{name}` reads like the `missing` of an edge");
+            let at = BuildPlace::Guard(place);
+            let error = BuildError::new(Code::H011, at, message, "rename it");
+            found.errors.push(error);
+        }
+    }
     twice(
         items.iter().map(|(name, ..)| name.as_str()),
         "lists of items",
@@ -220,16 +228,18 @@ fn ways<S: State>(
         .collect()
 }
 
-/// Returns of each edge that looks before it is taken what must be set: where an edge follows for the case
-/// that a field is missing, those that its node needs.
+/// Returns of each edge that looks before it is taken what must be set: where one for the case that a field is
+/// missing stands before it, what its node needs.
 fn looked_for<S: State>(described: &Described, nodes: &[Added<S>]) -> Vec<Option<FieldSet>> {
-    let edges = described.topology.edges();
-    let looked_for = edges.map(|(index, edge)| {
-        let next = described.sources.get(usize::from(index.0) + 1);
-        let target = edge.route.target().node();
-        let target = target.filter(|_| matches!(next, Some(Source::Missing(_))));
-        let node = nodes.get(usize::from(target?.0))?;
-        Some(node.known.contract.needs)
+    let mut looks = false;
+    let edges = described.topology.edges().zip(&described.sources);
+    let looked_for = edges.map(|((_, edge), source)| {
+        let is_missing = matches!(source, Source::Missing(_));
+        std::mem::replace(&mut looks, is_missing).then(|| {
+            let node = edge.route.target().node();
+            let node = node.and_then(|node| nodes.get(usize::from(node.0)));
+            node.map_or(FieldSet::EMPTY, |node| node.known.contract.needs)
+        })
     });
     looked_for.collect()
 }

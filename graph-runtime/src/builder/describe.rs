@@ -24,7 +24,7 @@ const COMPARED: usize = 100_000;
 pub(super) enum Source {
     /// A `route`, by its number.
     Route(usize),
-    /// What a `route` says of fields that are missing; it follows the route.
+    /// What a `route` says of fields that are missing; the route follows it.
     Missing(usize),
     /// An `on_error`.
     Error(usize),
@@ -202,7 +202,7 @@ impl Names<'_> {
                 Target::End => Route::end(),
             });
         };
-        let message = "`missing` is said of an edge that names the one node it leads to";
+        let message = "`missing` is for a route that hands over to one node, by its name";
         self.error(at, message, help);
         // So nothing is said of what its node needs.
         self.guesswork = true;
@@ -247,14 +247,12 @@ pub(super) fn describe(
                 Some(guard) => edge.guard(guard.clone()),
                 None => edge,
             };
-            let Some(missing) = names.missing(to, source) else {
-                edges.push((source, edge));
-                continue;
-            };
-            let mut other = edge.clone();
-            other.route = missing;
-            edges.push((source, edge.if_ready()));
-            edges.push((Source::Missing(number), other));
+            if let Some(missing) = names.missing(to, source) {
+                let mut other = edge.clone().if_missing();
+                other.route = missing;
+                edges.push((Source::Missing(number), other));
+            }
+            edges.push((source, edge));
         }
         for (place, number) in failed.into_iter().enumerate() {
             let (source, ErrorRoute { to, .. }) = (Source::Error(number), &errors[number]);

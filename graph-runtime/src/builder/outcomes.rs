@@ -65,10 +65,10 @@ impl<'a> Outcomes<'a> {
         let mut last = None;
         for (place, (edge, source)) in edges.iter().enumerate() {
             let Source::Route(number) = *source else {
-                // What is taken if a field is missing stands for the same outcomes as the route before it.
+                // What is taken if a field is missing stands for the same outcomes as the route behind it.
                 continue;
             };
-            let missing = match edges.get(place + 1) {
+            let missing = match place.checked_sub(1).and_then(|before| edges.get(before)) {
                 Some((missing, Source::Missing(_))) => Some(*missing),
                 _ => None,
             };
