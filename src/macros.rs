@@ -180,6 +180,7 @@ pub use handoffs_macros::Scope;
 /// |---|---|
 /// | `limit = N` | a run takes the edge at most N times; every loop needs one |
 /// | `else = node` | where to go instead, once the limit is used up or when the edge would be taken again without progress since the last time; `end` will do as well |
+/// | `missing = node` | where to go instead if a field that the node [needs](#what-may-be-missing) is not set; `end` will do as well |
 /// | `approve = f` | of a handoff to a node: [a person decides](#a-person-before-a-handoff) whether it may be; refused, it takes the `else`, which it needs |
 /// | `concurrency = N` | of a fork: at most N of its branches run at once |
 ///
@@ -205,6 +206,49 @@ pub use handoffs_macros::Scope;
 /// For a graph `Desk` this also makes the enum `DeskNode` of its nodes, an edge function
 /// `Desk::after_<node>(&state, &outcome)` for each node, and `Desk::MAX_HANDOFFS`. The graph is itself
 /// a node of any graph over the same state.
+///
+/// # What may be missing
+///
+/// What a node needs is set on every path to it, or the graph does not compile (H007). Where nobody can
+/// promise that, an arm says where to go if it is not, and the fields are looked for when the run is there:
+///
+/// ```
+/// use handoffs::prelude::*;
+///
+/// #[derive(State, Clone, Debug, Default)]
+/// struct Ticket {
+///     account: Option<String>,
+/// }
+///
+/// # #[node(Ticket)] async fn triage() {}
+/// # #[node(Ticket)] async fn sign_in(mut account: Out<'_, String>) { account.set("Ada".to_owned()) }
+/// /// It needs an account.
+/// #[node(Ticket)]
+/// async fn billing(account: &str) {
+///     println!("Dear {account}");
+/// }
+///
+/// #[derive(AgentGraph)]
+/// #[graph(state = Ticket, start = triage)]
+/// struct SupportDesk {
+///     #[route(_ => billing(missing = sign_in))]
+///     triage: Triage,
+///     #[route(_ => billing)]
+///     sign_in: SignIn,
+///     #[route(_ => end)]
+///     billing: Billing,
+/// }
+///
+/// let known = Ticket { account: Some("Ada".to_owned()) };
+/// assert_eq!(SupportDesk::after_triage(&known, &()), Route::to(SupportDeskNode::Billing));
+/// let edge = SupportDesk::after_triage(&Ticket::default(), &());
+/// assert_eq!(edge, Route::to(SupportDeskNode::SignIn));
+/// ```
+///
+/// Such an arm is two edges. The first, `_ if a field is missing`, leads elsewhere, and has no options; the
+/// second is the arm as it is without `missing`, with its own options. So a loop needs its bound elsewhere if
+/// it is closed by the first, and a thread that went along the second goes on as it was. A guard holds for both.
+/// A `missing` of which nothing ever is, on any path, is refused (H011).
 ///
 /// # A person as a node
 ///

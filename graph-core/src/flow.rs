@@ -1,6 +1,6 @@
 //! Whether the nodes' promises meet: that no handoff loses context (H007), that branches do not write
-//! over each other (H008), that a node which takes an item is handed one (H009), and that what may be
-//! missing is (H011).
+//! over each other (H008), that a node which takes an item is handed one (H009), and that an edge which
+//! looks for what may be missing may find that it is (H011).
 //!
 //! A graph's derive lets the compiler run [`Flow`] over the contracts of its nodes: a forward data flow
 //! that keeps, for each node, the fields that are set on *every* path to it, a must-analysis on a lattice
@@ -12,9 +12,9 @@ mod clash;
 mod given;
 mod item;
 mod message;
+mod missing;
 mod path;
 mod queue;
-mod ready;
 #[cfg(test)]
 mod tests;
 

@@ -542,13 +542,29 @@ fn what_may_be_missing_is_said_where_something_may() {
         .node("a", Count)
         .node("b", Count)
         .node("pay", Pay)
+        .dyn_node("c", Fork(&["A", "B"]))
         .route("a", "_", To::all(["b"], "pay").missing("end"))
         .on_error("a", To::node("pay").missing("end"))
         .route("b", "_", To::node("pay"))
-        .on_error("b", To::back().missing("end"))
-        .route("pay", "_", To::end().missing("b"))
-        .guard("a field is missing", |_| true);
-    assert_eq!(refused(misplaced), [""]);
+        .route("pay", "_", To::node("c"))
+        .route("c", "A", To::back().limit(1).or_end().missing("a"))
+        .route("c", "B", To::end().missing("b"));
+    let said = "`missing` is for a route that hands over to one node, by its name";
+    assert_eq!(
+        refused(misplaced),
+        [
+            format!(
+                "Route(0, Missing) H011: {said}; put a node before the fork, and say it of the handoff to that node"
+            ),
+            format!(
+                "OnError(0, Missing) H011: {said}; lead the error to a node that needs nothing, and decide there"
+            ),
+            format!(
+                "Route(3, Missing) H011: {said}; remove it: who handed over had all that it needs"
+            ),
+            format!("Route(4, Missing) H011: {said}; remove it: the end needs nothing"),
+        ]
+    );
 }
 
 #[test]

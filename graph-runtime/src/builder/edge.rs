@@ -186,8 +186,8 @@ impl To {
     /// Names the node to go to if a field that the edge's node needs is not set; `end` is the end of the
     /// run. So a path on which nobody is sure to have set the field is no mistake (H007).
     ///
-    /// It stands for a second edge behind this one, on the same outcomes: what else is said here, of a
-    /// limit or of a person's approval, is said of the first.
+    /// It stands for an edge of its own before this one, on the same outcomes: what else is said here, of a
+    /// limit or of a person's approval, is not said of that.
     ///
     /// ```
     /// use handoffs_runtime::To;
