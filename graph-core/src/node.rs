@@ -207,8 +207,10 @@ impl<T> Replaced<T> for T {}
 /// ```
 pub struct Out<'a, T> {
     field: &'a mut Option<T>,
-    /// What the field holds as long as nothing was set, and how that is copied to be changed.
-    before: Option<(&'a T, fn(&T) -> T)>,
+    /// What the field holds as long as nothing was set.
+    before: Option<&'a T>,
+    /// How that is copied, to be changed.
+    copy: Option<fn(&T) -> T>,
 }
 
 impl<'a, T> Out<'a, T> {
@@ -217,6 +219,7 @@ impl<'a, T> Out<'a, T> {
         Self {
             field,
             before: None,
+            copy: None,
         }
     }
 
@@ -229,7 +232,8 @@ impl<'a, T> Out<'a, T> {
     {
         Self {
             field: draft,
-            before: before.as_ref().map(|before| (before, T::clone as _)),
+            before: before.as_ref(),
+            copy: Some(T::clone),
         }
     }
 
@@ -241,16 +245,18 @@ impl<'a, T> Out<'a, T> {
 
     /// Returns the value that the field holds so far, to be changed.
     pub fn get_mut(&mut self) -> Option<&mut T> {
-        if let (None, Some((before, copy))) = (&self.field, self.before) {
-            *self.field = Some(copy(before));
+        if self.field.is_none() {
+            *self.field = self
+                .before
+                .zip(self.copy)
+                .map(|(before, copy)| copy(before));
         }
         self.field.as_mut()
     }
 
     /// Returns the value that the field holds so far.
     pub fn get(&self) -> Option<&T> {
-        let before = self.before.map(|(before, _)| before);
-        self.field.as_ref().or(before)
+        self.field.as_ref().or(self.before)
     }
 }
 
