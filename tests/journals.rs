@@ -8,6 +8,8 @@
 )]
 
 mod common;
+#[path = "journals/unread.rs"]
+mod unread;
 
 use std::fmt::Debug;
 use std::sync::Arc;

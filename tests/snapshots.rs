@@ -863,6 +863,8 @@ async fn the_state_after_each_entry_that_is_left_of_a_trimmed_thread_is_known(at
     known(&thread).await;
     // The next snapshot takes in what is left, and still tells how it begins.
     let _ = thread.resume(ask(&thread).await.id, "so").await.unwrap();
+    // In memory, it is the first to read who keeps it.
+    assert_eq!(thread.state().await.unwrap().count, 1_200);
     let journal = at.open().await;
     let snapshot = journal.snapshot(&"t".into()).await.unwrap().unwrap();
     assert!(snapshot.seq > head + 600);

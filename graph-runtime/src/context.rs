@@ -1,5 +1,6 @@
 //! What a node sees of the run it is part of.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,17 +18,18 @@ use tracing::Span;
 use crate::agent::Teller;
 use crate::attempt::Pulse;
 use crate::budget::{Held, Spent};
-use crate::course::Course;
+use crate::course::{Course, place};
 use crate::engine::{Amounts, Engine};
 use crate::error::RunError;
 use crate::event::Inner;
 use crate::item::Item;
 use crate::journal::{
-    Ask, BranchId, Conclusion, Failure, Json, Recorded, ThreadId, Usage, Used, keep,
+    Ask, BranchId, Conclusion, Failure, Json, PlainStep, Recorded, ThreadId, Usage, Used, keep,
 };
 use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
 use crate::once::Effects;
+use crate::pace::Pace;
 use crate::plan::{Leg, LegKind};
 use crate::scope::Scope;
 use crate::spending::Around;
@@ -80,6 +82,8 @@ pub struct Context<'a> {
     /// How long a question is open of a node that does not say so itself, as the node around its graph
     /// says.
     pub(crate) patience: Option<Duration>,
+    /// What is remembered from one step to the next, if steps are kept.
+    pub(crate) pace: Option<Box<Pace>>,
     pub(crate) pulse: Pulse,
     /// The pulse of the node that the graph is, for which each step is a sign of life.
     pub(crate) around: Pulse,
@@ -198,6 +202,7 @@ impl<'a> Context<'a> {
             caught: None,
             refused: None,
             patience: None,
+            pace: None,
             pulse: Pulse::default(),
             around: Pulse::default(),
             span: Span::none(),
@@ -243,6 +248,7 @@ impl<'a> Context<'a> {
             caught,
             refused,
             patience: _,
+            pace,
             pulse,
             around: _,
             span,
@@ -269,6 +275,9 @@ impl<'a> Context<'a> {
         (*pending, *caught, *item, *left) = (None, None, None, None);
         (*misfit, *refused, *held_before) = (None, None, None);
         (*permit, *relay, *concluded) = (None, None, None);
+        if let Some(pace) = pace {
+            pace.begin_again();
+        }
         *pulse = Pulse::default();
         *span = Span::none();
         #[cfg(feature = "agents")]
@@ -305,7 +314,7 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn __pass<S: State>(&mut self, edge: usize, state: &S) -> Option<usize> {
         if self.attended {
-            return None;
+            return self.keep_pace(edge, state);
         }
         let leg = self.course.leg(edge)?;
         let is_noted = self.course.engine.has_frames() || !self.effects.is_empty();
@@ -331,6 +340,80 @@ impl<'a> Context<'a> {
         }
         self.effects.clear();
         true
+    }
+
+    /// Does the same where a journal takes what the step did as it is, if there is no more to say of it.
+    #[inline(never)]
+    fn keep_pace<S: State>(&mut self, edge: usize, state: &S) -> Option<usize> {
+        let is_plain = self.is_plain();
+        let pace = self.pace.as_deref_mut().filter(|pace| pace.is_on)?;
+        let ledger = self.scope.ledger.as_deref()?;
+        let leg = self.course.leg(edge)?;
+        let Some(Ok(Conclusion {
+            variant: Cow::Borrowed(variant),
+            payload: None,
+        })) = self.concluded
+        else {
+            return None;
+        };
+        let marks = self.step;
+        if !is_plain || !pace.write(state, marks) {
+            return None;
+        }
+        let (now, took_ms) = pace.lap();
+        let keep = |progress| {
+            let edge = place(edge);
+            let step = PlainStep {
+                took_ms,
+                variant,
+                edge,
+                progress,
+            };
+            let seq = ledger.put_step(step, pace.fields());
+            self.arrived = seq.unwrap_or(self.arrived);
+            seq.is_some()
+        };
+        if !(self.course).keep_pass(edge, leg, marks.changed, state, keep) {
+            return None;
+        }
+        pace.go_on(now, state, marks.changed);
+        self.flush();
+        Some(usize::from(self.course.engine.go_on(leg)))
+    }
+
+    /// Returns whether nothing is left that the node which is due is to be told, but what the state says.
+    pub(crate) fn is_fresh(&self) -> bool {
+        let Self {
+            answers,
+            item,
+            again,
+            caught,
+            refused,
+            misfit,
+            around,
+            outer,
+            ..
+        } = self;
+        let is_told = item.is_some() || caught.is_some() || refused.is_some() || misfit.is_some();
+        answers.is_empty()
+            && !is_told
+            && !again
+            && !around.is_felt()
+            && outer.is_none()
+            && self.branch.is_trunk()
+            && self.scope.limits.budgets.is_none()
+            && self.is_plain()
+    }
+
+    /// Returns whether the step has done no more than to change fields.
+    fn is_plain(&self) -> bool {
+        self.pending.is_none()
+            && self.effects.is_empty()
+            && self.usage.is_empty()
+            && self.calls.is_empty()
+            && self.near.is_empty()
+            && self.left.is_none()
+            && self.step.replaced.is_empty()
     }
 
     /// Returns the thread that the run belongs to.

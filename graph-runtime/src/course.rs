@@ -3,7 +3,7 @@
 use handoffs_core::{FieldSet, State};
 
 use crate::engine::{Action, Engine, Hop, Refused};
-use crate::plan::{Leg, Plan};
+use crate::plan::{Leg, LegKind, Plan};
 use crate::progress::Progress;
 
 /// Handoffs between two points at which a run lets other tasks have their turn.
@@ -97,7 +97,38 @@ impl<'a> Course<'a> {
             progress.changed(changed);
             progress.fingerprint(state)
         });
-        self.engine.count_lap(self.plan, edge, progress)
+        (self.engine).count_lap(self.plan, edge, progress, || true)
+    }
+
+    /// Does what there is to do where an edge is taken, but to go along it, once the step is kept: `keep` gets the
+    /// progress on which it depended, and says whether that has succeeded, as this does.
+    pub(crate) fn keep_pass<S: State>(
+        &mut self,
+        edge: usize,
+        leg: &Leg,
+        changed: FieldSet,
+        state: &S,
+        keep: impl FnOnce(Option<u64>) -> bool,
+    ) -> bool {
+        let is_watched = leg.kind == LegKind::Watched;
+        let progress = self.progress.as_mut().and_then(|progress| {
+            progress.changed(changed);
+            if is_watched {
+                progress.fingerprint(state)
+            } else {
+                None
+            }
+        });
+        let is_kept = if is_watched {
+            let keep = || keep(progress);
+            self.engine.count_lap(self.plan, edge, progress, keep)
+        } else {
+            keep(None)
+        };
+        if is_kept && self.engine.has_frames() {
+            self.note_handoff(edge, leg);
+        }
+        is_kept
     }
 
     /// Notes who hands over along an edge.

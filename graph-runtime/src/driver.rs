@@ -50,8 +50,6 @@ pub(crate) struct Driver<'a, G: Runnable> {
     pub(crate) took_ms: u64,
     /// How long calls took of an attempt that was cut off before, in milliseconds.
     pub(crate) cut_off_ms: u64,
-    /// How long the logs were before the step that is under way.
-    pub(crate) lengths: Vec<usize>,
     /// How many attempts each retry rule has given the node that is due.
     pub(crate) used: Vec<u32>,
     /// The fork whose branches are due.
@@ -138,7 +136,6 @@ impl<'a, G: Runnable> Driver<'a, G> {
             open: None,
             took_ms: 0,
             cut_off_ms: 0,
-            lengths: Vec::new(),
             used: Vec::new(),
             fork: None,
             is_within: false,
@@ -159,7 +156,6 @@ impl<'a, G: Runnable> Driver<'a, G> {
             open,
             took_ms,
             cut_off_ms,
-            lengths,
             used,
             fork,
             is_within: _,
@@ -168,7 +164,6 @@ impl<'a, G: Runnable> Driver<'a, G> {
         cx.begin_again(index, engine);
         *open = None;
         (*took_ms, *cut_off_ms) = (0, 0);
-        lengths.clear();
         used.clear();
         *fork = None;
     }
@@ -435,15 +430,6 @@ impl<'a, G: Runnable> Driver<'a, G> {
         let name = |node: NodeIndex| Arc::<str>::from(plan.name(node.0));
         let route = edge.route.clone().map(name);
         format!("{} => {route}", edge.label())
-    }
-
-    /// Returns the condition of an edge as it is written in the graph.
-    pub(crate) fn edge_label(&self, edge: u16) -> Cow<'static, str> {
-        match self.plan().edge(edge) {
-            None => Cow::default(),
-            Some(edge) if edge.guard.is_none() => edge.on.clone(),
-            Some(edge) => edge.label().into_owned().into(),
-        }
     }
 
     pub(crate) fn unencoded(

@@ -412,13 +412,20 @@ impl Engine {
         is_due && leg.kind != LegKind::Driven && Some(leg.to) != self.join
     }
 
-    /// Counts that a watched edge is taken, and returns whether it can be: one that is masked is not counted.
+    /// Counts that a watched edge is taken, and returns whether it can be: one that is masked, or of which the
+    /// step is not kept, is not counted.
     #[inline]
-    pub(crate) fn count_lap(&mut self, plan: &Plan, chosen: usize, progress: Option<u64>) -> bool {
+    pub(crate) fn count_lap(
+        &mut self,
+        plan: &Plan,
+        chosen: usize,
+        progress: Option<u64>,
+        keep: impl FnOnce() -> bool,
+    ) -> bool {
         let (Some(edge), Some(lap)) = (plan.edges.get(chosen), self.laps.get_mut(chosen)) else {
             return false;
         };
-        let is_free = lap.mask(edge.limit, self.epoch, progress).is_none();
+        let is_free = lap.mask(edge.limit, self.epoch, progress).is_none() && keep();
         if is_free {
             lap.count(self.epoch, progress);
         }

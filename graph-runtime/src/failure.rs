@@ -144,7 +144,7 @@ impl<G: Runnable> Driver<'_, G> {
         let caught = Recorded::Caught {
             failure: failure.clone(),
             edge,
-            on: self.edge_label(edge),
+            on: self.plan().edge_label(edge),
             usage: self.usage(),
             took_ms: self.took(),
             masked: hop.masked,

@@ -36,6 +36,7 @@ mod submit;
 #[doc(hidden)]
 pub mod suite;
 mod trail;
+mod unread;
 mod usage;
 mod writes;
 
@@ -61,6 +62,7 @@ pub use json::{Json, JsonError};
 pub use layer::Layer;
 pub(crate) use ledger::Ledger;
 pub use memory::Memory;
+pub use memory::Shelf;
 pub(crate) use metering::Metering;
 pub(crate) use open::Open;
 #[cfg(feature = "postgres")]
@@ -75,6 +77,7 @@ pub(crate) use standing::Standing;
 pub use submit::submit;
 pub use suite::JournalPlace;
 pub use trail::trail_of;
+pub(crate) use unread::PlainStep;
 pub use usage::{Called, Usage, Used};
 pub use writes::{Write, Writes};
 
@@ -291,6 +294,13 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     ///
     /// Dropping the future leaves the thread as it was, or removed.
     async fn delete(&self, thread: &ThreadId, head: Option<u64>) -> Result<(), JournalError>;
+
+    /// Returns where a run can put entries of a thread that are made records when somebody reads them. Only
+    /// what is in this process has such a place.
+    #[doc(hidden)]
+    fn __shelf(&self, _thread: &ThreadId) -> Option<Shelf> {
+        None
+    }
 }
 
 /// Why a journal could not be read or written.

@@ -43,6 +43,7 @@ mod item;
 mod marks;
 mod node_error;
 mod once;
+mod pace;
 mod pause;
 mod reread;
 
@@ -116,7 +117,7 @@ pub mod __private {
     };
     pub use crate::item::Item;
     pub use crate::journal::suite as journal_rules;
-    pub use crate::journal::{Conclusion as Concluded, Json, JsonError};
+    pub use crate::journal::{Conclusion as Concluded, Json, JsonError, Shelf};
     pub use crate::policy::{Policy, Retry};
     pub use crate::reread::{cache_key, items, no_node, predicate, question, reread};
     pub use crate::subgraph::subgraph;

@@ -423,7 +423,7 @@ impl Context<'_> {
         call: Option<&Call<'_>>,
         charge: Option<Charge>,
     ) -> Result<(), NodeError> {
-        let mut once = Recorded::Once {
+        let once = Recorded::Once {
             node: self.node().to_owned().into(),
             key: key.to_owned(),
             effect: effect.clone(),
@@ -436,8 +436,7 @@ impl Context<'_> {
         let seq = match &self.scope.ledger {
             Some(ledger) => {
                 let heard = answer.as_deref().map(Pending::event);
-                let handed_in =
-                    ledger.hand_in(&self.course.plan.id, &self.branch, heard, &mut once);
+                let handed_in = ledger.hand_in(&self.course.plan.id, &self.branch, heard, once);
                 handed_in.map_err(|error| {
                     self.pending = answer;
                     NodeError::new(error)

@@ -358,6 +358,15 @@ impl Plan {
         self.edges.get(usize::from(edge))?.fork.as_ref()
     }
 
+    /// Returns the condition of an edge as it is written in the graph.
+    pub(crate) fn edge_label(&self, edge: u16) -> Cow<'static, str> {
+        match self.edge(edge) {
+            None => Cow::default(),
+            Some(edge) if edge.guard.is_none() => edge.on.clone(),
+            Some(edge) => edge.label().into_owned().into(),
+        }
+    }
+
     /// Returns an edge as it is written in the graph.
     pub(crate) fn edge(&self, edge: u16) -> Option<&Edge<NodeIndex>> {
         self.topology.get_edge(EdgeIndex(edge))

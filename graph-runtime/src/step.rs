@@ -5,12 +5,10 @@ use std::mem::take;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
 
 use futures_channel::mpsc;
 use futures_util::future::poll_fn;
 use handoffs_core::{FieldSet, State};
-use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 #[cfg(feature = "agents")]
@@ -85,10 +83,15 @@ impl<G: Runnable> Driver<'_, G> {
         let caches = self.caches(node);
         let is_kept = self.scope.ledger.is_some() || caches;
         if is_kept {
-            self.measure();
+            let pace = self.cx.pace.get_or_insert_default();
+            pace.measure(&self.state);
         }
         let noted = is_kept || self.sink.listens() || !self.cx.span.is_disabled();
         self.cx.enter(noted, telemetry::is_listened());
+        let is_on = self.may_pace(caches);
+        if let Some(pace) = &mut self.cx.pace {
+            pace.is_on = is_on;
+        }
         let key = if caches {
             self.cache_key(node).map(Box::new)
         } else {
@@ -151,6 +154,21 @@ impl<G: Runnable> Driver<'_, G> {
         Ok(None)
     }
 
+    /// Returns whether the plain steps that come may be kept without the driver: nobody has to be told of them,
+    /// nothing is left over from what came before, and there is a place for them.
+    fn may_pace(&self, caches: bool) -> bool {
+        let limits = &self.scope.limits;
+        let is_watched = self.sink.listens() || telemetry::is_told() || limits.drain.is_some();
+        !caches
+            && !is_watched
+            && !self.is_within
+            && self.used.is_empty()
+            && self.cut_off_ms == 0
+            && self.cx.is_fresh()
+            && !self.plan().has_scopes()
+            && (self.scope.ledger.as_ref()).is_some_and(|ledger| ledger.takes_steps())
+    }
+
     /// Keeps the fields that an attempt at a node may leave changed although it fails.
     fn before(&self, node: u16) -> Option<Box<(FieldSet, G::State)>> {
         let fields = self.plan().node(node)?.undone?;
@@ -175,12 +193,12 @@ impl<G: Runnable> Driver<'_, G> {
             self.cx.permit = permits.acquire().await.ok();
         }
         let has_budget = self.scope.limits.budgets.is_some();
-        let is_timed = self.scope.ledger.is_some() || has_budget;
-        let begun = is_timed.then(Instant::now);
+        if self.scope.ledger.is_some() || has_budget {
+            self.cx.pace.get_or_insert_default().begin();
+        }
         self.cx.calls_ms = 0;
         let attempt = self.attempt(node).await;
-        let took = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
-        self.took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.took_ms = self.cx.pace.as_mut().map_or(0, |pace| pace.end());
         self.cx.permit = None;
         if has_budget && !is_graph {
             self.cx.spend_time(self.took_ms);
@@ -353,7 +371,7 @@ impl<G: Runnable> Driver<'_, G> {
                 node: self.kept_name(node),
                 outcome,
                 edge: place(edge),
-                on: self.edge_label(place(edge)),
+                on: self.plan().edge_label(place(edge)),
                 masked: hop.masked,
                 to: to.map(|to| self.kept_name(to)),
                 fork: forked,

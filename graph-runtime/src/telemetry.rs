@@ -75,7 +75,7 @@ pub(crate) use agent::{asked, called, offered, passed};
 pub(crate) use measure::{appended, begun, pauses, stepped, used};
 pub use names::*;
 pub(crate) use span::{
-    Moved, answered, append, append_failed, concluded, decided, expired, handoff, is_listened,
-    is_told, is_traced, joined, loop_stopped, node, node_failed, paused, run, step_failed,
-    tried_again,
+    Moved, answered, append, append_failed, concluded, decided, expired, handoff, is_append_told,
+    is_listened, is_told, is_traced, joined, loop_stopped, node, node_failed, paused, run,
+    step_failed, tried_again,
 };

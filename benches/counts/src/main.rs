@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use boxed::{Table, built_ring};
 use fan_out::{FAN_OUT, Numbers, join_set};
 use handoffs::prelude::*;
-use handoffs::{Durability, Entry, Journal, Keep, Runnable};
+use handoffs::{Durability, Entry, Journal, Keep, Layer, Runnable};
 use rings::{Chain, Ring, Ring5, Ring20, Work};
 use talk::{conversation, hold};
 
@@ -88,7 +88,12 @@ const CASES: &[Case] = &[
     Case {
         name: "journal in memory, a step",
         floor: |n| by_hand(write(n)),
-        ours: |n| by_hand(journalled(n)),
+        ours: |n| by_hand(journalled(n, false)),
+    },
+    Case {
+        name: "journal in memory, a step that somebody reads",
+        floor: |n| by_hand(write(n)),
+        ours: |n| by_hand(journalled(n, true)),
     },
     Case {
         name: "1,000 entries taken up, a resume",
@@ -139,15 +144,17 @@ fn run<G: Runnable<State = Work>, J: Keep>(runtime: &Runtime<G, J>, work: Work) 
     assert!(run.expect("a run").finished().is_some());
 }
 
-/// Runs of a hundred steps, after which no snapshot is due.
-async fn journalled(times: u64) {
-    let runtime = Runtime::new(Ring::new()).journal(Memory::default());
+/// Runs of a hundred steps, which are read when the run is over, or never.
+async fn journalled(times: u64, is_read: bool) {
+    let journal = Memory::default();
+    let runtime = Runtime::new(Ring::new()).journal(journal.clone());
     for run in 0..times / 100 {
-        let run = runtime
-            .thread(format!("t{run}"))
-            .run(Work::empty(100))
-            .await;
+        let thread = runtime.thread(format!("t{run}"));
+        let run = thread.run(Work::empty(100)).await;
         assert!(run.expect("a run").finished().is_some());
+        if is_read {
+            black_box(journal.read(thread.id(), 0).await.expect("records"));
+        }
     }
 }
 
@@ -181,11 +188,23 @@ async fn read(times: u64) {
     }
 }
 
+/// A journal in which nobody keeps a snapshot.
+#[derive(Debug, Default)]
+struct Whole(Memory);
+
+impl Layer for Whole {
+    type Within = Memory;
+
+    fn within(&self) -> &Memory {
+        &self.0
+    }
+}
+
 /// Folds a thread that has no snapshot, as each call on it begins.
 async fn resume(times: u64) {
-    let (journal, id) = (Memory::default(), "t".into());
+    let (journal, id) = (Whole::default(), "t".into());
     let records = hold(0, ENTRIES).await.read(&id, 0).await.expect("records");
-    let copied = journal.append(&id, 0, records, Durability::Step).await;
+    let copied = journal.0.append(&id, 0, records, Durability::Step).await;
     copied.expect("a thread");
     let thread = conversation(0).journal(journal).thread("t");
     for _ in 0..times {

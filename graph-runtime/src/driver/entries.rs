@@ -35,7 +35,7 @@ impl<G: Runnable> Driver<'_, G> {
 
     /// Hands an entry in to be appended, and before it the one that is pending. It is not boxed up in
     /// the future of whoever waits.
-    pub(crate) fn hand_in(&mut self, mut event: Recorded) -> Result<HandedIn, RunError> {
+    pub(crate) fn hand_in(&mut self, event: Recorded) -> Result<HandedIn, RunError> {
         let Some(ledger) = &self.scope.ledger else {
             return Ok(HandedIn { seq: 0, node: None });
         };
@@ -43,7 +43,7 @@ impl<G: Runnable> Driver<'_, G> {
         let pending = self.cx.pending.as_deref().map(Pending::event);
         let graph = &self.plan().id;
         let seq = ledger
-            .hand_in(graph, &self.cx.branch, pending, &mut event)
+            .hand_in(graph, &self.cx.branch, pending, event)
             .map_err(|error| self.unencoded("an entry", error))?;
         // What was handed in is written whatever becomes of this path.
         self.cx.pending = None;
@@ -88,16 +88,9 @@ impl<G: Runnable> Driver<'_, G> {
         })
     }
 
-    /// Notes how long the logs are before a step, if there is a journal to keep what they grow by.
-    pub(crate) fn measure(&mut self) {
-        let fields = 0..G::State::FIELDS.len();
-        self.lengths.clear();
-        self.lengths
-            .extend(fields.map(|field| self.state.mark(field).unwrap_or(0)));
-    }
-
     pub(crate) fn writes(&self, changed: FieldSet, appended: FieldSet) -> Result<Writes, RunError> {
-        let length = |field: usize| self.lengths.get(field).copied().unwrap_or(0);
+        let pace = self.cx.pace.as_ref();
+        let length = |field: usize| pace.map_or(0, |pace| pace.length(field));
         Writes::of(&self.state, changed, appended, length)
             .map_err(|(field, error)| self.unencoded(&format!("field `{}`", field.name), error))
     }

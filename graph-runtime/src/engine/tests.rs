@@ -141,7 +141,7 @@ fn passing_and_deciding_lead_the_same_way() {
         let leg = &plan.legs[usize::from(edge)];
         let is_taken = passed.may_go(leg)
             && (leg.kind == LegKind::Free
-                || passed.count_lap(&plan, usize::from(edge), Some(progress)));
+                || passed.count_lap(&plan, usize::from(edge), Some(progress), || true));
         let to = is_taken.then(|| passed.go_on(leg));
         let unmasked = match decided.decide(&plan, edge, Some(progress)).unwrap() {
             Hop {

@@ -12,7 +12,7 @@ use super::branch::BranchId;
 use super::json::{Json, JsonError};
 use super::usage::{Called, Usage};
 use super::writes::Writes;
-use super::{Head, ThreadId};
+use super::{Head, Record, ThreadId};
 use crate::engine::Amounts;
 
 /// One entry of a thread's journal.
@@ -66,6 +66,9 @@ impl Entry {
     }
 }
 
+/// The most room that an entry is given, lest a small one that follows a large one takes as much.
+const MOST_ROOM: usize = 1_024;
+
 /// An entry on its way to a journal.
 pub(super) struct Line<'a> {
     pub(super) seq: u64,
@@ -81,7 +84,7 @@ pub(super) struct Line<'a> {
 impl Line<'_> {
     /// Writes it as [`Entry`] is serialised. What stands before the event is the same in each entry, and need not
     /// be looked at for what has to be escaped.
-    pub(super) fn to_json(&self, room: usize) -> serde_json::Result<Vec<u8>> {
+    fn to_json(&self, room: usize) -> serde_json::Result<Vec<u8>> {
         fn put<T: Serialize + ?Sized>(
             body: &mut Vec<u8>,
             key: &str,
@@ -111,6 +114,26 @@ impl Line<'_> {
         body.push(b'}');
         Ok(body)
     }
+
+    /// Returns the record that it is. One is about as long as the one before, so it is given as much room.
+    pub(super) fn record(&self, room: usize) -> serde_json::Result<Record> {
+        let body = on_one_line(self.to_json(room.min(MOST_ROOM) + 16)?);
+        Ok(Record::new(self.seq, Hash::of(&body), body))
+    }
+}
+
+/// Makes one line of an entry, so that each is a line of an export. Values that were JSON before may
+/// have brought line breaks along. In a text JSON escapes them, so these mean no more than a blank does.
+pub(super) fn on_one_line(mut body: Vec<u8>) -> Vec<u8> {
+    // Each byte is written, so that the compiler takes many at a time.
+    for byte in &mut body {
+        *byte = if matches!(*byte, b'\n' | b'\r') {
+            b' '
+        } else {
+            *byte
+        };
+    }
+    body
 }
 
 /// What an entry says happened.

@@ -180,6 +180,14 @@ impl Branches {
         self.base
     }
 
+    /// Notes that a snapshot was taken of all that there is.
+    pub(crate) fn snapshot_taken(&mut self, bytes: u64) {
+        self.extent = Extent {
+            snapshot: bytes,
+            ..Extent::default()
+        };
+    }
+
     pub(crate) const fn extent(&self) -> Extent {
         self.extent
     }

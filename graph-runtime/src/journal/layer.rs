@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Durability, Hash, Journal, JournalError, Record, ThreadId};
+use super::{Durability, Hash, Journal, JournalError, Record, Shelf, ThreadId};
 
 /// A journal around another one.
 ///
@@ -105,6 +105,12 @@ pub trait Layer: fmt::Debug + Send + Sync + 'static {
     async fn delete(&self, thread: &ThreadId, head: Option<u64>) -> Result<(), JournalError> {
         self.within().delete(thread, head).await
     }
+
+    /// As that of [`Journal`], for a layer that changes nothing.
+    #[doc(hidden)]
+    fn __shelf(&self, _thread: &ThreadId) -> Option<Shelf> {
+        None
+    }
 }
 
 #[async_trait]
@@ -151,6 +157,10 @@ impl<L: Layer> Journal for L {
     async fn delete(&self, thread: &ThreadId, head: Option<u64>) -> Result<(), JournalError> {
         Layer::delete(self, thread, head).await
     }
+
+    fn __shelf(&self, thread: &ThreadId) -> Option<Shelf> {
+        Layer::__shelf(self, thread)
+    }
 }
 
 impl<J: Journal + ?Sized> Layer for Arc<J> {
@@ -158,6 +168,10 @@ impl<J: Journal + ?Sized> Layer for Arc<J> {
 
     fn within(&self) -> &J {
         self
+    }
+
+    fn __shelf(&self, thread: &ThreadId) -> Option<Shelf> {
+        self.as_ref().__shelf(thread)
     }
 }
 

@@ -6,6 +6,9 @@
 //!
 //! With [`Durability::Exit`], all waits until the run comes to rest. What must be on disk before the run
 //! goes on is *due*: its append waits for the disk at any level, and takes along what waits.
+//!
+//! A journal in this process has a *shelf* for the thread. What is put there is written, and becomes a record
+//! when somebody reads it.
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -18,16 +21,15 @@ use tracing::Instrument;
 
 use super::entry::Line;
 use super::open::Turned;
+use super::unread::{Unwritten, Writer};
 use super::{
-    AskId, BranchId, Branches, Durability, Extent, GraphId, Hash, Head, Journal, JournalError,
-    Open, Record, Recorded, ThreadId,
+    AskId, BranchId, Branches, Durability, Extent, GraphId, Head, Journal, JournalError, Open,
+    PlainStep, Record, Recorded, Shelf, ThreadId,
 };
 use crate::attempt::text;
 use crate::clock::Clock;
+use crate::plan::Plan;
 use crate::telemetry;
-
-/// The most room that an entry is given, lest a small one that follows a large one takes as much.
-const MOST_ROOM: usize = 1_024;
 
 /// Where the paths of a run hand in their entries.
 pub(crate) struct Ledger {
@@ -36,17 +38,22 @@ pub(crate) struct Ledger {
     durability: Durability,
     clock: Clock,
     by: Option<Arc<str>>,
+    /// The plan of the trunk, if a run hands in its steps.
+    plan: Option<Arc<Plan>>,
     desk: Mutex<Desk>,
 }
 
 struct Desk {
-    /// The last entry that was handed in.
+    /// The last entry that was handed in; its hash is not known as long as there is a shelf.
     tail: Head,
+    /// Where entries are put that need not be read yet, and whether it was looked for.
+    shelf: Option<Shelf>,
+    looked: bool,
     /// The questions that are open behind it.
     open: Open,
     /// What waits for the next append.
     queue: Vec<Record>,
-    /// How much room the next entry is given: one is about as long as the one before.
+    /// How long the last entry was.
     room: usize,
     /// The append that is under way, with the number of its last record.
     flight: Option<(u64, Flight)>,
@@ -84,12 +91,30 @@ impl Desk {
             }
         }
     }
+
+    /// Goes on with records.
+    #[cold]
+    fn close_shelf(&mut self) {
+        let Some(closed) = self.shelf.take() else {
+            return;
+        };
+        match closed.close(self.tail.seq) {
+            Ok(Some(head)) => self.tail = head,
+            Ok(None) => (self.failed, self.conflict) = (true, true),
+            Err(error) => {
+                self.failed = true;
+                self.error = Some(error);
+            }
+        }
+    }
 }
 
 impl Ledger {
     pub(crate) fn new(journal: Arc<dyn Journal>, thread: ThreadId, head: Head, open: Open) -> Self {
         let desk = Desk {
             tail: head,
+            shelf: None,
+            looked: false,
             open,
             queue: Vec::new(),
             room: 0,
@@ -107,6 +132,7 @@ impl Ledger {
             durability: Durability::default(),
             clock: Clock::default(),
             by: None,
+            plan: None,
             desk: Mutex::new(desk),
         }
     }
@@ -124,6 +150,12 @@ impl Ledger {
     pub(crate) fn behind(self, extent: Extent) -> Self {
         self.desk().extent = extent;
         self
+    }
+
+    /// Takes the steps of a run on this graph.
+    pub(crate) fn of_run(self, plan: Arc<Plan>) -> Self {
+        let plan = Some(plan);
+        Self { plan, ..self }
     }
 
     /// Names who is behind the entries.
@@ -152,15 +184,15 @@ impl Ledger {
         graph: &GraphId,
         branch: &BranchId,
         pending: Option<Recorded>,
-        event: &mut Recorded,
+        event: Recorded,
     ) -> serde_json::Result<u64> {
         let mut desk = self.desk();
         let desk = &mut *desk;
         let open = desk.open.count();
         let pending = match pending {
-            Some(mut pending) => {
+            Some(pending) => {
                 let (tail, extent, due) = (desk.tail, desk.extent, desk.due);
-                let turned = self.put(desk, graph, branch, &mut pending)?;
+                let turned = self.put(desk, graph, branch, pending)?;
                 Some((tail, extent, due, turned))
             }
             None => None,
@@ -177,47 +209,107 @@ impl Ledger {
         Ok(desk.tail.seq)
     }
 
-    /// Puts an entry on the desk, and returns which questions it turned.
+    /// Puts an entry on the desk or the shelf, and returns which questions it turned.
     fn put(
         &self,
         desk: &mut Desk,
         graph: &GraphId,
         branch: &BranchId,
-        event: &mut Recorded,
+        mut event: Recorded,
     ) -> serde_json::Result<Turned> {
+        if !desk.looked {
+            desk.looked = true;
+            self.find_shelf(desk);
+        } else if desk.shelf.is_some() && telemetry::is_append_told() {
+            desk.close_shelf();
+        }
         let seq = desk.tail.seq + 1;
         if let Some(ask) = event.asks_mut() {
             ask.id = AskId(seq);
         }
         let is_effect = matches!(event, Recorded::Once { .. });
-        let turned = desk.open.take(branch, event);
+        let turned = desk.open.take(branch, &event);
+        let (at_ms, open) = (self.clock.now_ms(), desk.open.count());
+        if let Some(shelf) = &desk.shelf {
+            let entry = Unwritten {
+                at_ms,
+                graph: graph.clone(),
+                branch: branch.clone(),
+                open,
+                event,
+            };
+            if shelf.put(desk.tail.seq, entry) {
+                desk.written = seq;
+            } else {
+                (desk.failed, desk.conflict) = (true, true);
+            }
+            desk.tail.seq = seq;
+            return Ok(turned);
+        }
         let line = Line {
             seq,
-            at_ms: self.clock.now_ms(),
+            at_ms,
             graph,
             prev: &desk.tail.hash,
             branch,
             by: self.by.as_deref(),
-            open: desk.open.count(),
-            event,
+            open,
+            event: &event,
         };
-        let body = match line.to_json(desk.room) {
-            Ok(body) => on_one_line(body),
+        let record = match line.record(desk.room) {
+            Ok(record) => record,
             Err(error) => {
                 desk.open.undo(turned);
                 return Err(error);
             }
         };
-        desk.room = body.len().min(MOST_ROOM) + 16;
+        desk.room = record.body.len();
         desk.extent.entries += 1;
-        desk.extent.bytes += body.len() as u64;
+        desk.extent.bytes += record.body.len() as u64;
         if is_effect {
             desk.due = seq;
         }
-        let hash = Hash::of(&body);
-        desk.tail = Head { seq, hash };
-        desk.queue.push(Record::new(seq, hash, body));
+        desk.tail = Head::new(seq, record.hash);
+        desk.queue.push(record);
         Ok(turned)
+    }
+
+    /// Returns whether plain steps can be [put](Self::put_step) on a shelf.
+    pub(crate) fn takes_steps(&self) -> bool {
+        let desk = self.desk();
+        desk.shelf.is_some() && desk.open.count() == 0
+    }
+
+    /// Puts a plain step of the trunk on the shelf, with the JSON of the fields that it changed, and returns its
+    /// number; none, and nothing has happened, if it has to be handed in.
+    pub(crate) fn put_step(&self, step: PlainStep, fields: &[u8]) -> Option<u64> {
+        let mut desk = self.desk();
+        if desk.open.count() > 0 {
+            return None;
+        }
+        let (head, at_ms) = (desk.tail.seq, self.clock.now_ms());
+        if !(desk.shelf.as_ref()?).put_step(head, at_ms, step, fields) {
+            return None;
+        }
+        desk.tail.seq += 1;
+        desk.written = desk.tail.seq;
+        Some(desk.tail.seq)
+    }
+
+    /// Finds the shelf that the journal has for the thread, if steps can be put there.
+    fn find_shelf(&self, desk: &mut Desk) {
+        let Some(plan) = &self.plan else {
+            return;
+        };
+        if self.durability == Durability::Exit || telemetry::is_append_told() {
+            return;
+        }
+        let run = Writer {
+            plan: Arc::clone(plan),
+            by: self.by.clone(),
+        };
+        let found = self.journal.__shelf(&self.thread);
+        desk.shelf = found.and_then(|found| found.open(desk.tail, run));
     }
 
     /// Waits until an entry is written, as far as anybody has to wait for that.
@@ -380,20 +472,6 @@ impl Ledger {
     }
 }
 
-/// Makes one line of an entry, so that each is a line of an export. Values that were JSON before may
-/// have brought line breaks along. In a text JSON escapes them, so these mean no more than a blank does.
-pub(super) fn on_one_line(mut body: Vec<u8>) -> Vec<u8> {
-    // Each byte is written, so that the compiler takes many at a time.
-    for byte in &mut body {
-        *byte = if matches!(*byte, b'\n' | b'\r') {
-            b' '
-        } else {
-            *byte
-        };
-    }
-    body
-}
-
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
@@ -429,7 +507,7 @@ mod tests {
         let head = Head::of(&thread);
         let journal = Arc::new(Panicking::default());
         let ledger = Ledger::new(journal, thread, head, Open::default());
-        let mut failed = Recorded::Failed {
+        let failed = Recorded::Failed {
             node: "a".into(),
             error: "none".to_owned(),
             took_ms: 0,
@@ -437,7 +515,7 @@ mod tests {
         };
         let graph = GraphId("Test#0".into());
         let seq = ledger
-            .hand_in(&graph, &BranchId::TRUNK, None, &mut failed)
+            .hand_in(&graph, &BranchId::TRUNK, None, failed)
             .unwrap();
         let error = ledger.written(seq).await.unwrap_err();
         let source = std::error::Error::source(&error).unwrap();

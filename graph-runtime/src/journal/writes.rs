@@ -50,6 +50,38 @@ impl Writes {
         writes.collect::<Result<_, _>>().map(Self)
     }
 
+    /// Writes the same as JSON behind `text`, nothing if there is none, and returns whether it reads back as what
+    /// it was; if not, [`of`](Self::of) says why.
+    pub(crate) fn put<S: State>(
+        state: &S,
+        changed: FieldSet,
+        appended: FieldSet,
+        mark: impl Fn(usize) -> usize,
+        text: &mut Vec<u8>,
+    ) -> bool {
+        let mut before: &[u8] = b"{";
+        for index in changed.iter() {
+            let Some(field) = S::FIELDS.get(index) else {
+                return false;
+            };
+            let value = FieldValue::new(state, index);
+            text.extend_from_slice(before);
+            before = b"},";
+            let is_put = if appended.contains(index) {
+                put(text, field.name, "append", &value.since(mark(index)))
+            } else {
+                put(text, field.name, "set", &value)
+            };
+            if !is_put {
+                return false;
+            }
+        }
+        if !text.is_empty() {
+            text.extend_from_slice(b"}}");
+        }
+        true
+    }
+
     /// Returns whether no field was changed.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -121,6 +153,23 @@ impl Writes {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Write)> {
         self.0.iter().map(|(name, write)| (name.as_ref(), write))
     }
+}
+
+/// Writes one field, but for the brace behind it.
+fn put<T: Serialize>(text: &mut Vec<u8>, name: &str, way: &str, value: &T) -> bool {
+    if serde_json::to_writer(&mut *text, name).is_err() {
+        return false;
+    }
+    for part in [":{\"", way, "\":"] {
+        text.extend_from_slice(part.as_bytes());
+    }
+    let begin = text.len();
+    if serde_json::to_writer(&mut *text, value).is_err() {
+        return false;
+    }
+    // What is lost is written as `null`; whether it is, needs a second look.
+    let written = std::str::from_utf8(&text[begin..]);
+    written.is_ok_and(|written| !written.contains("null"))
 }
 
 impl Serialize for Writes {

@@ -421,6 +421,11 @@ pub(crate) fn append_failed(span: &Span, error: &JournalError) {
     }
 }
 
+/// Returns whether anybody listens to single appends, or counts.
+pub(crate) fn is_append_told() -> bool {
+    tracing::enabled!(target: TARGET, Level::TRACE) || measure::is_measured()
+}
+
 /// Begins the span of an append.
 pub(crate) fn append(thread: &ThreadId, entries: usize, bytes: usize) -> Span {
     tracing::trace_span!(

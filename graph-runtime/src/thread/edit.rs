@@ -148,14 +148,14 @@ impl Untyped<'_> {
         journal: Arc<dyn Journal>,
         told: &Branches,
         head: Head,
-        mut event: Recorded,
+        event: Recorded,
     ) -> Result<(), RunError> {
         let clock = self.limits.clock.clone();
         // Whoever does this by hand wants to know that it is done.
         let ledger = Ledger::new(journal, self.id.clone(), head, told.open.clone())
             .keeping(Durability::Sync, clock)
             .by(self.by.cloned());
-        let handed_in = ledger.hand_in(&self.plan.id, &BranchId::TRUNK, None, &mut event);
+        let handed_in = ledger.hand_in(&self.plan.id, &BranchId::TRUNK, None, event);
         let seq = handed_in.map_err(|source| RunError::Encode {
             thread: self.id.clone(),
             node: None,

@@ -5,14 +5,14 @@ use super::Thread;
 use super::untyped::Untyped;
 use crate::error::{RunError, chain};
 use crate::execute::Runnable;
-use crate::journal::{BranchId, Branches, Extent, Head, Journal, Kept, Snapshot, unsaved};
+use crate::journal::{BranchId, Branches, Extent, Folded, Head, Journal, Kept, Snapshot, unsaved};
 use crate::scope::Scope;
 
 /// After how many entries another snapshot is taken.
 const EVERY: u64 = 512;
 
 /// Returns whether so much was written since the last snapshot that it is time for another. The run
-/// was taken up at `head`.
+/// was taken up at `head`. What nobody has read does not count.
 ///
 /// As that is never before as many bytes were written as the last one has, all snapshots together
 /// are no larger than a multiple of the entries.
@@ -20,12 +20,13 @@ pub(super) fn has_grown(scope: &Scope, head: Head) -> bool {
     let Some(ledger) = &scope.ledger else {
         return false;
     };
-    let Extent {
-        entries,
-        bytes,
-        snapshot,
-    } = ledger.extent();
-    ledger.last() > head.seq && entries >= EVERY && bytes >= snapshot
+    ledger.last() > head.seq && ledger.extent().has_grown()
+}
+
+impl Extent {
+    fn has_grown(&self) -> bool {
+        self.entries >= EVERY && self.bytes >= self.snapshot
+    }
 }
 
 impl Untyped<'_> {
@@ -55,6 +56,32 @@ impl Untyped<'_> {
             }
             Err(error) => {
                 tracing::warn!(thread = %self.id, error = %chain(&error), "no snapshot was kept");
+            }
+        }
+    }
+
+    /// Keeps a snapshot of what was read, if it was so much that whoever reads next shall be spared it, and the
+    /// journal is in this process: there a run leaves behind what nobody has read, and takes none itself.
+    pub(super) async fn keep_read(
+        &self,
+        journal: &dyn Journal,
+        told: &mut Branches,
+        folded: &Folded,
+        head: Head,
+    ) {
+        let extent = told.extent();
+        let is_ours = folded.past.is_none() && self.limits.migration.is_none();
+        if !extent.has_grown() || !is_ours || journal.__shelf(self.id).is_none() {
+            return;
+        }
+        let Ok(Some(snapshot)) = told.save(self.plan, self.id, folded, head) else {
+            return;
+        };
+        if let Ok(record) = snapshot.record() {
+            let bytes = record.body.len() as u64;
+            // What is kept already, by a run that has gone on meanwhile, is newer.
+            if journal.compact(self.id, record, 0).await.is_ok() {
+                told.snapshot_taken(bytes);
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::spending::Spending;
 #[derive(Clone, Copy)]
 pub(super) struct Untyped<'t> {
     pub(super) id: &'t ThreadId,
-    pub(super) plan: &'t Plan,
+    pub(super) plan: &'t Arc<Plan>,
     pub(super) limits: &'t Arc<Limits>,
     pub(super) by: Option<&'t Arc<str>>,
 }
@@ -133,6 +133,7 @@ impl Untyped<'_> {
             let ledger = Ledger::new(journal, id.clone(), head, told.open.clone())
                 .behind(told.extent())
                 .keeping(limits.durability, limits.clock.clone())
+                .of_run(Arc::clone(plan))
                 .by(self.by.cloned());
             Box::new(ledger)
         });
@@ -168,10 +169,15 @@ impl Untyped<'_> {
         journal: &dyn Journal,
     ) -> Result<(Branches, Result<Folded, RunError>, Head), RunError> {
         let loaded = Branches::load(journal, self.id, Some(&self.plan.id)).await;
-        let (told, head) = self.migrating(loaded)?;
+        let (mut told, head) = self.migrating(loaded)?;
         let reason = match self.stands(&told) {
             Err(error) if told.is_behind_a_snapshot() => chain(&error),
-            folded => return Ok((told, folded, head)),
+            folded => {
+                if let Ok(folded) = &folded {
+                    self.keep_read(journal, &mut told, folded, head).await;
+                }
+                return Ok((told, folded, head));
+            }
         };
         // Whatever is wrong, it shall not be for the snapshot that the thread stands still.
         tracing::warn!(thread = %self.id, reason, "the snapshot is passed over, and all entries are read");
