@@ -162,13 +162,19 @@ fn step_fn(graph: &Graph) -> TokenStream {
             let field = &node.ident;
             quote!(&self.#field)
         });
+        let execute = |node: &TokenStream| {
+            quote! {
+                let outcome = __Run::<_, #state>::new(#node).execute(state, cx).await?;
+                __Run::<_, #state>::new(#node).settle(&outcome, state, cx)?;
+            }
+        };
         let step = match kind[..] {
             [(_, node)] if node.policy.subgraph.is_some() => nested_step(graph, node),
-            _ => quote! {
-                let __node = #field;
-                let outcome = __Run::<_, #state>::new(__node).execute(state, cx).await?;
-                __Run::<_, #state>::new(__node).settle(&outcome, state, cx)?;
-            },
+            [_] => execute(&field),
+            _ => {
+                let execute = execute(&quote!(__node));
+                quote!(let __node = #field; #execute)
+            }
         };
         let pick = one_of(&kind, pick);
         quote! {
