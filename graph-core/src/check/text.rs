@@ -249,6 +249,10 @@ fn bound(topology: &Topology, way: Way, closed_by: &[Way]) -> String {
         );
     }
     if edge.guard.as_deref().is_some_and(reads_as_missing) {
+        // The arm behind it leads to the node of which something is missing.
+        let arm = EdgeIndex(way.edge.0.saturating_add(1));
+        let elsewhere = topology.get_edge(arm).map(|arm| fallback(topology, arm));
+        let elsewhere = elsewhere.unwrap_or(Target::End);
         let elsewhere = elsewhere.map(|node| topology.name_of(node));
         return format!(
             "no limit holds for a `missing`; lead it elsewhere, for example `missing = {elsewhere}`"

@@ -54,20 +54,7 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
 
     let mut found = Found::default();
     found.in_nodes(&nodes);
-    twice(
-        guards.iter().map(|(name, _)| name.as_str()),
-        "guards",
-        BuildPlace::Guard,
-        &mut found.errors,
-    );
-    for (place, (name, _)) in guards.iter().enumerate() {
-        if reads_as_missing(name) {
-            let message = format!("a guard named `{name}` reads like the `missing` of an edge");
-            let at = BuildPlace::Guard(place);
-            let error = BuildError::new(Code::H011, at, message, "rename it");
-            found.errors.push(error);
-        }
-    }
+    found.in_guards(guards.iter().map(|(name, _)| name.as_str()));
     twice(
         items.iter().map(|(name, ..)| name.as_str()),
         "lists of items",
@@ -301,6 +288,15 @@ impl Found {
         for (place, node) in nodes.iter().enumerate() {
             self.errors.extend(node.errors(BuildPlace::Node(place)));
         }
+    }
+
+    fn in_guards<'a>(&mut self, names: impl Iterator<Item = &'a str> + Clone) {
+        twice(names.clone(), "guards", BuildPlace::Guard, &mut self.errors);
+        let wrong = names.enumerate().filter(|(_, name)| reads_as_missing(name));
+        self.errors.extend(wrong.map(|(place, name)| {
+            let message = format!("a guard named `{name}` reads like the `missing` of an edge");
+            BuildError::new(Code::H011, BuildPlace::Guard(place), message, "rename it")
+        }));
     }
 
     fn given<S: State>(&mut self, names: &[String]) -> FieldSet {

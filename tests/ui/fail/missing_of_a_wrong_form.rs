@@ -98,12 +98,12 @@ struct Rounds {
 #[derive(AgentGraph)]
 #[graph(state = Ticket, start = clerk)]
 struct RoundByTheOther {
+    #[route(_ => triage)]
+    clerk: Triage,
     #[route(_ => pay(missing = clerk))]
     triage: Triage,
     #[route(_ => end)]
     pay: Pay,
-    #[route(_ => triage)]
-    clerk: Triage,
 }
 
 #[derive(AgentGraph)]
