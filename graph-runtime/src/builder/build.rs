@@ -71,7 +71,7 @@ pub(super) fn build<S: State>(builder: GraphBuilder<S>) -> Result<BuiltGraph<S>,
     found.in_shape(&described, &names);
 
     let guard_names = guards.iter().map(|(name, _)| name.as_str()).collect();
-    let finds = looked_for(&described, &nodes);
+    let finds = described.finds(&nodes);
     let mut outcomes = Outcomes::new(&routes, guard_names, names.guessed.clone(), finds);
     let ways = ways(&nodes, &described, &mut outcomes);
     let lists = found.in_items(&described, &nodes, &items);
@@ -213,22 +213,6 @@ fn ways<S: State>(
     nodes
         .map(|(node, edges)| outcomes.of(node, edges))
         .collect()
-}
-
-/// Returns of each edge that looks before it is taken what must be set: where one for the case that a field is
-/// missing stands before it, what its node needs.
-fn looked_for<S: State>(described: &Described, nodes: &[Added<S>]) -> Vec<Option<FieldSet>> {
-    let mut looks = false;
-    let edges = described.topology.edges().zip(&described.sources);
-    let looked_for = edges.map(|((_, edge), source)| {
-        let is_missing = matches!(source, Source::Missing(_));
-        std::mem::replace(&mut looks, is_missing).then(|| {
-            let node = edge.route.target().node();
-            let node = node.and_then(|node| nodes.get(usize::from(node.0)));
-            node.map_or(FieldSet::EMPTY, |node| node.known.contract.needs)
-        })
-    });
-    looked_for.collect()
 }
 
 fn built<S>(node: Added<S>, ways: Vec<Concluded>, settled: Settled<S>) -> Built<S> {

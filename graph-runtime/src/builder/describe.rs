@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use handoffs_core::__private::lead_back;
 use handoffs_core::{
-    Branches, Code, Edge, EdgeIndex, NodeIndex, Route, Target, Topology, UnknownNode, nearest,
+    Branches, Code, Edge, EdgeIndex, FieldSet, NodeIndex, Route, Target, Topology, UnknownNode,
+    nearest,
 };
 
 use super::edge::To;
@@ -214,6 +215,24 @@ impl Names<'_> {
 pub(super) struct Described {
     pub(super) topology: Topology,
     pub(super) sources: Vec<Source>,
+}
+
+impl Described {
+    /// Returns of each edge that looks before it is taken what must be set: where one for the case that a
+    /// field is missing stands before it, what its node needs.
+    pub(super) fn finds<S>(&self, nodes: &[Added<S>]) -> Vec<Option<FieldSet>> {
+        let mut looks = false;
+        let edges = self.topology.edges().zip(&self.sources);
+        let finds = edges.map(|((_, edge), source)| {
+            let is_missing = matches!(source, Source::Missing(_));
+            std::mem::replace(&mut looks, is_missing).then(|| {
+                let node = edge.route.target().node();
+                let node = node.and_then(|node| nodes.get(usize::from(node.0)));
+                node.map_or(FieldSet::EMPTY, |node| node.known.contract.needs)
+            })
+        });
+        finds.collect()
+    }
 }
 
 /// Resolves the names of a description.
