@@ -134,9 +134,9 @@ impl Layer for Behind {
 }
 
 #[test]
-fn a_step_that_a_journal_is_given_as_a_record_allocates_at_most_9_times() {
-    // Fewer than there have to be for a snapshot.
-    assert_each(9, 200, |steps| {
+fn a_step_that_a_journal_is_given_as_a_record_allocates_at_most_11_times() {
+    // Fewer than there have to be for a snapshot. Two are the futures of the layer and of what is within.
+    assert_each(11, 200, |steps| {
         run_of(&Runtime::new(ring()).journal(Behind::default()), steps, 0)
     });
 }

@@ -1,6 +1,5 @@
 //! What a node sees of the run it is part of.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,13 +17,13 @@ use tracing::Span;
 use crate::agent::Teller;
 use crate::attempt::Pulse;
 use crate::budget::{Held, Spent};
-use crate::course::{Course, place};
+use crate::course::Course;
 use crate::engine::{Amounts, Engine};
 use crate::error::RunError;
 use crate::event::Inner;
 use crate::item::Item;
 use crate::journal::{
-    Ask, BranchId, Conclusion, Failure, Json, PlainStep, Recorded, ThreadId, Usage, Used, keep,
+    Ask, BranchId, Conclusion, Failure, Json, Recorded, ThreadId, Usage, Used, keep,
 };
 use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
@@ -339,80 +338,6 @@ impl<'a> Context<'a> {
     fn note_pass(&mut self, edge: usize, leg: &Leg) {
         self.course.note_handoff(edge, leg);
         self.effects.clear();
-    }
-
-    /// Does the same where a journal takes what the step did as it is, if there is no more to say of it.
-    #[inline(never)]
-    fn keep_pace<S: State>(&mut self, edge: usize, state: &S) -> Option<usize> {
-        let is_plain = self.is_plain();
-        let pace = self.pace.as_deref_mut().filter(|pace| pace.is_on)?;
-        let ledger = self.scope.ledger.as_deref()?;
-        let leg = self.course.leg(edge)?;
-        let Some(Ok(Conclusion {
-            variant: Cow::Borrowed(variant),
-            payload: None,
-        })) = self.concluded
-        else {
-            return None;
-        };
-        let marks = self.step;
-        if !is_plain || !pace.write(state, marks) {
-            return None;
-        }
-        let (now, took_ms) = pace.lap();
-        let keep = |progress| {
-            let edge = place(edge);
-            let step = PlainStep {
-                took_ms,
-                variant,
-                edge,
-                progress,
-            };
-            let seq = ledger.put_step(step, pace.fields());
-            self.arrived = seq.unwrap_or(self.arrived);
-            seq.is_some()
-        };
-        if !(self.course).keep_pass(edge, leg, marks.changed, state, keep) {
-            return None;
-        }
-        pace.go_on(now, state, marks.changed);
-        self.flush();
-        Some(usize::from(self.course.engine.go_on(leg)))
-    }
-
-    /// Returns whether nothing is left that the node which is due is to be told, but what the state says.
-    pub(crate) fn is_fresh(&self) -> bool {
-        let Self {
-            answers,
-            item,
-            again,
-            caught,
-            refused,
-            misfit,
-            around,
-            outer,
-            ..
-        } = self;
-        let is_told = item.is_some() || caught.is_some() || refused.is_some() || misfit.is_some();
-        answers.is_empty()
-            && !is_told
-            && !again
-            && !around.is_felt()
-            && outer.is_none()
-            && self.branch.is_trunk()
-            && self.scope.limits.budgets.is_none()
-            && self.is_plain()
-    }
-
-    /// Returns whether the step has done no more than to change fields.
-    fn is_plain(&self) -> bool {
-        self.pending.is_none()
-            && self.effects.is_empty()
-            && self.usage.is_empty()
-            && self.calls.is_empty()
-            && self.near.is_empty()
-            && self.left.is_none()
-            && self.step.replaced.is_empty()
     }
 
     /// Returns the thread that the run belongs to.

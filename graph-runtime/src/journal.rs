@@ -19,6 +19,7 @@ mod inbox;
 mod json;
 mod layer;
 mod ledger;
+mod line;
 mod memory;
 mod metering;
 mod open;

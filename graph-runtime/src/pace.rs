@@ -1,18 +1,24 @@
 //! Steps that are kept without the driver: what a path remembers from one to the next.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use handoffs_core::{FieldSet, State};
 use tokio::time::Instant;
 
-use crate::journal::Writes;
+use crate::context::Context;
+use crate::course::place;
+use crate::driver::Driver;
+use crate::execute::Runnable;
+use crate::journal::{Conclusion, PlainStep, Writes};
 use crate::marks::Marks;
+use crate::telemetry;
 
 /// What a path remembers from one step to the next, to say what a step did and how long it took.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     /// Whether plain steps may be kept without the driver.
-    pub(crate) is_on: bool,
+    is_on: bool,
     /// When the attempt began that is under way, if anybody wants to know how long it takes.
     begun: Option<Instant>,
     /// How long the logs were before the step that is under way.
@@ -47,14 +53,14 @@ impl Pace {
     }
 
     /// Returns what time it is, and how long the attempt has taken so far, in milliseconds.
-    pub(crate) fn lap(&self) -> (Instant, u64) {
+    fn lap(&self) -> (Instant, u64) {
         let now = Instant::now();
         let took = self.begun.map(|begun| now.saturating_duration_since(begun));
         (now, took.map_or(0, whole_ms))
     }
 
     /// Writes the fields down that a step changed, and returns whether they can be kept so.
-    pub(crate) fn write<S: State>(&mut self, state: &S, marks: Marks) -> bool {
+    fn write<S: State>(&mut self, state: &S, marks: Marks) -> bool {
         let Self {
             lengths, fields, ..
         } = self;
@@ -64,12 +70,12 @@ impl Pace {
     }
 
     /// Returns the fields that the step changed, as JSON.
-    pub(crate) fn fields(&self) -> &[u8] {
+    fn fields(&self) -> &[u8] {
         &self.fields
     }
 
     /// Begins the attempt that follows a step which was kept.
-    pub(crate) fn go_on<S: State>(&mut self, now: Instant, state: &S, changed: FieldSet) {
+    fn go_on<S: State>(&mut self, now: Instant, state: &S, changed: FieldSet) {
         self.begun = Some(now);
         for field in changed.iter() {
             if let Some(length) = self.lengths.get_mut(field) {
@@ -90,6 +96,108 @@ impl Pace {
         (*is_on, *begun) = (false, None);
         lengths.clear();
         fields.clear();
+    }
+}
+
+impl Context<'_> {
+    /// Takes an edge without the driver where a journal takes what the step did as it is, if there is no more to
+    /// say of it, and returns the node to which it leads.
+    #[inline(never)]
+    pub(crate) fn keep_pace<S: State>(&mut self, edge: usize, state: &S) -> Option<usize> {
+        let is_plain = self.is_plain();
+        let pace = self.pace.as_deref_mut().filter(|pace| pace.is_on)?;
+        let ledger = self.scope.ledger.as_deref()?;
+        let leg = self.course.leg(edge)?;
+        let Some(Ok(Conclusion {
+            variant: Cow::Borrowed(variant),
+            payload: None,
+        })) = self.concluded
+        else {
+            return None;
+        };
+        let marks = self.step;
+        if !is_plain || !pace.write(state, marks) {
+            return None;
+        }
+        let (now, took_ms) = pace.lap();
+        let keep = |progress| {
+            let edge = place(edge);
+            let step = PlainStep {
+                took_ms,
+                variant,
+                edge,
+                progress,
+            };
+            let seq = ledger.put_step(step, pace.fields());
+            self.arrived = seq.unwrap_or(self.arrived);
+            seq.is_some()
+        };
+        if !(self.course).keep_pass(edge, leg, marks.changed, state, keep) {
+            return None;
+        }
+        pace.go_on(now, state, marks.changed);
+        self.flush();
+        Some(usize::from(self.course.engine.go_on(leg)))
+    }
+
+    /// Returns whether nothing is left that the node which is due is to be told, but what the state says.
+    fn is_fresh(&self) -> bool {
+        let Self {
+            answers,
+            item,
+            again,
+            caught,
+            refused,
+            misfit,
+            around,
+            outer,
+            ..
+        } = self;
+        let is_told = item.is_some() || caught.is_some() || refused.is_some() || misfit.is_some();
+        answers.is_empty()
+            && !is_told
+            && !again
+            && !around.is_felt()
+            && outer.is_none()
+            && self.branch.is_trunk()
+            && self.scope.limits.budgets.is_none()
+            && self.is_plain()
+    }
+
+    /// Returns whether the step has done no more than to change fields.
+    fn is_plain(&self) -> bool {
+        self.pending.is_none()
+            && self.effects.is_empty()
+            && self.usage.is_empty()
+            && self.calls.is_empty()
+            && self.near.is_empty()
+            && self.left.is_none()
+            && self.step.replaced.is_empty()
+    }
+}
+
+impl<G: Runnable> Driver<'_, G> {
+    /// Says whether the plain steps that come are kept without the driver.
+    pub(crate) fn set_pace(&mut self, caches: bool) {
+        let is_on = self.may_pace(caches);
+        if let Some(pace) = &mut self.cx.pace {
+            pace.is_on = is_on;
+        }
+    }
+
+    /// Returns whether the plain steps that come may be kept without the driver: nobody has to be told of them,
+    /// nothing is left over from what came before, and there is a place for them.
+    fn may_pace(&self, caches: bool) -> bool {
+        let limits = &self.scope.limits;
+        let is_watched = self.sink.listens() || telemetry::is_told() || limits.drain.is_some();
+        !caches
+            && !is_watched
+            && !self.is_within
+            && self.used.is_empty()
+            && self.cut_off_ms == 0
+            && self.cx.is_fresh()
+            && !self.plan().has_scopes()
+            && (self.scope.ledger.as_ref()).is_some_and(|ledger| ledger.takes_steps())
     }
 }
 

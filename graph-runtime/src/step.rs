@@ -88,10 +88,7 @@ impl<G: Runnable> Driver<'_, G> {
         }
         let noted = is_kept || self.sink.listens() || !self.cx.span.is_disabled();
         self.cx.enter(noted, telemetry::is_listened());
-        let is_on = self.may_pace(caches);
-        if let Some(pace) = &mut self.cx.pace {
-            pace.is_on = is_on;
-        }
+        self.set_pace(caches);
         let key = if caches {
             self.cache_key(node).map(Box::new)
         } else {
@@ -152,21 +149,6 @@ impl<G: Runnable> Driver<'_, G> {
             tokio::task::yield_now().await;
         }
         Ok(None)
-    }
-
-    /// Returns whether the plain steps that come may be kept without the driver: nobody has to be told of them,
-    /// nothing is left over from what came before, and there is a place for them.
-    fn may_pace(&self, caches: bool) -> bool {
-        let limits = &self.scope.limits;
-        let is_watched = self.sink.listens() || telemetry::is_told() || limits.drain.is_some();
-        !caches
-            && !is_watched
-            && !self.is_within
-            && self.used.is_empty()
-            && self.cut_off_ms == 0
-            && self.cx.is_fresh()
-            && !self.plan().has_scopes()
-            && (self.scope.ledger.as_ref()).is_some_and(|ledger| ledger.takes_steps())
     }
 
     /// Keeps the fields that an attempt at a node may leave changed although it fails.

@@ -19,7 +19,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tracing::Instrument;
 
-use super::entry::Line;
+use super::line::Line;
 use super::open::Turned;
 use super::unread::{Unwritten, Writer};
 use super::{

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::entry::on_one_line;
+use super::line::on_one_line;
 use super::{
     Approval, AskId, Branches, Durability, Entry, Hash, Head, Journal, JournalError, Json, Record,
     Recorded, ThreadId,

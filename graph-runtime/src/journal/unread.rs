@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::entry::Line;
+use super::line::Line;
 use super::{BranchId, Conclusion, GraphId, Head, Record, Recorded, Usage, Writes};
 use crate::plan::Plan;
 
