@@ -278,7 +278,8 @@ fn expand(input: &DeriveInput, krate: &Krate, fields: Option<&[Field]>) -> Token
                 }
             }
 
-            #[inline]
+            // In the loop of its caller, the compiler would look at each field before any.
+            #[inline(never)]
             fn fingerprint(&self, field: ::core::primitive::usize) -> ::core::option::Option<::core::primitive::u64> {
                 #[allow(unused_imports)]
                 use #krate::{Unkept as _, Whole as _};

@@ -310,35 +310,34 @@ impl<'a> Context<'a> {
     /// Takes an edge without the driver if nobody is told of the step and the edge leads on to
     /// another node, and returns that node.
     #[doc(hidden)]
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "it is part of the one loop of a graph, which each step goes round"
+    )]
+    #[inline(always)]
     pub fn __pass<S: State>(&mut self, edge: usize, state: &S) -> Option<usize> {
         if self.attended {
             return self.keep_pace(edge, state);
         }
         let leg = self.course.leg(edge)?;
-        let is_noted = self.course.engine.has_frames() || !self.effects.is_empty();
-        if (leg.kind != LegKind::Free || is_noted) && !self.note_pass(edge, leg, state) {
-            return None;
-        }
-        Some(usize::from(self.course.engine.go_on(leg)))
-    }
-
-    /// Does what there is to do where an edge is taken without the driver, but to go along it, and returns
-    /// whether it can be taken. It stands by itself, so that what most handoffs need is short.
-    #[inline(never)]
-    fn note_pass<S: State>(&mut self, edge: usize, leg: &Leg, state: &S) -> bool {
         if leg.kind == LegKind::Watched {
             let step = std::mem::take(&mut self.step);
             self.before.add(step);
             if !self.course.count_lap(edge, step.changed, state) {
-                return false;
+                return None;
             }
         }
-        if self.course.engine.has_frames() {
-            self.course.note_handoff(edge, leg);
+        if self.course.engine.has_frames() || !self.effects.is_empty() {
+            self.note_pass(edge, leg);
         }
+        Some(usize::from(self.course.engine.go_on(leg)))
+    }
+
+    /// Does what few handoffs need beside going on.
+    #[cold]
+    fn note_pass(&mut self, edge: usize, leg: &Leg) {
+        self.course.note_handoff(edge, leg);
         self.effects.clear();
-        true
     }
 
     /// Returns the thread that the run belongs to.

@@ -46,25 +46,16 @@ impl Progress {
 
     /// Returns the fingerprint of the progress fields, or `None` if one of them cannot be
     /// serialised: then nothing is known of progress, and no edge is masked for the lack of it.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn fingerprint<S: State>(&mut self, state: &S) -> Option<u64> {
         for field in self.stale.and(self.watched).iter() {
-            self.renew(field, state)?;
+            // A rotation by the field's place keeps two fields that swap their values apart.
+            let place = u32::try_from(field).unwrap_or(0);
+            let new = state.fingerprint(field)?.rotate_left(place);
+            self.all ^= core::mem::replace(&mut self.fields[field], new) ^ new;
         }
         self.stale = FieldSet::EMPTY;
         Some(self.all)
-    }
-
-    /// Computes a field's fingerprint anew. It stands by itself, or the compiler would look at each field of the
-    /// state before any.
-    #[inline(never)]
-    fn renew<S: State>(&mut self, field: usize, state: &S) -> Option<()> {
-        let known = self.fields.get_mut(field)?;
-        // A rotation by the field's place keeps two fields that swap their values apart.
-        let place = u32::try_from(field).unwrap_or(0);
-        let new = state.fingerprint(field)?.rotate_left(place);
-        self.all ^= core::mem::replace(known, new) ^ new;
-        Some(())
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn nested_step(graph: &Graph, node: &Node) -> TokenStream {
         #enter
         #leaves
         let mut __inner = #entered(&*state);
-        let outcome = __Run::<_, #state>::new(&self.#field).run_graph(&mut __inner, cx).await?;
+        let outcome = __Run::<_, #state>::new(&__graph.#field).run_graph(&mut __inner, cx).await?;
         let __own = cx.__swap_item(::core::option::Option::Some(#krate::Item::new(__inner)));
         let __left = __Run::<_, #state>::new(&#leave).execute(state, cx).await;
         cx.__swap_item(__own);

@@ -160,7 +160,7 @@ fn step_fn(graph: &Graph) -> TokenStream {
         let indices = kind.iter().map(|(index, _)| index);
         let field = one_of(&kind, |node| {
             let field = &node.ident;
-            quote!(&self.#field)
+            quote!(&__graph.#field)
         });
         let execute = |node: &TokenStream| {
             quote! {
@@ -193,12 +193,15 @@ fn step_fn(graph: &Graph) -> TokenStream {
             state: &mut #state,
             cx: &mut #krate::Context<'_>,
         ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
+            // So the future keeps it behind the state and the context, which that of a node reads as a pair. What
+            // was not written as one, the processor waits for.
+            let __graph = self;
             loop {
                 let edge = match node {
                     #(#steps)*
                     _ => return ::core::result::Result::Err(#krate::no_node(node)),
                 };
-                match __Run::<_, #state>::new(self).pass(edge, state, cx) {
+                match __Run::<_, #state>::new(__graph).pass(edge, state, cx) {
                     ::core::option::Option::Some(next) => node = next,
                     ::core::option::Option::None => return ::core::result::Result::Ok(edge),
                 }

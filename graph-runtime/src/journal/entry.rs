@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use handoffs_core::{Grant, Outcome, Payload};
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::branch::BranchId;
@@ -601,8 +602,22 @@ impl Serialize for Hash {
 
 impl<'de> Deserialize<'de> for Hash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
-        let hash = blake3::Hash::from_hex(text.as_bytes()).map_err(serde::de::Error::custom)?;
-        Ok(Self(*hash.as_bytes()))
+        struct Digits;
+
+        // Not a `Cow`, of which serde makes a copy.
+        impl Visitor<'_> for Digits {
+            type Value = Hash;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a hash, as 64 hexadecimal digits")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, digits: &str) -> Result<Hash, E> {
+                let hash = blake3::Hash::from_hex(digits.as_bytes()).map_err(E::custom)?;
+                Ok(Hash(*hash.as_bytes()))
+            }
+        }
+
+        deserializer.deserialize_str(Digits)
     }
 }
