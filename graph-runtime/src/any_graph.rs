@@ -5,7 +5,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use handoffs_core::{State, Topology};
+use handoffs_core::{FieldSet, State, Topology};
 
 use crate::attempt::text;
 use crate::course::place;
@@ -85,8 +85,8 @@ pub(crate) struct Scene<'a> {
     /// What the node concluded; none if it failed.
     pub(crate) outcome: Option<&'a Conclusion>,
     pub(crate) fields: &'a Fields,
-    /// Whether progress counts.
-    pub(crate) watched: bool,
+    /// The fields that some node may write, if progress counts.
+    pub(crate) watched: Option<FieldSet>,
 }
 
 /// The state of a path, kept from one decision to the next, so that no more is read than what was written
@@ -175,9 +175,9 @@ impl<G: Runnable> AnyGraph for G {
                 };
             }
         };
+        let fingerprint = |writes| Progress::new::<G::State>(writes).fingerprint(state);
         let watched = scene.watched;
-        let progress =
-            watched.then(|| caught(|| Ok(Progress::new::<G::State>().fingerprint(state))));
+        let progress = watched.map(|writes| caught(|| Ok(fingerprint(writes))));
         let pick = |outcome| {
             let node = usize::from(scene.node);
             caught(|| {

@@ -125,7 +125,7 @@ impl<'a, G: Runnable> Driver<'a, G> {
             branch,
         } = place;
         let watches = !scope.limits.ignore_loops && plan.laps > 0;
-        let progress = watches.then(Progress::new::<G::State>);
+        let progress = watches.then(|| Progress::new::<G::State>(plan.writes));
         let course = Course::new(plan, engine, progress);
         Self {
             graph,

@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     aliases: Vec<(&'static str, &'static str)>,
     /// The fields that a function of the user's merges.
     pub(crate) by_function: FieldSet,
+    /// The fields that some node may write.
+    pub(crate) writes: FieldSet,
     /// The fields that are looked at somewhere in the graph, by a node, a guard or otherwise.
     sees: FieldSet,
     /// How many edges there are up to the last that can be masked.
@@ -116,6 +118,8 @@ impl Plan {
             node.takes_item = known.contract.item;
             node.is_agent = known.is_agent;
         }
+        let writes = known.iter().map(|known| known.contract.writes);
+        plan.writes = writes.fold(FieldSet::EMPTY, FieldSet::or);
         let all = FieldSet::first_of(G::State::FIELDS.len());
         let by_function = all
             .iter()
@@ -177,6 +181,7 @@ impl Plan {
                 .flat_map(|field| field.aliases.iter().map(|old| (*old, field.name)))
                 .collect(),
             by_function: FieldSet::EMPTY,
+            writes: FieldSet::ALL,
             sees: FieldSet::ALL,
             human: None,
             topology,

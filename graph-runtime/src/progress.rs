@@ -13,12 +13,14 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Watches the fields that the state marks, or all of them if it marks none.
-    pub(crate) fn new<S: State>() -> Self {
+    /// Watches the fields that the state marks, or all of them if it marks none, as far as some node of the graph
+    /// `writes` them: what nobody does stays the same, however large it is.
+    pub(crate) fn new<S: State>(writes: FieldSet) -> Self {
         let all = FieldSet::first_of(S::FIELDS.len());
         let marked = all.iter().filter(|field| S::FIELDS[*field].progress);
         let marked = marked.fold(FieldSet::EMPTY, FieldSet::with);
         let watched = if marked.is_empty() { all } else { marked };
+        let watched = watched.and(writes);
         Self {
             watched,
             stale: watched,
@@ -115,13 +117,13 @@ mod tests {
     }
 
     fn whole(state: &Pair) -> Option<u64> {
-        Progress::new::<Pair>().fingerprint(state)
+        Progress::new::<Pair>(FieldSet::ALL).fingerprint(state)
     }
 
     #[test]
     fn a_fingerprint_kept_up_to_date_is_that_of_the_whole_state() {
         let mut state = Pair(1, 2);
-        let mut progress = Progress::new::<Pair>();
+        let mut progress = Progress::new::<Pair>(FieldSet::ALL);
         assert_eq!(progress.fingerprint(&state), whole(&state));
         state.1 = 3;
         progress.changed(FieldSet::EMPTY.with(1));
@@ -134,6 +136,14 @@ mod tests {
             whole(&Pair(1, 2)),
             "back where it was"
         );
+    }
+
+    #[test]
+    fn what_no_node_writes_is_not_looked_at() {
+        let left = FieldSet::EMPTY.with(0);
+        let of_left = |state| Progress::new::<Pair>(left).fingerprint(&state);
+        assert_eq!(of_left(Pair(1, 2)), of_left(Pair(1, 3)));
+        assert_ne!(of_left(Pair(1, 2)), of_left(Pair(2, 2)));
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Walk<'_> {
                     node,
                     outcome: decision.outcome,
                     fields: &trail.fields,
-                    watched: self.watches && plan.watches(node),
+                    watched: (self.watches && plan.watches(node)).then_some(plan.writes),
                 };
                 let Picked { edge, progress } = graph.picked(&scene, &mut trail.replica);
                 let today = edge.and_then(|edge| {
