@@ -117,7 +117,7 @@ fn source(nodes: usize, derived: bool) -> String {
     for node in 0..nodes {
         let _ = writeln!(
             text,
-            "#[node(Work)]\nasync fn step_{node}(count: &mut u64) -> Next {{ *count += 1; Next::On }}\n"
+            "#[node(Work)]\npub async fn step_{node}(count: &mut u64) -> Next {{ *count += 1; Next::On }}\n"
         );
     }
     if derived {
@@ -146,7 +146,7 @@ fn source(nodes: usize, derived: bool) -> String {
     text + "}\n"
 }
 
-/// Checks a crate again, of which nothing but itself has changed.
+/// Checks a crate again, all of it, as if it was checked for the first time.
 fn check(folder: &Path) {
     let source = folder.join("src/lib.rs");
     let text = fs::read_to_string(&source).expect("a file");
@@ -155,6 +155,7 @@ fn check(folder: &Path) {
     let mut command = Command::new(cargo);
     command
         .args(["check", "-q", "--offline"])
+        .env("CARGO_INCREMENTAL", "0")
         .current_dir(folder);
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check");
     let status = command.env("CARGO_TARGET_DIR", target).status();

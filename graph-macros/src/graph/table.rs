@@ -21,10 +21,14 @@ pub(super) fn edge_table(model: &Model, names: &Names) -> TokenStream {
         let on = edge.on.as_ref();
         let guard = option(edge.guard.as_ref().map(|guard| quote!(#guard)));
         let outcomes = edge.outcomes.iter().map(AsRef::<str>::as_ref);
+        // Each by itself: of one large constant the compiler would see to it that each edge is dropped if
+        // one behind it fails.
         quote! {
-            #krate::Edge::__new(
-                #from, #on, &[#(::std::borrow::Cow::Borrowed(#outcomes)),*], #guard, #route,
-            ),
+            const {
+                #krate::Edge::__new(
+                    #from, #on, &[#(::std::borrow::Cow::Borrowed(#outcomes)),*], #guard, #route,
+                )
+            },
         }
     });
     edges.collect()
