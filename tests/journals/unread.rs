@@ -239,7 +239,7 @@ fn errands() -> Errands {
 
 /// Runs an errand to its end, and returns what a journal then has of it.
 async fn records(journal: Arc<dyn Journal>, script: &str, level: Durability) -> Vec<Record> {
-    let clock = || SystemTime::UNIX_EPOCH + Duration::from_secs(60);
+    let clock = || SystemTime::UNIX_EPOCH + Duration::from_mins(1);
     let runtime = Runtime::new(errands())
         .journal(journal.clone())
         .durability(level)
