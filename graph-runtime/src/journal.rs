@@ -62,8 +62,7 @@ pub(crate) use json::keep;
 pub use json::{Json, JsonError};
 pub use layer::Layer;
 pub(crate) use ledger::Ledger;
-pub use memory::Memory;
-pub use memory::Shelf;
+pub use memory::{Memory, Shelf};
 pub(crate) use metering::Metering;
 pub(crate) use open::Open;
 #[cfg(feature = "postgres")]

@@ -1,6 +1,7 @@
 //! Steps that are kept without the driver: what a path remembers from one to the next.
 
 use std::borrow::Cow;
+use std::mem::take;
 use std::time::Duration;
 
 use handoffs_core::{FieldSet, State};
@@ -61,12 +62,12 @@ impl Pace {
 
     /// Writes the fields down that a step changed, and returns whether they can be kept so.
     fn write<S: State>(&mut self, state: &S, marks: Marks) -> bool {
-        let Self {
-            lengths, fields, ..
-        } = self;
-        let length = |field: usize| lengths.get(field).copied().unwrap_or(0);
+        let mut fields = take(&mut self.fields);
         fields.clear();
-        Writes::put(state, marks.changed, marks.appended(), length, fields)
+        let length = |field| self.length(field);
+        let is_kept = Writes::put(state, marks.changed, marks.appended(), length, &mut fields);
+        self.fields = fields;
+        is_kept
     }
 
     /// Returns the fields that the step changed, as JSON.

@@ -4,22 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-use handoffs::{Durability, Hash, JournalError, Layer, NodeError, Record, ThreadId, Usage};
+use handoffs::{Durability, Hash, JournalError, NodeError, Record, ThreadId, Usage};
 use proptest::prelude::*;
 
+use super::common::Counting;
 use super::*;
-
-/// A journal that is given records like any other, as all that stand around another one are.
-#[derive(Debug, Default)]
-struct Behind(Memory);
-
-impl Layer for Behind {
-    type Within = Memory;
-
-    fn within(&self) -> &Memory {
-        &self.0
-    }
-}
 
 // ---- A graph that goes wherever its script says.
 
@@ -237,6 +226,11 @@ fn errands() -> Errands {
     }
 }
 
+/// A journal in memory that is given records, as all that stand around another one are.
+fn behind() -> Counting<Memory> {
+    Counting::default()
+}
+
 /// Runs an errand to its end, and returns what a journal then has of it.
 async fn records(journal: Arc<dyn Journal>, script: &str, level: Durability) -> Vec<Record> {
     let clock = || SystemTime::UNIX_EPOCH + Duration::from_mins(1);
@@ -281,7 +275,7 @@ proptest! {
     fn it_reads_as_in_any_other_journal(script in "[rrriinvsqfptxga]{0,40}") {
         for level in [Durability::Sync, Durability::Step, Durability::Exit] {
             let bare = paused(records(Arc::new(Memory::default()), &script, level));
-            let behind = paused(records(Arc::new(Behind::default()), &script, level));
+            let behind = paused(records(Arc::new(behind()), &script, level));
             prop_assert_eq!(texts(&bare), texts(&behind));
             prop_assert_eq!(bare, behind);
         }
@@ -293,7 +287,7 @@ async fn a_run_of_more_handoffs_than_a_turn_has_is_kept_whole() {
     let script = "rn".repeat(60) + &"is".repeat(30) + &"r".repeat(60);
     let bare = records(Arc::new(Memory::default()), &script, Durability::Sync).await;
     assert!(bare.len() > 300, "{}", bare.len());
-    let behind = records(Arc::new(Behind::default()), &script, Durability::Sync).await;
+    let behind = records(Arc::new(behind()), &script, Durability::Sync).await;
     assert_eq!(bare.len(), behind.len());
 }
 

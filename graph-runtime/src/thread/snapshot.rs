@@ -36,28 +36,14 @@ impl Untyped<'_> {
         let Some(ledger) = &scope.ledger else {
             return;
         };
-        let plan = self.plan;
         let kept = async {
-            let read = ledger.read_on(scope.take_told(), &plan.id).await;
-            let (told, head) = self.migrating(read)?;
-            let folded = told.fold(plan, self.id, &BranchId::TRUNK)?;
-            let Some(snapshot) = told.save(plan, self.id, &folded, head)? else {
-                return Ok(());
-            };
-            let record = snapshot.record();
-            let record = record.map_err(|error| unsaved(self.id, error))?;
-            let compacted = ledger.journal().compact(self.id, record, 0).await;
-            compacted.map_err(|source| self.journal_error(source))
+            let read = ledger.read_on(scope.take_told(), &self.plan.id).await;
+            let (mut told, head) = self.migrating(read)?;
+            let folded = told.fold(self.plan, self.id, &BranchId::TRUNK)?;
+            self.put_snapshot(ledger.journal(), &mut told, &folded, head)
+                .await
         };
-        match kept.await {
-            Ok(()) => {}
-            Err(error) if error.is_conflict() => {
-                tracing::debug!(thread = %self.id, "another worker has gone on before a snapshot was kept");
-            }
-            Err(error) => {
-                tracing::warn!(thread = %self.id, error = %chain(&error), "no snapshot was kept");
-            }
-        }
+        self.tell_kept(kept.await);
     }
 
     /// Keeps a snapshot of what was read, if it was so much that whoever reads next shall be spared it, and the
@@ -69,19 +55,40 @@ impl Untyped<'_> {
         folded: &Folded,
         head: Head,
     ) {
-        let extent = told.extent();
         let is_ours = folded.past.is_none() && self.limits.migration.is_none();
-        if !extent.has_grown() || !is_ours || journal.__shelf(self.id).is_none() {
-            return;
+        if told.extent().has_grown() && is_ours && journal.__shelf(self.id).is_some() {
+            self.tell_kept(self.put_snapshot(journal, told, folded, head).await);
         }
-        let Ok(Some(snapshot)) = told.save(self.plan, self.id, folded, head) else {
-            return;
+    }
+
+    /// Takes a snapshot of what was read, if one can be taken, and keeps it.
+    async fn put_snapshot(
+        &self,
+        journal: &dyn Journal,
+        told: &mut Branches,
+        folded: &Folded,
+        head: Head,
+    ) -> Result<(), RunError> {
+        let Some(snapshot) = told.save(self.plan, self.id, folded, head)? else {
+            return Ok(());
         };
-        if let Ok(record) = snapshot.record() {
-            let bytes = record.body.len() as u64;
-            // What is kept already, by a run that has gone on meanwhile, is newer.
-            if journal.compact(self.id, record, 0).await.is_ok() {
-                told.snapshot_taken(bytes);
+        let record = snapshot.record();
+        let record = record.map_err(|error| unsaved(self.id, error))?;
+        let bytes = record.body.len() as u64;
+        let compacted = journal.compact(self.id, record, 0).await;
+        compacted.map_err(|source| self.journal_error(source))?;
+        told.snapshot_taken(bytes);
+        Ok(())
+    }
+
+    fn tell_kept(&self, kept: Result<(), RunError>) {
+        match kept {
+            Ok(()) => {}
+            Err(error) if error.is_conflict() => {
+                tracing::debug!(thread = %self.id, "another worker has gone on before a snapshot was kept");
+            }
+            Err(error) => {
+                tracing::warn!(thread = %self.id, error = %chain(&error), "no snapshot was kept");
             }
         }
     }
