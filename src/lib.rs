@@ -14,7 +14,7 @@ pub use handoffs_runtime::{Amounts, Authority, Denied, Needs};
 
 // Its shape as data, and whether it is right.
 pub use handoffs_core::{
-    Access, AccessMut, Branches, Code, EdgeIndex, Finding, Fork, List, NodeIndex, NodeShape, Place,
+    Access, AccessMut, Branches, Code, EdgeIndex, Finding, Fork, NodeIndex, NodeShape, Place,
     Region, Regions, Topology, UnknownNode, Way, check, max_handoffs, max_visits,
 };
 
@@ -150,8 +150,8 @@ pub mod __private {
     pub use handoffs_core::__private::*;
     pub use handoffs_core::{
         AgentGraph, Branches, Contract, Edge, Field, FieldSet, FieldSource, Fork, Grant, GraphNode,
-        List, May, Node, NodeKind, NodeShape, Out, Outcome, Route, Scope, ScopeShape, State,
-        Target, Topology, Variant, VariantField, Worker,
+        May, Node, NodeKind, NodeShape, Out, Outcome, Route, Scope, ScopeShape, State, Target,
+        Topology, Variant, VariantField, Worker,
     };
     pub use handoffs_runtime::__private::*;
     #[cfg(feature = "agents")]

@@ -367,7 +367,7 @@ fn an_edge_leads_elsewhere_if_one_of_the_fields_that_its_node_needs_is_missing()
 
 #[test]
 fn both_edges_are_drawn_and_counted() {
-    let labels: Vec<_> = Payments::EDGES
+    let labels: Vec<_> = Payments::edges()
         .iter()
         .map(|edge| format!("{} {}", edge.label(), edge.route))
         .collect();

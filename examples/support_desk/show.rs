@@ -28,7 +28,8 @@ pub(crate) fn path(history: &[Entry]) -> String {
             } => {
                 let _ = writeln!(page, "{node:<10} {}", conclusion(outcome));
                 let to = to.as_deref().unwrap_or("end");
-                let route = SupportDesk::EDGES.get(usize::from(*edge));
+                let edges = SupportDesk::edges();
+                let route = edges.get(usize::from(*edge));
                 let route = route.map_or(to.to_owned(), |edge| edge.route.to_string());
                 let _ = writeln!(page, "           {on} => {route}");
                 if let Some(why) = masked {

@@ -40,7 +40,7 @@ impl FieldSet {
         while n < names.len() {
             let mut f = 0;
             while f < fields.len() {
-                if same(fields[f].name, names[n]) {
+                if same(fields[f].name.as_bytes(), names[n].as_bytes()) {
                     set = set.with(f);
                 }
                 f += 1;
@@ -142,8 +142,8 @@ impl fmt::Debug for FieldSet {
     }
 }
 
-pub(crate) const fn same(left: &str, right: &str) -> bool {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
+/// Returns whether two texts are the same.
+pub(crate) const fn same(left: &[u8], right: &[u8]) -> bool {
     if left.len() != right.len() {
         return false;
     }

@@ -9,18 +9,21 @@
 //! built at run time asks the same functions, with vectors in the place of arrays.
 
 mod clash;
+mod found;
 mod given;
 mod item;
 mod message;
 mod missing;
 mod path;
 mod queue;
+mod table;
 #[cfg(test)]
 mod tests;
 
-pub use given::{given_by, unknown_field, unknown_gift};
+pub use found::Found;
 pub use item::Hand;
 pub use message::Message;
+pub use table::{Gift, Promise, contracts};
 
 use crate::contract::{Contract, FieldSet};
 use crate::state::Field;

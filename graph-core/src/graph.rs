@@ -5,8 +5,9 @@ use core::hash::Hash;
 
 use crate::authority::ScopeShape;
 use crate::contract::FieldSet;
+use crate::route::Route;
 use crate::state::State;
-use crate::topology::{Edge, NodeIndex, NodeShape, Topology};
+use crate::topology::{Edge, NodeIndex, NodeShape, Table, Topology};
 
 /// A checked graph of nodes over one state. Derive it; it compiles only if the graph is right.
 #[diagnostic::on_unimplemented(
@@ -23,17 +24,24 @@ pub trait AgentGraph: Send + Sync + 'static {
     const NAME: &'static str;
     /// Where a run starts.
     const START: Self::Node;
-    /// The edges in the order of declaration.
-    const EDGES: &'static [Edge<Self::Node>];
     /// The fields that the caller brings; checked when a run starts.
     const GIVEN: FieldSet;
     /// The most handoffs that a run can take, from node to node; the step to the end is none.
     const MAX_HANDOFFS: u64;
     /// The names that the graph had in older versions.
     const RENAMED_FROM: &'static [&'static str] = &[];
+    /// The edges as the derive writes them.
+    #[doc(hidden)]
+    const __TABLE: Table;
 
     /// Returns the shape of the nodes, in the order of the enum.
     fn shapes() -> Vec<NodeShape>;
+
+    /// Returns the edges in the order of declaration.
+    fn edges() -> Vec<Edge<Self::Node>> {
+        let named = |edge: Edge<NodeIndex>| edge.map(node_at::<Self>);
+        Self::__TABLE.edges().map(named).collect()
+    }
 
     /// Returns what the nodes may be allowed to do; nothing in a graph without authority.
     fn scopes() -> Vec<ScopeShape> {
@@ -47,8 +55,8 @@ pub trait AgentGraph: Send + Sync + 'static {
         for shape in Self::shapes() {
             topology.node(shape);
         }
-        for edge in Self::EDGES {
-            topology.edge(edge.clone().map(index));
+        for edge in Self::__TABLE.edges() {
+            topology.edge(edge);
         }
         for scope in Self::scopes() {
             topology.scope(scope);
@@ -59,6 +67,20 @@ pub trait AgentGraph: Send + Sync + 'static {
         }
         topology
     }
+}
+
+/// Returns the node at a place that the derive wrote down.
+fn node_at<G: AgentGraph + ?Sized>(place: NodeIndex) -> G::Node {
+    let nodes = <G::Node as GraphNode>::ALL;
+    nodes.get(place.slot()).copied().unwrap_or(G::START)
+}
+
+/// Returns the route of an edge, by its place, as an edge function tells it.
+#[doc(hidden)]
+pub fn route_of<G: AgentGraph + ?Sized>(edge: usize) -> Route<G::Node> {
+    let edge = G::__TABLE.edge(edge);
+    let route = edge.map_or_else(Route::end, |edge| edge.route.map(node_at::<G>));
+    route.__as_written()
 }
 
 /// The name of a node in a derived graph.

@@ -35,7 +35,7 @@ pub use log::{Iter as LogIter, Log};
 pub use merge::{Counter, Max, Merge, Min};
 pub use node::{Access, AccessMut, Node, Out, Replace, Worker};
 pub use outcome::{Outcome, Payload, Variant, VariantField};
-pub use route::{Branches, Fork, List, Route, Target};
+pub use route::{Branches, Fork, Route, Target};
 pub use state::{Field, FieldSource, FieldValue, State};
 pub use topology::{
     Edge, EdgeIndex, NodeIndex, NodeKind, NodeShape, Region, Regions, Topology, Way,
@@ -47,8 +47,9 @@ pub mod __private {
     pub use crate::decode::{Recall, Unrecalled, recall};
     pub use crate::fingerprint::is_lost_in_json;
     pub use crate::flow::{
-        Flow, FlowBranch, FlowEdge, FlowFork, Hand, Message, given_by, unknown_field, unknown_gift,
+        Flow, FlowBranch, FlowEdge, FlowFork, Found, Gift, Hand, Message, Promise, contracts,
     };
+    pub use crate::graph::route_of;
     pub use crate::nested::{all_handoffs, leaves, shape_of};
     pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut, replaces};
     pub use crate::once::{
@@ -60,5 +61,5 @@ pub mod __private {
         Copied, Joined, Loaded, Loading, Merged, Merging, Needed, Plain, Probe, Spare, Uncopied,
         Unkeepable, Unkept, Unmerged, Unmerging, Whole,
     };
-    pub use crate::topology::{LedBack, lead_back, reads_as_missing, ways};
+    pub use crate::topology::{Extra, LedBack, Row, Table, lead_back, reads_as_missing, ways};
 }

@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::contract::Contract;
+use crate::nested::shape_of;
 use crate::outcome::Outcome;
-use crate::topology::{NodeKind, Topology};
+use crate::topology::{NodeKind, NodeShape, Topology};
 
 /// A unit of work in a graph over the state `S`, often an agent.
 ///
@@ -31,6 +32,15 @@ pub trait Node<S>: Send + Sync + 'static {
     /// Returns the shape of the graph that the node is, if it is one.
     fn inner() -> Option<Topology> {
         None
+    }
+
+    /// Returns the shape of a node of this type.
+    #[doc(hidden)]
+    fn __shape(name: &'static str, doc: &'static str) -> NodeShape {
+        shape_of(
+            NodeShape::new(name).doc(doc).kind(Self::KIND),
+            Self::inner(),
+        )
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod fork;
 
-pub use fork::{Branches, Fork, List};
+pub use fork::{Branches, Fork};
 
 use core::fmt;
 use std::borrow::Cow;
@@ -78,7 +78,7 @@ impl<N: fmt::Display> fmt::Display for Target<N> {
 /// assert_eq!(route.to_string(), "back(limit = 2, else = end)");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Route<N: 'static> {
+pub struct Route<N> {
     /// The join, if it is a fork.
     target: Target<N>,
     /// Whether it leads back to whoever handed over; the target is then that node, once it is known.
@@ -157,10 +157,13 @@ impl<N> Route<N> {
     }
 
     fn forked(branches: Branches<N>, join: N) -> Self {
-        Self {
-            fork: Some(Fork::new(branches)),
-            ..Self::to(join)
-        }
+        Self::to(join).forking(branches)
+    }
+
+    /// Forks the route, which leads to the join.
+    pub(crate) fn forking(mut self, branches: Branches<N>) -> Self {
+        self.fork = Some(Fork::new(branches));
+        self
     }
 
     /// Allows the edge `times` times a run.
@@ -229,7 +232,7 @@ impl<N> Route<N> {
         Self::__full(target, false, None, limit, None, otherwise, None)
     }
 
-    /// Builds a route of all its parts; the derive writes its tables with this.
+    /// Builds a route of all its parts.
     #[doc(hidden)]
     pub const fn __full(
         target: Target<N>,
@@ -251,7 +254,7 @@ impl<N> Route<N> {
         }
     }
 
-    /// Makes a route one that leads back; the derive writes its tables with this.
+    /// Makes a route one that leads back.
     #[doc(hidden)]
     pub const fn __back(mut self) -> Self {
         self.back = true;

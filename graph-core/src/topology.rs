@@ -11,6 +11,7 @@ mod loops;
 mod node;
 mod regions;
 mod steps;
+mod table;
 
 #[doc(hidden)]
 pub use back::{LedBack, lead_back, ways};
@@ -23,6 +24,8 @@ pub use node::{NodeIndex, NodeKind, NodeShape};
 pub(crate) use regions::{Clash, Walk};
 pub use regions::{Region, Regions};
 pub(crate) use steps::{Components, Step, StepKind, vertex};
+#[doc(hidden)]
+pub use table::{Extra, Row, Table};
 
 use std::borrow::Cow;
 

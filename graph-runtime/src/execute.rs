@@ -5,8 +5,7 @@ use std::hash::Hash;
 
 use handoffs_core::__private::Conclusion as Concluded;
 use handoffs_core::{
-    Access, AccessMut, AgentGraph, Contract, FieldSet, Node, NodeKind, Outcome, Route, State,
-    Topology, Variant,
+    Access, AccessMut, Contract, FieldSet, Node, NodeKind, Outcome, State, Topology, Variant,
 };
 
 use crate::any_graph::Within;
@@ -262,8 +261,7 @@ const fn promises(variants: &[Variant]) -> bool {
     false
 }
 
-/// Does for a node what it does not do itself: checks what it promised, and counts what it may have
-/// written as changed.
+/// Does what is left once a node has run: what it does not do itself, and a note of what it concluded.
 #[doc(hidden)]
 #[inline]
 pub fn settle<N: Execute<S>, S: State>(
@@ -271,9 +269,19 @@ pub fn settle<N: Execute<S>, S: State>(
     state: &S,
     cx: &mut Context<'_>,
 ) -> Result<(), NodeError> {
-    if const { N::REPORTS } {
-        return Ok(());
+    if const { !N::REPORTS } {
+        report::<N, S>(outcome, state, cx)?;
     }
+    cx.__concluded(outcome);
+    Ok(())
+}
+
+/// Checks what a node promised that does not do so itself, and counts what it may have written as changed.
+fn report<N: Execute<S>, S: State>(
+    outcome: &N::Outcome,
+    state: &S,
+    cx: &mut Context<'_>,
+) -> Result<(), NodeError> {
     let contract = N::CONTRACT;
     let fields = contract
         .gives
@@ -292,10 +300,4 @@ pub fn settle<N: Execute<S>, S: State>(
 pub fn is_set<S: State>(state: &S, name: &str) -> bool {
     let field = S::FIELDS.iter().position(|field| field.name == name);
     field.is_some_and(|field| state.is_set(field))
-}
-
-/// Returns the route of an edge, by its place.
-#[doc(hidden)]
-pub fn route_of<G: AgentGraph>(edge: usize) -> Route<G::Node> {
-    G::EDGES[edge].route.clone().__as_written()
 }

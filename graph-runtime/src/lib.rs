@@ -112,14 +112,12 @@ pub mod __private {
     pub use crate::any_graph::Within;
     pub use crate::cache::suite as cache_rules;
     pub use crate::error::chain;
-    pub use crate::execute::{
-        Known, conclude, is_set, keep_promises, read, route_of, settle, write,
-    };
+    pub use crate::execute::{Known, conclude, is_set, keep_promises, read, settle, write};
     pub use crate::item::Item;
     pub use crate::journal::suite as journal_rules;
     pub use crate::journal::{Conclusion as Concluded, Json, JsonError, Shelf};
     pub use crate::policy::{Policy, Retry};
-    pub use crate::reread::{cache_key, items, no_node, predicate, question, reread};
+    pub use crate::reread::{cache_key, items, no_node, predicate, question, repick};
     pub use crate::subgraph::subgraph;
 
     /// What `assert_route!` is made of.

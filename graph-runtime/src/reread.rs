@@ -11,8 +11,7 @@ use crate::node_error::NodeError;
 use crate::policy::fits;
 
 /// Reads back what a node has concluded.
-#[doc(hidden)]
-pub fn reread<O: Outcome>(concluded: &Conclusion) -> Result<O, NodeError> {
+fn reread<O: Outcome>(concluded: &Conclusion) -> Result<O, NodeError> {
     let variants = O::VARIANTS.iter();
     let variant = variants
         .zip(0..)
@@ -24,6 +23,16 @@ pub fn reread<O: Outcome>(concluded: &Conclusion) -> Result<O, NodeError> {
     let payload = concluded.payload.as_ref().map_or("null", Json::as_str);
     let mut payload = serde_json::Deserializer::from_str(payload);
     O::decode(variant, &mut payload).map_err(NodeError::new)
+}
+
+/// Picks the edge that a node's conclusion chose, once more.
+#[doc(hidden)]
+pub fn repick<S, O: Outcome>(
+    concluded: &Conclusion,
+    state: &S,
+    pick: fn(&S, &O) -> usize,
+) -> Result<usize, NodeError> {
+    Ok(pick(state, &reread(concluded)?))
 }
 
 /// Returns that a graph has no such node.

@@ -2,52 +2,70 @@
 
 use super::message::Message;
 use crate::contract::{FieldSet, same};
-use crate::outcome::{Outcome, Variant};
+use crate::outcome::Variant;
 use crate::state::Field;
 
-/// Returns the fields that are set whenever an outcome is one of the variants of these names, or any
-/// if none is named.
-#[doc(hidden)]
-pub const fn given_by<O: Outcome>(fields: &[Field], names: &[&str]) -> FieldSet {
-    let variants = O::VARIANTS;
-    let mut any = names.is_empty();
-    let mut n = 0;
-    while n < names.len() {
-        // A name that is no variant's is that of a binding or a constant, which may match any.
-        any = any || !is_variant(variants, names[n]);
-        n += 1;
+/// Returns the fields that are set whenever an outcome is one of the variants of these names, which have `|`
+/// between them, or any if none is named.
+pub(super) const fn given_by(variants: &[Variant], fields: &[Field], names: &str) -> FieldSet {
+    if give_nothing(variants) {
+        return FieldSet::EMPTY;
     }
+    let mut any = names.is_empty();
     let mut given = FieldSet::ALL;
+    let mut rest = names.as_bytes();
+    while !rest.is_empty() {
+        let (name, behind) = first_name(rest);
+        match find(variants, name) {
+            Some(variant) => given = given.and(FieldSet::named(fields, variant.gives)),
+            // A name that is no variant's is that of a binding or a constant, which may match any.
+            None => any = true,
+        }
+        rest = behind;
+    }
     let mut v = 0;
-    while v < variants.len() {
-        let mut meant = any;
-        let mut n = 0;
-        while n < names.len() {
-            meant = meant || same(variants[v].name, names[n]);
-            n += 1;
-        }
-        if meant {
-            given = given.and(FieldSet::named(fields, variants[v].gives));
-        }
+    while any && v < variants.len() {
+        given = given.and(FieldSet::named(fields, variants[v].gives));
         v += 1;
     }
     given
 }
 
-const fn is_variant(variants: &[Variant], name: &str) -> bool {
+/// Returns whether none of these variants gives anything, so that it does not matter which are meant.
+const fn give_nothing(variants: &[Variant]) -> bool {
+    let mut v = 0;
+    while v < variants.len() && variants[v].gives.is_empty() {
+        v += 1;
+    }
+    v > 0 && v == variants.len()
+}
+
+/// Splits off the first of some names with `|` between them.
+const fn first_name(names: &[u8]) -> (&[u8], &[u8]) {
+    let mut end = 0;
+    while end < names.len() && names[end] != b'|' {
+        end += 1;
+    }
+    let (name, rest) = names.split_at(end);
+    match rest {
+        [_, rest @ ..] => (name, rest),
+        [] => (name, rest),
+    }
+}
+
+const fn find<'a>(variants: &'a [Variant], name: &[u8]) -> Option<&'a Variant> {
     let mut v = 0;
     while v < variants.len() {
-        if same(variants[v].name, name) {
-            return true;
+        if same(variants[v].name.as_bytes(), name) {
+            return Some(&variants[v]);
         }
         v += 1;
     }
-    false
+    None
 }
 
 /// Returns the message of H011 for a name in `given(..)`, or `None` if a field has it.
-#[doc(hidden)]
-pub const fn unknown_field(fields: &[Field], name: &str) -> Option<Message> {
+pub(super) const fn unknown_field(fields: &[Field], name: &str) -> Option<Message> {
     if !FieldSet::named(fields, &[name]).is_empty() {
         return None;
     }
@@ -59,11 +77,10 @@ pub const fn unknown_field(fields: &[Field], name: &str) -> Option<Message> {
 }
 
 /// Returns the message of H011 for an outcome of which a variant gives what the state has not.
-#[doc(hidden)]
-pub const fn unknown_gift<O: Outcome>(fields: &[Field]) -> Option<Message> {
+pub(super) const fn unknown_gift(variants: &[Variant], fields: &[Field]) -> Option<Message> {
     let mut v = 0;
-    while v < O::VARIANTS.len() {
-        let variant = &O::VARIANTS[v];
+    while v < variants.len() {
+        let variant = &variants[v];
         let mut g = 0;
         while g < variant.gives.len() {
             if FieldSet::named(fields, &[variant.gives[g]]).is_empty() {

@@ -84,6 +84,18 @@ impl Flow<'_> {
         )
     }
 
+    /// Returns whether some node takes an item.
+    pub(super) const fn takes_items(&self) -> bool {
+        let mut n = 0;
+        while n < self.contracts.len() {
+            if self.contracts[n].item {
+                return true;
+            }
+            n += 1;
+        }
+        false
+    }
+
     const fn find_hands(&self, hands: &mut [Hand], spots: &mut [Spot]) {
         let mut queue = Queue::new(self, spots);
         hand_over(hands, &mut queue, self.start, Hand::Empty);

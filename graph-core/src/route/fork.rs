@@ -1,8 +1,6 @@
 //! A fork: the branches into which a run splits.
 
 use core::fmt;
-use core::hash::{Hash, Hasher};
-use core::ops::Deref;
 use std::borrow::Cow;
 
 /// The branches of an edge that forks, and how many of them may run at a time.
@@ -16,7 +14,7 @@ use std::borrow::Cow;
 /// assert!(matches!(fork.branches, Branches::Each { worker: "research", .. }));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Fork<N: 'static> {
+pub struct Fork<N> {
     /// The branches.
     pub branches: Branches<N>,
     /// The most branches of this fork that may run at a time, if the edge says so.
@@ -64,9 +62,9 @@ impl<N> Fork<N> {
     clippy::exhaustive_enums,
     reason = "whoever runs a fork must know each kind of branches"
 )]
-pub enum Branches<N: 'static> {
+pub enum Branches<N> {
     /// A branch for each of these nodes.
-    All(List<N>),
+    All(Vec<N>),
     /// A branch for each item.
     Each {
         /// The name of the function that lists the items.
@@ -89,82 +87,5 @@ impl<N: fmt::Display> fmt::Display for Branches<N> {
             }
             Self::Each { items, worker } => write!(f, "each({items}) {worker}"),
         }
-    }
-}
-
-/// A list of nodes, which can stand in a constant; it is a slice to its reader.
-///
-/// ```
-/// use handoffs_core::List;
-///
-/// const FIXED: List<u8> = List::fixed(&[1, 2]);
-/// assert_eq!(FIXED, List::from(vec![1, 2]));
-/// assert_eq!(FIXED.len(), 2);
-/// ```
-#[derive(Clone)]
-pub struct List<N: 'static>(Kept<N>);
-
-#[derive(Clone)]
-enum Kept<N: 'static> {
-    Fixed(&'static [N]),
-    Grown(Vec<N>),
-}
-
-impl<N> List<N> {
-    /// Lists what stands in the program itself.
-    pub const fn fixed(nodes: &'static [N]) -> Self {
-        Self(Kept::Fixed(nodes))
-    }
-}
-
-impl<N> Deref for List<N> {
-    type Target = [N];
-
-    fn deref(&self) -> &[N] {
-        match &self.0 {
-            Kept::Fixed(nodes) => nodes,
-            Kept::Grown(nodes) => nodes,
-        }
-    }
-}
-
-impl<N> From<Vec<N>> for List<N> {
-    fn from(nodes: Vec<N>) -> Self {
-        Self(Kept::Grown(nodes))
-    }
-}
-
-impl<N> FromIterator<N> for List<N> {
-    fn from_iter<I: IntoIterator<Item = N>>(nodes: I) -> Self {
-        Self(Kept::Grown(nodes.into_iter().collect()))
-    }
-}
-
-impl<'a, N> IntoIterator for &'a List<N> {
-    type Item = &'a N;
-    type IntoIter = core::slice::Iter<'a, N>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-impl<N: fmt::Debug> fmt::Debug for List<N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (**self).fmt(f)
-    }
-}
-
-impl<N: PartialEq> PartialEq for List<N> {
-    fn eq(&self, other: &Self) -> bool {
-        **self == **other
-    }
-}
-
-impl<N: Eq> Eq for List<N> {}
-
-impl<N: Hash> Hash for List<N> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (**self).hash(state);
     }
 }

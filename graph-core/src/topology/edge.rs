@@ -56,7 +56,7 @@ pub(crate) const BACK: &str = "error, back";
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Edge<N: 'static> {
+pub struct Edge<N> {
     /// The node whose outcome is matched.
     pub from: N,
     /// The pattern that the outcome matches, as the user wrote it; `error` if it is taken on an error.
@@ -119,35 +119,6 @@ impl<N> Edge<N> {
     /// Returns whether this edge leads back to whoever handed over to its node.
     pub const fn is_back(&self) -> bool {
         self.route.is_back()
-    }
-
-    /// The same as [`Edge::on_error`], beside [`Edge::__new`].
-    #[doc(hidden)]
-    pub const fn __on_error(from: N, route: Route<N>) -> Self {
-        Self::on_error(from, route)
-    }
-
-    /// Builds an edge of all its parts; the derive writes its tables with this.
-    #[doc(hidden)]
-    pub const fn __new(
-        from: N,
-        on: &'static str,
-        outcomes: &'static [Cow<'static, str>],
-        guard: Option<&'static str>,
-        route: Route<N>,
-    ) -> Self {
-        let guard = match guard {
-            Some(guard) => Some(Cow::Borrowed(guard)),
-            None => None,
-        };
-        Self {
-            from,
-            on: Cow::Borrowed(on),
-            outcomes: Cow::Borrowed(outcomes),
-            guard,
-            route,
-            on_error: false,
-        }
     }
 
     /// Says which variants of the outcome the pattern names.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::check::{Finding, check};
-use crate::route::{Branches, Fork, List, Route};
+use crate::route::Route;
 
 fn chain(names: &[&'static str]) -> (Topology, Vec<NodeIndex>) {
     let mut topology = Topology::new("Chain");
@@ -184,44 +184,4 @@ fn regions_nest_and_hold_what_a_branch_goes_through() {
         (&[ask, facts][..], &[read, sift][..])
     );
     assert_eq!(Topology::new("Empty").regions(), Regions::default());
-}
-
-#[test]
-fn a_derived_graph_can_hold_its_edges_in_a_constant() {
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    enum Desk {
-        Triage,
-        Billing,
-    }
-    const EDGES: &[Edge<Desk>] = &[Edge::__new(
-        Desk::Triage,
-        "Triaged::Billing { .. }",
-        &[],
-        Some("knows_account"),
-        Route::__new(crate::route::Target::Node(Desk::Billing), Some(2), None),
-    )];
-    const FORKS: &[Edge<Desk>] = &[Edge::__on_error(
-        Desk::Triage,
-        Route::__full(
-            crate::route::Target::Node(Desk::Billing),
-            false,
-            Some(Fork {
-                branches: Branches::All(List::fixed(&[Desk::Triage, Desk::Billing])),
-                concurrency: None,
-            }),
-            None,
-            None,
-            None,
-            None,
-        ),
-    )];
-
-    assert_eq!(EDGES[0].label(), "Triaged::Billing { .. } if knows_account");
-    assert_eq!(EDGES[0].from, Desk::Triage);
-    assert_eq!(EDGES[0].route, Route::to(Desk::Billing).limit(2));
-    assert!(FORKS[0].on_error);
-    let route = Route::all([Desk::Triage, Desk::Billing], Desk::Billing);
-    assert_eq!(FORKS[0].route, route);
-    let by_place = EDGES[0].clone().map(|desk| desk as u16);
-    assert_eq!(by_place.route, Route::to(1).limit(2));
 }

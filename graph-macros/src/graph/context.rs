@@ -3,22 +3,65 @@
 //! looked for may be missing (H011).
 
 use handoffs_core::__private::ways;
-use handoffs_core::{Branches, Edge, EdgeIndex, NodeIndex};
-use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use handoffs_core::{Branches, EdgeIndex, NodeIndex};
+use proc_macro2::{Literal, TokenStream};
+use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::edges::needed;
-use super::expand::{contract_of, outcome_of};
+use super::expand::promise_of;
 use super::model::Model;
 use super::parse::Graph;
-use super::pattern::variants;
 use super::region::{Arrows, Place, branch_token};
-use crate::ends::Ends;
+use crate::krate::Krate;
 
-/// Writes the data flow, which the compiler runs: one constant a node, at the node's name, and one a
-/// branch, where the fork names it.
+/// Writes the data flow, as constants of the graph: what its nodes promise, what its edges give, and its steps.
+pub(super) fn flow(model: &Model) -> TokenStream {
+    let graph = &model.graph;
+    let Graph {
+        krate,
+        ident,
+        state,
+        generics,
+        nodes,
+        ..
+    } = graph;
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    let Steps { inside, forks, .. } = Steps::of(model);
+    let names = nodes.iter().map(|node| node.ident.unraw().to_string());
+    let promises = nodes.iter().map(|node| promise_of(graph, node));
+    let (count, edges) = (nodes.len(), model.topology.edges().count());
+    let inside = edges_of(krate, &inside);
+    let start = model.topology.start_node();
+    let start = start.map_or(0, |start| usize::from(start.0));
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #ident #type_generics #where_clause {
+            #[doc(hidden)]
+            const __NODES: &'static [#krate::Promise] = &[#(#promises),*];
+            #[doc(hidden)]
+            const __GIFTS: &'static [#krate::Gift] =
+                &<Self as #krate::AgentGraph>::__TABLE.gifts::<#edges>(
+                    Self::__NODES,
+                    <#state as #krate::State>::FIELDS,
+                );
+            #[doc(hidden)]
+            const __FLOW: #krate::Flow<'static> = #krate::Flow {
+                names: &[#(#names),*],
+                contracts: &#krate::contracts::<#count>(Self::__NODES),
+                edges: &#inside,
+                forks: &[#forks],
+                start: #start,
+                fields: <#state as #krate::State>::FIELDS,
+                merges: #krate::FieldSet::merging(<#state as #krate::State>::FIELDS),
+                given: <Self as #krate::AgentGraph>::GIVEN,
+            };
+        }
+    }
+}
+
+/// Writes what the compiler runs the data flow for: one constant a node, which says at the node's name what
+/// it lacks, and one a branch, where the fork names it.
 ///
 /// The contracts of a generic graph are known only where it is used: see [`generic_context`].
 pub(super) fn flow_check(model: &Model) -> TokenStream {
@@ -26,7 +69,6 @@ pub(super) fn flow_check(model: &Model) -> TokenStream {
     let Graph {
         krate,
         ident,
-        state,
         generics,
         nodes,
         given,
@@ -35,79 +77,73 @@ pub(super) fn flow_check(model: &Model) -> TokenStream {
     if is_generic(generics) {
         return TokenStream::new();
     }
-    let count = nodes.len();
-    let flow = Flow::of(model);
-    let literal = flow.literal(graph, &quote!(<#ident as #krate::AgentGraph>::GIVEN));
-    let at = |token: &dyn ToTokens, found: TokenStream| {
-        quote_spanned! {token.span()=>
-            const _: () = if let ::core::option::Option::Some(message) = #found {
-                ::core::panic!("{}", message.as_str())
-            };
-        }
-    };
-    let checks = nodes.iter().enumerate().map(|(index, node)| {
-        let itemless = model
-            .has_places
-            .then(|| at(&node.ident, quote!(FLOW.itemless(&HANDS, #index))));
-        let lost = at(&node.ident, quote!(FLOW.lost(&SET, #index)));
-        quote!(#lost #itemless)
+    let (count, has_places) = (nodes.len(), model.has_places);
+    let nodes = nodes.iter().enumerate().map(|(index, node)| {
+        let gives = quote_spanned!(node.ty.span()=> FOUND.gives(#index));
+        let node = quote_spanned!(node.ident.span()=> FOUND.node(#index));
+        quote!(const _: () = { #gives; #node };)
     });
-    let never = never_missing(model)
-        .map(|(key, handoff)| at(key, quote!(FLOW.never_missing(&SET, #handoff))));
-    let clashes = flow.branches.iter().filter(|_| model.has_places);
-    let clashes =
-        clashes.map(|(fork, branch, token)| at(token, quote!(FLOW.clash(#fork, #branch))));
+    let branches = Steps::of(model).branches.into_iter();
+    let branches = branches
+        .filter(|_| has_places)
+        .map(|(fork, branch, token)| {
+            let branch = quote_spanned!(token.span()=> FOUND.branch(#fork, #branch));
+            quote!(const _: () = #branch;)
+        });
+    let missing = never_missing(model);
     let givens = given.iter().map(|field| {
         let name = field.unraw().to_string();
-        at(field, quote!(#krate::unknown_field(__FIELDS, #name)))
-    });
-    let gifts = nodes.iter().map(|node| {
-        let outcome = outcome_of(graph, node);
-        let ends = Ends::of(&node.ty);
-        let ask = ends.around(quote!(#krate::unknown_gift::<), &outcome, quote!(>));
-        at(&node.ty, quote!(#ask(__FIELDS)))
+        let known = quote_spanned!(field.span()=> FOUND.given(#name));
+        quote!(const _: () = #known;)
     });
     quote! {
         const _: () = {
-            const __FIELDS: &[#krate::Field] = <#state as #krate::State>::FIELDS;
-            const FLOW: #krate::Flow<'static> = #literal;
-            const SET: [#krate::FieldSet; #count] = FLOW.set();
-            const HANDS: [#krate::Hand; #count] = FLOW.hands();
-            #(#checks)*
-            #(#never)*
-            #(#clashes)*
+            // By reference: a constant that is a value is copied wherever it is named.
+            const FOUND: &#krate::Found<'static, #count> = &#krate::Found::of(
+                <#ident>::__FLOW,
+                <#ident>::__NODES,
+                <#ident>::__GIFTS,
+                #has_places,
+            );
+            #(#nodes)*
+            #missing
+            #(#branches)*
             #(#givens)*
-            #(#gifts)*
         };
     }
 }
 
-/// The parts of the data flow, as the elements of arrays; `__FIELDS` are the state's.
-struct Flow {
-    names: Vec<String>,
-    contracts: Vec<TokenStream>,
-    edges: TokenStream,
+/// A step of the data flow: along an edge, to a node; of one to the end, that says nothing.
+type Step = (EdgeIndex, NodeIndex);
+
+/// The steps of the data flow.
+struct Steps {
+    /// Those from node to node within one region.
+    inside: Vec<Step>,
+    /// Those to the end.
+    ends: Vec<Step>,
+    /// The forks, as the elements of an array.
     forks: TokenStream,
-    /// The steps to the end.
-    ends: TokenStream,
-    start: usize,
     /// The branches, as fork and branch, with the tokens that name them.
     branches: Vec<(usize, usize, TokenStream)>,
 }
 
-impl Flow {
+impl Steps {
     fn of(model: &Model) -> Self {
-        let graph = &model.graph;
-        let Graph { krate, nodes, .. } = graph;
+        let krate = &model.graph.krate;
         let arrows = Arrows::of(&model.topology);
-        let step = |index: EdgeIndex, to: usize| step(model, index, to);
-        let (mut edges, mut ends, mut forks) = (Vec::new(), Vec::new(), Vec::new());
-        let mut branches = Vec::new();
+        let mut steps = Self {
+            inside: Vec::new(),
+            ends: Vec::new(),
+            forks: TokenStream::new(),
+            branches: Vec::new(),
+        };
+        let mut count = 0;
         for (index, edge) in model.topology.edges() {
             for target in ways(edge) {
                 match arrows.place(edge.from, target) {
-                    Place::Inside(to) => edges.push(step(index, to)),
-                    Place::End => ends.push(step(index, 0)),
+                    Place::Inside(to) => steps.inside.push((index, to)),
+                    Place::End => steps.ends.push((index, NodeIndex(0))),
                     Place::Join(_) => {}
                 }
             }
@@ -116,140 +152,62 @@ impl Flow {
             };
             let entries = fork.entries();
             let written = entries.iter().enumerate().map(|(branch, entry)| {
-                branches.push((forks.len(), branch, branch_token(model, index, branch)));
+                let token = branch_token(model, index, branch);
+                steps.branches.push((count, branch, token));
                 let within = arrows.branch(*entry);
-                let arrivals = within.arrivals.iter().map(|(edge, to)| step(*edge, *to));
+                let arrivals = edges_of(krate, &within.arrivals);
                 let (entry, nodes) = (usize::from(entry.0), within.nodes.iter());
                 quote! {
-                    #krate::FlowBranch {
-                        entry: #entry,
-                        nodes: &[#(#nodes),*],
-                        arrivals: &[#(#arrivals),*],
-                    },
+                    #krate::FlowBranch { entry: #entry, nodes: &[#(#nodes),*], arrivals: &#arrivals },
                 }
             });
-            let written: TokenStream = written.collect();
+            let branches: TokenStream = written.collect();
             let each = matches!(fork.branches, Branches::Each { .. });
-            forks.push(fork_literal(model, index, edge, each, &written));
+            let (from, index) = (usize::from(edge.from.0), usize::from(index.0));
+            let join = edge.route.target().node();
+            let to = join.map_or(0, |join| usize::from(join.0));
+            steps.forks.extend(quote! {
+                #krate::FlowFork {
+                    from: #from,
+                    to: #to,
+                    gives: Self::__GIFTS[#index].fields(),
+                    each: #each,
+                    branches: &[#branches],
+                },
+            });
+            count += 1;
         }
-        Self {
-            names: nodes
-                .iter()
-                .map(|node| node.ident.unraw().to_string())
-                .collect(),
-            contracts: nodes.iter().map(|node| contract_of(graph, node)).collect(),
-            edges: quote!(#(#edges),*),
-            forks: quote!(#(#forks),*),
-            ends: quote!(#(#ends),*),
-            start: model
-                .topology
-                .start_node()
-                .map_or(0, |start| usize::from(start.0)),
-            branches,
-        }
+        steps
     }
+}
 
-    /// Writes the data flow, given what the caller brings.
-    fn literal(&self, graph: &Graph, given: &TokenStream) -> TokenStream {
-        let krate = &graph.krate;
-        let Self {
-            names,
-            contracts,
-            edges,
-            forks,
-            start,
-            ..
-        } = self;
-        quote! {
-            #krate::Flow {
-                names: &[#(#names),*],
-                contracts: &[#(#contracts),*],
-                edges: &[#edges],
-                forks: &[#forks],
-                start: #start,
-                fields: __FIELDS,
-                merges: #krate::FieldSet::merging(__FIELDS),
-                given: #given,
-            }
-        }
-    }
+/// Writes steps as the edges of the data flow.
+fn edges_of(krate: &Krate, steps: &[Step]) -> TokenStream {
+    let count = steps.len();
+    let steps = steps.iter().map(|(edge, to)| {
+        let (edge, to) = (
+            Literal::u16_unsuffixed(edge.0),
+            Literal::u16_unsuffixed(to.0),
+        );
+        quote!((#edge, #to))
+    });
+    quote!(#krate::FlowEdge::all::<#count>(&[#(#steps),*], Self::__GIFTS))
 }
 
 /// Writes, for each handoff that says where to go if a field is missing, at its `missing`: what is
 /// wrong if none ever is.
-fn never_missing(model: &Model) -> impl Iterator<Item = (&Ident, TokenStream)> {
-    model.topology.edges().filter_map(|(index, edge)| {
+fn never_missing(model: &Model) -> TokenStream {
+    let checks = model.topology.edges().filter_map(|(index, edge)| {
         let missing = model.onward(index)?.missing.as_ref();
         let missing = missing.filter(|missing| missing.onward.is_some())?;
-        let to = usize::from(edge.route.target().node()?.0);
-        let (from, given) = (usize::from(edge.from.0), given(model, index, edge));
-        Some((&missing.key, quote!(#from, #given, #to)))
-    })
-}
-
-/// Writes a step of the data flow.
-fn step(model: &Model, index: EdgeIndex, to: usize) -> TokenStream {
-    let krate = &model.graph.krate;
-    let Some(edge) = model.topology.get_edge(index) else {
-        return TokenStream::new();
-    };
-    let from = usize::from(edge.from.0);
-    let (gives, failed) = (gives(model, index, edge), edge.on_error);
-    quote!(#krate::FlowEdge { from: #from, to: #to, gives: #gives, failed: #failed })
-}
-
-fn fork_literal(
-    model: &Model,
-    index: EdgeIndex,
-    edge: &Edge<NodeIndex>,
-    each: bool,
-    branches: &TokenStream,
-) -> TokenStream {
-    let krate = &model.graph.krate;
-    let from = usize::from(edge.from.0);
-    let to = edge
-        .route
-        .target()
-        .node()
-        .map_or(0, |join| usize::from(join.0));
-    let gives = gives(model, index, edge);
-    quote! {
-        #krate::FlowFork {
-            from: #from,
-            to: #to,
-            gives: #gives,
-            each: #each,
-            branches: &[#branches],
-        }
-    }
-}
-
-/// Writes the fields that are set behind an edge whatever its node does: those that its outcome gives,
-/// and those that the edge found to be set.
-fn gives(model: &Model, index: EdgeIndex, edge: &Edge<NodeIndex>) -> TokenStream {
-    let gives = given(model, index, edge);
-    let looks = model
-        .onward(index)
-        .is_some_and(|onward| onward.missing.is_some());
-    match needed(model, usize::from(index.0)).filter(|_| looks) {
-        Some(needs) => quote!(#gives.or(#needs)),
-        None => gives,
-    }
-}
-
-/// Writes the fields that the outcome of an edge gives.
-fn given(model: &Model, index: EdgeIndex, edge: &Edge<NodeIndex>) -> TokenStream {
-    let graph = &model.graph;
-    let krate = &graph.krate;
-    let node = graph.nodes.get(usize::from(edge.from.0));
-    let (Some(node), Some(arm)) = (node, model.arm(index)) else {
-        return quote!(#krate::FieldSet::EMPTY);
-    };
-    let outcome = outcome_of(graph, node);
-    let ends = Ends::of(&node.ty);
-    let ask = ends.around(quote!(#krate::given_by::<), &outcome, quote!(>));
-    let variants = variants(&arm.pat);
-    quote!(#ask(__FIELDS, &[#(#variants),*]))
+        let (index, to) = (
+            usize::from(index.0),
+            usize::from(edge.route.target().node()?.0),
+        );
+        let never = quote_spanned!(missing.key.span()=> FOUND.missing(#index, #to));
+        Some(quote!(const _: () = #never;))
+    });
+    checks.collect()
 }
 
 fn is_generic(generics: &syn::Generics) -> bool {
@@ -262,7 +220,6 @@ pub(super) fn generic_context(model: &Model) -> TokenStream {
     let graph = &model.graph;
     let Graph {
         krate,
-        state,
         generics,
         nodes,
         ..
@@ -270,54 +227,26 @@ pub(super) fn generic_context(model: &Model) -> TokenStream {
     if !is_generic(generics) {
         return TokenStream::new();
     }
-    let flow = Flow::of(model);
-    let literal = flow.literal(graph, &quote!(<Self as #krate::AgentGraph>::GIVEN));
     let count = nodes.len();
-    let checks = (0..count).flat_map(|index| {
-        [
-            quote!(flow.lost(&set, #index)),
-            quote!(flow.itemless(&hands, #index)),
-        ]
-    });
-    let clashes = flow.branches.iter();
-    let clashes = clashes.map(|(fork, branch, _)| quote!(flow.clash(#fork, #branch)));
-    // What is never missing of one node may be of another, so nothing is said of that.
-    let checks = checks.chain(clashes);
     quote! {
-        const __CONTEXT: () = {
-            #[allow(non_snake_case)]
-            let __FIELDS: &[#krate::Field] = <#state as #krate::State>::FIELDS;
-            let flow = #literal;
-            let set: [#krate::FieldSet; #count] = flow.set();
-            let hands: [#krate::Hand; #count] = flow.hands();
-            #(
-                if let ::core::option::Option::Some(message) = #checks {
-                    ::core::panic!("{}", message.as_str())
-                }
-            )*
-        };
+        const __CONTEXT: () = #krate::Found::<'_, #count>::of(
+            Self::__FLOW,
+            Self::__NODES,
+            Self::__GIFTS,
+            true,
+        )
+        .all();
     }
 }
 
 /// Writes what the graph promises as a node of another.
 pub(super) fn contract_of_graph(model: &Model) -> TokenStream {
     let graph = &model.graph;
-    let Graph {
-        krate,
-        state,
-        nodes,
-        ..
-    } = graph;
-    let flow = Flow::of(model);
-    let literal = flow.literal(graph, &quote!(<Self as #krate::AgentGraph>::GIVEN));
-    let ends = &flow.ends;
+    let Graph { krate, nodes, .. } = graph;
+    let ends = edges_of(krate, &Steps::of(model).ends);
     let count = nodes.len();
     quote! {{
-        #[allow(non_snake_case)]
-        let __FIELDS: &[#krate::Field] = <#state as #krate::State>::FIELDS;
         let () = <Self as #krate::Runnable>::__CONTEXT;
-        let flow = #literal;
-        let set: [#krate::FieldSet; #count] = flow.set();
-        flow.contract(&set, &[#ends])
+        Self::__FLOW.contract(&Self::__FLOW.set::<#count>(), &#ends)
     }}
 }

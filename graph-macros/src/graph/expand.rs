@@ -6,8 +6,9 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::context::flow_check;
+use super::context::{flow, flow_check};
 use super::edges::edge_functions;
+use super::field::Subgraph;
 use super::model::{Model, distinct};
 use super::nested::{leave_node, node_impl};
 use super::parse::{Graph, Node};
@@ -23,9 +24,9 @@ pub(super) fn expand(model: &Model) -> TokenStream {
     let edges = edge_functions(model, &names);
     let steps = step_impl(model, &names);
     let node = node_impl(model);
-    let flow = flow_check(model);
+    let (flow, check) = (flow(model), flow_check(model));
     let scopes = scope_check(model);
-    quote!(#nodes #graph #edges #steps #node #flow #scopes)
+    quote!(#nodes #graph #edges #steps #flow #node #check #scopes)
 }
 
 /// The identifiers that generated code is about.
@@ -126,13 +127,27 @@ pub(super) fn outcome_of(graph: &Graph, node: &Node) -> TokenStream {
     }
 }
 
-/// Writes a node's contract. That of a graph over another state is what the node behind it promises:
-/// of the state around it, the graph sees what its way in looks at, which may be all.
+/// Writes a node's contract.
 pub(super) fn contract_of(graph: &Graph, node: &Node) -> TokenStream {
+    node.policy.subgraph.as_ref().map_or_else(
+        || of_node(graph, node, "CONTRACT"),
+        |subgraph| contract_around(graph, node, subgraph),
+    )
+}
+
+/// Writes what a node promises.
+pub(super) fn promise_of(graph: &Graph, node: &Node) -> TokenStream {
+    let krate = &graph.krate;
+    let (contract, outcome) = (contract_of(graph, node), outcome_of(graph, node));
+    let ends = Ends::of(&node.ty);
+    let variants = ends.around(quote!(<), &outcome, quote!(as #krate::Outcome>::VARIANTS));
+    quote!(#krate::Promise { contract: #contract, variants: #variants })
+}
+
+/// Writes the contract of a graph over another state. It is what the node behind it promises: of the state
+/// around it, the graph sees what its way in looks at, which may be all.
+fn contract_around(graph: &Graph, node: &Node, subgraph: &Subgraph) -> TokenStream {
     let Graph { krate, state, .. } = graph;
-    let Some(subgraph) = &node.policy.subgraph else {
-        return of_node(graph, node, "CONTRACT");
-    };
     let leave = leave_node(subgraph);
     let known = quote_spanned! {subgraph.leave.span()=>
         <#leave as #krate::Node<#state>>::CONTRACT
@@ -150,21 +165,19 @@ fn shape_of(graph: &Graph, node: &Node) -> TokenStream {
     let name = node.ident.unraw().to_string();
     let doc = node.doc.lines().next().unwrap_or_default();
     let former = &node.renamed_from;
-    let shape = quote!(#krate::NodeShape::new(#name).doc(#doc) #(.renamed_from(#former))*);
-    let shape = match node.may.shape() {
+    let shape = if node.policy.subgraph.is_some() {
+        of_inner(graph, node, "__shape")
+    } else {
+        of_node(graph, node, "__shape")
+    };
+    let shape = quote!(#shape(#name, #doc) #(.renamed_from(#former))*);
+    match node.may.shape() {
         may if may.is_empty() || graph.scopes.is_none() => shape,
         may => {
             let may = super::may::may(krate, &may);
             quote!(#shape.may(#may))
         }
-    };
-    if node.policy.subgraph.is_some() {
-        let inner = of_inner(graph, node, "inner");
-        return quote!(#krate::shape_of(#shape, #inner()));
     }
-    let kind = of_node(graph, node, "KIND");
-    let inner = of_node(graph, node, "inner");
-    quote!(#krate::shape_of(#shape.kind(#kind), #inner()))
 }
 
 /// Writes the most handoffs inside a node, if it is a graph.
@@ -256,7 +269,7 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
             .start_node()
             .map_or(0, |start| usize::from(start.0)),
     );
-    let edges = edge_table(model, names);
+    let table = edge_table(model);
     let given = given.iter().map(|field| field.unraw().to_string());
     let most = max_handoffs(&model.topology).unwrap_or(u64::MAX);
     let visits = max_visits(&model.topology);
@@ -277,12 +290,12 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
 
             const NAME: &'static ::core::primitive::str = #name;
             const START: #node_enum = #start;
-            const EDGES: &'static [#krate::Edge<#node_enum>] = &[#edges];
             const GIVEN: #krate::FieldSet =
                 #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#(#given),*]);
             const MAX_HANDOFFS: ::core::primitive::u64 =
                 #krate::all_handoffs(#most, &[#((#visits, #inner)),*]);
             const RENAMED_FROM: &'static [&'static ::core::primitive::str] = &[#(#renamed_from),*];
+            const __TABLE: #krate::Table = #table;
 
             fn shapes() -> ::std::vec::Vec<#krate::NodeShape> {
                 ::std::vec![#(#shapes),*]

@@ -51,19 +51,15 @@ impl Model {
         self.sources.get(usize::from(edge.0)).copied()
     }
 
-    /// Returns the arm that an edge was read from, if it was one.
-    pub(super) fn arm(&self, edge: EdgeIndex) -> Option<&Arm> {
-        match self.source(edge)? {
-            Source::Arm(node, arm) | Source::Missing(node, arm) => {
-                self.graph.nodes.get(node)?.arms.get(arm)
-            }
-            Source::Error(_) => None,
-        }
-    }
-
     /// Returns where the edge leads, as it is written.
     pub(super) fn onward(&self, edge: EdgeIndex) -> Option<&Onward> {
         onward_of(&self.graph, self.source(edge)?)
+    }
+
+    /// Returns whether the edge looks whether all is set that its target needs.
+    pub(super) fn looks(&self, edge: EdgeIndex) -> bool {
+        let onward = self.onward(edge);
+        onward.is_some_and(|onward| onward.missing.is_some())
     }
 
     /// Returns the edges of a node's arms, in order; of an arm that gives several, the first.

@@ -46,13 +46,14 @@ pub(super) fn nested_step(graph: &Graph, node: &Node) -> TokenStream {
         #enter
         #leaves
         let mut __inner = #entered(&*state);
-        let outcome = __Run::<_, #state>::new(&__graph.#field).run_graph(&mut __inner, cx).await?;
+        let outcome = __run::<_, #state>(&__graph.#field).run_graph(&mut __inner, cx).await?;
         let __own = cx.__swap_item(::core::option::Option::Some(#krate::Item::new(__inner)));
-        let __left = __Run::<_, #state>::new(&#leave).execute(state, cx).await;
+        let __left = __run::<_, #state>(&#leave).execute(state, cx).await;
         cx.__swap_item(__own);
         let __left = __left?;
-        __Run::<_, #state>::new(&#leave).settle(&__left, state, cx)?;
+        __run::<_, #state>(&#leave).settle(&__left, state, cx)?;
         #krate::keep_promises(&outcome, &[], |__name| #krate::is_set(&*state, __name))?;
+        cx.__concluded(&outcome);
     }
 }
 

@@ -11,9 +11,9 @@ use super::model::Model;
 /// Where a step leads, seen from the region in which it begins.
 pub(super) enum Place {
     /// To a node of the same region.
-    Inside(usize),
+    Inside(NodeIndex),
     /// To the join of the region, where the branch ends.
-    Join(usize),
+    Join(NodeIndex),
     /// To the end of the run.
     End,
 }
@@ -28,7 +28,7 @@ pub(super) struct Arrows<'a> {
 #[derive(Default)]
 pub(super) struct Branch {
     pub(super) nodes: Vec<usize>,
-    pub(super) arrivals: Vec<(EdgeIndex, usize)>,
+    pub(super) arrivals: Vec<(EdgeIndex, NodeIndex)>,
 }
 
 impl<'a> Arrows<'a> {
@@ -47,10 +47,9 @@ impl<'a> Arrows<'a> {
         let region = self
             .region(from)
             .and_then(|region| self.regions.list.get(region));
-        let place = usize::from(to.0);
         match region {
-            Some(region) if region.join == to => Place::Join(place),
-            _ => Place::Inside(place),
+            Some(region) if region.join == to => Place::Join(to),
+            _ => Place::Inside(to),
         }
     }
 

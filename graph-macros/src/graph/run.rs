@@ -3,19 +3,25 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use super::parse::Graph;
 use crate::krate::Krate;
 
 /// Writes the call of a node: `execute` of [`Execute`](handoffs_core::Node), or, of a type that is no
 /// node, which is reported where the route needs its outcome, a call that fits whatever is expected.
-pub(super) fn run(krate: &Krate) -> TokenStream {
+pub(super) fn run(graph: &Graph) -> TokenStream {
+    let krate = &graph.krate;
+    let has_graphs = graph
+        .nodes
+        .iter()
+        .any(|node| node.policy.subgraph.is_some());
+    let graph = has_graphs.then(|| run_graph(krate));
     let stand_in = stand_in(krate);
     quote! {
         struct __Run<'a, N, S>(&'a N, ::core::marker::PhantomData<fn(S)>);
 
-        impl<'a, N, S> __Run<'a, N, S> {
-            fn new(node: &'a N) -> Self {
-                Self(node, ::core::marker::PhantomData)
-            }
+        #[inline]
+        fn __run<N, S>(node: &N) -> __Run<'_, N, S> {
+            __Run(node, ::core::marker::PhantomData)
         }
 
         impl<'a, N: #krate::Execute<S>, S: #krate::State> __Run<'a, N, S> {
@@ -61,7 +67,15 @@ pub(super) fn run(krate: &Krate) -> TokenStream {
             }
         }
 
-        #[allow(dead_code)]
+        #graph
+
+        #stand_in
+    }
+}
+
+/// Writes the call of a graph over another state.
+fn run_graph(krate: &Krate) -> TokenStream {
+    quote! {
         impl<'a, G: #krate::Runnable, S> __Run<'a, G, S> {
             fn run_graph(
                 self,
@@ -77,8 +91,6 @@ pub(super) fn run(krate: &Krate) -> TokenStream {
                 ::core::option::Option::Some(#krate::Within::of(self.0, false))
             }
         }
-
-        #stand_in
     }
 }
 

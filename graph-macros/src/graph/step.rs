@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Expr;
 use syn::spanned::Spanned;
 
 use super::arm::{END, Onward, Stop, To};
 use super::context::generic_context;
 use super::edges::pick_name;
-use super::expand::{Names, outcome_of};
+use super::expand::Names;
 use super::model::Model;
 use super::nested::{leave_node, leave_value, nested_step};
 use super::parse::{Graph, Node};
@@ -33,12 +33,15 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
     let node_enum = &names.node_enum;
     let outcome = graph_outcome(graph);
     let context = generic_context(model);
-    let (facts, step, pick) = (facts(graph), step_fn(graph), pick_fn(graph));
+    let (facts, pick) = (facts(graph), pick_fn(graph));
+    let (step, blocks) = step_fns(graph);
     let (items, questions, ends) = (items(model), questions(model), ends(model));
-    let run = run(krate);
+    let run = run(graph);
     quote! {
         const _: () = {
         #run
+
+        #blocks
 
         #[automatically_derived]
         #[allow(unused_variables, clippy::all, clippy::pedantic)]
@@ -115,7 +118,7 @@ fn facts(graph: &Graph) -> TokenStream {
         } else {
             quote!(within)
         };
-        quote!(#index => __Run::<_, #state>::new(&self.#field).#within(),)
+        quote!(#index => __run::<_, #state>(&self.#field).#within(),)
     });
     let policies = nodes.iter().map(|node| policy(krate, &node.policy));
     let keys = nodes.iter().enumerate().filter_map(|(index, node)| {
@@ -154,39 +157,28 @@ fn facts(graph: &Graph) -> TokenStream {
     }
 }
 
-fn step_fn(graph: &Graph) -> TokenStream {
+/// How many kinds of nodes one `async fn` may run. What the compiler does with such a function takes it more than
+/// twice as long for twice as many `.await`s.
+const BLOCK: usize = 16;
+
+/// Writes the step, and the functions of its blocks if the graph is large.
+fn step_fns(graph: &Graph) -> (TokenStream, TokenStream) {
     let Graph { krate, state, .. } = graph;
-    let steps = kinds(graph).into_iter().map(|kind| {
-        let indices = kind.iter().map(|(index, _)| index);
-        let field = one_of(&kind, |node| {
-            let field = &node.ident;
-            quote!(&__graph.#field)
+    let kinds = kinds(graph);
+    let blocks = kinds.chunks(BLOCK);
+    let (arms, blocks): (TokenStream, TokenStream) = if blocks.len() > 1 {
+        let blocks = blocks.enumerate().map(|(number, kinds)| {
+            let name = format_ident!("__step_{number}");
+            let indices = kinds.iter().flatten().map(|(index, _)| index);
+            let arm = quote!(#(#indices)|* => Self::#name(__graph, node, state, cx).await?,);
+            (arm, block(graph, &name, kinds))
         });
-        let execute = |node: &TokenStream| {
-            quote! {
-                let outcome = __Run::<_, #state>::new(#node).execute(state, cx).await?;
-                __Run::<_, #state>::new(#node).settle(&outcome, state, cx)?;
-            }
-        };
-        let step = match kind[..] {
-            [(_, node)] if node.policy.subgraph.is_some() => nested_step(graph, node),
-            [_] => execute(&field),
-            _ => {
-                let execute = execute(&quote!(__node));
-                quote!(let __node = #field; #execute)
-            }
-        };
-        let pick = one_of(&kind, pick);
-        quote! {
-            #(#indices)|* => {
-                #step
-                let edge = #pick;
-                cx.__concluded(&outcome);
-                edge
-            }
-        }
-    });
-    quote! {
+        blocks.unzip()
+    } else {
+        let arms = kinds.iter().map(|kind| step_of(graph, kind)).collect();
+        (arms, TokenStream::new())
+    };
+    let step = quote! {
         async fn step(
             &self,
             mut node: ::core::primitive::usize,
@@ -198,14 +190,76 @@ fn step_fn(graph: &Graph) -> TokenStream {
             let __graph = self;
             loop {
                 let edge = match node {
-                    #(#steps)*
+                    #arms
                     _ => return ::core::result::Result::Err(#krate::no_node(node)),
                 };
-                match __Run::<_, #state>::new(__graph).pass(edge, state, cx) {
+                match __run::<_, #state>(__graph).pass(edge, state, cx) {
                     ::core::option::Option::Some(next) => node = next,
                     ::core::option::Option::None => return ::core::result::Result::Ok(edge),
                 }
             }
+        }
+    };
+    (step, blocks)
+}
+
+/// Writes the function that runs one of these nodes.
+fn block(graph: &Graph, name: &Ident, kinds: &[Vec<(usize, &Node)>]) -> TokenStream {
+    let Graph {
+        krate,
+        ident,
+        state,
+        generics,
+        ..
+    } = graph;
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    let arms = kinds.iter().map(|kind| step_of(graph, kind));
+    quote! {
+        #[automatically_derived]
+        #[allow(unused_variables, clippy::all, clippy::pedantic)]
+        impl #impl_generics #ident #type_generics #where_clause {
+            async fn #name(
+                __graph: &Self,
+                node: ::core::primitive::usize,
+                state: &mut #state,
+                cx: &mut #krate::Context<'_>,
+            ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
+                ::core::result::Result::Ok(match node {
+                    #(#arms)*
+                    _ => return ::core::result::Result::Err(#krate::no_node(node)),
+                })
+            }
+        }
+    }
+}
+
+/// Writes the arm of the nodes of one type: run the one that is due, then pick the edge.
+fn step_of(graph: &Graph, kind: &[(usize, &Node)]) -> TokenStream {
+    let state = &graph.state;
+    let indices = kind.iter().map(|(index, _)| index);
+    let field = one_of(kind, |node| {
+        let field = &node.ident;
+        quote!(&__graph.#field)
+    });
+    let execute = |node: &TokenStream| {
+        quote! {
+            let outcome = __run::<_, #state>(#node).execute(state, cx).await?;
+            __run::<_, #state>(#node).settle(&outcome, state, cx)?;
+        }
+    };
+    let step = match kind[..] {
+        [(_, node)] if node.policy.subgraph.is_some() => nested_step(graph, node),
+        [_] => execute(&field),
+        _ => {
+            let execute = execute(&quote!(__node));
+            quote!(let __node = #field; #execute)
+        }
+    };
+    let pick = one_of(kind, pick);
+    quote! {
+        #(#indices)|* => {
+            #step
+            #pick
         }
     }
 }
@@ -254,13 +308,13 @@ fn pick_fn(graph: &Graph) -> TokenStream {
         ..
     } = graph;
     let picks = nodes.iter().enumerate().map(|(index, node)| {
-        let (outcome, pick) = (outcome_of(graph, node), pick(node));
-        quote! {
-            #index => {
-                let outcome = #krate::reread::<#outcome>(concluded)?;
-                ::core::result::Result::Ok(#pick)
-            }
-        }
+        let pick = pick_name(node);
+        let repick = Ends::of(&node.ty).call(
+            quote!(#krate::repick),
+            quote!(concluded, state,),
+            quote!(Self::#pick),
+        );
+        quote!(#index => #repick,)
     });
     quote! {
         fn pick(
@@ -295,11 +349,11 @@ fn known(graph: &Graph, node: &Node) -> TokenStream {
     let Graph { krate, state, .. } = graph;
     let field = &node.ident;
     let Some(subgraph) = &node.policy.subgraph else {
-        return quote!(__Run::<_, #state>::new(&self.#field).known());
+        return quote!(__run::<_, #state>(&self.#field).known());
     };
     let leave = leave_value(&leave_node(subgraph));
     quote! {{
-        let mut known = __Run::<_, #state>::new(&#leave).known();
+        let mut known = __run::<_, #state>(&#leave).known();
         known.contract.reads = #krate::FieldSet::ALL;
         known.contract.item = false;
         known

@@ -1,85 +1,81 @@
-//! The table of edges, as a constant.
+//! The table of edges, as numbers and texts.
 
-use handoffs_core::{Branches, Fork, NodeIndex, Route, Target};
-use proc_macro2::TokenStream;
+use handoffs_core::__private::Row;
+use handoffs_core::{Branches, Edge, EdgeIndex, NodeIndex, Target};
+use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
-use super::expand::Names;
 use super::may::grant;
 use super::model::Model;
-use crate::krate::Krate;
 
-/// Writes the edges as the elements of an array.
-pub(super) fn edge_table(model: &Model, names: &Names) -> TokenStream {
+/// Writes the table of edges.
+pub(super) fn edge_table(model: &Model) -> TokenStream {
     let krate = &model.graph.krate;
-    let edges = model.topology.edges().map(|(_, edge)| {
-        let from = names.node(usize::from(edge.from.0));
-        let route = route(krate, names, &edge.route);
-        if edge.on_error {
-            return quote!(#krate::Edge::__on_error(#from, #route),);
-        }
-        let on = edge.on.as_ref();
-        let guard = option(edge.guard.as_ref().map(|guard| quote!(#guard)));
-        let outcomes = edge.outcomes.iter().map(AsRef::<str>::as_ref);
-        // Each by itself: of one large constant the compiler would see to it that each edge is dropped if
-        // one behind it fails.
-        quote! {
-            const {
-                #krate::Edge::__new(
-                    #from, #on, &[#(::std::borrow::Cow::Borrowed(#outcomes)),*], #guard, #route,
-                )
-            },
-        }
+    let rows = model.topology.edges().map(|(_, edge)| row(model, edge));
+    let extras = model.topology.edges().flat_map(|(index, edge)| {
+        let number = Literal::u16_unsuffixed(index.0);
+        let extras = extras(model, index, edge).into_iter();
+        extras.map(move |extra| quote!((#number, #krate::Extra::#extra)))
     });
-    edges.collect()
-}
-
-fn route(krate: &Krate, names: &Names, route: &Route<NodeIndex>) -> TokenStream {
-    let target = |target: &Target<NodeIndex>| match target {
-        Target::Node(node) => {
-            let node = names.node(usize::from(node.0));
-            quote!(#krate::Target::Node(#node))
-        }
-        Target::End => quote!(#krate::Target::End),
-    };
-    let to = target(route.target());
-    let limit = option(route.times().map(|times| quote!(#times)));
-    let otherwise = option(route.otherwise().map(target));
-    let back = route.is_back();
-    let forked = option(route.fork().map(|forked| fork(krate, names, forked)));
-    let approve = route.approval();
-    let approve = option(approve.map(|question| quote!(::std::borrow::Cow::Borrowed(#question))));
-    let granted = option(route.granted().map(|granted| grant(krate, granted)));
     quote! {
-        #krate::Route::__full(#to, #back, #forked, #limit, #approve, #otherwise, #granted)
+        #krate::Table { rows: &[#(#rows),*], extras: &[#(#extras),*] }
     }
 }
 
-fn fork(krate: &Krate, names: &Names, fork: &Fork<NodeIndex>) -> TokenStream {
-    let node = |node: &NodeIndex| names.node(usize::from(node.0));
-    let branches = match &fork.branches {
-        Branches::All(entries) => {
-            let entries = entries.iter().map(node);
-            quote!(#krate::Branches::All(#krate::List::fixed(&[#(#entries),*])))
-        }
-        Branches::Each { items, worker } => {
-            let (items, worker) = (items.as_ref(), node(worker));
-            quote! {
-                #krate::Branches::Each {
-                    items: ::std::borrow::Cow::Borrowed(#items),
-                    worker: #worker,
-                }
+fn row(model: &Model, edge: &Edge<NodeIndex>) -> TokenStream {
+    let krate = &model.graph.krate;
+    let (from, to) = (place(edge.from), target(*edge.route.target()));
+    let on = if edge.on_error { "" } else { &*edge.on };
+    let outcomes = edge.outcomes.join("|");
+    quote!(#krate::Row(#from, #to, #on, #outcomes))
+}
+
+/// Writes what is to be said of an edge besides.
+fn extras(model: &Model, index: EdgeIndex, edge: &Edge<NodeIndex>) -> Vec<TokenStream> {
+    let route = &edge.route;
+    let mut extras = Vec::new();
+    if let Some(guard) = &edge.guard {
+        extras.push(quote!(Guard(#guard)));
+    }
+    if edge.on_error {
+        extras.push(quote!(OnError));
+    }
+    if route.is_back() {
+        extras.push(quote!(Back));
+    }
+    if let Some(fork) = route.fork() {
+        extras.push(match &fork.branches {
+            Branches::All(entries) => {
+                let entries = entries.iter().copied().map(place);
+                quote!(All(&[#(#entries),*]))
             }
-        }
-    };
-    let concurrency = option(fork.concurrency.map(|most| quote!(#most)));
-    quote!(#krate::Fork { branches: #branches, concurrency: #concurrency })
+            Branches::Each { items, worker } => {
+                let worker = place(*worker);
+                quote!(Each(#items, #worker))
+            }
+        });
+        extras.extend(fork.concurrency.map(|most| quote!(Concurrency(#most))));
+    }
+    extras.extend(route.times().map(|times| quote!(Limit(#times))));
+    extras.extend(route.approval().map(|question| quote!(Approve(#question))));
+    extras.extend(route.otherwise().map(|to| {
+        let to = target(*to);
+        quote!(Else(#to))
+    }));
+    if let Some(granted) = route.granted() {
+        let granted = grant(&model.graph.krate, granted);
+        extras.push(quote!(Grant(#granted)));
+    }
+    if model.looks(index) {
+        extras.push(quote!(Finds));
+    }
+    extras
 }
 
-fn option(value: Option<TokenStream>) -> TokenStream {
-    if let Some(value) = value {
-        quote!(::core::option::Option::Some(#value))
-    } else {
-        quote!(::core::option::Option::None)
-    }
+fn place(node: NodeIndex) -> Literal {
+    Literal::u16_unsuffixed(node.0)
+}
+
+fn target(target: Target<NodeIndex>) -> Literal {
+    Literal::u16_unsuffixed(target.node().map_or(Row::END, |node| node.0))
 }

@@ -135,9 +135,13 @@ fn item(model: &NodeModel) -> Option<&Type> {
 fn contract(model: &NodeModel, state: &Type) -> TokenStream {
     let NodeModel { krate, .. } = model;
     let named = |keep: &dyn Fn(Access) -> bool| {
-        let names = fields(model)
+        let names: Vec<_> = fields(model)
             .filter(|(_, access, _)| keep(*access))
-            .map(|(field, ..)| field.unraw().to_string());
+            .map(|(field, ..)| field.unraw().to_string())
+            .collect();
+        if names.is_empty() {
+            return quote!(#krate::FieldSet::EMPTY);
+        }
         quote!(#krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#(#names),*]))
     };
     let asserted = |wanted: &[Access]| -> TokenStream {

@@ -38,7 +38,6 @@ impl<S: State, N: Execute<S>> Erased<S> for Typed<N> {
     async fn run(&self, state: &mut S, cx: &mut Context<'_>) -> Result<usize, NodeError> {
         let outcome = self.0.execute(state, cx).await?;
         settle::<N, S>(&outcome, state, cx)?;
-        cx.__concluded(&outcome);
         Ok(outcome.variant())
     }
 }

@@ -73,7 +73,7 @@ struct Desk<N: Execute<Ticket, Outcome = ()>> {
 }
 
 fn main() {
-    let approved: Vec<_> = Desk::<Work>::EDGES
+    let approved: Vec<_> = Desk::<Work>::edges()
         .iter()
         .filter_map(|edge| Some(format!("{}: {}", edge.route, edge.route.approval()?)))
         .collect();

@@ -91,7 +91,7 @@ fn main() {
     assert_eq!(policies[6].retries()[0].attempts(), 7);
     let key = desk.cache_key(4, &Ticket::default());
     assert_eq!(key.and_then(Result::ok).map(|key| key.as_str().to_owned()).as_deref(), Some("[0,null]"));
-    let errors: Vec<_> = Desk::EDGES
+    let errors: Vec<_> = Desk::edges()
         .iter()
         .filter(|edge| edge.on_error)
         .map(|edge| format!("{} -> {}", edge.from, edge.route))

@@ -386,7 +386,7 @@ impl Draft {
                     items: items.into(),
                     worker: *worker,
                 },
-                _ => Branches::All(bar.entries.into()),
+                _ => Branches::All(bar.entries),
             };
             Fork {
                 branches,
