@@ -488,3 +488,60 @@ fn a_field_is_written_as_it_is_loaded() {
         );
     }
 }
+
+#[derive(State, Clone, Debug, Default, PartialEq)]
+struct Auction {
+    #[state(merge = last)]
+    offer: Option<u32>,
+}
+
+fn last<T: Clone>(merged: &mut T, _: &T, branch: &T) {
+    merged.clone_from(branch);
+}
+
+#[node(Auction)]
+fn open(mut offer: Out<'_, u32>) {
+    offer.set(1);
+}
+
+#[node(Auction)]
+fn raise(mut offer: Out<'_, u32>) {
+    offer.set(5);
+}
+
+#[node(Auction)]
+fn stay(mut offer: Out<'_, u32>) {
+    offer.set(1);
+}
+
+#[node(Auction)]
+fn close() {}
+
+#[derive(AgentGraph)]
+#[graph(state = Auction, start = open)]
+struct Room {
+    #[route(_ => all(raise, stay) join close)]
+    open: Open,
+    #[route(_ => close)]
+    raise: Raise,
+    #[route(_ => close)]
+    stay: Stay,
+    #[route(_ => end)]
+    close: Close,
+}
+
+#[tokio::test]
+async fn a_branch_that_sets_a_field_to_what_it_was_has_not_changed_it_with_a_journal_and_without() {
+    let room = || Room {
+        open: Open,
+        raise: Raise,
+        stay: Stay,
+        close: Close,
+    };
+    let kept = Runtime::new(room()).journal(Memory::default());
+    let kept = kept.thread("t").run(Auction::default()).await.unwrap();
+    assert_eq!(kept.finished().unwrap().offer, Some(5));
+    let bare = Runtime::new(room());
+    let bare = bare.thread("t").run(Auction::default()).await.unwrap();
+    assert_eq!(bare.finished().unwrap().offer, Some(5));
+}

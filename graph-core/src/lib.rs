@@ -9,6 +9,7 @@ mod log;
 mod merge;
 mod probe;
 mod state;
+mod undo;
 
 mod contract;
 mod decode;
@@ -54,7 +55,7 @@ pub mod __private {
     pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut, replaces};
     pub use crate::once::{
         Carried, Carry, Fetch, Fit, Handed, Kept, Load, Returned, Schemed, Take, Uncarried,
-        Unconcluded, Undrafted, Unfetched, Unloaded, Unschemed, Unset, Untaken,
+        Unconcluded, Unfetched, Unloaded, Unschemed, Untaken,
     };
     pub use crate::outcome::{Conclusion, no_variant};
     pub use crate::probe::{
@@ -62,4 +63,5 @@ pub mod __private {
         Unkeepable, Unkept, Unmerged, Unmerging, Whole,
     };
     pub use crate::topology::{Extra, LedBack, Row, Table, lead_back, reads_as_missing, ways};
+    pub use crate::undo::Undo;
 }

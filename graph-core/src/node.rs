@@ -9,6 +9,7 @@ use crate::contract::Contract;
 use crate::nested::shape_of;
 use crate::outcome::Outcome;
 use crate::topology::{NodeKind, NodeShape, Topology};
+use crate::undo::Undo;
 
 /// A unit of work in a graph over the state `S`, often an agent.
 ///
@@ -217,11 +218,12 @@ impl<T> Replaced<T> for T {}
 /// ```
 pub struct Out<'a, T> {
     field: &'a mut Option<T>,
-    /// What the field holds as long as nothing was set.
-    before: Option<&'a T>,
-    /// How that is copied, to be changed.
-    copy: Option<fn(&T) -> T>,
+    /// Where what the field held before is kept, if somebody may want it back.
+    before: Option<Before<'a, Option<T>>>,
 }
+
+/// A place for what a field was before it was set.
+type Before<'a, F> = &'a mut Option<F>;
 
 impl<'a, T> Out<'a, T> {
     /// Makes a promise to set `field`; in a unit test of a node, any local variable will do.
@@ -229,44 +231,45 @@ impl<'a, T> Out<'a, T> {
         Self {
             field,
             before: None,
-            copy: None,
         }
     }
 
-    /// Makes a promise to set a field that is `before`, by a draft that is empty as long as that stands.
-    #[doc(hidden)]
+    /// Makes a promise to set a field that can be put back.
     #[inline]
-    pub fn __draft(draft: &'a mut Option<T>, before: &'a Option<T>) -> Self
-    where
-        T: Clone,
-    {
+    pub(crate) fn undoable(undo: &'a mut Undo<'_, Option<T>>) -> Self {
         Self {
-            field: draft,
-            before: before.as_ref(),
-            copy: Some(T::clone),
+            field: undo.field,
+            before: Some(&mut undo.before),
         }
     }
 
     /// Sets the field.
     #[inline]
     pub fn set(&mut self, value: T) {
-        *self.field = Some(value);
+        let was = self.field.replace(value);
+        if let Some(before) = &mut self.before
+            && before.is_none()
+        {
+            **before = Some(was);
+        }
     }
 
     /// Returns the value that the field holds so far, to be changed.
-    pub fn get_mut(&mut self) -> Option<&mut T> {
-        if self.field.is_none() {
-            *self.field = self
-                .before
-                .zip(self.copy)
-                .map(|(before, copy)| copy(before));
+    pub fn get_mut(&mut self) -> Option<&mut T>
+    where
+        T: Clone,
+    {
+        if let Some(before) = &mut self.before
+            && before.is_none()
+        {
+            **before = Some(self.field.clone());
         }
         self.field.as_mut()
     }
 
     /// Returns the value that the field holds so far.
-    pub fn get(&self) -> Option<&T> {
-        self.field.as_ref().or(self.before)
+    pub const fn get(&self) -> Option<&T> {
+        self.field.as_ref()
     }
 }
 

@@ -13,6 +13,7 @@ use serde::ser::{Serialize, Serializer};
 use crate::node::{Access, AccessMut, Out, Replace};
 use crate::outcome::{Conclusion, Outcome, Variant};
 use crate::state::{Field, FieldSource};
+use crate::undo::Undo;
 
 /// A type of which a journal can keep a field of the state.
 #[diagnostic::on_unimplemented(
@@ -201,28 +202,6 @@ impl Outcome for Unfit {
     }
 }
 
-/// A field for which a draft is made that is empty until the node sets it.
-#[derive(Debug)]
-pub struct Unset<'a, F>(pub &'a F);
-
-impl<T> Unset<'_, Option<T>> {
-    /// Returns the draft.
-    #[inline]
-    pub fn draft(&self) -> Option<T> {
-        None
-    }
-}
-
-/// Stands in for the draft of a field that cannot be unset.
-pub trait Undrafted<F> {
-    /// Is never reached.
-    fn draft(&self) -> F {
-        unreached()
-    }
-}
-
-impl<F> Undrafted<F> for Unset<'_, F> {}
-
 /// A reference to a field, to be taken as a `T`.
 #[derive(Debug)]
 pub struct Take<F, T: ?Sized>(F, PhantomData<fn(&T)>);
@@ -250,11 +229,11 @@ impl<'a, F: AccessMut<T>, T: ?Sized> Take<&'a mut F, T> {
     }
 }
 
-impl<'a, T: Clone> Take<&'a mut Option<T>, T> {
-    /// Returns the promise to set the field that is `before`, of which this is the draft.
+impl<'a, T> Take<&'a mut Undo<'_, Option<T>>, T> {
+    /// Returns the promise to set the field.
     #[inline]
-    pub fn out(self, before: &'a Option<T>) -> Out<'a, T> {
-        Out::__draft(self.0, before)
+    pub fn out(self) -> Out<'a, T> {
+        Out::undoable(self.0)
     }
 }
 
@@ -279,7 +258,7 @@ pub trait Untaken<'a, T: ?Sized + 'a>: Sized {
     }
 
     /// Is never reached.
-    fn out<F>(self, _: F) -> Out<'a, T>
+    fn out(self) -> Out<'a, T>
     where
         T: Sized,
     {

@@ -2,10 +2,12 @@
 //!
 //! The item stays as the user wrote it. Beside it stand the node's contract, read off the
 //! parameters, and a run on copies of the fields that may be written, which enter the state only
-//! when the node has concluded.
+//! when the node has concluded. What an `Out` sets enters it at once, and is taken back otherwise: to
+//! move a value that was made just now costs more than to make most of them.
 
 mod expand;
 mod parse;
+mod run;
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -33,6 +33,19 @@ use crate::plan::{Leg, LegKind};
 use crate::scope::Scope;
 use crate::spending::Around;
 
+/// What is told of a step, of which each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    /// Nothing but where it leads.
+    Nothing,
+    /// Which fields it has changed: those of a branch are merged.
+    Changes,
+    /// That it was made: the driver has to see it.
+    Step,
+    /// What the node concluded.
+    Outcome,
+}
+
 /// What a node sees of the run it is part of: where it stands, and how to ask a person.
 ///
 /// A node takes it as a parameter `cx: &mut Context<'_>`.
@@ -42,10 +55,8 @@ pub struct Context<'a> {
     pub(crate) branch: BranchId,
     /// The last entry that brought the path to the node which is due.
     pub(crate) arrived: u64,
-    /// Whether the driver has to see each step.
-    attended: bool,
-    /// Whether somebody is told what the node concludes.
-    noted: bool,
+    /// What is told of the step.
+    told: Told,
     pub(crate) course: Course<'a>,
     pub(crate) desk: &'a Desk,
     /// The answers that this visit of the node has got so far, by the keys of their questions.
@@ -181,8 +192,7 @@ impl<'a> Context<'a> {
             scope,
             branch,
             arrived: 0,
-            attended: true,
-            noted: true,
+            told: Told::Outcome,
             course,
             desk,
             answers: Vec::new(),
@@ -222,8 +232,7 @@ impl<'a> Context<'a> {
             scope: _,
             branch,
             arrived,
-            attended,
-            noted,
+            told,
             course:
                 Course {
                     plan: _,
@@ -261,7 +270,7 @@ impl<'a> Context<'a> {
         } = self;
         branch.turn_to(index);
         (*arrived, *calls_ms) = (0, 0);
-        (*attended, *noted, *again) = (true, true, false);
+        (*told, *again) = (Told::Outcome, false);
         *engine = begun;
         if let Some(progress) = progress {
             progress.begin_again();
@@ -287,11 +296,18 @@ impl<'a> Context<'a> {
 
     /// Gets ready for the next step, of which somebody may be told, by an entry, an event or a trace.
     pub(crate) fn enter(&mut self, is_noted: bool, is_traced: bool) {
-        self.noted = is_noted;
         // A failure is for one node to read, and each step is a sign of life for a node around.
         let is_special =
             self.caught.is_some() || self.around.is_felt() || self.scope.limits.budgets.is_some();
-        self.attended = is_noted || is_traced || is_special;
+        self.told = if is_noted {
+            Told::Outcome
+        } else if is_traced || is_special {
+            Told::Step
+        } else if self.outer.is_some() || !self.branch.is_trunk() {
+            Told::Changes
+        } else {
+            Told::Nothing
+        };
         self.flush();
     }
 
@@ -316,13 +332,16 @@ impl<'a> Context<'a> {
     )]
     #[inline(always)]
     pub fn __pass<S: State>(&mut self, edge: usize, state: &S) -> Option<usize> {
-        if self.attended {
+        if self.told >= Told::Step {
             return self.keep_pace(edge, state);
         }
         let leg = self.course.leg(edge)?;
         if leg.kind == LegKind::Watched {
             let step = std::mem::take(&mut self.step);
-            self.before.add(step);
+            // Whoever is told of more does not come here, and of less asks nobody.
+            if self.told == Told::Changes {
+                self.before.add(step);
+            }
             if !self.course.count_lap(edge, step.changed, state) {
                 return None;
             }
@@ -525,6 +544,13 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Returns whether it matters if a field that a node sets anew is set to what it was.
+    #[doc(hidden)]
+    #[inline]
+    pub fn __compares(&self) -> bool {
+        self.told >= Told::Changes
+    }
+
     /// Notes that fields may have any value now.
     #[doc(hidden)]
     #[inline]
@@ -551,7 +577,7 @@ impl<'a> Context<'a> {
     #[doc(hidden)]
     #[inline]
     pub fn __concluded<O: Outcome>(&mut self, outcome: &O) {
-        if self.noted {
+        if self.told == Told::Outcome {
             let variant = O::VARIANTS.get(outcome.variant());
             let is_plain = variant.is_some_and(|variant| variant.fields.is_empty());
             let variant = variant.map_or("?", |variant| variant.name);

@@ -1,7 +1,7 @@
-//! From a node's parameters to its contract and its run.
+//! From a node's parameters to its contract.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Generics, Type, parse_quote};
@@ -10,6 +10,7 @@ use crate::case::camel;
 use crate::ends::Ends;
 
 use super::parse::{Access, Form, NodeModel, Param};
+use super::run::run;
 
 pub(super) fn expand(model: &NodeModel) -> TokenStream {
     let NodeModel {
@@ -111,20 +112,15 @@ pub(super) fn expand(model: &NodeModel) -> TokenStream {
 }
 
 /// The parameters that are fields.
-fn fields(model: &NodeModel) -> impl Iterator<Item = (&Ident, Access, &Type)> {
+pub(super) fn fields(model: &NodeModel) -> impl Iterator<Item = (&Ident, Access, &Type)> {
     model.params.iter().filter_map(|param| match param {
         Param::Field { field, access, ty } => Some((field, *access, ty)),
         Param::Receiver | Param::Context | Param::Item { .. } => None,
     })
 }
 
-/// Returns whether the node takes a field in this way.
-fn is_taken(model: &NodeModel, field: &Ident, way: Access) -> bool {
-    fields(model).any(|(other, access, _)| other == field && access == way)
-}
-
 /// The type of the item, if the node takes one.
-fn item(model: &NodeModel) -> Option<&Type> {
+pub(super) fn item(model: &NodeModel) -> Option<&Type> {
     model.params.iter().find_map(|param| match param {
         Param::Item { ty, .. } => Some(ty),
         Param::Receiver | Param::Context | Param::Field { .. } => None,
@@ -209,138 +205,4 @@ fn item_of_contract(model: &NodeModel, state: &Type) -> TokenStream {
             }}
         }
     }
-}
-
-/// Writes the body of `execute`: drafts, the call, the promises, the commit.
-///
-/// A wrong name or type of a parameter is reported in the contract; what is written here fits any
-/// type, and names a field by the same words as the contract does.
-fn run(model: &NodeModel, state: &Type) -> TokenStream {
-    let NodeModel {
-        krate,
-        form,
-        is_async,
-        params,
-        ..
-    } = model;
-    let written: Vec<_> = fields(model)
-        .filter(|(_, access, _)| *access != Access::Read)
-        .map(|(field, ..)| (field, draft_of(field), field.unraw().to_string()))
-        .collect();
-    let drafts = written.iter().map(|(field, draft, _)| {
-        if is_taken(model, field, Access::Out) {
-            quote!(let mut #draft = #krate::Unset(&(*__state).#field).draft();)
-        } else {
-            quote!(let mut #draft = ::core::clone::Clone::clone(&(*__state).#field);)
-        }
-    });
-    let takes = fields(model).map(|(field, access, ty)| take(model, field, access, ty));
-    let args = params.iter().map(|param| match param {
-        Param::Receiver => quote!(self),
-        Param::Context => quote!(&mut *__cx),
-        Param::Item { .. } => quote!(__item),
-        Param::Field { field, .. } => arg_of(field).into_token_stream(),
-    });
-    let call = match form {
-        Form::Function { function, .. } => quote!(#function(#(#args),*)),
-        Form::Impl { .. } => quote!(Self::run(#(#args),*)),
-    };
-    let call = if *is_async { quote!(#call.await) } else { call };
-    let gives = fields(model)
-        .filter(|(_, access, _)| *access == Access::Out)
-        .map(|(field, ..)| field.unraw().to_string());
-    let set = written.iter().map(|(field, draft, name)| {
-        let before = is_taken(model, field, Access::Out)
-            .then(|| quote!(|| #krate::Probe(&(*__state).#field).is_set()));
-        quote!(#name => #krate::Probe(&#draft).is_set() #before,)
-    });
-    let commits = written.iter().map(|(field, draft, name)| {
-        let index = quote! {
-            const { #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#name]) }
-        };
-        let is_out = is_taken(model, field, Access::Out);
-        let unless_unset = is_out.then(|| quote!(if #krate::Probe(&#draft).is_set()));
-        let note = is_taken(model, field, Access::Replace).then(|| {
-            let noted = noted_of(field);
-            quote! {
-                let __change = if #noted {
-                    __cx.__replaced(#index);
-                    __change.or_set()
-                } else {
-                    __change
-                };
-            }
-        });
-        quote! {
-            #unless_unset {
-                let __change =
-                    (&#krate::Draft { before: &(*__state).#field, after: &#draft }).change();
-                #note
-                if __change.is_one() {
-                    __cx.__changed(#index, __change);
-                    (*__state).#field = #draft;
-                }
-            }
-        }
-    });
-    let fetch = item(model)
-        .map(|item| quote!(let __item = #krate::Fetch::<#item>::new().fetched(__cx.item())?;));
-    quote! {
-        #[allow(unused_imports)]
-        use #krate::{
-            Compared as _, Fit as _, Plain as _, Uncompared as _, Unconcluded as _, Undrafted as _,
-            Unfetched as _, Untaken as _,
-        };
-        #fetch
-        #(#drafts)*
-        #(#takes)*
-        let __outcome = #krate::conclude(#krate::Returned(#call).concluded())?;
-        #krate::keep_promises(&__outcome, &[#(#gives),*], |__name| match __name {
-            #(#set)*
-            _ => #krate::is_set(__state, __name),
-        })?;
-        #(#commits)*
-        ::core::result::Result::Ok(#krate::Returned(__outcome).outcome())
-    }
-}
-
-/// Writes the statements that make the argument for a field.
-fn take(model: &NodeModel, field: &Ident, access: Access, ty: &Type) -> TokenStream {
-    let krate = &model.krate;
-    let name = field.unraw().to_string();
-    let (draft, arg) = (draft_of(field), arg_of(field));
-    let taken = format_ident!("__taken_{}", field.unraw());
-    match access {
-        Access::Read => quote! {
-            let #taken = #krate::Take::<_, #ty>::new(&(*__state).#field).read();
-            let #arg = *#krate::read::<&#ty, _>(&#taken, #name)?;
-        },
-        Access::Write => quote! {
-            let mut #taken = #krate::Take::<_, #ty>::new(&mut #draft).write();
-            let #arg = &mut **#krate::write::<&mut #ty, _>(&mut #taken, #name)?;
-        },
-        Access::Out => quote! {
-            let #arg = #krate::Take::<_, #ty>::new(&mut #draft).out(&(*__state).#field);
-        },
-        Access::Replace => {
-            let noted = noted_of(field);
-            quote! {
-                let mut #noted = false;
-                let #arg = #krate::Take::<_, #ty>::new(&mut #draft).replace(&mut #noted);
-            }
-        }
-    }
-}
-
-fn draft_of(field: &Ident) -> Ident {
-    format_ident!("__draft_{}", field.unraw())
-}
-
-/// Says whether the node has replaced the field.
-fn noted_of(field: &Ident) -> Ident {
-    format_ident!("__noted_{}", field.unraw())
-}
-
-fn arg_of(field: &Ident) -> Ident {
-    format_ident!("__arg_{}", field.unraw())
 }
