@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 #[derive(State, Clone, Debug, Default)]
 struct Work {
+    #[state(progress)]
     count: u64,
     goal: u64,
     note: Option<String>,
