@@ -149,9 +149,9 @@ pub mod prelude {
 pub mod __private {
     pub use handoffs_core::__private::*;
     pub use handoffs_core::{
-        AgentGraph, Branches, Contract, Edge, Field, FieldSet, FieldSource, Fork, Grant, GraphNode,
-        May, Node, NodeKind, NodeShape, Out, Outcome, Route, Scope, ScopeShape, State, Target,
-        Topology, Variant, VariantField, Worker,
+        AgentGraph, Contract, Field, FieldSet, FieldSource, Grant, GraphNode, May, Node, NodeKind,
+        NodeShape, Out, Outcome, Route, Scope, ScopeShape, State, Topology, Variant, VariantField,
+        Worker,
     };
     pub use handoffs_runtime::__private::*;
     #[cfg(feature = "agents")]

@@ -39,7 +39,7 @@ pub trait AgentGraph: Send + Sync + 'static {
 
     /// Returns the edges in the order of declaration.
     fn edges() -> Vec<Edge<Self::Node>> {
-        let named = |edge: Edge<NodeIndex>| edge.map(node_at::<Self>);
+        let named = |edge: Edge<NodeIndex>| edge.map(|node| node_at::<Self>(node.slot()));
         Self::__TABLE.edges().map(named).collect()
     }
 
@@ -70,16 +70,18 @@ pub trait AgentGraph: Send + Sync + 'static {
 }
 
 /// Returns the node at a place that the derive wrote down.
-fn node_at<G: AgentGraph + ?Sized>(place: NodeIndex) -> G::Node {
+#[doc(hidden)]
+pub fn node_at<G: AgentGraph + ?Sized>(place: usize) -> G::Node {
     let nodes = <G::Node as GraphNode>::ALL;
-    nodes.get(place.slot()).copied().unwrap_or(G::START)
+    nodes.get(place).copied().unwrap_or(G::START)
 }
 
 /// Returns the route of an edge, by its place, as an edge function tells it.
 #[doc(hidden)]
 pub fn route_of<G: AgentGraph + ?Sized>(edge: usize) -> Route<G::Node> {
+    let named = |node: NodeIndex| node_at::<G>(node.slot());
     let edge = G::__TABLE.edge(edge);
-    let route = edge.map_or_else(Route::end, |edge| edge.route.map(node_at::<G>));
+    let route = edge.map_or_else(Route::end, |edge| edge.route.map(named));
     route.__as_written()
 }
 

@@ -50,8 +50,8 @@ pub mod __private {
     pub use crate::flow::{
         Flow, FlowBranch, FlowEdge, FlowFork, Found, Gift, Hand, Message, Promise, contracts,
     };
-    pub use crate::graph::route_of;
-    pub use crate::nested::{all_handoffs, leaves, shape_of};
+    pub use crate::graph::{node_at, route_of};
+    pub use crate::nested::{all_handoffs, leaves};
     pub use crate::node::{Change, Compared, Draft, Uncompared, gives, needs, needs_mut, replaces};
     pub use crate::once::{
         Carried, Carry, Fetch, Fit, Handed, Kept, Load, Returned, Schemed, Take, Uncarried,

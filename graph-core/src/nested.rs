@@ -17,7 +17,7 @@ pub const fn all_handoffs(own: u64, nodes: &[(u64, u64)]) -> u64 {
 }
 
 /// Adds the graph that a node is, if it is one, to the node's shape.
-pub fn shape_of(shape: NodeShape, inner: Option<Topology>) -> NodeShape {
+pub(crate) fn shape_of(shape: NodeShape, inner: Option<Topology>) -> NodeShape {
     match inner {
         Some(inner) => shape.inner(inner),
         None => shape,

@@ -85,7 +85,7 @@ impl Flow<'_> {
     }
 
     /// Returns whether some node takes an item.
-    pub(super) const fn takes_items(&self) -> bool {
+    pub const fn takes_items(&self) -> bool {
         let mut n = 0;
         while n < self.contracts.len() {
             if self.contracts[n].item {

@@ -75,10 +75,7 @@ impl Table {
     pub fn edge(&self, edge: usize) -> Option<Edge<NodeIndex>> {
         let Row(from, to, on, outcomes) = *self.rows.get(edge)?;
         let from = NodeIndex(from);
-        let mut route = match target(to) {
-            Target::Node(to) => Route::to(to),
-            Target::End => Route::end(),
-        };
+        let mut route = Route::__new(target(to), None, None);
         let (mut on_error, mut guard) = (false, None);
         for extra in self.extras_of(edge) {
             route = match extra {

@@ -16,55 +16,50 @@ use super::region::{Arrows, Place, branch_token};
 use crate::krate::Krate;
 
 /// Writes the data flow, as constants of the graph: what its nodes promise, what its edges give, and its steps.
-pub(super) fn flow(model: &Model) -> TokenStream {
+pub(super) fn flow(model: &Model, steps: &Steps) -> TokenStream {
     let graph = &model.graph;
     let Graph {
         krate,
-        ident,
         state,
-        generics,
         nodes,
         ..
     } = graph;
-    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
-    let Steps { inside, forks, .. } = Steps::of(model);
+    let Steps { inside, forks, .. } = steps;
     let names = nodes.iter().map(|node| node.ident.unraw().to_string());
     let promises = nodes.iter().map(|node| promise_of(graph, node));
     let (count, edges) = (nodes.len(), model.topology.edges().count());
-    let inside = edges_of(krate, &inside);
+    let inside = edges_of(krate, inside);
     let start = model.topology.start_node();
     let start = start.map_or(0, |start| usize::from(start.0));
-    quote! {
-        #[automatically_derived]
-        impl #impl_generics #ident #type_generics #where_clause {
-            #[doc(hidden)]
-            const __NODES: &'static [#krate::Promise] = &[#(#promises),*];
-            #[doc(hidden)]
-            const __GIFTS: &'static [#krate::Gift] =
-                &<Self as #krate::AgentGraph>::__TABLE.gifts::<#edges>(
-                    Self::__NODES,
-                    <#state as #krate::State>::FIELDS,
-                );
-            #[doc(hidden)]
-            const __FLOW: #krate::Flow<'static> = #krate::Flow {
-                names: &[#(#names),*],
-                contracts: &#krate::contracts::<#count>(Self::__NODES),
-                edges: &#inside,
-                forks: &[#forks],
-                start: #start,
-                fields: <#state as #krate::State>::FIELDS,
-                merges: #krate::FieldSet::merging(<#state as #krate::State>::FIELDS),
-                given: <Self as #krate::AgentGraph>::GIVEN,
-            };
-        }
-    }
+    let items = quote! {
+        #[doc(hidden)]
+        const __NODES: &'static [#krate::Promise] = &[#(#promises),*];
+        #[doc(hidden)]
+        const __GIFTS: &'static [#krate::Gift] =
+            &<Self as #krate::AgentGraph>::__TABLE.gifts::<#edges>(
+                Self::__NODES,
+                <#state as #krate::State>::FIELDS,
+            );
+        #[doc(hidden)]
+        const __FLOW: #krate::Flow<'static> = #krate::Flow {
+            names: &[#(#names),*],
+            contracts: &#krate::contracts::<#count>(Self::__NODES),
+            edges: &#inside,
+            forks: &[#forks],
+            start: #start,
+            fields: <#state as #krate::State>::FIELDS,
+            merges: #krate::FieldSet::merging(<#state as #krate::State>::FIELDS),
+            given: <Self as #krate::AgentGraph>::GIVEN,
+        };
+    };
+    graph.implement(&TokenStream::new(), &items)
 }
 
 /// Writes what the compiler runs the data flow for: one constant a node, which says at the node's name what
 /// it lacks, and one a branch, where the fork names it.
 ///
 /// The contracts of a generic graph are known only where it is used: see [`generic_context`].
-pub(super) fn flow_check(model: &Model) -> TokenStream {
+pub(super) fn flow_check(model: &Model, steps: &Steps) -> TokenStream {
     let graph = &model.graph;
     let Graph {
         krate,
@@ -83,7 +78,7 @@ pub(super) fn flow_check(model: &Model) -> TokenStream {
         let node = quote_spanned!(node.ident.span()=> FOUND.node(#index));
         quote!(const _: () = { #gives; #node };)
     });
-    let branches = Steps::of(model).branches.into_iter();
+    let branches = steps.branches.iter();
     let branches = branches
         .filter(|_| has_places)
         .map(|(fork, branch, token)| {
@@ -117,7 +112,7 @@ pub(super) fn flow_check(model: &Model) -> TokenStream {
 type Step = (EdgeIndex, NodeIndex);
 
 /// The steps of the data flow.
-struct Steps {
+pub(super) struct Steps {
     /// Those from node to node within one region.
     inside: Vec<Step>,
     /// Those to the end.
@@ -129,7 +124,7 @@ struct Steps {
 }
 
 impl Steps {
-    fn of(model: &Model) -> Self {
+    pub(super) fn of(model: &Model) -> Self {
         let krate = &model.graph.krate;
         let arrows = Arrows::of(&model.topology);
         let mut steps = Self {
@@ -240,11 +235,10 @@ pub(super) fn generic_context(model: &Model) -> TokenStream {
 }
 
 /// Writes what the graph promises as a node of another.
-pub(super) fn contract_of_graph(model: &Model) -> TokenStream {
-    let graph = &model.graph;
-    let Graph { krate, nodes, .. } = graph;
-    let ends = edges_of(krate, &Steps::of(model).ends);
-    let count = nodes.len();
+pub(super) fn contract_of_graph(graph: &Graph, steps: &Steps) -> TokenStream {
+    let krate = &graph.krate;
+    let ends = edges_of(krate, &steps.ends);
+    let count = graph.nodes.len();
     quote! {{
         let () = <Self as #krate::Runnable>::__CONTEXT;
         Self::__FLOW.contract(&Self::__FLOW.set::<#count>(), &#ends)

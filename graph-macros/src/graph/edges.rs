@@ -18,14 +18,11 @@ pub(super) fn edge_functions(model: &Model, names: &Names) -> TokenStream {
     let graph = &model.graph;
     let Graph {
         krate,
-        ident,
         vis,
         state,
-        generics,
         nodes,
         ..
     } = graph;
-    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let node_enum = &names.node_enum;
     let functions = nodes.iter().enumerate().map(|(index, node)| {
         let after = format_ident!("after_{}", node.ident.unraw(), span = node.ident.span());
@@ -93,16 +90,14 @@ pub(super) fn edge_functions(model: &Model, names: &Names) -> TokenStream {
     });
     let most_doc =
         "The most handoffs that a run can take, from node to node; the step to the end is none.";
-    quote! {
-        #[automatically_derived]
-        impl #impl_generics #ident #type_generics #where_clause {
-            #[doc = #most_doc]
-            #[allow(dead_code)]
-            #vis const MAX_HANDOFFS: ::core::primitive::u64 = <Self as #krate::AgentGraph>::MAX_HANDOFFS;
+    let items = quote! {
+        #[doc = #most_doc]
+        #[allow(dead_code)]
+        #vis const MAX_HANDOFFS: ::core::primitive::u64 = <Self as #krate::AgentGraph>::MAX_HANDOFFS;
 
-            #(#functions)*
-        }
-    }
+        #(#functions)*
+    };
+    graph.implement(&TokenStream::new(), &items)
 }
 
 /// Writes the fields that the node at the end of an edge needs.

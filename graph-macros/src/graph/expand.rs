@@ -6,7 +6,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::context::{flow, flow_check};
+use super::context::{Steps, flow, flow_check};
 use super::edges::edge_functions;
 use super::field::Subgraph;
 use super::model::{Model, distinct};
@@ -22,11 +22,12 @@ pub(super) fn expand(model: &Model) -> TokenStream {
     let nodes = node_enum(model, &names);
     let graph = graph_impl(model, &names);
     let edges = edge_functions(model, &names);
-    let steps = step_impl(model, &names);
-    let node = node_impl(model);
-    let (flow, check) = (flow(model), flow_check(model));
+    let run = step_impl(model, &names);
+    let steps = Steps::of(model);
+    let (flow, check) = (flow(model, &steps), flow_check(model, &steps));
+    let node = node_impl(&model.graph, &steps);
     let scopes = scope_check(model);
-    quote!(#nodes #graph #edges #steps #flow #node #check #scopes)
+    quote!(#nodes #graph #edges #run #flow #node #check #scopes)
 }
 
 /// The identifiers that generated code is about.
@@ -254,13 +255,11 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
         krate,
         ident,
         state,
-        generics,
         nodes,
         given,
         renamed_from,
         ..
     } = graph;
-    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let node_enum = &names.node_enum;
     let name = ident.unraw().to_string();
     let start = names.node(
@@ -282,26 +281,24 @@ fn graph_impl(model: &Model, names: &Names) -> TokenStream {
             }
         }
     });
-    quote! {
-        #[automatically_derived]
-        impl #impl_generics #krate::AgentGraph for #ident #type_generics #where_clause {
-            type State = #state;
-            type Node = #node_enum;
+    let items = quote! {
+        type State = #state;
+        type Node = #node_enum;
 
-            const NAME: &'static ::core::primitive::str = #name;
-            const START: #node_enum = #start;
-            const GIVEN: #krate::FieldSet =
-                #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#(#given),*]);
-            const MAX_HANDOFFS: ::core::primitive::u64 =
-                #krate::all_handoffs(#most, &[#((#visits, #inner)),*]);
-            const RENAMED_FROM: &'static [&'static ::core::primitive::str] = &[#(#renamed_from),*];
-            const __TABLE: #krate::Table = #table;
+        const NAME: &'static ::core::primitive::str = #name;
+        const START: #node_enum = #start;
+        const GIVEN: #krate::FieldSet =
+            #krate::FieldSet::named(<#state as #krate::State>::FIELDS, &[#(#given),*]);
+        const MAX_HANDOFFS: ::core::primitive::u64 =
+            #krate::all_handoffs(#most, &[#((#visits, #inner)),*]);
+        const RENAMED_FROM: &'static [&'static ::core::primitive::str] = &[#(#renamed_from),*];
+        const __TABLE: #krate::Table = #table;
 
-            fn shapes() -> ::std::vec::Vec<#krate::NodeShape> {
-                ::std::vec![#(#shapes),*]
-            }
-
-            #scopes
+        fn shapes() -> ::std::vec::Vec<#krate::NodeShape> {
+            ::std::vec![#(#shapes),*]
         }
-    }
+
+        #scopes
+    };
+    graph.implement(&quote!(#krate::AgentGraph for), &items)
 }

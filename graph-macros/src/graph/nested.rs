@@ -6,10 +6,9 @@ use quote::{quote, quote_spanned};
 use syn::Path;
 use syn::spanned::Spanned;
 
-use super::context::contract_of_graph;
+use super::context::{Steps, contract_of_graph};
 use super::expand::of_graph;
 use super::field::Subgraph;
-use super::model::Model;
 use super::parse::{Graph, Node};
 use crate::case::camel;
 use crate::ends::Ends;
@@ -63,50 +62,39 @@ pub(super) fn leave_value(leave: &Path) -> TokenStream {
 }
 
 /// Writes the graph as a node of another graph over the same state.
-pub(super) fn node_impl(model: &Model) -> TokenStream {
-    let graph = &model.graph;
-    let Graph {
-        krate,
-        ident,
-        state,
-        generics,
-        ..
-    } = graph;
-    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+pub(super) fn node_impl(graph: &Graph, steps: &Steps) -> TokenStream {
+    let Graph { krate, state, .. } = graph;
     let outcome = quote!(<Self as #krate::Runnable>::Outcome);
-    let contract = contract_of_graph(model);
+    let contract = contract_of_graph(graph, steps);
     // A state that is none is reported where it is named.
     let execute = Ends::of(state).around(quote!(#krate::Execute<), state, quote!(>));
+    let node = quote! {
+        type Outcome = #outcome;
+        const CONTRACT: #krate::Contract = #contract;
+        const KIND: #krate::NodeKind = #krate::NodeKind::Graph;
+        const INNER_HANDOFFS: ::core::primitive::u64 =
+            <Self as #krate::AgentGraph>::MAX_HANDOFFS;
 
-    quote! {
-        #[automatically_derived]
-        impl #impl_generics #krate::Node<#state> for #ident #type_generics #where_clause {
-            type Outcome = #outcome;
-            const CONTRACT: #krate::Contract = #contract;
-            const KIND: #krate::NodeKind = #krate::NodeKind::Graph;
-            const INNER_HANDOFFS: ::core::primitive::u64 =
-                <Self as #krate::AgentGraph>::MAX_HANDOFFS;
+        fn inner() -> ::core::option::Option<#krate::Topology> {
+            ::core::option::Option::Some(<Self as #krate::AgentGraph>::topology())
+        }
+    };
+    let run = quote! {
+        const REPORTS: ::core::primitive::bool = true;
 
-            fn inner() -> ::core::option::Option<#krate::Topology> {
-                ::core::option::Option::Some(<Self as #krate::AgentGraph>::topology())
-            }
+        fn within(&self) -> ::core::option::Option<#krate::Within<'_>> {
+            ::core::option::Option::Some(#krate::Within::of(self, true))
         }
 
-        #[automatically_derived]
-        impl #impl_generics #execute for #ident #type_generics #where_clause {
-            const REPORTS: ::core::primitive::bool = true;
-
-            fn within(&self) -> ::core::option::Option<#krate::Within<'_>> {
-                ::core::option::Option::Some(#krate::Within::of(self, true))
-            }
-
-            async fn execute(
-                &self,
-                state: &mut #state,
-                cx: &mut #krate::Context<'_>,
-            ) -> ::core::result::Result<#outcome, #krate::NodeError> {
-                #krate::subgraph(self, state, cx).await
-            }
+        async fn execute(
+            &self,
+            state: &mut #state,
+            cx: &mut #krate::Context<'_>,
+        ) -> ::core::result::Result<#outcome, #krate::NodeError> {
+            #krate::subgraph(self, state, cx).await
         }
-    }
+    };
+    let node = graph.implement(&quote!(#krate::Node<#state> for), &node);
+    let run = graph.implement(&quote!(#execute for), &run);
+    quote!(#node #run)
 }

@@ -1,6 +1,7 @@
 //! From the tokens of a struct to nodes with arms, whose names are not looked up yet.
 
 use proc_macro2::{Ident, TokenStream};
+use quote::quote;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
@@ -35,6 +36,16 @@ pub(super) struct Graph {
 }
 
 impl Graph {
+    /// Writes an `impl` for the graph: of `Trait for`, or of nothing for one of its own.
+    pub(super) fn implement(&self, of: &TokenStream, items: &TokenStream) -> TokenStream {
+        let ident = &self.ident;
+        let (impl_generics, type_generics, where_clause) = self.generics.split_for_impl();
+        quote! {
+            #[automatically_derived]
+            impl #impl_generics #of #ident #type_generics #where_clause { #items }
+        }
+    }
+
     /// Returns where the edges lead, as they are written.
     pub(super) fn onwards(&self) -> impl Iterator<Item = &Onward> {
         self.nodes.iter().flat_map(|node| {

@@ -22,14 +22,7 @@ use crate::ends::Ends;
 /// on to the next node as long as nobody has to be told of it.
 pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
     let graph = &model.graph;
-    let Graph {
-        krate,
-        ident,
-        state,
-        generics,
-        ..
-    } = graph;
-    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    let Graph { krate, state, .. } = graph;
     let node_enum = &names.node_enum;
     let outcome = graph_outcome(graph);
     let context = generic_context(model);
@@ -37,67 +30,66 @@ pub(super) fn step_impl(model: &Model, names: &Names) -> TokenStream {
     let (step, blocks) = step_fns(graph);
     let (items, questions, ends) = (items(model), questions(model), ends(model));
     let run = run(graph);
-    quote! {
-        const _: () = {
-        #run
+    let runnable = quote! {
+        type State = #state;
+        type Node = #node_enum;
+        type Outcome = #outcome;
+        #context
 
-        #blocks
+        fn topology(&self) -> #krate::Topology {
+            <Self as #krate::AgentGraph>::topology()
+        }
 
-        #[automatically_derived]
-        #[allow(unused_variables, clippy::all, clippy::pedantic)]
-        impl #impl_generics #krate::Runnable for #ident #type_generics #where_clause {
-            type State = #state;
-            type Node = #node_enum;
-            type Outcome = #outcome;
-            #context
+        fn given(&self) -> #krate::FieldSet {
+            <Self as #krate::AgentGraph>::GIVEN
+        }
 
-            fn topology(&self) -> #krate::Topology {
-                <Self as #krate::AgentGraph>::topology()
-            }
+        fn node(&self, index: ::core::primitive::usize) -> #node_enum {
+            #krate::node_at::<Self>(index)
+        }
 
-            fn given(&self) -> #krate::FieldSet {
-                <Self as #krate::AgentGraph>::GIVEN
-            }
+        #facts
+        #step
+        #pick
 
-            fn node(&self, index: ::core::primitive::usize) -> #node_enum {
-                let nodes = <#node_enum as #krate::GraphNode>::ALL;
-                nodes.get(index).copied().unwrap_or(<Self as #krate::AgentGraph>::START)
-            }
-
-            #facts
-            #step
-            #pick
-
-            fn items(
-                &self,
-                __edge: ::core::primitive::usize,
-                __state: &#state,
-            ) -> ::std::vec::Vec<#krate::Item> {
-                match __edge {
-                    #items
-                    _ => ::std::vec::Vec::new(),
-                }
-            }
-
-            fn question(
-                &self,
-                __edge: ::core::primitive::usize,
-                __state: &#state,
-            ) -> ::core::option::Option<::core::result::Result<#krate::Json, #krate::JsonError>> {
-                match __edge {
-                    #questions
-                    _ => ::core::option::Option::None,
-                }
-            }
-
-            fn end(
-                &self,
-                __edge: ::core::primitive::usize,
-                __otherwise: ::core::primitive::bool,
-            ) -> Self::Outcome {
-                #ends
+        fn items(
+            &self,
+            __edge: ::core::primitive::usize,
+            __state: &#state,
+        ) -> ::std::vec::Vec<#krate::Item> {
+            match __edge {
+                #items
+                _ => ::std::vec::Vec::new(),
             }
         }
+
+        fn question(
+            &self,
+            __edge: ::core::primitive::usize,
+            __state: &#state,
+        ) -> ::core::option::Option<::core::result::Result<#krate::Json, #krate::JsonError>> {
+            match __edge {
+                #questions
+                _ => ::core::option::Option::None,
+            }
+        }
+
+        fn end(
+            &self,
+            __edge: ::core::primitive::usize,
+            __otherwise: ::core::primitive::bool,
+        ) -> Self::Outcome {
+            #ends
+        }
+    };
+    let runnable = graph.implement(&quote!(#krate::Runnable for), &runnable);
+    quote! {
+        const _: () = {
+            #run
+            #blocks
+
+            #[allow(unused_variables, clippy::all, clippy::pedantic)]
+            #runnable
         };
     }
 }
@@ -166,14 +158,17 @@ fn step_fns(graph: &Graph) -> (TokenStream, TokenStream) {
     let Graph { krate, state, .. } = graph;
     let kinds = kinds(graph);
     let blocks = kinds.chunks(BLOCK);
-    let (arms, blocks): (TokenStream, TokenStream) = if blocks.len() > 1 {
+    let (arms, blocks) = if blocks.len() > 1 {
         let blocks = blocks.enumerate().map(|(number, kinds)| {
             let name = format_ident!("__step_{number}");
             let indices = kinds.iter().flatten().map(|(index, _)| index);
             let arm = quote!(#(#indices)|* => Self::#name(__graph, node, state, cx).await?,);
             (arm, block(graph, &name, kinds))
         });
-        blocks.unzip()
+        let (arms, functions): (TokenStream, TokenStream) = blocks.unzip();
+        let own = graph.implement(&TokenStream::new(), &functions);
+        let allow = quote!(#[allow(unused_variables, clippy::all, clippy::pedantic)]);
+        (arms, quote!(#allow #own))
     } else {
         let arms = kinds.iter().map(|kind| step_of(graph, kind)).collect();
         (arms, TokenStream::new())
@@ -205,30 +200,19 @@ fn step_fns(graph: &Graph) -> (TokenStream, TokenStream) {
 
 /// Writes the function that runs one of these nodes.
 fn block(graph: &Graph, name: &Ident, kinds: &[Vec<(usize, &Node)>]) -> TokenStream {
-    let Graph {
-        krate,
-        ident,
-        state,
-        generics,
-        ..
-    } = graph;
-    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    let Graph { krate, state, .. } = graph;
     let arms = kinds.iter().map(|kind| step_of(graph, kind));
     quote! {
-        #[automatically_derived]
-        #[allow(unused_variables, clippy::all, clippy::pedantic)]
-        impl #impl_generics #ident #type_generics #where_clause {
-            async fn #name(
-                __graph: &Self,
-                node: ::core::primitive::usize,
-                state: &mut #state,
-                cx: &mut #krate::Context<'_>,
-            ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
-                ::core::result::Result::Ok(match node {
-                    #(#arms)*
-                    _ => return ::core::result::Result::Err(#krate::no_node(node)),
-                })
-            }
+        async fn #name(
+            __graph: &Self,
+            node: ::core::primitive::usize,
+            state: &mut #state,
+            cx: &mut #krate::Context<'_>,
+        ) -> ::core::result::Result<::core::primitive::usize, #krate::NodeError> {
+            ::core::result::Result::Ok(match node {
+                #(#arms)*
+                _ => return ::core::result::Result::Err(#krate::no_node(node)),
+            })
         }
     }
 }

@@ -121,7 +121,7 @@ impl Steps {
             forks: &forks,
             start,
             fields: S::FIELDS,
-            merges: merging::<S>(),
+            merges: FieldSet::merging(S::FIELDS),
             given,
         };
         let set = flow.set_vec();
@@ -138,7 +138,7 @@ impl Steps {
                 }));
             }
         }
-        if contracts.iter().any(|contract| contract.item) {
+        if flow.takes_items() {
             let hands = flow.hands_vec();
             for node in 0..names.len() {
                 found.extend(
@@ -178,14 +178,6 @@ impl Fork {
             branches,
         }
     }
-}
-
-fn merging<S: State>() -> FieldSet {
-    let fields = S::FIELDS
-        .iter()
-        .enumerate()
-        .filter(|(_, field)| field.merges);
-    fields.fold(FieldSet::EMPTY, |set, (field, _)| set.with(field))
 }
 
 /// Where a step leads, seen from the region in which it begins.
