@@ -36,7 +36,7 @@ use rings::{
 use rusqlite::Connection;
 
 /// Steps in one run.
-const STEPS: u64 = 1_000;
+const STEPS: u64 = 10_000;
 
 fn ring() -> Runtime<Ring> {
     Runtime::new(Ring::new())

@@ -1,13 +1,14 @@
 //! Steps whose result was there before.
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::cache::{CacheKey, Cached};
 use crate::driver::Driver;
 use crate::execute::Runnable;
-use crate::journal::{Conclusion, Fields, Json};
-use crate::marks::take_fields;
-use crate::step::{Step, names};
+use crate::journal::{Fields, Json};
+use crate::marks::{names, take_fields};
+use crate::step::{Made, Step};
 
 impl<G: Runnable> Driver<'_, G> {
     /// Returns whether the results of a node are cached.
@@ -17,8 +18,26 @@ impl<G: Runnable> Driver<'_, G> {
             && self.scope.limits.cache.is_some()
     }
 
+    /// Looks for a result of the node, and executes it if there is none.
+    pub(crate) async fn cached(&mut self, node: u16) -> Made {
+        let key = self.cache_key(node);
+        // A person who was asked is heard, whatever has been kept since, and what the node has begun
+        // to do is not forgotten.
+        let is_new = self.cx.answers.is_empty() && self.cx.effects.is_empty();
+        if let Some(key) = key.as_ref().filter(|_| is_new)
+            && let Some(step) = self.look_up(node, key).await
+        {
+            return Ok(ControlFlow::Continue(step));
+        }
+        let made = self.executed(node).await;
+        if let (Some(key), Ok(ControlFlow::Continue(step))) = (&key, &made) {
+            self.remember(node, key, step).await;
+        }
+        made
+    }
+
     /// Returns what the result of a node is found by. A key that cannot be written down finds nothing.
-    pub(crate) fn cache_key(&self, node: u16) -> Option<CacheKey> {
+    fn cache_key(&self, node: u16) -> Option<CacheKey> {
         let key = self.graph.cache_key(usize::from(node), &self.state)?;
         let takes_item = self.plan().node(node).is_some_and(|node| node.takes_item);
         let key = match self.cx.item.as_ref().filter(|_| takes_item) {
@@ -40,7 +59,7 @@ impl<G: Runnable> Driver<'_, G> {
     }
 
     /// Looks for a result of a node, and writes it to the state.
-    pub(crate) async fn look_up(&mut self, node: u16, key: &CacheKey) -> Option<Step> {
+    async fn look_up(&mut self, node: u16, key: &CacheKey) -> Option<Step> {
         let cache = self.scope.limits.cache.as_deref()?;
         let Cached {
             conclusion,
@@ -67,7 +86,10 @@ impl<G: Runnable> Driver<'_, G> {
     }
 
     /// Keeps the result of a node. A result that cannot be kept is not.
-    pub(crate) async fn remember(&self, node: u16, key: &CacheKey, outcome: &Conclusion) {
+    async fn remember(&self, node: u16, key: &CacheKey, step: &Step) {
+        let Some(outcome) = &step.outcome else {
+            return;
+        };
         let ttl = self
             .plan()
             .node(node)

@@ -29,7 +29,7 @@ use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
 use crate::once::Effects;
 use crate::pace::Pace;
-use crate::plan::{Leg, LegKind};
+use crate::plan::LegKind;
 use crate::scope::Scope;
 use crate::spending::Around;
 
@@ -296,9 +296,9 @@ impl<'a> Context<'a> {
 
     /// Gets ready for the next step, of which somebody may be told, by an entry, an event or a trace.
     pub(crate) fn enter(&mut self, is_noted: bool, is_traced: bool) {
-        // A failure is for one node to read, and each step is a sign of life for a node around.
-        let is_special =
-            self.caught.is_some() || self.around.is_felt() || self.scope.limits.budgets.is_some();
+        // A failure and what was done once are of one node, and each step is a sign of life for a node around.
+        let is_of_one = self.caught.is_some() || !self.effects.is_empty();
+        let is_special = is_of_one || self.around.is_felt() || self.scope.limits.budgets.is_some();
         self.told = if is_noted {
             Told::Outcome
         } else if is_traced || is_special {
@@ -309,6 +309,11 @@ impl<'a> Context<'a> {
             Told::Nothing
         };
         self.flush();
+    }
+
+    /// Lets the driver see the step that is under way.
+    pub(crate) fn show_step(&mut self) {
+        self.told = self.told.max(Told::Step);
     }
 
     /// Counts what the step has done to what the path has done.
@@ -346,17 +351,10 @@ impl<'a> Context<'a> {
                 return None;
             }
         }
-        if self.course.engine.has_frames() || !self.effects.is_empty() {
-            self.note_pass(edge, leg);
+        if self.course.engine.has_frames() {
+            self.course.note_handoff(edge, leg);
         }
         Some(usize::from(self.course.engine.go_on(leg)))
-    }
-
-    /// Does what few handoffs need beside going on.
-    #[cold]
-    fn note_pass(&mut self, edge: usize, leg: &Leg) {
-        self.course.note_handoff(edge, leg);
-        self.effects.clear();
     }
 
     /// Returns the thread that the run belongs to.

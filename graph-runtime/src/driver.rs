@@ -192,13 +192,23 @@ impl<'a, G: Runnable> Driver<'a, G> {
             let (writes, whole, grant) = *start;
             self.start(writes, whole, grant).await?;
         }
-        let scope = self.scope;
-        let is_bounded = scope.limits.cancel.is_some() || scope.limits.deadline.is_some();
+        let limits = &self.scope.limits;
+        let is_bounded = limits.cancel.is_some() || limits.deadline.is_some();
         let done = if is_bounded {
             Box::pin(self.bounded()).await
         } else {
             self.drive().await
         };
+        if self.scope.ledger.is_none() {
+            return done;
+        }
+        // Boxed, or the run had room for how it will end while it is under way.
+        Box::pin(self.flushed(done)).await
+    }
+
+    /// Sees to it that all that was handed in is in the journal, once the run has come to rest.
+    async fn flushed(&self, done: Result<Done, RunError>) -> Result<Done, RunError> {
+        let scope = self.scope;
         let Some(ledger) = &scope.ledger else {
             return done;
         };
@@ -300,12 +310,16 @@ impl<'a, G: Runnable> Driver<'a, G> {
         let grant = grant.or_else(root);
         self.cx.before = Marks::default();
         self.fork = None;
-        let started = Recorded::Started {
-            writes,
-            whole,
-            grant: grant.clone(),
+        let seq = if self.scope.ledger.is_some() {
+            let started = Recorded::Started {
+                writes,
+                whole,
+                grant: grant.clone(),
+            };
+            Box::pin(self.append(started)).await?
+        } else {
+            0
         };
-        let seq = self.append(started).await?;
         // What the run before had left behind is no concern of this one.
         self.settle(seq);
         self.cx.caught = None;
@@ -319,15 +333,12 @@ impl<'a, G: Runnable> Driver<'a, G> {
     pub(crate) async fn drive(&mut self) -> Result<Done, RunError> {
         // A node's own panic is caught where the node is executed; this is for what else is the user's:
         // a `Serialize` of a field, a function that makes a key.
-        let followed = AssertUnwindSafe(self.follow()).catch_unwind().await;
-        match followed {
-            Ok(done) => done,
-            Err(panic) => {
-                let panicked = NodeError::of(Kind::Panicked(text(&*panic)));
-                let error = self.node_error(panicked);
-                Err(Box::pin(self.record(error)).await)
-            }
-        }
+        let panic = match AssertUnwindSafe(self.follow()).catch_unwind().await {
+            Ok(done) => return done,
+            Err(panic) => text(&*panic),
+        };
+        let error = self.node_error(NodeError::of(Kind::Panicked(panic)));
+        Err(Box::pin(self.record(error)).await)
     }
 
     async fn follow(&mut self) -> Result<Done, RunError> {

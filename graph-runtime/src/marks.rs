@@ -1,5 +1,7 @@
 //! What a path has done to the fields of the state since its beginning.
 
+use std::borrow::Cow;
+
 use handoffs_core::{FieldSet, State};
 
 /// Moves fields from one state to another, which gives its own for them.
@@ -7,6 +9,12 @@ pub(crate) fn take_fields<S: State>(to: &mut S, from: &mut S, fields: FieldSet) 
     for field in fields.iter() {
         to.take(field, from);
     }
+}
+
+/// Returns the names of fields.
+pub(crate) fn names<S: State>(fields: FieldSet) -> Vec<Cow<'static, str>> {
+    let fields = fields.iter().filter_map(|field| S::FIELDS.get(field));
+    fields.map(|field| field.name.into()).collect()
 }
 
 /// The fields that a path changed since its beginning.

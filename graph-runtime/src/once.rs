@@ -455,6 +455,7 @@ impl Context<'_> {
             });
         }
         self.effects.put(key, effect, charge, seq);
+        self.show_step();
         self.on_disk(seq).await;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! A step: a node is executed, the route is evaluated, the step is written down, and then the run goes on.
 
-use std::borrow::Cow;
 use std::mem::take;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
@@ -23,7 +23,7 @@ use crate::event::Event;
 use crate::execute::Runnable;
 use crate::fork::Fork;
 use crate::journal::{AskId, Conclusion, Forked, Recorded, Usage, Used, Writes};
-use crate::marks::take_fields;
+use crate::marks::{names, take_fields};
 use crate::node_error::{Kind, NodeError};
 #[cfg(feature = "agents")]
 use crate::relay::hear;
@@ -40,6 +40,10 @@ pub(crate) struct Step {
     /// Whether the node was not executed.
     pub(crate) cached: bool,
 }
+
+/// What was made of a step: one that is to be decided, or, if the node has not concluded, how the path came to rest,
+/// if it did.
+pub(crate) type Made = Result<ControlFlow<Option<Done>, Step>, RunError>;
 
 /// A step that is decided, and not written yet.
 struct Taken<G: Runnable> {
@@ -75,12 +79,29 @@ impl<G: Runnable> Driver<'_, G> {
     }
 
     /// Makes the step.
+    ///
+    /// It is several functions, each of which is given what it needs, as a future has room for all that is in it
+    /// where it waits, and for more than one thing at a time.
     async fn step_in(&mut self, node: u16) -> Result<Option<Done>, RunError> {
         if self.sink.listens() {
             let (branch, node) = (self.cx.branch.clone(), self.node(node));
             Box::pin(self.sink.emit(Event::Entered { branch, node })).await;
         }
         let caches = self.caches(node);
+        self.get_ready(caches);
+        let made = if caches {
+            Box::pin(self.cached(node)).await?
+        } else {
+            self.executed(node).await?
+        };
+        match made {
+            ControlFlow::Continue(step) => self.conclude(step).await,
+            ControlFlow::Break(done) => Ok(done),
+        }
+    }
+
+    /// Gets ready for the step.
+    fn get_ready(&mut self, caches: bool) {
         let is_kept = self.scope.ledger.is_some() || caches;
         if is_kept {
             let pace = self.cx.pace.get_or_insert_default();
@@ -89,44 +110,32 @@ impl<G: Runnable> Driver<'_, G> {
         let noted = is_kept || self.sink.listens() || !self.cx.span.is_disabled();
         self.cx.enter(noted, telemetry::is_listened());
         self.set_pace(caches);
-        let key = if caches {
-            self.cache_key(node).map(Box::new)
-        } else {
-            None
-        };
-        let hit = match &key {
-            // A person who was asked is heard, whatever has been kept since, and what the node has begun
-            // to do is not forgotten.
-            Some(key) if self.cx.answers.is_empty() && self.cx.effects.is_empty() => {
-                Box::pin(self.look_up(node, key)).await.map(Box::new)
-            }
-            _ => None,
-        };
+    }
+
+    /// Executes the node.
+    pub(crate) async fn executed(&mut self, node: u16) -> Made {
         let before = self.before(node);
-        let step = match hit {
-            Some(step) => *step,
-            None => match self.permitted(node).await {
-                Err(signal) => return Box::pin(self.rest(signal)).await.map(Some),
-                Ok(Err(error)) => {
-                    self.undo(before);
-                    return Box::pin(self.failed(error)).await;
-                }
-                Ok(Ok(edge)) => Step {
-                    edge,
-                    outcome: match self.concluded() {
-                        Ok(outcome) => outcome,
-                        Err(unencoded) => return Err(Box::pin(self.record(unencoded)).await),
-                    },
-                    cached: false,
-                },
-            },
+        let edge = match self.permitted(node).await {
+            Ok(Ok(edge)) => edge,
+            Ok(Err(error)) => {
+                self.undo(before);
+                return Box::pin(self.failed(error)).await.map(ControlFlow::Break);
+            }
+            Err(signal) => {
+                let done = Box::pin(self.rest(signal)).await;
+                return done.map(|done| ControlFlow::Break(Some(done)));
+            }
         };
-        // It may be another, as nobody had to see the steps between.
-        let node = self.cx.course.due();
-        if let (Some(key), Some(outcome), false) = (&key, &step.outcome, step.cached) {
-            Box::pin(self.remember(node, key, outcome)).await;
-        }
-        let taken = match self.decide(node, step) {
+        let unencoded = match self.concluded(edge) {
+            Ok(step) => return Ok(ControlFlow::Continue(step)),
+            Err(unencoded) => unencoded,
+        };
+        Err(Box::pin(self.record(unencoded)).await)
+    }
+
+    /// Decides where the run goes, and goes on once that is written.
+    async fn conclude(&mut self, step: Step) -> Result<Option<Done>, RunError> {
+        let taken = match self.decide(step) {
             Ok(taken) => taken,
             Err(error) => return Err(Box::pin(self.record(error)).await),
         };
@@ -288,19 +297,26 @@ impl<G: Runnable> Driver<'_, G> {
     }
 
     /// Takes what the node concluded, if somebody is told.
-    fn concluded(&mut self) -> Result<Option<Conclusion>, RunError> {
+    fn concluded(&mut self, edge: usize) -> Result<Step, RunError> {
         let concluded = self.cx.concluded.take().transpose();
-        concluded.map_err(|error| self.unencoded("the outcome", error))
+        let outcome = concluded.map_err(|error| self.unencoded("the outcome", error))?;
+        Ok(Step {
+            edge,
+            outcome,
+            cached: false,
+        })
     }
 
     /// Decides where the run goes, and hands the step in, if there is a journal: before it is written,
     /// the run must not go there.
-    fn decide(&mut self, node: u16, step: Step) -> Result<Taken<G>, RunError> {
+    fn decide(&mut self, step: Step) -> Result<Taken<G>, RunError> {
         let Step {
             edge,
             outcome,
             cached,
         } = step;
+        // It may be another than that with which the attempt began, as nobody had to see the steps between.
+        let node = self.cx.course.due();
         let has_journal = self.scope.ledger.is_some();
         // What cannot be kept must not be decided, so it is encoded first.
         let writes = if has_journal && !self.is_direct(node, cached) {
@@ -497,10 +513,4 @@ impl<G: Runnable> Driver<'_, G> {
             approval: None,
         })
     }
-}
-
-/// Returns the names of fields.
-pub(crate) fn names<S: State>(fields: FieldSet) -> Vec<Cow<'static, str>> {
-    let fields = fields.iter().filter_map(|field| S::FIELDS.get(field));
-    fields.map(|field| field.name.into()).collect()
 }

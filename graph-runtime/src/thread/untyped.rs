@@ -38,18 +38,18 @@ pub(super) struct TakenUp {
     pub(super) scope: Scope,
     /// Where the journal ended.
     pub(super) head: Head,
-    pub(super) folded: Folded,
-    /// If it begins anew, what the journal knows of its state.
-    pub(super) known: Option<Known>,
+    pub(super) whence: Whence,
 }
 
-/// What the journal knows of the state with which a run begins.
-pub(super) enum Known {
-    /// There is no journal.
+/// From where a run goes on.
+pub(super) enum Whence {
+    /// From its start, and nobody keeps it.
     Unkept,
-    /// What stands there is another graph's.
-    Nothing,
-    Fields(Fields),
+    /// From its start, behind what the journal says, and what that knows of the state; none, if another graph
+    /// wrote it.
+    Start(Box<Folded>, Option<Fields>),
+    /// From where it stands.
+    On(Box<Folded>),
 }
 
 /// Returns a number that no other run of this program has, and hardly one of another.
@@ -65,27 +65,42 @@ fn run_number() -> u64 {
 }
 
 impl Untyped<'_> {
+    /// Begins a run that nobody keeps.
+    pub(super) fn begin(&self, call: &Call) -> Result<TakenUp, RunError> {
+        let thread = self.id.clone();
+        if let Some(node) = self.plan.human() {
+            let node = node.to_owned();
+            return Err(RunError::NoJournal { thread, node });
+        }
+        match call {
+            Call::Anew | Call::Once => {}
+            Call::Recover | Call::Resume(..) => return Err(self.unknown()),
+        }
+        let scope = Scope {
+            graph: self.plan.id.clone(),
+            run: run_number(),
+            spending: Spending::behind(None, self.plan),
+            limits: Arc::clone(self.limits),
+            ..Scope::of(thread)
+        };
+        Ok(TakenUp {
+            scope,
+            // To no entry.
+            head: Head::new(0, Hash::default()),
+            whence: Whence::Unkept,
+        })
+    }
+
     /// Takes the thread up where it stands, and sees whether the run may begin or go on.
     pub(super) async fn take_up(
         &self,
-        journal: Option<Arc<dyn Journal>>,
+        journal: Arc<dyn Journal>,
         call: Call,
     ) -> Result<TakenUp, RunError> {
         let Self {
             id, plan, limits, ..
         } = *self;
-        let (told, stands, head) = if let Some(journal) = &journal {
-            self.look(&**journal).await?
-        } else if let Some(node) = plan.human() {
-            let (thread, node) = (id.clone(), node.to_owned());
-            return Err(RunError::NoJournal { thread, node });
-        } else {
-            let told = Branches::default();
-            let stands = self.stands(&told);
-            // To no entry.
-            let head = Head::new(0, Hash::default());
-            (told, stands, head)
-        };
+        let (told, stands, head) = self.look(&*journal).await?;
         let (folded, is_other) = match stands {
             // Where nothing is left to go on with, it does not matter who wrote it.
             Err(RunError::OtherGraph { .. }) if matches!(call, Call::Anew) && told.is_over() => {
@@ -116,42 +131,39 @@ impl Untyped<'_> {
                 let now_ms = limits.clock.now_ms();
                 let is_open = |open: &Ask| open.id == ask && !open.has_expired(now_ms);
                 if !standing.asks.iter().any(is_open) {
-                    let journal = journal.as_deref();
-                    let reason = self.not_asked(journal, told, &standing, ask).await?;
+                    let reason = self.not_asked(&*journal, told, &standing, ask).await?;
                     return Err(self.refuse_answer(is_new, &standing, ask, reason));
                 }
                 (false, Some((ask, answer)))
             }
         };
-        let known = is_start.then(|| match &journal {
-            None => Known::Unkept,
-            Some(_) if is_other => Known::Nothing,
-            Some(_) => Known::Fields(folded.fields().clone()),
-        });
-        let told = journal.is_some().then(|| Arc::new(told));
-        let ledger = journal.zip(told.as_ref()).map(|(journal, told)| {
-            let ledger = Ledger::new(journal, id.clone(), head, told.open.clone())
-                .behind(told.extent())
-                .keeping(limits.durability, limits.clock.clone())
-                .of_run(Arc::clone(plan))
-                .by(self.by.cloned());
-            Box::new(ledger)
-        });
+        let folded = Box::new(folded);
+        let whence = if is_start {
+            let known = (!is_other).then(|| folded.fields().clone());
+            Whence::Start(folded, known)
+        } else {
+            Whence::On(folded)
+        };
+        let ledger = Ledger::new(journal, id.clone(), head, told.open.clone())
+            .behind(told.extent())
+            .keeping(limits.durability, limits.clock.clone())
+            .of_run(Arc::clone(plan))
+            .by(self.by.cloned());
+        let told = Arc::new(told);
         let scope = Scope {
-            run: if ledger.is_some() { 0 } else { run_number() },
-            ledger,
+            run: 0,
+            ledger: Some(Box::new(ledger)),
             thread: id.clone(),
             graph: plan.id.clone(),
-            spending: Spending::behind(told.as_ref().filter(|_| !is_start), plan),
-            told: Mutex::new(told),
+            spending: Spending::behind(Some(&told).filter(|_| !is_start), plan),
+            told: Mutex::new(Some(told)),
             answer,
             limits: Arc::clone(limits),
         };
         Ok(TakenUp {
             scope,
             head,
-            folded,
-            known,
+            whence,
         })
     }
 
@@ -271,7 +283,7 @@ impl Untyped<'_> {
     /// Says why a question is not open.
     async fn not_asked(
         &self,
-        journal: Option<&dyn Journal>,
+        journal: &dyn Journal,
         mut told: Branches,
         standing: &Standing,
         ask: AskId,
@@ -279,9 +291,7 @@ impl Untyped<'_> {
         if standing.asks.iter().any(|open| open.id == ask) {
             return Ok("it has expired, and `recover` goes on without an answer");
         }
-        if told.is_behind_a_snapshot()
-            && let Some(journal) = journal
-        {
+        if told.is_behind_a_snapshot() {
             let kept = self.all(journal).await?;
             let read = Branches::of_entries(self.id, &kept);
             told = read.map_err(|source| self.journal_error(source))?;

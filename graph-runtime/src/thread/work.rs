@@ -5,13 +5,14 @@ use std::sync::Arc;
 use handoffs_core::{Grant, State};
 
 use super::snapshot;
-use super::untyped::{Call, Known, TakenUp, Untyped};
+use super::untyped::{Call, TakenUp, Untyped, Whence};
 use crate::context::Desk;
-use crate::driver::{Driver, Place, Start};
+use crate::driver::{Done, Driver, Place, Start};
+use crate::engine::Engine;
 use crate::error::RunError;
 use crate::event::Sink;
 use crate::execute::Runnable;
-use crate::journal::{BranchId, Folded, Journal, ThreadId, Writes};
+use crate::journal::{BranchId, Journal, ThreadId, Writes};
 use crate::run::Run;
 use crate::scope::Scope;
 
@@ -27,69 +28,101 @@ pub(super) struct Work<'t, G: Runnable> {
 
 impl<G: Runnable> Work<'_, G> {
     /// Begins a run or goes on with it, until it comes to rest.
-    pub(super) async fn go(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` has room for what it is given twice"
+    )]
+    pub(super) fn go(
         self,
         call: Call,
         given: Option<G::State>,
-    ) -> Result<Run<G::State>, RunError> {
-        let Self {
-            graph,
-            untyped,
-            journal,
-            grant,
-            sink,
-        } = self;
-        // What only the beginning needs has no room in the future of a run that is under way.
-        let TakenUp {
-            scope,
-            head,
-            folded,
-            known,
-        } = Box::pin(untyped.take_up(journal, call)).await?;
-        let (desk, way) = (Desk::default(), way(known.is_some(), &scope));
-        let place = Place {
-            scope: &scope,
-            desk: &desk,
-            plan: untyped.plan,
-            branch: BranchId::TRUNK,
-        };
-        let given = given.filter(|_| known.is_some());
-        let mut driver = driver(graph, place, given, folded, sink)?;
-        let start = known.map(|known| start(&driver, known, untyped.limits.granted(grant)));
-        let start = start.transpose()?;
-        let done = driver.run(way, start).await;
-        scope.spending.close();
-        if snapshot::has_grown(&scope, head) && !matches!(done, Err(RunError::Journal { .. })) {
-            Box::pin(untyped.keep_snapshot(&scope)).await;
+    ) -> impl Future<Output = Result<Run<G::State>, RunError>> + Send {
+        async move {
+            let TakenUp {
+                scope,
+                head,
+                whence,
+            } = match self.journal {
+                None => self.untyped.begin(&call)?,
+                // What only the beginning needs has no room in the future of a run that is under way.
+                Some(journal) => Box::pin(self.untyped.take_up(journal, call)).await?,
+            };
+            let desk = Desk::default();
+            let place = Place {
+                scope: &scope,
+                desk: &desk,
+                plan: self.untyped.plan,
+                branch: BranchId::TRUNK,
+            };
+            let grant = self.untyped.limits.granted(self.grant);
+            let taken_up = driver(self.graph, place, whence, given, grant, self.sink);
+            let (mut driver, start) = taken_up?;
+            let mut done = driver.run(way(start.is_some(), &scope), start).await;
+            scope.spending.close();
+            if snapshot::has_grown(&scope, head) {
+                done = Box::pin(snapshot_kept(self.untyped, &scope, done)).await;
+            }
+            driver.rested(done?)
         }
-        driver.rested(done?)
     }
 }
 
-/// Takes a run up where it stands, or with the state with which it begins.
+/// Keeps a snapshot of what a run has left behind, however it ended, unless its journal is what failed.
+async fn snapshot_kept(
+    untyped: Untyped<'_>,
+    scope: &Scope,
+    done: Result<Done, RunError>,
+) -> Result<Done, RunError> {
+    if !matches!(done, Err(RunError::Journal { .. })) {
+        untyped.keep_snapshot(scope).await;
+    }
+    done
+}
+
+/// Takes a run up where it stands, or with the state with which it begins; then it is to be written with what.
 ///
 /// It takes all by value: what an `async fn` has lent before it gives it away stays in its future.
 fn driver<'a, G: Runnable>(
     graph: &'a G,
     place: Place<'a>,
+    whence: Whence,
     given: Option<G::State>,
-    folded: Folded,
+    grant: Option<Grant>,
     sink: Sink<G>,
-) -> Result<Driver<'a, G>, RunError> {
+) -> Result<(Driver<'a, G>, Option<Box<Start>>), RunError> {
     let thread = &place.scope.thread;
-    let state = match given {
-        Some(state) => given_to(graph, thread, state)?,
-        None => folded.state(thread)?,
+    let (driver, (writes, whole)) = match whence {
+        Whence::Unkept => {
+            let state = given_to(graph, thread, given)?;
+            let engine = Engine::new(place.plan);
+            let driver = Driver::begun(graph, place, state, engine, sink);
+            (driver, (Writes::default(), false))
+        }
+        Whence::Start(folded, known) => {
+            let state = given_to(graph, thread, given)?;
+            let driver = Driver::new(graph, place, state, *folded, sink);
+            let whole = driver.whole()?;
+            let writes = match known {
+                Some(known) => (known.difference(whole), false),
+                None => (whole, true),
+            };
+            (driver, writes)
+        }
+        Whence::On(folded) => {
+            let state = folded.state(thread)?;
+            return Ok((Driver::new(graph, place, state, *folded, sink), None));
+        }
     };
-    Ok(Driver::new(graph, place, state, folded, sink))
+    Ok((driver, Some(Box::new((writes, whole, grant)))))
 }
 
-/// Checks that the fields are set with which a run begins.
+/// Returns the state with which a run begins, once it is seen that its fields are set.
 fn given_to<G: Runnable>(
     graph: &G,
     thread: &ThreadId,
-    state: G::State,
+    state: Option<G::State>,
 ) -> Result<G::State, RunError> {
+    let state = state.ok_or_else(|| RunError::impossible(thread, "no state was given"))?;
     let given = graph.given();
     let missing = given.iter().find(|field| !state.is_set(*field));
     match missing.and_then(|field| G::State::FIELDS.get(field)) {
@@ -99,21 +132,6 @@ fn given_to<G: Runnable>(
             field: field.name,
         }),
     }
-}
-
-/// Returns with which fields of its state a run begins, as an entry keeps them, and with what it is
-/// granted.
-fn start<G: Runnable>(
-    driver: &Driver<'_, G>,
-    known: Known,
-    grant: Option<Grant>,
-) -> Result<Box<Start>, RunError> {
-    let (writes, whole) = match known {
-        Known::Unkept => (Writes::default(), false),
-        Known::Nothing => (driver.whole()?, true),
-        Known::Fields(known) => (known.difference(driver.whole()?), false),
-    };
-    Ok(Box::new((writes, whole, grant)))
 }
 
 /// Returns by which call a run goes on, for traces.

@@ -1,5 +1,5 @@
 //! The least that each case costs: the same work written by hand. `match` is an enum and a `match` of two
-//! `async fn`s; `boxed` a table of boxed futures, as every graph that is made at run time needs.
+//! functions; `boxed` a table of boxed futures, as every graph that is made at run time needs.
 
 use std::future::Future;
 use std::hint::black_box;
@@ -24,7 +24,7 @@ fn changed(work: &Work, page: Option<&String>) -> Vec<u8> {
     serde_json::to_vec(&change).expect("JSON")
 }
 
-async fn node(work: &mut Work, page: Option<String>) {
+fn node(work: &mut Work, page: Option<String>) {
     if work.count == 0 {
         first_node();
     }
@@ -40,17 +40,17 @@ enum At {
     Second,
 }
 
-async fn by_match(asked: &Asked, mut work: Work, mut keep: impl FnMut(&Work)) -> Work {
+fn by_match(asked: &Asked, mut work: Work, mut keep: impl FnMut(&Work)) -> Work {
     let mut at = At::First;
     loop {
         let page = asked.page(work.count);
         at = match black_box(at) {
             At::First => {
-                node(&mut work, page).await;
+                node(&mut work, page);
                 At::Second
             }
             At::Second => {
-                node(&mut work, page).await;
+                node(&mut work, page);
                 At::First
             }
         };
@@ -71,7 +71,7 @@ fn table(nodes: usize, ring: bool, goal: u64) -> Vec<Step> {
         let next = if ring { (at + 1) % nodes } else { at + 1 };
         Box::new(move |work| {
             Box::pin(async move {
-                node(work, None).await;
+                node(work, None);
                 if work.count >= goal { nodes } else { next }
             })
         })
@@ -111,7 +111,7 @@ fn begin(asked: &Asked) -> Work {
 async fn looped(asked: &Asked) {
     match &asked.store {
         Store::None => {
-            let run = async |work| drop(black_box(by_match(asked, work, |_| {}).await));
+            let run = async |work| drop(black_box(by_match(asked, work, |_| {})));
             asked.measure(async || begin(asked), run).await;
         }
         Store::Memory => {
@@ -120,7 +120,7 @@ async fn looped(asked: &Asked) {
                 let work = by_match(asked, work, |work| {
                     kept.push(changed(work, work.pages.last()))
                 });
-                drop(black_box((work.await, &mut kept)));
+                drop(black_box((work, &mut kept)));
             };
             asked.measure(async || begin(asked), run).await;
         }
@@ -140,7 +140,7 @@ async fn looped(asked: &Asked) {
                         .execute([changed(work, work.pages.last())])
                         .expect("a row");
                 };
-                drop(black_box(by_match(asked, work, keep).await));
+                drop(black_box(by_match(asked, work, keep)));
             };
             asked.measure(async || begin(asked), run).await;
         }

@@ -29,7 +29,7 @@ enum Next {
 }
 
 #[node(Work)]
-async fn first(count: &mut u64, mut note: Out<'_, String>) {
+fn first(count: &mut u64, mut note: Out<'_, String>) {
     if *count == 0 {
         first_node();
     }
@@ -38,7 +38,7 @@ async fn first(count: &mut u64, mut note: Out<'_, String>) {
 }
 
 #[node(Work)]
-async fn second(count: &mut u64, mut note: Out<'_, String>, goal: &u64) -> Next {
+fn second(count: &mut u64, mut note: Out<'_, String>, goal: &u64) -> Next {
     *count += 1;
     note.set(TEXT.to_owned());
     if *count >= *goal {
@@ -58,7 +58,7 @@ struct Ring {
 }
 
 #[node(Work)]
-async fn step(count: &mut u64, mut note: Out<'_, String>) {
+fn step(count: &mut u64, mut note: Out<'_, String>) {
     *count += 1;
     note.set(TEXT.to_owned());
 }
