@@ -58,17 +58,20 @@ impl Ends {
 
     /// Writes a call at the place, which its last argument alone underlines as a whole: the compiler
     /// checks the type of each argument once more where the argument is.
+    ///
+    /// The last argument is what its names mean at the place, and the others what theirs mean where they were written:
+    /// within a `macro_rules!`, these are two things.
     pub(crate) fn call(
         self,
         function: TokenStream,
         args: TokenStream,
         last_arg: TokenStream,
     ) -> TokenStream {
-        let at_end = Self {
-            first: self.last,
-            last: self.last,
+        let at_end = |mut tree: TokenTree| {
+            tree.set_span(tree.span().located_at(self.last));
+            tree
         };
-        let mut all = at_end.put(args);
+        let mut all: TokenStream = args.into_iter().map(at_end).collect();
         all.extend(self.put(last_arg));
         let mut group = Group::new(Delimiter::Parenthesis, all);
         group.set_span(self.last);

@@ -1,7 +1,7 @@
 //! The edge functions: the `match` that a route is, and what it shows of itself.
 
 use handoffs_core::EdgeIndex;
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -31,18 +31,23 @@ pub(super) fn edge_functions(model: &Model, names: &Names) -> TokenStream {
             "Returns where a run goes after `{}`, as long as no limit is used up.",
             node.ident
         );
+        let ends = Ends::of(&node.ty);
         let outcome = outcome_of(graph, node);
-        let by_reference = Ends::of(&node.ty).put(quote!(&));
+        let by_reference = ends.put(quote!(&));
         let outcome = quote!(#by_reference #outcome);
-        let call = Ends::of(&node.ty).call(quote!(Self::#pick), quote!(state,), quote!(&*outcome));
+        let given = Ident::new("outcome", ends.last);
+        let call = ends.call(quote!(Self::#pick), quote!(state,), quote!(&*#given));
         let arms = model.arms_of(index).map(|(edge, arm)| {
             let pat = &arm.pat;
             let guard = match &arm.guard {
                 Guard::None => TokenStream::new(),
-                Guard::Function(guard) => quote_spanned! {guard.span()=> if {
-                    let __guard: fn(&#state) -> ::core::primitive::bool = #guard;
-                    __guard(__state)
-                }},
+                Guard::Function(guard) => {
+                    let seen = Ident::new("__state", Span::call_site().located_at(guard.span()));
+                    quote_spanned! {guard.span()=> if {
+                        let __guard: fn(&#state) -> ::core::primitive::bool = #guard;
+                        __guard(#seen)
+                    }}
+                }
                 Guard::Broken => quote!(if true),
             };
             let taken = match needed(model, edge).filter(|_| arm.onward.if_missing().is_some()) {
@@ -67,7 +72,6 @@ pub(super) fn edge_functions(model: &Model, names: &Names) -> TokenStream {
         } else {
             quote_spanned!(node.ident.span()=> *#scrutinee)
         };
-        let ends = Ends::of(&node.ty);
         let shown = ends.body(quote!(#krate::route_of::<Self>(#call)));
         let picked = ends.body(quote!(match #matched { #(#arms)* #rest }));
         // An arm that was not understood may be the one for which those behind it are there.
@@ -79,7 +83,7 @@ pub(super) fn edge_functions(model: &Model, names: &Names) -> TokenStream {
             #[allow(dead_code, clippy::all, clippy::pedantic)]
             #vis fn #after(
                 state: &#state,
-                outcome: #outcome,
+                #given: #outcome,
             ) -> #krate::Route<#node_enum> #shown
 
             #[doc(hidden)]

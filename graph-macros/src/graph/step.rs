@@ -324,8 +324,10 @@ fn graph_outcome(graph: &Graph) -> TokenStream {
 /// Writes the call that picks the edge after a node.
 fn pick(node: &Node) -> TokenStream {
     // What the compiler has to say of the type, it says of this as well, so at the same place.
-    let pick = pick_name(node);
-    Ends::of(&node.ty).call(quote!(Self::#pick), quote!(state,), quote!(&outcome))
+    let (pick, ends) = (pick_name(node), Ends::of(&node.ty));
+    let concluded = Ident::new("outcome", ends.last);
+    let pick = ends.call(quote!(Self::#pick), quote!(state,), quote!(&#concluded));
+    quote!({ let #concluded = outcome; #pick })
 }
 
 /// Writes what the runtime knows of a node.

@@ -11,7 +11,7 @@ use syn::{
 
 use crate::krate::Krate;
 use crate::mistakes::Mistakes;
-use crate::types::borrows;
+use crate::types::{bare, borrows};
 
 /// A node as its item describes it.
 pub(super) struct NodeModel {
@@ -253,6 +253,7 @@ fn parse_params(form: &Form, signature: &Signature, mistakes: &mut Mistakes) -> 
 }
 
 fn parse_param(pat: &Pat, ty: &Type, mistakes: &mut Mistakes) -> Option<Param> {
+    let ty = bare(ty);
     let access = [("Out", Access::Out), ("Replace", Access::Replace)];
     let access = access.iter().find(|(name, _)| names(ty, name));
     let is_field = access.is_some() || matches!(ty, Type::Reference(_));
@@ -307,7 +308,7 @@ fn parse_param(pat: &Pat, ty: &Type, mistakes: &mut Mistakes) -> Option<Param> {
 
 fn take_reference(field: Ident, reference: &TypeReference) -> Option<Param> {
     let is_mut = reference.mutability.is_some();
-    let ty = &*reference.elem;
+    let ty = bare(&reference.elem);
     if names(ty, "Context") {
         return is_mut.then_some(Param::Context);
     }
