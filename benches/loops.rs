@@ -20,16 +20,16 @@ fn kilobyte() -> Work {
     Work::with_ballast(STEPS, 1 << 10)
 }
 
-fn kilobyte_to_scan() -> Work {
+fn kilobyte_to_hash() -> Work {
     Work {
         ballast: vec![0; 1 << 10],
-        ..Work::scan(STEPS)
+        ..Work::hash(STEPS)
     }
 }
 
 type Make = fn() -> Work;
 
-const STATES: [(&str, Make); 2] = [("counts", kilobyte), ("scans", kilobyte_to_scan)];
+const STATES: [(&str, Make); 2] = [("counts", kilobyte), ("hashes", kilobyte_to_hash)];
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();

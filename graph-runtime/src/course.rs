@@ -6,8 +6,9 @@ use crate::engine::{Action, Engine, Hop, Refused};
 use crate::plan::{Leg, LegKind, Plan};
 use crate::progress::Progress;
 
-/// Handoffs between two points at which a run lets other tasks have their turn.
-const HANDOFFS_A_TURN: u64 = 256;
+/// Handoffs between two points at which a run lets other tasks have their turn, which takes some 0.3 µs: nodes that do
+/// not wait for anything are at work for some 10 µs of their own in between, if they are short.
+const HANDOFFS_A_TURN: u64 = 512;
 
 /// A run's way through its graph.
 #[derive(Debug)]

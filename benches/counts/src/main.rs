@@ -33,18 +33,18 @@ struct Case {
 const CASES: &[Case] = &[
     Case {
         name: "ring of 2, a step",
-        floor: |n| by_hand(rings::ring_by_hand(Work::scan(n))),
-        ours: |n| run(&Runtime::new(Ring::new()), Work::scan(n)),
+        floor: |n| by_hand(rings::ring_by_hand(Work::hash(n))),
+        ours: |n| run(&Runtime::new(Ring::new()), Work::hash(n)),
     },
     Case {
         name: "ring of 5, a step",
-        floor: |n| by_hand(rings::ring_of_5_by_hand(Work::scan(n))),
-        ours: |n| run(&Runtime::new(Ring5::new()), Work::scan(n)),
+        floor: |n| by_hand(rings::ring_of_5_by_hand(Work::hash(n))),
+        ours: |n| run(&Runtime::new(Ring5::new()), Work::hash(n)),
     },
     Case {
         name: "ring of 20, a step",
-        floor: |n| by_hand(rings::ring_of_20_by_hand(Work::scan(n))),
-        ours: |n| run(&Runtime::new(Ring20::new()), Work::scan(n)),
+        floor: |n| by_hand(rings::ring_of_20_by_hand(Work::hash(n))),
+        ours: |n| run(&Runtime::new(Ring20::new()), Work::hash(n)),
     },
     Case {
         name: "ring of 2 that only counts, a step",
@@ -66,16 +66,16 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "chain of 20, a run",
-        floor: |n| again(n, || rings::chain_by_hand(Work::scan(0))),
+        floor: |n| again(n, || rings::chain_by_hand(Work::hash(0))),
         ours: |n| {
             let thread = Runtime::new(Chain::new()).thread("t");
-            again(n, || thread.run(Work::scan(0)));
+            again(n, || thread.run(Work::hash(0)));
         },
     },
     Case {
         name: "built ring of 2, a step",
-        floor: |n| by_hand(async move { Table::ring().run(Work::scan(n)).await }),
-        ours: |n| run(&Runtime::new(built_ring()), Work::scan(n)),
+        floor: |n| by_hand(async move { Table::ring().run(Work::hash(n)).await }),
+        ours: |n| run(&Runtime::new(built_ring()), Work::hash(n)),
     },
     Case {
         name: "fan-out of 100, a run",
