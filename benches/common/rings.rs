@@ -135,6 +135,7 @@ macro_rules! ring {
             }
         }
 
+        #[allow(unused_imports, reason = "a bench takes what it measures")]
         pub(crate) use $module::{$by_hand, $name};
     };
 }
