@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use futures_util::future::{Either, select};
+use futures_util::future::{BoxFuture, Either, select};
 use handoffs_core::{Grant, NodeIndex};
 use tokio::task::coop::unconstrained;
 use tracing::Instrument;
@@ -202,31 +202,7 @@ impl<'a, G: Runnable> Driver<'a, G> {
         if self.scope.ledger.is_none() {
             return done;
         }
-        // Boxed, or the run had room for how it will end while it is under way.
-        Box::pin(self.flushed(done)).await
-    }
-
-    /// Sees to it that all that was handed in is in the journal, once the run has come to rest.
-    async fn flushed(&self, done: Result<Done, RunError>) -> Result<Done, RunError> {
-        let scope = self.scope;
-        let Some(ledger) = &scope.ledger else {
-            return done;
-        };
-        // What was handed in is finished, whatever has become of the path that did.
-        let Err(source) = ledger.flush().await else {
-            return done;
-        };
-        match done {
-            // Each step was written before: nothing is lost but what the error itself says.
-            Err(error) if !ledger.is_at_exit() || error.is_of_the_journal() => Err(error),
-            done => {
-                if let Err(error) = done {
-                    tracing::error!(error = %chain(&error), "could not write down how the run ended");
-                }
-                let node = Some(self.due_name().to_owned());
-                Err(RunError::journal(&scope.thread, node, source))
-            }
-        }
+        flushed(self.scope, self.due_name(), done).await
     }
 
     /// Returns what a run has come to that came to rest.
@@ -455,4 +431,32 @@ impl<'a, G: Runnable> Driver<'a, G> {
             source: error.into(),
         }
     }
+}
+
+/// Sees to it that all that was handed in is in the journal, once the run has come to rest, at the node that is due.
+fn flushed<'s>(
+    scope: &'s Scope,
+    due: &'s str,
+    done: Result<Done, RunError>,
+) -> BoxFuture<'s, Result<Done, RunError>> {
+    Box::pin(async move {
+        let Some(ledger) = &scope.ledger else {
+            return done;
+        };
+        // What was handed in is finished, whatever has become of the path that did.
+        let Err(source) = ledger.flush().await else {
+            return done;
+        };
+        match done {
+            // Each step was written before: nothing is lost but what the error itself says.
+            Err(error) if !ledger.is_at_exit() || error.is_of_the_journal() => Err(error),
+            done => {
+                if let Err(error) = done {
+                    tracing::error!(error = %chain(&error), "could not write down how the run ended");
+                }
+                let node = Some(due.to_owned());
+                Err(RunError::journal(&scope.thread, node, source))
+            }
+        }
+    })
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use handoffs_core::Grant;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -106,15 +107,17 @@ impl Scope {
     }
 
     /// Reads again what the journal says, as this run itself has written to it.
-    pub(crate) async fn read_again(&self) -> Result<(), RunError> {
-        let Some(ledger) = &self.ledger else {
-            return Ok(());
-        };
-        let read = ledger.read(&self.graph).await;
-        let (told, _) = read.map_err(|source| RunError::journal(&self.thread, None, source))?;
-        let told = told.migrating(self.limits.migration.clone());
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(told));
-        Ok(())
+    pub(crate) fn read_again(&self) -> BoxFuture<'_, Result<(), RunError>> {
+        Box::pin(async move {
+            let Some(ledger) = &self.ledger else {
+                return Ok(());
+            };
+            let read = ledger.read(&self.graph).await;
+            let (told, _) = read.map_err(|source| RunError::journal(&self.thread, None, source))?;
+            let told = told.migrating(self.limits.migration.clone());
+            *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(told));
+            Ok(())
+        })
     }
 
     /// Returns the answer to a question, if it has come. It stays at hand, as whoever takes it may be

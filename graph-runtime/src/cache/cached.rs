@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{Cache, CacheKey};
@@ -63,30 +64,40 @@ impl Cached {
     }
 
     /// Looks for a result. A cache that fails is a miss, which is logged: no run ends because of it.
-    pub(crate) async fn find(cache: &dyn Cache, key: &CacheKey) -> Option<Self> {
-        let why = match AssertUnwindSafe(cache.get(key)).catch_unwind().await {
-            Ok(Ok(value)) => return Self::decode(key, &value?),
-            Ok(Err(error)) => chain(&error),
-            Err(panic) => text(&*panic),
-        };
-        warn(key, "the cache could not be read", &why);
-        None
+    pub(crate) fn find<'c>(cache: &'c dyn Cache, key: &'c CacheKey) -> BoxFuture<'c, Option<Self>> {
+        Box::pin(async move {
+            let why = match AssertUnwindSafe(cache.get(key)).catch_unwind().await {
+                Ok(Ok(value)) => return Self::decode(key, &value?),
+                Ok(Err(error)) => chain(&error),
+                Err(panic) => text(&*panic),
+            };
+            warn(key, "the cache could not be read", &why);
+            None
+        })
     }
 
     /// Keeps the result. A cache that fails does not keep it, which is logged.
-    pub(crate) async fn keep(&self, cache: &dyn Cache, key: &CacheKey, ttl: Duration) {
-        match self.encode() {
-            Ok(value) => {
-                let put = AssertUnwindSafe(cache.put(key, value, ttl)).catch_unwind();
-                let why = match put.await {
-                    Ok(Ok(())) => return,
-                    Ok(Err(error)) => chain(&error),
-                    Err(panic) => text(&*panic),
-                };
-                warn(key, "the cache could not be written", &why);
-            }
-            Err(error) => warn(key, "the result cannot be cached", &error.to_string()),
-        }
+    pub(crate) fn keep<'c>(
+        &'c self,
+        cache: &'c dyn Cache,
+        key: &'c CacheKey,
+        ttl: Duration,
+    ) -> BoxFuture<'c, ()> {
+        Box::pin(async move {
+            let value = match self.encode() {
+                Ok(value) => value,
+                Err(error) => {
+                    return warn(key, "the result cannot be cached", &error.to_string());
+                }
+            };
+            let put = AssertUnwindSafe(cache.put(key, value, ttl)).catch_unwind();
+            let why = match put.await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => chain(&error),
+                Err(panic) => text(&*panic),
+            };
+            warn(key, "the cache could not be written", &why);
+        })
     }
 }
 

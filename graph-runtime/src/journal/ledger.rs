@@ -10,10 +10,10 @@
 //! A journal in this process has a *shelf* for the thread. What is put there is written, and becomes a record
 //! when somebody reads it.
 
-use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
@@ -69,6 +69,40 @@ struct Desk {
     conflict: bool,
     /// Why, until somebody takes it.
     error: Option<JournalError>,
+}
+
+/// Waits until an entry is written. It is compiled here, and not with each graph that waits for it, as the future
+/// of an `async fn` would be.
+#[must_use = "it waits only where it is awaited"]
+pub(crate) struct Written<'l> {
+    ledger: &'l Ledger,
+    seq: u64,
+    /// The append that is waited for, with the number of its last record.
+    flight: Option<(u64, Flight)>,
+}
+
+impl Future for Written<'_> {
+    type Output = Result<(), JournalError>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self {
+            ledger,
+            seq,
+            flight,
+        } = &mut *self;
+        loop {
+            let (last, under_way) = match flight {
+                Some(flight) => flight,
+                None => match ledger.under_way(*seq, task)? {
+                    Some(under_way) => flight.insert(under_way),
+                    None => return Poll::Ready(Ok(())),
+                },
+            };
+            let landed = ready!(under_way.poll_unpin(task));
+            ledger.landed(*last, landed);
+            *flight = None;
+        }
+    }
 }
 
 /// An append. It is shared, so that it goes on when a path that waits for it is dropped.
@@ -313,23 +347,21 @@ impl Ledger {
     }
 
     /// Waits until an entry is written, as far as anybody has to wait for that.
-    pub(crate) async fn written(&self, seq: u64) -> Result<(), JournalError> {
-        loop {
-            let under_way = poll_fn(|task| Poll::Ready(self.under_way(seq, task))).await?;
-            let Some((last, flight)) = under_way else {
-                return Ok(());
-            };
-            let landed = flight.await;
-            let mut desk = self.desk();
-            // Whoever comes first tells the others.
-            if desk
-                .flight
-                .as_ref()
-                .is_some_and(|(under_way, _)| *under_way == last)
-            {
-                desk.flight = None;
-                desk.land(last, landed);
-            }
+    pub(crate) fn written(&self, seq: u64) -> Written<'_> {
+        Written {
+            ledger: self,
+            seq,
+            flight: None,
+        }
+    }
+
+    /// Takes in what has become of an append. Whoever comes first tells the others.
+    fn landed(&self, last: u64, landed: Result<(), Lost>) {
+        let mut desk = self.desk();
+        let under_way = desk.flight.as_ref().map(|(under_way, _)| *under_way);
+        if under_way == Some(last) {
+            desk.flight = None;
+            desk.land(last, landed);
         }
     }
 
@@ -358,12 +390,12 @@ impl Ledger {
     }
 
     /// Waits until all that was handed in is written, as far as anybody has to wait for that.
-    pub(crate) async fn settle(&self) -> Result<(), JournalError> {
-        self.written(self.last()).await
+    pub(crate) fn settle(&self) -> Written<'_> {
+        self.written(self.last())
     }
 
     /// Waits until all that was handed in is written, at any level.
-    pub(crate) async fn flush(&self) -> Result<(), JournalError> {
+    pub(crate) fn flush(&self) -> Written<'_> {
         let last = {
             let mut desk = self.desk();
             if self.durability == Durability::Exit {
@@ -371,7 +403,7 @@ impl Ledger {
             }
             desk.tail.seq
         };
-        self.written(last).await
+        self.written(last)
     }
 
     /// Returns whether entries wait for the run to come to rest.

@@ -1,9 +1,12 @@
 //! A thread without the types of its graph and its journal: what does not depend on them is compiled
-//! once, and not for each graph of each program.
+//! once, and not for each graph of each program. So its futures are boxed: what an `async fn` returns is compiled where it
+//! is waited for, whether it has types or not.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use futures_util::future::BoxFuture;
 
 use crate::engine::Action;
 use crate::error::{RunError, chain};
@@ -52,6 +55,9 @@ pub(super) enum Whence {
     On(Box<Folded>),
 }
 
+/// What was read, what it comes to for the graph, and where the journal ended.
+type Looked = Result<(Branches, Result<Folded, RunError>, Head), RunError>;
+
 /// Returns a number that no other run of this program has, and hardly one of another.
 fn run_number() -> u64 {
     static RUNS: AtomicU64 = AtomicU64::new(0);
@@ -64,7 +70,7 @@ fn run_number() -> u64 {
         .wrapping_add(run)
 }
 
-impl Untyped<'_> {
+impl<'t> Untyped<'t> {
     /// Begins a run that nobody keeps.
     pub(super) fn begin(&self, call: &Call) -> Result<TakenUp, RunError> {
         let thread = self.id.clone();
@@ -92,78 +98,82 @@ impl Untyped<'_> {
     }
 
     /// Takes the thread up where it stands, and sees whether the run may begin or go on.
-    pub(super) async fn take_up(
-        &self,
+    pub(super) fn take_up(
+        self,
         journal: Arc<dyn Journal>,
         call: Call,
-    ) -> Result<TakenUp, RunError> {
-        let Self {
-            id, plan, limits, ..
-        } = *self;
-        let (told, stands, head) = self.look(&*journal).await?;
-        let (folded, is_other) = match stands {
-            // Where nothing is left to go on with, it does not matter who wrote it.
-            Err(RunError::OtherGraph { .. }) if matches!(call, Call::Anew) && told.is_over() => {
-                let folded = Branches::default().fold(plan, id, &BranchId::TRUNK)?;
-                (folded, true)
-            }
-            stands => {
-                let folded = stands?;
-                let is_other = folded.past.is_some();
-                (folded, is_other)
-            }
-        };
-        let is_new = folded.engine.next() == Action::Start;
-        let standing = || folded.standing(&told, plan, id, &BranchId::TRUNK);
-        let (is_start, answer) = match call {
-            Call::Once if is_new => (true, None),
-            Call::Anew => {
-                self.may_start(&folded, &standing()?)?;
-                (true, None)
-            }
-            Call::Recover if is_new => return Err(self.unknown()),
-            Call::Once | Call::Recover => {
-                self.may_recover(&folded)?;
-                (false, None)
-            }
-            Call::Resume(ask, answer) => {
-                let standing = standing()?;
-                let now_ms = limits.clock.now_ms();
-                let is_open = |open: &Ask| open.id == ask && !open.has_expired(now_ms);
-                if !standing.asks.iter().any(is_open) {
-                    let reason = self.not_asked(&*journal, told, &standing, ask).await?;
-                    return Err(self.refuse_answer(is_new, &standing, ask, reason));
+    ) -> BoxFuture<'t, Result<TakenUp, RunError>> {
+        Box::pin(async move {
+            let Self {
+                id, plan, limits, ..
+            } = self;
+            let (told, stands, head) = self.look(&*journal).await?;
+            let (folded, is_other) = match stands {
+                // Where nothing is left to go on with, it does not matter who wrote it.
+                Err(RunError::OtherGraph { .. })
+                    if matches!(call, Call::Anew) && told.is_over() =>
+                {
+                    let folded = Branches::default().fold(plan, id, &BranchId::TRUNK)?;
+                    (folded, true)
                 }
-                (false, Some((ask, answer)))
-            }
-        };
-        let folded = Box::new(folded);
-        let whence = if is_start {
-            let known = (!is_other).then(|| folded.fields().clone());
-            Whence::Start(folded, known)
-        } else {
-            Whence::On(folded)
-        };
-        let ledger = Ledger::new(journal, id.clone(), head, told.open.clone())
-            .behind(told.extent())
-            .keeping(limits.durability, limits.clock.clone())
-            .of_run(Arc::clone(plan))
-            .by(self.by.cloned());
-        let told = Arc::new(told);
-        let scope = Scope {
-            run: 0,
-            ledger: Some(Box::new(ledger)),
-            thread: id.clone(),
-            graph: plan.id.clone(),
-            spending: Spending::behind(Some(&told).filter(|_| !is_start), plan),
-            told: Mutex::new(Some(told)),
-            answer,
-            limits: Arc::clone(limits),
-        };
-        Ok(TakenUp {
-            scope,
-            head,
-            whence,
+                stands => {
+                    let folded = stands?;
+                    let is_other = folded.past.is_some();
+                    (folded, is_other)
+                }
+            };
+            let is_new = folded.engine.next() == Action::Start;
+            let standing = || folded.standing(&told, plan, id, &BranchId::TRUNK);
+            let (is_start, answer) = match call {
+                Call::Once if is_new => (true, None),
+                Call::Anew => {
+                    self.may_start(&folded, &standing()?)?;
+                    (true, None)
+                }
+                Call::Recover if is_new => return Err(self.unknown()),
+                Call::Once | Call::Recover => {
+                    self.may_recover(&folded)?;
+                    (false, None)
+                }
+                Call::Resume(ask, answer) => {
+                    let standing = standing()?;
+                    let now_ms = limits.clock.now_ms();
+                    let is_open = |open: &Ask| open.id == ask && !open.has_expired(now_ms);
+                    if !standing.asks.iter().any(is_open) {
+                        let reason = self.not_asked(&*journal, told, &standing, ask).await?;
+                        return Err(self.refuse_answer(is_new, &standing, ask, reason));
+                    }
+                    (false, Some((ask, answer)))
+                }
+            };
+            let folded = Box::new(folded);
+            let whence = if is_start {
+                let known = (!is_other).then(|| folded.fields().clone());
+                Whence::Start(folded, known)
+            } else {
+                Whence::On(folded)
+            };
+            let ledger = Ledger::new(journal, id.clone(), head, told.open.clone())
+                .behind(told.extent())
+                .keeping(limits.durability, limits.clock.clone())
+                .of_run(Arc::clone(plan))
+                .by(self.by.cloned());
+            let told = Arc::new(told);
+            let scope = Scope {
+                run: 0,
+                ledger: Some(Box::new(ledger)),
+                thread: id.clone(),
+                graph: plan.id.clone(),
+                spending: Spending::behind(Some(&told).filter(|_| !is_start), plan),
+                told: Mutex::new(Some(told)),
+                answer,
+                limits: Arc::clone(limits),
+            };
+            Ok(TakenUp {
+                scope,
+                head,
+                whence,
+            })
         })
     }
 
@@ -176,27 +186,29 @@ impl Untyped<'_> {
     }
 
     /// Reads what the journal says, and folds it, if this graph can go on with it.
-    pub(super) async fn look(
-        &self,
-        journal: &dyn Journal,
-    ) -> Result<(Branches, Result<Folded, RunError>, Head), RunError> {
-        let loaded = Branches::load(journal, self.id, Some(&self.plan.id)).await;
-        let (mut told, head) = self.migrating(loaded)?;
-        let reason = match self.stands(&told) {
-            Err(error) if told.is_behind_a_snapshot() => chain(&error),
-            folded => {
-                if let Ok(folded) = &folded {
-                    self.keep_read(journal, &mut told, folded, head).await;
+    pub(super) fn look<'l>(self, journal: &'l dyn Journal) -> BoxFuture<'l, Looked>
+    where
+        't: 'l,
+    {
+        Box::pin(async move {
+            let loaded = Branches::load(journal, self.id, Some(&self.plan.id)).await;
+            let (mut told, head) = self.migrating(loaded)?;
+            let reason = match self.stands(&told) {
+                Err(error) if told.is_behind_a_snapshot() => chain(&error),
+                folded => {
+                    if let Ok(folded) = &folded {
+                        self.keep_read(journal, &mut told, folded, head).await;
+                    }
+                    return Ok((told, folded, head));
                 }
-                return Ok((told, folded, head));
-            }
-        };
-        // Whatever is wrong, it shall not be for the snapshot that the thread stands still.
-        tracing::warn!(thread = %self.id, reason, "the snapshot is passed over, and all entries are read");
-        let loaded = Branches::load_whole(journal, self.id).await;
-        let (told, head) = self.migrating(loaded)?;
-        let folded = self.stands(&told);
-        Ok((told, folded, head))
+            };
+            // Whatever is wrong, it shall not be for the snapshot that the thread stands still.
+            tracing::warn!(thread = %self.id, reason, "the snapshot is passed over, and all entries are read");
+            let loaded = Branches::load_whole(journal, self.id).await;
+            let (told, head) = self.migrating(loaded)?;
+            let folded = self.stands(&told);
+            Ok((told, folded, head))
+        })
     }
 
     pub(super) fn migrating(
@@ -240,9 +252,14 @@ impl Untyped<'_> {
     }
 
     /// Returns all that is kept of the thread.
-    pub(super) async fn all(&self, journal: &dyn Journal) -> Result<Kept, RunError> {
-        let kept = kept(journal, self.id).await;
-        kept.map_err(|source| self.journal_error(source))
+    pub(super) fn all<'l>(self, journal: &'l dyn Journal) -> BoxFuture<'l, Result<Kept, RunError>>
+    where
+        't: 'l,
+    {
+        Box::pin(async move {
+            let kept = kept(journal, self.id).await;
+            kept.map_err(|source| self.journal_error(source))
+        })
     }
 
     pub(super) async fn history(&self, journal: &dyn Journal) -> Result<Vec<Entry>, RunError> {

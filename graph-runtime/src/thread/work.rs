@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use handoffs_core::{Grant, State};
 
 use super::snapshot;
@@ -45,7 +46,7 @@ impl<G: Runnable> Work<'_, G> {
             } = match self.journal {
                 None => self.untyped.begin(&call)?,
                 // What only the beginning needs has no room in the future of a run that is under way.
-                Some(journal) => Box::pin(self.untyped.take_up(journal, call)).await?,
+                Some(journal) => self.untyped.take_up(journal, call).await?,
             };
             let desk = Desk::default();
             let place = Place {
@@ -60,7 +61,7 @@ impl<G: Runnable> Work<'_, G> {
             let mut done = driver.run(way(start.is_some(), &scope), start).await;
             scope.spending.close();
             if snapshot::has_grown(&scope, head) {
-                done = Box::pin(snapshot_kept(self.untyped, &scope, done)).await;
+                done = snapshot_kept(self.untyped, &scope, done).await;
             }
             driver.rested(done?)
         }
@@ -68,15 +69,17 @@ impl<G: Runnable> Work<'_, G> {
 }
 
 /// Keeps a snapshot of what a run has left behind, however it ended, unless its journal is what failed.
-async fn snapshot_kept(
-    untyped: Untyped<'_>,
-    scope: &Scope,
+fn snapshot_kept<'s>(
+    untyped: Untyped<'s>,
+    scope: &'s Scope,
     done: Result<Done, RunError>,
-) -> Result<Done, RunError> {
-    if !matches!(done, Err(RunError::Journal { .. })) {
-        untyped.keep_snapshot(scope).await;
-    }
-    done
+) -> BoxFuture<'s, Result<Done, RunError>> {
+    Box::pin(async move {
+        if !matches!(done, Err(RunError::Journal { .. })) {
+            untyped.keep_snapshot(scope).await;
+        }
+        done
+    })
 }
 
 /// Takes a run up where it stands, or with the state with which it begins; then it is to be written with what.
