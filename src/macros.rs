@@ -773,7 +773,8 @@ pub use handoffs_macros::Scope;
 #[doc(inline)]
 pub use handoffs_macros::AgentGraph;
 
-/// Makes an `async fn`, or the `run` of an `impl` block, a [`Node`](crate::Node).
+/// Makes a function, or the `run` of an `impl` block, a [`Node`](crate::Node): an `async fn` if it waits for something,
+/// and a plain `fn` otherwise.
 ///
 /// On a function `triage` it also makes the unit struct `Triage`, which is the node; the function
 /// stays as it is, to be called in a unit test with plain references.
@@ -789,7 +790,7 @@ pub use handoffs_macros::AgentGraph;
 /// # impl std::error::Error for LedgerError {}
 /// # impl Ledger { async fn charge_of(&self, _: &str) -> Result<Option<u32>, LedgerError> { Ok(Some(12)) } }
 /// #[node(Ticket)]
-/// async fn triage(messages: &Log<String>, mut account: Out<'_, String>) {
+/// fn triage(messages: &Log<String>, mut account: Out<'_, String>) {
 ///     account.set(format!("account of {}", messages[0]));
 /// }
 ///

@@ -34,10 +34,6 @@ fn strings<const N: usize>(words: [&str; N]) -> Log<String> {
     Log::from(words.map(str::to_owned).to_vec())
 }
 
-fn words(log: &Log<String>) -> Vec<&str> {
-    log.iter().map(String::as_str).collect()
-}
-
 // ---- B6, B7: two nodes that add one, in a row and beside each other.
 
 #[derive(State, Clone, Debug, Default, PartialEq)]
@@ -210,7 +206,7 @@ async fn b9_a_join_waits_for_branches_of_any_length_and_comes_once(at: &impl Pla
         };
         let state = thread.run(input).await.unwrap().finished().unwrap();
         assert_eq!(state.query, "analyzed: query: what is weather in sf");
-        assert_eq!(words(&state.docs), ["doc1", "doc2", "doc3", "doc4"]);
+        assert_eq!(state.docs, ["doc1", "doc2", "doc3", "doc4"]);
         assert_eq!(state.answer.as_deref(), Some("doc1,doc2,doc3,doc4"));
         assert_eq!(thread.state().await.unwrap(), state);
         let path = path(&thread.history().await.unwrap());
@@ -427,7 +423,7 @@ async fn b15_an_overwrite_after_an_append_leaves_what_it_wrote() {
         .unwrap()
         .finished()
         .unwrap();
-    assert_eq!(words(&state.foo), ["b"]);
+    assert_eq!(state.foo, ["b"]);
     assert_eq!(thread.state().await.unwrap(), state);
 }
 
@@ -477,7 +473,7 @@ async fn b15_a_branch_that_leaves_the_field_alone_drops_nothing() {
         .unwrap()
         .finished()
         .unwrap();
-    assert_eq!(words(&state.foo), ["a", "c", "d"]);
+    assert_eq!(state.foo, ["a", "c", "d"]);
     assert_eq!(thread.state().await.unwrap(), state);
 }
 
@@ -498,7 +494,7 @@ async fn b15_a_branch_that_overwrites_drops_what_the_others_made_of_the_field(at
         .unwrap()
         .finished()
         .unwrap();
-    assert_eq!(words(&state.foo), ["b", "d"], "c is dropped");
+    assert_eq!(state.foo, ["b", "d"], "c is dropped");
     assert_eq!(thread.state().await.unwrap(), state);
 
     // What the branch appends behind its overwrite is part of what it made.
@@ -517,7 +513,7 @@ async fn b15_a_branch_that_overwrites_drops_what_the_others_made_of_the_field(at
         .unwrap()
         .finished()
         .unwrap();
-    assert_eq!(words(&state.foo), ["b", "b2", "d"]);
+    assert_eq!(state.foo, ["b", "b2", "d"]);
     assert_eq!(thread.state().await.unwrap(), state);
 }
 
@@ -558,7 +554,7 @@ async fn b15_an_overwrite_deep_within_a_branch_is_one_of_the_branch(at: &impl Pl
         .unwrap()
         .finished()
         .unwrap();
-    assert_eq!(words(&state.foo), ["b", "after", "d"]);
+    assert_eq!(state.foo, ["b", "after", "d"]);
     assert_eq!(thread.state().await.unwrap(), state);
 }
 
@@ -609,7 +605,7 @@ async fn b15_a_node_by_hand_overwrites_if_its_contract_says_so(at: &impl Place) 
         .unwrap()
         .finished()
         .unwrap();
-    assert_eq!(words(&state.foo), ["b", "d"]);
+    assert_eq!(state.foo, ["b", "d"]);
     assert_eq!(thread.state().await.unwrap(), state);
 }
 
@@ -648,7 +644,7 @@ async fn b15_an_overwrite_out_of_the_cache_drops_what_the_others_made(at: &impl 
             .unwrap()
             .finished()
             .unwrap();
-        assert_eq!(words(&state.foo), ["b", "d"], "{name}");
+        assert_eq!(state.foo, ["b", "d"], "{name}");
         assert_eq!(thread.state().await.unwrap(), state);
         let is_cached = thread
             .history()
@@ -741,7 +737,7 @@ fn b16_a_log_keeps_everything_in_order_and_nothing_changes_nothing() {
         log.extend(branch.iter().map(|&word| word.to_owned()));
         merged.merge(&base, &log);
     }
-    assert_eq!(words(&merged), ["a", "b", "c", "d", "d"]);
+    assert_eq!(merged, ["a", "b", "c", "d", "d"]);
 }
 
 /// B1 and B16, ours: a merge that panics is an error of the run, and of no field.
@@ -873,7 +869,7 @@ async fn b17_all_that_a_node_appends_is_its_update() {
         .unwrap()
         .finished()
         .unwrap();
-    assert_eq!(words(&state.foo).concat(), "a1a2b");
+    assert_eq!(state.foo.to_vec().concat(), "a1a2b");
     let history = thread.history().await.unwrap();
     assert_eq!(writes(&history[1]), [r#"foo += ["a1","a2"]"#]);
 }
@@ -948,7 +944,7 @@ async fn b18_what_follows_the_items_comes_once(at: &impl Place) {
         ..Items::default()
     };
     let state = thread.run(input).await.unwrap().finished().unwrap();
-    assert_eq!(words(&state.said), ["0", "1", "2", "2", "3"]);
+    assert_eq!(state.said, ["0", "1", "2", "2", "3"]);
 }
 
 fn first_two(_: &Items) -> Vec<u32> {
@@ -1011,7 +1007,7 @@ async fn b19_items_of_two_branches_at_once_stand_in_the_written_order(at: &impl 
             .finished()
             .unwrap();
         assert_eq!(
-            words(&state.said),
+            state.said,
             [
                 "0", "1", "2|1", "2|2", "1 done", "1.1", "2|3", "2|4", "3.1", "3"
             ]
@@ -1071,10 +1067,7 @@ async fn b21_a_run_begins_with_a_branch_for_each_location(at: &impl Place) {
         ..Weather::default()
     };
     let state = thread.run(input).await.unwrap().finished().unwrap();
-    assert_eq!(
-        words(&state.results),
-        ["It's cloudy in sf", "It's sunny in nyc"]
-    );
+    assert_eq!(state.results, ["It's cloudy in sf", "It's sunny in nyc"]);
     let history = thread.history().await.unwrap();
     let Recorded::Stepped {
         fork: Some(fork), ..
@@ -1299,7 +1292,7 @@ async fn b26_what_is_done_is_not_sent_again_when_one_item_is_interrupted(
         .thread("t");
     let state = thread.resume(ask.id, ()).await.unwrap().finished().unwrap();
     assert_eq!(
-        words(&state.list),
+        state.list,
         ["1", "2", "sender", "2|2", "2|3", "flaky|4", "sent", "3"]
     );
     assert_eq!((tally.of("2"), tally.of("flaky"), tally.of("3")), (3, 2, 1));
@@ -1397,7 +1390,7 @@ async fn b31_a_run_that_is_cancelled_while_a_node_sleeps_has_written_what_was_do
         lines(&thread.history().await.unwrap()),
         ["started", "one: _ => 2 branches"]
     );
-    assert_eq!(words(&thread.state().await.unwrap().list), ["1"]);
+    assert_eq!(thread.state().await.unwrap().list, ["1"]);
 }
 
 /// Asks, and takes the answer for its text.
@@ -1512,7 +1505,7 @@ async fn b29_b37_children_that_ask_are_answered_one_at_a_time_and_their_sibling_
         .finished()
         .unwrap();
     assert_eq!(
-        words(&state.list),
+        state.list,
         ["1", "first okay", "second fine", "world again"]
     );
     assert_eq!(
@@ -1568,10 +1561,7 @@ async fn b38_with_two_questions_open_each_answer_names_its_own(at: &impl Place, 
         .unwrap()
         .finished()
         .unwrap();
-    assert_eq!(
-        words(&state.list),
-        ["1", "first one", "second two", "world again"]
-    );
+    assert_eq!(state.list, ["1", "first one", "second two", "world again"]);
 }
 
 // ---- B50: a plan, step by step and side by side.
@@ -1647,7 +1637,7 @@ async fn b50_a_planner_goes_step_by_step_and_side_by_side(at: &impl Place) {
     };
     let state = thread.run(input).await.unwrap().finished().unwrap();
     assert_eq!(
-        words(&state.messages),
+        state.messages,
         ["start", "step1", "step2", "step3", "step4"]
     );
     assert!(state.plan.is_empty());

@@ -17,10 +17,6 @@ use common::{Counting, Place, Tally, chain, path};
 use handoffs::prelude::*;
 use handoffs::{CancellationToken, Durability, Journal, NodeError, RunError, Thread};
 
-fn words(log: &Log<String>) -> Vec<&str> {
-    log.iter().map(String::as_str).collect()
-}
-
 /// Returns how many appends there were at this level, of which each but `exit` writes each entry by itself.
 fn appends(level: Durability, entries: u64, at_exit: u64) -> u64 {
     match level {
@@ -88,7 +84,8 @@ async fn fails_at_node1(thread: &Thread<Recovery, impl Journal>) {
     let error = thread.run(attempt(1)).await.unwrap_err();
     assert!(chain(&error).contains("Simulated failure"), "{error:?}");
     let state = thread.state().await.unwrap();
-    assert_eq!((words(&state.steps), state.attempt), (vec!["start"], 1));
+    assert_eq!(state.steps, ["start"]);
+    assert_eq!(state.attempt, 1);
     let status = thread.status().await.unwrap();
     let Status::Failed { node, error, .. } = status else {
         panic!("{status:?}");
@@ -109,7 +106,7 @@ async fn b25_a_run_that_failed_goes_on_from_the_failed_node(at: &impl Place, lev
     let edit = |state: &mut Attempts| state.attempt = 2;
     let _ = thread.edit("the second attempt", edit).await.unwrap();
     let state = thread.recover().await.unwrap().finished().unwrap();
-    assert_eq!(words(&state.steps), ["start", "node1", "node2"]);
+    assert_eq!(state.steps, ["start", "node1", "node2"]);
     assert_eq!(state.attempt, 2);
     // The edit is an append of its own.
     assert_eq!(journal.appends(), appends(level, 3, 2));
@@ -127,10 +124,7 @@ async fn b25_a_new_input_begins_anew_and_a_deleted_thread_is_gone(
     let thread = recovery(journal.clone(), level);
     fails_at_node1(&thread).await;
     let run = thread.run(attempt(2)).await.unwrap();
-    assert_eq!(
-        words(&run.finished().unwrap().steps),
-        ["start", "node1", "node2"]
-    );
+    assert_eq!(run.finished().unwrap().steps, ["start", "node1", "node2"]);
     // Two checkpoints, as there: one at the failure and one at the end.
     assert_eq!(journal.appends(), appends(level, 7, 2));
 
@@ -342,9 +336,9 @@ async fn b35_until_a_node_returns_the_state_is_as_before_it(at: &impl Place, lev
         assert_eq!(open().await.state().await.unwrap(), Text::default());
         run = open().await.resume(ask.id, answer).await.unwrap();
     }
-    assert_eq!(words(&run.finished().unwrap().steps), ["step1", "step2"]);
+    assert_eq!(run.finished().unwrap().steps, ["step1", "step2"]);
     let state = open().await.state().await.unwrap();
-    assert_eq!(words(&state.steps), ["step1", "step2"]);
+    assert_eq!(state.steps, ["step1", "step2"]);
 }
 
 // ---- B39: a question that some inputs lead to, and a run that is given up at it.
@@ -456,10 +450,7 @@ async fn b63_what_is_done_once_is_kept_over_a_question(at: &impl Place, level: D
     let ask = open().await.run(given).await.unwrap().paused().unwrap();
     assert_eq!(tally.of("mapper"), 2);
     let run = open().await.resume(ask.id, "answer").await.unwrap();
-    assert_eq!(
-        words(&run.finished().unwrap().mapped),
-        ["00answer", "11answer"]
-    );
+    assert_eq!(run.finished().unwrap().mapped, ["00answer", "11answer"]);
     assert_eq!(tally.of("mapper"), 2);
 }
 

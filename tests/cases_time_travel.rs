@@ -29,10 +29,6 @@ async fn open<G: Runnable, P: Place>(graph: G, at: &P, level: Durability) -> Thr
     runtime.durability(level).thread("1")
 }
 
-fn words(log: &Log<String>) -> Vec<&str> {
-    log.iter().map(String::as_str).collect()
-}
-
 /// Returns the number of the entry that a line of [`lines`] begins with.
 async fn entry<G: Runnable>(thread: &Thread<G, impl Journal>, line: &str) -> u64 {
     let lines = lines(&thread.history().await.unwrap());
@@ -129,13 +125,13 @@ async fn b41_a_replay_runs_what_came_after_it_and_one_of_the_end_runs_nothing(
 
     let seq = entry(&thread, "a: ").await;
     let run = thread.replay(seq, "replay").await.unwrap();
-    assert_eq!(words(&run.finished().unwrap().value), ["a", "b"]);
+    assert_eq!(run.finished().unwrap().value, ["a", "b"]);
     assert_eq!(calls(&tally), [0, 0, 1]);
 
     tally.clear();
     let last = before.len() as u64;
     let run = thread.replay(last, "replay of the end").await.unwrap();
-    assert_eq!(words(&run.finished().unwrap().value), ["a", "b"]);
+    assert_eq!(run.finished().unwrap().value, ["a", "b"]);
     assert_eq!(calls(&tally), [0, 0, 0]);
     assert_eq!(records(at).await, before);
 }
@@ -155,11 +151,11 @@ async fn b42_forks_go_on_from_another_state_and_do_not_see_each_other(
         let edit = |said: &mut Said| said.value.push(word.to_owned());
         let _ = fork.edit("what if", edit).await.unwrap();
         let run = fork.recover().await.unwrap();
-        assert_eq!(words(&run.finished().unwrap().value), ["a", word, "b"]);
+        assert_eq!(run.finished().unwrap().value, ["a", word, "b"]);
         assert_eq!(calls(&tally), [0, 0, 1]);
     }
     let state = thread.state().await.unwrap();
-    assert_eq!(words(&state.value), ["a", "b"]);
+    assert_eq!(state.value, ["a", "b"]);
 }
 
 /// B43.
@@ -169,10 +165,7 @@ async fn b43_a_replay_from_before_a_question_asks_it_again(at: &impl Place, leve
     let ask = thread.run(Said::default()).await.unwrap().paused().unwrap();
     assert_eq!(calls(&tally), [1, 1, 0]);
     let run = thread.resume(ask.id, "Alice").await.unwrap();
-    assert_eq!(
-        words(&run.finished().unwrap().value),
-        ["a", "Name?:Alice", "b"]
-    );
+    assert_eq!(run.finished().unwrap().value, ["a", "Name?:Alice", "b"]);
     assert_eq!(calls(&tally), [1, 2, 1]);
 
     let seq = entry(&thread, "a: ").await;
@@ -194,7 +187,7 @@ async fn b44_a_fork_between_two_questions_asks_the_second_again(
     let second = run.paused().unwrap();
     let run = thread.resume(second.id, "ans2").await.unwrap();
     assert_eq!(
-        words(&run.finished().unwrap().value),
+        run.finished().unwrap().value,
         ["a", "i1:ans1", "i2:ans2", "b"]
     );
 
@@ -208,7 +201,7 @@ async fn b44_a_fork_between_two_questions_asks_the_second_again(
         assert_eq!(ask.key, "i2");
         let run = fork.resume(ask.id, "new_b").await.unwrap();
         assert_eq!(
-            words(&run.finished().unwrap().value),
+            run.finished().unwrap().value,
             ["a", "i1:ans1", "i2:new_b", "b"]
         );
     }
@@ -591,7 +584,7 @@ async fn b65_what_is_trimmed_keeps_where_each_branch_stands(at: &impl Place, lev
     thread.trim(1).await.unwrap();
     let run = thread.resume(one.id, "one").await.unwrap();
     assert_eq!(
-        words(&run.finished().unwrap().value),
+        run.finished().unwrap().value,
         ["a", "i1:one", "i2:two", "b"]
     );
 }

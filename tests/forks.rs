@@ -29,10 +29,6 @@ fn strings<const N: usize>(words: [&str; N]) -> Vec<String> {
     words.map(str::to_owned).to_vec()
 }
 
-fn words(log: &Log<String>) -> Vec<&str> {
-    log.iter().map(String::as_str).collect()
-}
-
 fn steps(history: &[Entry]) -> usize {
     let stepped = |entry: &&Entry| matches!(entry.event, Recorded::Stepped { .. });
     history.iter().filter(stepped).count()
@@ -1119,7 +1115,7 @@ async fn a_branch_that_fails_cancels_the_others_and_keeps_what_they_had_finished
         assert!(error.contains(says), "{error}");
         let state = thread.state().await.unwrap();
         assert_eq!(
-            words(&state.said),
+            state.said,
             ["plan begins", "plan"],
             "as it was before the fork"
         );
@@ -1133,7 +1129,7 @@ async fn a_branch_that_fails_cancels_the_others_and_keeps_what_they_had_finished
         assert_eq!(history.len(), 5);
 
         let state = thread.recover().await.unwrap().finished().unwrap();
-        assert_eq!(words(&state.said), RISKY);
+        assert_eq!(state.said, RISKY);
         assert_eq!(thread.state().await.unwrap(), state);
         let counts = [
             ("plan", 1),
@@ -1180,7 +1176,7 @@ async fn of_two_branches_that_fail_at_once_one_is_told_and_both_are_tried_again(
             .journal(at.open().await)
             .thread(order[1]);
         let state = thread.recover().await.unwrap().finished().unwrap();
-        assert_eq!(words(&state.said), RISKY);
+        assert_eq!(state.said, RISKY);
         assert_eq!(thread.state().await.unwrap(), state);
         assert_eq!(desk.tally.of("good"), 1);
         let errors = lines(&thread.history().await.unwrap());
@@ -1206,10 +1202,8 @@ async fn after_a_branch_that_failed_another_run_begins_from_its_own_state(at: &i
         ..hours
     };
     let state = thread.run(hours).await.unwrap().finished().unwrap();
-    assert_eq!(
-        (words(&state.said), &*state.hours),
-        (RISKY.to_vec(), &[8][..])
-    );
+    assert_eq!(state.said, RISKY);
+    assert_eq!(*state.hours, [8]);
     assert_eq!(thread.state().await.unwrap(), state);
     assert_eq!(thread.status().await.unwrap(), Status::Finished);
     // A run that begins from what was left has it from the journal.
@@ -1338,7 +1332,7 @@ async fn an_item_that_json_has_no_word_for_is_refused_before_anything_is_forked(
         ..Job::default()
     };
     let state = thread.run(job).await.unwrap().finished().unwrap();
-    assert_eq!(words(&state.said), ["0.5"]);
+    assert_eq!(state.said, ["0.5"]);
 
     let thread = Runtime::new(IMAGINARY).journal(at.open().await).thread("i");
     let error = thread.run(Job::default()).await.unwrap_err();
@@ -1369,10 +1363,7 @@ async fn an_item_that_json_has_no_word_for_is_refused_before_anything_is_forked(
         .thread("i")
         .run(Job::default())
         .await;
-    assert_eq!(
-        words(&state.unwrap().finished().unwrap().said),
-        ["2", "NaN"]
-    );
+    assert_eq!(state.unwrap().finished().unwrap().said, ["2", "NaN"]);
 }
 
 fn roots(_: &Job) -> Vec<f64> {
@@ -1819,10 +1810,7 @@ async fn a_run_that_is_dropped_among_its_branches_goes_on_with_what_is_missing(a
         thread.status().await.unwrap(),
         Status::Unfinished(HeldNode::Better)
     );
-    assert_eq!(
-        words(&thread.state().await.unwrap().said),
-        ["plan begins", "plan"]
-    );
+    assert_eq!(thread.state().await.unwrap().said, ["plan begins", "plan"]);
     let error = thread.run(Job::default()).await.unwrap_err();
     assert!(
         matches!(&error, RunError::Unfinished { node, .. } if node == "better"),
@@ -1843,7 +1831,7 @@ async fn a_run_that_is_dropped_among_its_branches_goes_on_with_what_is_missing(a
         .unwrap()
         .finished()
         .unwrap();
-    assert_eq!(words(&state.said), HELD);
+    assert_eq!(state.said, HELD);
     assert_eq!(thread.state().await.unwrap(), state);
     assert_eq!(thread.recover().await.unwrap().finished(), Some(state));
     let counts = [
@@ -1881,7 +1869,7 @@ async fn of_two_that_recover_a_fork_at_once_one_loses_and_nothing_is_doubled(at:
         }
         assert!(runs.iter().any(Result::is_ok), "{runs:?}");
         let state = thread.state().await.unwrap();
-        assert_eq!(words(&state.said), HELD);
+        assert_eq!(state.said, HELD);
         assert_eq!(
             by_branch(&thread.history().await.unwrap()),
             [
@@ -1999,7 +1987,7 @@ async fn a_stream_that_is_dropped_at_any_event_leaves_a_thread_to_recover(at: &i
                 Err(error) => assert!(error.is_conflict(), "{error}"),
             }
         };
-        assert_eq!(words(&state.said), RISKY);
+        assert_eq!(state.said, RISKY);
         assert_eq!(thread.state().await.unwrap(), state);
         assert_eq!(steps(&thread.history().await.unwrap()), 6);
         if taken < events {
@@ -2158,7 +2146,7 @@ async fn limits_count_along_each_path_and_the_highest_count_goes_on(at: &impl Pl
         }
         expected.push("home");
     }
-    assert_eq!(words(&state.said), expected);
+    assert_eq!(state.said, expected);
     assert_eq!(thread.state().await.unwrap(), state);
     let unkept = Runtime::new(WALKS).thread("t").run(laps).await.unwrap();
     assert_eq!(unkept.finished(), Some(state));
@@ -2571,7 +2559,7 @@ async fn what_a_log_begins_with_is_not_doubled_by_those_who_write_it_anew(at: &i
         .await
         .unwrap();
     let unkept = unkept.finished().unwrap();
-    assert_eq!(words(&unkept.said), expected);
+    assert_eq!(unkept.said, expected);
     assert_eq!(
         (unkept.sum.get(), &*unkept.text),
         (5 + 1 + 2 + 10 + 1, ">startwritesmoreaddsagain")
@@ -2703,7 +2691,7 @@ async fn a_question_stays_open_beside_a_branch_that_failed(at: &impl Place) {
         thread.resume(asks[0].id, "yes").await.unwrap()
     };
     let state = run.finished().unwrap();
-    assert_eq!(words(&state.said), MIXED);
+    assert_eq!(state.said, MIXED);
     assert_eq!(thread.state().await.unwrap(), state);
     assert_eq!(desk.tally.of("shared"), 2);
 }
@@ -2736,7 +2724,7 @@ async fn a_run_that_begins_anew_leaves_the_old_questions_behind(at: &impl Place)
         .unwrap()
         .finished()
         .unwrap();
-    assert_eq!(words(&state.said), MIXED);
+    assert_eq!(state.said, MIXED);
     assert_eq!(thread.state().await.unwrap(), state);
 }
 
@@ -2963,7 +2951,7 @@ async fn in_a_branch_guards_items_and_graphs_within_see_the_whole_state(at: &imp
     };
     let thread = Runtime::new(own).journal(at.open().await).thread("own");
     let state = thread.run(view()).await.unwrap().finished().unwrap();
-    assert_eq!(words(&state.seen), ["begin", "first", "cached", "done"]);
+    assert_eq!(state.seen, ["begin", "first", "cached", "done"]);
     assert_eq!(state.hidden, [5, 6]);
 
     let other = OtherView {
@@ -2974,7 +2962,7 @@ async fn in_a_branch_guards_items_and_graphs_within_see_the_whole_state(at: &imp
     };
     let thread = Runtime::new(other).journal(at.open().await).thread("other");
     let state = thread.run(view()).await.unwrap().finished().unwrap();
-    assert_eq!(words(&state.seen), ["begin", "twice 4", "plain", "done"]);
+    assert_eq!(state.seen, ["begin", "twice 4", "plain", "done"]);
 
     let direct = DirectView {
         begin: See("begin"),
@@ -2987,7 +2975,7 @@ async fn in_a_branch_guards_items_and_graphs_within_see_the_whole_state(at: &imp
         .thread("direct");
     let state = thread.run(view()).await.unwrap().finished().unwrap();
     assert_eq!(
-        words(&state.seen),
+        state.seen,
         [
             "begin",
             "first",
@@ -3052,7 +3040,7 @@ async fn a_log_with_a_merge_of_its_own_is_kept_as_that_made_it(at: &impl Place) 
     let thread = Runtime::new(birds).journal(at.open().await).thread("t");
     let state = thread.run(Union::default()).await.unwrap();
     let state = state.finished().unwrap();
-    assert_eq!(words(&state.seen), ["wren", "crow", "tit", "owl", "wren"]);
+    assert_eq!(state.seen, ["wren", "crow", "tit", "owl", "wren"]);
     assert_eq!(thread.state().await.unwrap(), state);
 }
 

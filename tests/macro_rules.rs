@@ -159,18 +159,9 @@ async fn a_graph_that_a_macro_of_the_users_writes_is_one_like_any_other() {
         "paid 12, urgent true",
         "filed 1 lines",
     ];
-    assert_eq!(
-        words(run),
-        expected.map(str::to_owned).into_iter().collect()
-    );
+    assert_eq!(words(run), expected);
     let small = runtime.thread("small").run(order(3)).await.unwrap();
-    assert_eq!(
-        words(small),
-        ["sorted", "refused"]
-            .map(str::to_owned)
-            .into_iter()
-            .collect()
-    );
+    assert_eq!(words(small), ["sorted", "refused"]);
 }
 
 #[test]

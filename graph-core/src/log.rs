@@ -35,6 +35,7 @@ const BLOCKS: usize = 28;
 /// assert_eq!(before.len(), 1);
 /// assert_eq!(messages.since(before.len()).collect::<Vec<_>>(), [&"my card is lost"]);
 /// assert!(messages.continues(&before));
+/// assert_eq!(messages, ["hello", "my card is lost"]);
 /// ```
 pub struct Log<T> {
     segment: Option<Arc<Segment<T>>>,
@@ -129,6 +130,14 @@ impl<T> Log<T> {
         }
     }
 
+    /// Returns clones of the items, from the oldest to the newest.
+    pub fn to_vec(&self) -> Vec<T>
+    where
+        T: Clone,
+    {
+        self.iter().cloned().collect()
+    }
+
     /// Returns whether this log is `older` with nothing or something appended.
     ///
     /// It compares where the items are kept, not the items, in O(1): a log that was built anew is no
@@ -219,6 +228,31 @@ impl<T: PartialEq> PartialEq for Log<T> {
 }
 
 impl<T: Eq> Eq for Log<T> {}
+
+/// A log is compared with lists as a `Vec` is, so a test may say `assert_eq!(state.notes, ["sorted", "paid"])`.
+impl<T: PartialEq<U>, U> PartialEq<[U]> for Log<T> {
+    fn eq(&self, other: &[U]) -> bool {
+        self.len == other.len() && self.iter().zip(other).all(|(item, other)| item == other)
+    }
+}
+
+impl<T: PartialEq<U>, U> PartialEq<&[U]> for Log<T> {
+    fn eq(&self, other: &&[U]) -> bool {
+        *self == **other
+    }
+}
+
+impl<T: PartialEq<U>, U, const N: usize> PartialEq<[U; N]> for Log<T> {
+    fn eq(&self, other: &[U; N]) -> bool {
+        *self == other[..]
+    }
+}
+
+impl<T: PartialEq<U>, U> PartialEq<Vec<U>> for Log<T> {
+    fn eq(&self, other: &Vec<U>) -> bool {
+        *self == other[..]
+    }
+}
 
 impl<T> Index<usize> for Log<T> {
     type Output = T;
@@ -360,6 +394,19 @@ mod tests {
             (0..200).collect::<Vec<_>>()
         );
         assert_eq!(log.since(100).len(), 100);
+    }
+
+    #[test]
+    fn a_log_is_compared_with_lists_of_what_its_items_are_compared_with() {
+        let log = Log::from(vec!["a".to_owned(), "b".to_owned()]);
+        assert_eq!(log, ["a", "b"]);
+        assert_eq!(log, vec!["a", "b"]);
+        assert_eq!(log, &["a", "b"][..]);
+        assert_eq!(log, *log.to_vec());
+        assert_ne!(log, ["a", "c"]);
+        assert_ne!(log, ["a"]);
+        assert_ne!(log, ["a", "b", "c"]);
+        assert_eq!(Log::<u8>::new(), [0_u8; 0]);
     }
 
     #[test]
