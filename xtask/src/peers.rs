@@ -60,7 +60,7 @@ const PEERS: &[Peer] = &[
             "handoffs, derived",
             "ours",
             "handoffs",
-            "level `sync`; the count is marked as progress; SQLite: WAL, `synchronous = FULL`",
+            "level `sync`; nodes that do not wait are plain `fn`s; the count is marked as progress; SQLite: WAL, `synchronous = FULL`",
         )
     },
     Peer {

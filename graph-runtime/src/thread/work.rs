@@ -82,7 +82,8 @@ fn snapshot_kept<'s>(
     })
 }
 
-/// Takes a run up where it stands, or with the state with which it begins; then it is to be written with what.
+/// Takes a run up where it stands, or with the state with which it begins, and returns what is to be written of its
+/// start, if it begins.
 ///
 /// It takes all by value: what an `async fn` has lent before it gives it away stays in its future.
 fn driver<'a, G: Runnable>(
