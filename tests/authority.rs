@@ -476,7 +476,6 @@ async fn a_graph_within_spends_what_its_node_holds_and_leaves_the_rest() {
         .finished()
         .unwrap()
         .seen;
-    let seen: Vec<_> = seen.iter().map(String::as_str).collect();
     assert_eq!(
         seen,
         [

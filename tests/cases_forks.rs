@@ -156,8 +156,7 @@ impl Retrieve {
 
 #[node(Search)]
 fn answer_it(docs: &Log<String>, mut answer: Out<'_, String>) {
-    let docs: Vec<_> = docs.iter().map(String::as_str).collect();
-    answer.set(docs.join(","));
+    answer.set(docs.to_vec().join(","));
 }
 
 #[derive(AgentGraph)]

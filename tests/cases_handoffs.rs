@@ -98,7 +98,7 @@ async fn a8_a_position_survives_pauses() {
     };
     let spoken = async || {
         let lines = thread().state().await.unwrap().lines;
-        lines.iter().cloned().collect::<Vec<_>>().join(", ")
+        lines.to_vec().join(", ")
     };
     let ask = thread().run(Talk::default()).await.unwrap();
     assert_eq!(spoken().await, "third");
@@ -319,10 +319,7 @@ async fn a50_two_loops_and_an_exit_are_heard_in_order() {
     let looping = Looping { a: A, b: B, c: C };
     let flow = Runtime::new(looping).thread("t").run(flow).await.unwrap();
     let sources = flow.finished().unwrap().sources;
-    assert_eq!(
-        sources.iter().cloned().collect::<Vec<_>>().join(","),
-        "user,A,B,A,B,A,B,C"
-    );
+    assert_eq!(sources.to_vec().join(","), "user,A,B,A,B,A,B,C");
 }
 
 // ---- A52 and A53: no edge but those that are declared.

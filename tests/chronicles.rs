@@ -455,7 +455,7 @@ async fn answers_on_two_branches_are_taken_together_also_behind_a_snapshot() {
         .unwrap();
     let approval = thread.recover().await.unwrap().paused().unwrap();
     assert_eq!(approval.node, "last");
-    let said: Vec<_> = thread.state().await.unwrap().said.iter().cloned().collect();
+    let said = thread.state().await.unwrap().said.to_vec();
     assert!(
         said.ends_with(&["two".to_owned(), "three".to_owned(), "of ada".to_owned()]),
         "{said:?}"

@@ -507,7 +507,7 @@ fn by_hand(rounds: u32) -> Deep {
     let mut laps_left = 2;
     for lap in 0.. {
         note(&mut deep, "plan");
-        let base: Vec<String> = deep.said.iter().cloned().collect();
+        let base = deep.said.to_vec();
         for name in ["pair", "one", "two", "two_more", "paired", "crowd"] {
             note(&mut deep, name);
         }
@@ -2492,7 +2492,7 @@ struct Anew(&'static str);
 #[node(Work)]
 impl Anew {
     fn run(&self, said: &mut Log<String>) {
-        let mut anew: Vec<_> = said.iter().cloned().collect();
+        let mut anew = said.to_vec();
         match self.0 {
             "" => anew.clear(),
             word => anew.push(word.to_owned()),

@@ -248,12 +248,11 @@ fn carry_out(step: String, done: &mut Log<String>) {
 
 #[node(Talk)]
 fn report(done: &Log<String>, messages: &mut Log<Message>) {
-    let done: Vec<_> = done.iter().map(String::as_str).collect();
-    messages.push(Message::note(done.join(", ")));
+    messages.push(Message::note(done.to_vec().join(", ")));
 }
 
 fn steps(talk: &Talk) -> Vec<String> {
-    talk.plan.iter().cloned().collect()
+    talk.plan.to_vec()
 }
 
 fn is_worker<S: State>(_: &impl Worker<S>) {}

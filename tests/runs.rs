@@ -745,10 +745,7 @@ async fn to_run_once_is_to_run_to_go_on_or_to_look_up_as_the_thread_stands() {
     let written = thread.history().await.unwrap().len();
     let again = thread.run_once(input("fourth")).await.unwrap();
     let (job, again) = (job.finished().unwrap(), again.finished().unwrap());
-    assert_eq!(
-        job.notes.iter().map(String::as_str).collect::<Vec<_>>(),
-        ["first", "before", "worker"]
-    );
+    assert_eq!(job.notes, ["first", "before", "worker"]);
     assert_eq!(again, job);
     assert_eq!(thread.history().await.unwrap().len(), written);
     assert_eq!(worker.keys.lock().unwrap().len(), 3);
@@ -808,7 +805,7 @@ async fn the_second_run_of_a_thread_stores_only_what_is_new() {
     let history = thread.history().await.unwrap();
     assert_eq!(writes(&history[first]), [r#"notes += ["once more"]"#]);
     assert_eq!(
-        state.notes.iter().map(String::as_str).collect::<Vec<_>>(),
+        state.notes,
         ["before", "worker", "once more", "before", "worker"]
     );
     assert_eq!(thread.state().await.unwrap(), state);

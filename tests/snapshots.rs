@@ -202,7 +202,7 @@ fn slip(case: &Case) -> Slip {
 
 #[node(Case)]
 async fn file(slip: Slip, said: &mut Log<String>, sum: &mut Counter) {
-    said.push(slip.lines.iter().cloned().collect::<Vec<_>>().join(" "));
+    said.push(slip.lines.to_vec().join(" "));
     *sum += i64::from(slip.level);
 }
 
@@ -1276,7 +1276,6 @@ async fn a_run_goes_on_whose_thread_is_trimmed_meanwhile(at: &impl Place) {
     // The graph within is taken up again as the journal has it, which is its snapshot now.
     let (run, ()) = tokio::join!(thread.run(Case::default()), trim);
     let said = run.unwrap().finished().unwrap().said;
-    let said: Vec<_> = said.iter().map(String::as_str).collect();
     assert_eq!(said, ["plan", "first", "gate"]);
     assert_eq!(thread.state().await.unwrap().said.len(), 3);
     assert!(thread.history().await.unwrap()[0].seq > 3);

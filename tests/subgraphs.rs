@@ -477,7 +477,7 @@ fn slip(case: &Case) -> Slip {
 
 #[node(Case)]
 async fn file(slip: Slip, said: &mut Log<String>, sum: &mut Counter) {
-    said.push(slip.lines.iter().cloned().collect::<Vec<_>>().join(" "));
+    said.push(slip.lines.to_vec().join(" "));
     *sum += i64::from(slip.level);
 }
 
@@ -613,10 +613,7 @@ async fn graphs_in_branches_of_graphs_in_branches_come_to_one_end(at: &impl Plac
         Case::default(),
     )
     .await;
-    assert_eq!(
-        without.said.iter().cloned().collect::<Vec<_>>(),
-        city_after()
-    );
+    assert_eq!(without.said, city_after());
     let desk = Desk::default();
     let thread = Runtime::new(city(&desk))
         .journal(at.open().await)

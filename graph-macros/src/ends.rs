@@ -1,7 +1,22 @@
 //! Where some tokens begin and end, so that an error about generated code underlines all of them.
 
-use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
+
+/// Puts generated tokens at another place, where they mean what they meant: within a `macro_rules!`, a name that
+/// stands at a token of its caller is otherwise looked for among the caller's.
+pub(crate) fn at(place: Span, tokens: TokenStream) -> TokenStream {
+    let put = |mut tree: TokenTree| {
+        tree.set_span(tree.span().located_at(place));
+        tree
+    };
+    tokens.into_iter().map(put).collect()
+}
+
+/// Writes the name of a variable of the generated code at another place.
+pub(crate) fn local(name: &str, place: Span) -> Ident {
+    Ident::new(name, Span::call_site().located_at(place))
+}
 
 /// The spans of the first and the last token.
 #[derive(Clone, Copy)]
@@ -59,19 +74,14 @@ impl Ends {
     /// Writes a call at the place, which its last argument alone underlines as a whole: the compiler
     /// checks the type of each argument once more where the argument is.
     ///
-    /// The last argument is what its names mean at the place, and the others what theirs mean where they were written:
-    /// within a `macro_rules!`, these are two things.
+    /// The last argument is what its names mean at the place, and the others what they meant.
     pub(crate) fn call(
         self,
         function: TokenStream,
         args: TokenStream,
         last_arg: TokenStream,
     ) -> TokenStream {
-        let at_end = |mut tree: TokenTree| {
-            tree.set_span(tree.span().located_at(self.last));
-            tree
-        };
-        let mut all: TokenStream = args.into_iter().map(at_end).collect();
+        let mut all = at(self.last, args);
         all.extend(self.put(last_arg));
         let mut group = Group::new(Delimiter::Parenthesis, all);
         group.set_span(self.last);

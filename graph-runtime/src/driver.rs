@@ -26,7 +26,7 @@ use crate::error::{RunError, chain};
 use crate::event::Sink;
 use crate::execute::Runnable;
 use crate::fork::Fork;
-use crate::journal::{Ask, BranchId, Folded, JournalError, Recorded, Writes};
+use crate::journal::{Ask, BranchId, Folded, JournalError, Ledger, Recorded, ThreadId, Writes};
 use crate::marks::Marks;
 use crate::node_error::{Kind, NodeError};
 use crate::plan::Plan;
@@ -199,10 +199,10 @@ impl<'a, G: Runnable> Driver<'a, G> {
         } else {
             self.drive().await
         };
-        if self.scope.ledger.is_none() {
+        let Some(ledger) = &self.scope.ledger else {
             return done;
-        }
-        flushed(self.scope, self.due_name(), done).await
+        };
+        flushed(ledger, &self.scope.thread, self.due_name(), done).await
     }
 
     /// Returns what a run has come to that came to rest.
@@ -435,14 +435,12 @@ impl<'a, G: Runnable> Driver<'a, G> {
 
 /// Sees to it that all that was handed in is in the journal, once the run has come to rest, at the node that is due.
 fn flushed<'s>(
-    scope: &'s Scope,
+    ledger: &'s Ledger,
+    thread: &'s ThreadId,
     due: &'s str,
     done: Result<Done, RunError>,
 ) -> BoxFuture<'s, Result<Done, RunError>> {
     Box::pin(async move {
-        let Some(ledger) = &scope.ledger else {
-            return done;
-        };
         // What was handed in is finished, whatever has become of the path that did.
         let Err(source) = ledger.flush().await else {
             return done;
@@ -455,7 +453,7 @@ fn flushed<'s>(
                     tracing::error!(error = %chain(&error), "could not write down how the run ended");
                 }
                 let node = Some(due.to_owned());
-                Err(RunError::journal(&scope.thread, node, source))
+                Err(RunError::journal(thread, node, source))
             }
         }
     })

@@ -338,9 +338,7 @@ fn items_of_another_type_or_for_nobody() {
             .node("count", Count)
             .node("done", LookUp)
             .items("numbers", |case: &Case| case.numbers.clone())
-            .items("notes", |case: &Case| {
-                case.notes.iter().cloned().collect::<Vec<String>>()
-            })
+            .items("notes", |case: &Case| case.notes.to_vec())
             .route("begin", "_", To::each(items, worker, "done"))
             .route("double", "_", To::node("done"))
             .route("count", "_", To::node("done"))

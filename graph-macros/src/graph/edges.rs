@@ -1,7 +1,7 @@
 //! The edge functions: the `match` that a route is, and what it shows of itself.
 
 use handoffs_core::EdgeIndex;
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -11,7 +11,7 @@ use super::expand::{Names, contract_of, outcome_of};
 use super::model::Model;
 use super::parse::{Graph, Node};
 use super::pattern::needs_reference;
-use crate::ends::Ends;
+use crate::ends::{Ends, local};
 
 /// Writes, for each node, the `match` that picks the edge, and the public function that shows its route.
 pub(super) fn edge_functions(model: &Model, names: &Names) -> TokenStream {
@@ -42,7 +42,7 @@ pub(super) fn edge_functions(model: &Model, names: &Names) -> TokenStream {
             let guard = match &arm.guard {
                 Guard::None => TokenStream::new(),
                 Guard::Function(guard) => {
-                    let seen = Ident::new("__state", Span::call_site().located_at(guard.span()));
+                    let seen = local("__state", guard.span());
                     quote_spanned! {guard.span()=> if {
                         let __guard: fn(&#state) -> ::core::primitive::bool = #guard;
                         __guard(#seen)

@@ -1,7 +1,7 @@
 //! From a resolved graph to its enum of nodes, its table of edges, its edge functions and its steps.
 
 use handoffs_core::{max_handoffs, max_visits};
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -15,7 +15,7 @@ use super::parse::{Graph, Node};
 use super::step::step_impl;
 use super::table::edge_table;
 use crate::case::camel;
-use crate::ends::Ends;
+use crate::ends::{Ends, at};
 
 pub(super) fn expand(model: &Model) -> TokenStream {
     let names = Names::new(&model.graph);
@@ -91,15 +91,6 @@ fn scope_check(model: &Model) -> TokenStream {
             }
         });
     checks.collect()
-}
-
-/// Puts tokens at another place.
-fn at(span: Span, tokens: TokenStream) -> TokenStream {
-    let put = |mut token: TokenTree| {
-        token.set_span(token.span().located_at(span));
-        token
-    };
-    tokens.into_iter().map(put).collect()
 }
 
 /// Writes an item of a node's type as a node of the graph's state, in the same words and at the same

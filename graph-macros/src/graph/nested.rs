@@ -1,7 +1,7 @@
 //! Graphs that are nodes: this graph as a node of another, and a field that is a graph over another
 //! state.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Path;
 use syn::spanned::Spanned;
@@ -11,7 +11,7 @@ use super::expand::of_graph;
 use super::field::Subgraph;
 use super::parse::{Graph, Node};
 use crate::case::camel;
-use crate::ends::Ends;
+use crate::ends::{Ends, local};
 
 /// Returns the type of the node that takes over when a graph is left, of which the user names the
 /// function.
@@ -32,8 +32,7 @@ pub(super) fn nested_step(graph: &Graph, node: &Node) -> TokenStream {
     let field = &node.ident;
     let (enter, leave) = (&subgraph.enter, leave_node(subgraph));
     let inner = of_graph(graph, node, "State");
-    // What is written at the user's tokens is found from here all the same.
-    let entered = Ident::new("__enter", Span::call_site().located_at(enter.span()));
+    let entered = local("__enter", enter.span());
     let enter = quote_spanned! {enter.span()=>
         let #entered: fn(&#state) -> #inner = #enter;
     };

@@ -2,12 +2,13 @@
 
 use core::time::Duration;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::field::{Cache, Policy, Retry};
 use super::parse::Graph;
+use crate::ends::local;
 use crate::krate::Krate;
 
 /// Writes the policy of a node.
@@ -65,11 +66,11 @@ fn duration(duration: Duration) -> TokenStream {
 pub(super) fn cache_key(graph: &Graph, cache: &Cache) -> TokenStream {
     let Graph { krate, state, .. } = graph;
     let key = &cache.key;
-    let name = Ident::new("__key", Span::call_site().located_at(key.span()));
+    let name = local("__key", key.span());
     let given = quote_spanned! {key.span()=>
         let #name: fn(&#state) -> _ = #key;
     };
-    let seen = Ident::new("__state", Span::call_site().located_at(key.span()));
+    let seen = local("__state", key.span());
     let made = quote_spanned!(key.span()=> #krate::cache_key(#name, #seen));
     quote!({ #given #made })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Expr;
 use syn::spanned::Spanned;
@@ -16,7 +16,7 @@ use super::nested::{leave_node, leave_value, nested_step};
 use super::parse::{Graph, Node};
 use super::policy::{cache_key, policy};
 use super::run::run;
-use crate::ends::Ends;
+use crate::ends::{Ends, local};
 
 /// Writes how the graph is run. A step is one `match`, no box: run the node, then pick the edge; and
 /// on to the next node as long as nobody has to be told of it.
@@ -367,7 +367,7 @@ fn items(model: &Model) -> TokenStream {
         let ty = &node.ty;
         let item = quote_spanned!(worker.span()=> <#ty as #krate::Worker<#state>>::Item);
         let index = usize::from(index.0);
-        let name = Ident::new("__items", Span::call_site().located_at(items.span()));
+        let name = local("__items", items.span());
         let listed = quote_spanned! {items.span()=>
             let #name: fn(&#state) -> ::std::vec::Vec<#item> = #items;
         };
@@ -387,11 +387,11 @@ fn questions(model: &Model) -> TokenStream {
     let arms = model.topology.edges().filter_map(|(index, _)| {
         let question = &model.onward(index)?.approve.as_ref()?.question;
         let index = usize::from(index.0);
-        let name = Ident::new("__question", Span::call_site().located_at(question.span()));
+        let name = local("__question", question.span());
         let given = quote_spanned! {question.span()=>
             let #name: fn(&#state) -> _ = #question;
         };
-        let seen = Ident::new("__state", Span::call_site().located_at(question.span()));
+        let seen = local("__state", question.span());
         let made = quote_spanned!(question.span()=> #krate::question(#name, #seen));
         Some(quote! {
             #index => {

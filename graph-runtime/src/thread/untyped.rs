@@ -71,16 +71,12 @@ fn run_number() -> u64 {
 }
 
 impl<'t> Untyped<'t> {
-    /// Begins a run that nobody keeps.
-    pub(super) fn begin(&self, call: &Call) -> Result<TakenUp, RunError> {
+    /// Begins a run that nobody keeps. Whoever goes on with one has a journal.
+    pub(super) fn begin(&self) -> Result<TakenUp, RunError> {
         let thread = self.id.clone();
         if let Some(node) = self.plan.human() {
             let node = node.to_owned();
             return Err(RunError::NoJournal { thread, node });
-        }
-        match call {
-            Call::Anew | Call::Once => {}
-            Call::Recover | Call::Resume(..) => return Err(self.unknown()),
         }
         let scope = Scope {
             graph: self.plan.id.clone(),

@@ -44,7 +44,7 @@ impl<G: Runnable> Work<'_, G> {
                 head,
                 whence,
             } = match self.journal {
-                None => self.untyped.begin(&call)?,
+                None => self.untyped.begin()?,
                 // What only the beginning needs has no room in the future of a run that is under way.
                 Some(journal) => self.untyped.take_up(journal, call).await?,
             };
